@@ -1,0 +1,164 @@
+// Package command is the command line of the local cluster: one file per
+// subcommand, and one place that prints an error and chooses the exit code.
+//
+// Exit codes: 0 done, 1 it failed, 2 the command line is wrong or the machine
+// lacks something.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/mod/modfile"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+const module = "github.com/mystique-unicorn/sales-events"
+
+// usageError is a mistake of the caller, exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Execute runs one command line and returns the exit code. SIGINT and SIGTERM
+// cancel it.
+func Execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch usage := (usageError{}); {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "interrupted:", err)
+		return 1
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "error:", err)
+		return 2
+	default:
+		fmt.Fprintln(stderr, "error:", err)
+		return 1
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "local",
+		Short:         "Run the whole system on this machine: real Kubernetes, Flux and KEDA, no cloud account",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newUp(), newDemo(), newDown(), newStatus(), newReconcile(), newSupervise())
+	return root
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown argument %q; see `%s --help`", args[0], cmd.CommandPath())}
+	}
+	return nil
+}
+
+// environment is what every subcommand works with.
+type environment struct {
+	root    string // the checkout
+	paths   layout.Paths
+	engines engines.Set
+	out     io.Writer
+	start   time.Time
+}
+
+func newEnvironment(out io.Writer) (*environment, error) {
+	root, err := findRoot()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	paths, err := layout.Default()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	set, err := engines.Load(filepath.Join(root, "tools", "engines"), paths.Engines())
+	if err != nil {
+		return nil, err
+	}
+	return &environment{root: root, paths: paths, engines: set, out: out, start: time.Now()}, nil
+}
+
+// findRoot is the nearest folder upwards that holds this module.
+func findRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for start := dir; ; dir = filepath.Dir(dir) {
+		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && modfile.ModulePath(data) == module {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("%s is not inside a checkout of %s: change into one", start, module)
+		}
+	}
+}
+
+// say prints one step with the seconds since the command began.
+func (e *environment) say(format string, args ...any) {
+	fmt.Fprintf(e.out, "%6.1fs  %s\n", time.Since(e.start).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// progress is a writer whose lines are steps.
+func (e *environment) progress() io.Writer { return lineWriter{e} }
+
+type lineWriter struct{ e *environment }
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	for line := range lines(p) {
+		w.e.say("%s", line)
+	}
+	return len(p), nil
+}
+
+// kubernetes is the configuration to talk to the running cluster.
+func (e *environment) kubernetes() (*rest.Config, error) {
+	if _, ok := cluster.Running(e.paths); !ok {
+		return nil, errors.New("the local cluster does not run: start it with `make up`")
+	}
+	return e.restConfig()
+}
+
+func (e *environment) restConfig() (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", e.paths.Kubeconfig())
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	config.QPS, config.Burst = 100, 200
+	// A proxy of the machine's must not see what goes to the bridge.
+	config.Proxy = noProxy
+	return config, nil
+}

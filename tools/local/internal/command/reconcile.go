@@ -1,0 +1,35 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/flux"
+)
+
+func newReconcile() *cobra.Command {
+	timeout := 3 * time.Minute
+	cmd := &cobra.Command{
+		Use:   "reconcile",
+		Short: "Ask Flux to pull and apply now, and wait until everything is ready",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			env, err := newEnvironment(cmd.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			config, err := env.kubernetes()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("not ready after %s", timeout))
+			defer cancel()
+			return flux.Reconcile(ctx, config, env.progress())
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait for everything to be ready")
+	return cmd
+}

@@ -1,0 +1,264 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/coredns"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/flux"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/gitserver"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/images"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/preflight"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor"
+)
+
+// repository is this repository's address in the local cluster.
+const repository = "http://" + layout.Git + "/sales-events.git"
+
+type upOptions struct {
+	worktree bool
+	timeout  time.Duration
+}
+
+func (o *upOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.worktree, "worktree", false, "push the working tree with its uncommitted changes instead of HEAD")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 4*time.Minute, "how long the cluster may take to become ready, without building")
+}
+
+func newUp() *cobra.Command {
+	var opts upOptions
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the cluster, push this repository to its Git server and wait until Flux has applied it",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			env, err := newEnvironment(cmd.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			if _, err := env.up(cmd.Context(), opts); err != nil {
+				return err
+			}
+			env.printAccess()
+			return nil
+		},
+	}
+	opts.flags(cmd)
+	return cmd
+}
+
+// up brings the cluster to the state of the checkout. started tells whether it
+// was down before. An error or a cancelled context leaves a cluster that this
+// call started down again.
+func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err error) {
+	if p, ok := cluster.Running(e.paths); ok {
+		e.say("the cluster is up (process %s)", p)
+		ctx, cancel := context.WithTimeoutCause(ctx, opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
+		defer cancel()
+		return false, e.sync(ctx, opts)
+	}
+	// The rest of an earlier cluster must not look like an obstacle.
+	if err := cluster.Stop(e.paths); err != nil {
+		return false, err
+	}
+	if err := preflight.Check(e.paths, e.engines.Built()); err != nil {
+		return false, usageError{fmt.Errorf("this machine is not ready for the local cluster:\n%w", err)}
+	}
+	if err := e.engines.Build(ctx, e.progress()); err != nil {
+		return false, err
+	}
+	return true, e.startCluster(ctx, opts)
+}
+
+func (e *environment) startCluster(ctx context.Context, opts upOptions) (err error) {
+	programs := map[string]string{}
+	for name, engine := range e.engines {
+		programs[name] = filepath.Base(engine.Bin)
+	}
+	c, err := cluster.Start(e.paths, supervisor.Options{Programs: programs, SandboxImage: images.Sandbox})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w%s", err, stopAfter(e.paths))
+		}
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
+	defer cancel()
+	e.say("started the cluster (process %s, logs in %s)", c.Process, e.paths.Logs())
+
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return e.pushImages(groupCtx, c) })
+	group.Go(func() error { return e.publish(groupCtx, c, opts) })
+	group.Go(func() error { return e.install(groupCtx, c) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	config, err := e.restConfig()
+	if err != nil {
+		return err
+	}
+	if err := flux.WaitReady(ctx, config, e.progress()); err != nil {
+		return err
+	}
+	e.say("everything is ready")
+	return c.Detach()
+}
+
+// stopAfter ends a cluster that failed to start, and keeps what its programs
+// said, because their logs go with it.
+func stopAfter(paths layout.Paths) string {
+	kept := filepath.Join(paths.Cache, "last-failure")
+	_ = os.RemoveAll(kept)
+	note := ""
+	if err := os.Rename(paths.Logs(), kept); err == nil {
+		note = "\nthe logs are kept in " + kept
+	}
+	if err := cluster.Stop(paths); err != nil {
+		note += fmt.Sprintf("\nand it could not be stopped: %v", err)
+	}
+	return note
+}
+
+// sync brings a running cluster to the checkout's state.
+func (e *environment) sync(ctx context.Context, opts upOptions) error {
+	if err := checkout.Push(ctx, e.root, repository, opts.worktree); err != nil {
+		return err
+	}
+	config, err := e.restConfig()
+	if err != nil {
+		return err
+	}
+	return flux.Reconcile(ctx, config, e.progress())
+}
+
+func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error {
+	specs, err := images.Specs(e.root, e.engines)
+	if err != nil {
+		return err
+	}
+	built, err := images.Build(ctx, specs)
+	if err != nil {
+		return err
+	}
+	if err := c.WaitServing(ctx); err != nil {
+		return err
+	}
+	return images.Push(ctx, layout.Registry, built, e.progress())
+}
+
+// publish fills the Git server: this repository, and KEDA's source at the pin
+// under its upstream tag, from which Flux builds KEDA's own manifests.
+func (e *environment) publish(ctx context.Context, c *cluster.Cluster, opts upOptions) error {
+	keda := e.engines["keda"]
+	source, err := keda.ModuleDir(ctx, keda.Module)
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(e.paths.State(), "git")
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return err
+	}
+	if err := gitserver.PublishTree(ctx, root, "keda.git", source, keda.Version); err != nil {
+		return err
+	}
+	if err := gitserver.InitBare(ctx, root, "sales-events.git"); err != nil {
+		return err
+	}
+	if err := c.WaitServing(ctx); err != nil {
+		return err
+	}
+	if err := checkout.Push(ctx, e.root, repository, opts.worktree); err != nil {
+		return err
+	}
+	e.say("pushed this repository to %s", repository)
+	return nil
+}
+
+// install applies what must exist before Flux can work: DNS and Flux itself.
+func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
+	if err := c.WaitFile(ctx, e.paths.Kubeconfig()); err != nil {
+		return err
+	}
+	config, err := e.restConfig()
+	if err != nil {
+		return err
+	}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+	client.Timeout = 2 * time.Second
+	if err := c.WaitAPI(ctx, client); err != nil {
+		return err
+	}
+	e.say("the Kubernetes API answers")
+	if err := flux.Apply(ctx, config, coredns.Manifest(e.engines["coredns"].Version)); err != nil {
+		return err
+	}
+	options, err := e.fluxOptions(ctx)
+	if err != nil {
+		return err
+	}
+	if err := flux.Install(ctx, config, options); err != nil {
+		return err
+	}
+	e.say("installed Flux")
+	return nil
+}
+
+func (e *environment) fluxOptions(ctx context.Context) (flux.Options, error) {
+	const source, kustomize = "github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller"
+	engine := e.engines["flux"]
+	sourceDir, err := engine.ModuleDir(ctx, source)
+	if err != nil {
+		return flux.Options{}, err
+	}
+	kustomizeDir, err := engine.ModuleDir(ctx, kustomize)
+	if err != nil {
+		return flux.Options{}, err
+	}
+	sourceVersion, err := engine.PinnedVersion(source)
+	if err != nil {
+		return flux.Options{}, err
+	}
+	return flux.Options{
+		SourceControllerDir: sourceDir, SourceControllerVersion: sourceVersion,
+		KustomizeControllerDir: kustomizeDir, KustomizeControllerVersion: engine.Version,
+		GitURL: repository, Branch: "main", Path: "./clusters/local", Interval: 10 * time.Second,
+	}, nil
+}
+
+func (e *environment) printAccess() {
+	kubectl := e.engines["kubernetes"].Program("kubectl")
+	fmt.Fprintf(e.out, `
+export KUBECONFIG=%s
+alias kubectl=%s
+Git: git push %s HEAD:main    stop: make down
+`, e.paths.Kubeconfig(), kubectl, repository)
+}
+
+func noProxy(*http.Request) (*url.URL, error) { return nil, nil }
+
+func lines(p []byte) iter.Seq[string] {
+	return strings.SplitSeq(strings.TrimRight(string(bytes.TrimSpace(p)), "\n"), "\n")
+}
+
+var _ io.Writer = lineWriter{}

@@ -1,0 +1,176 @@
+// Package flux installs the Flux controllers from their own manifests in the
+// pinned modules, points them at a Git repository, and tells whether what they
+// apply is ready. It works on any cluster that a rest.Config reaches, and
+// knows nothing of this repository's objects.
+package flux
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fluxcd/pkg/ssa"
+	"github.com/fluxcd/pkg/ssa/normalize"
+	ssautils "github.com/fluxcd/pkg/ssa/utils"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/polling"
+)
+
+// Namespace is where Flux lives; the GitRepository and the root Kustomization
+// have the same name, as `flux bootstrap` has it.
+const Namespace = "flux-system"
+
+// Options says what to install and what it pulls.
+type Options struct {
+	// SourceControllerDir and KustomizeControllerDir are the controllers'
+	// module folders, whose config/{crd,rbac,manager} are built.
+	SourceControllerDir, KustomizeControllerDir string
+	// The versions become the image tags.
+	SourceControllerVersion, KustomizeControllerVersion string
+	// GitURL, Branch and Path are what the root Kustomization applies.
+	GitURL, Branch, Path string
+	// Interval is how often both look for changes.
+	Interval time.Duration
+}
+
+// Install applies Flux and its root objects; it is safe to repeat.
+func Install(ctx context.Context, config *rest.Config, opts Options) error {
+	controllers, err := Build(opts)
+	if err != nil {
+		return err
+	}
+	if err := Apply(ctx, config, controllers); err != nil {
+		return err
+	}
+	return Apply(ctx, config, rootObjects(opts))
+}
+
+// Build renders the controllers' manifests without a cluster.
+func Build(opts Options) ([]byte, error) {
+	memory := filesys.MakeFsInMemory()
+	for name, dir := range map[string]string{"source": opts.SourceControllerDir, "kustomize": opts.KustomizeControllerDir} {
+		for _, part := range []string{"crd", "rbac", "manager"} {
+			if err := copyInto(memory, "/"+name+"/"+part, filepath.Join(dir, "config", part)); err != nil {
+				return nil, fmt.Errorf("read the manifests of %s-controller: %w", name, err)
+			}
+		}
+	}
+	kustomization := fmt.Sprintf(`apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: %s
+resources: [namespace.yaml, source/crd, source/rbac, source/manager, kustomize/crd, kustomize/rbac, kustomize/manager]
+images:
+  - {name: fluxcd/source-controller, newName: ghcr.io/fluxcd/source-controller, newTag: %s}
+  - {name: fluxcd/kustomize-controller, newName: ghcr.io/fluxcd/kustomize-controller, newTag: %s}
+patches:
+  # The images of the local cluster hold one program and no user database.
+  - target: {kind: Deployment}
+    patch: |
+      - {op: add, path: /spec/template/spec/securityContext/runAsUser, value: 65532}
+  # A failed dependency is tried again after this long, not after 30 s.
+  - target: {kind: Deployment, name: kustomize-controller}
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/args/-, value: --requeue-dependency=2s}
+`, Namespace, opts.SourceControllerVersion, opts.KustomizeControllerVersion)
+	namespace := "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: " + Namespace + "\n"
+	for path, data := range map[string]string{"/kustomization.yaml": kustomization, "/namespace.yaml": namespace} {
+		if err := memory.WriteFile(path, []byte(data)); err != nil {
+			return nil, err
+		}
+	}
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(memory, "/")
+	if err != nil {
+		return nil, fmt.Errorf("build the Flux manifests: %w", err)
+	}
+	return resources.AsYaml()
+}
+
+func copyInto(memory filesys.FileSystem, target, source string) error {
+	return filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		relative, err := filepath.Rel(source, path)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return memory.WriteFile(filepath.Join(target, relative), data)
+	})
+}
+
+func rootObjects(opts Options) []byte {
+	return fmt.Appendf(nil, `apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata:
+  name: %[1]s
+  namespace: %[1]s
+spec:
+  interval: %[2]s
+  url: %[3]s
+  ref:
+    branch: %[4]s
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata:
+  name: %[1]s
+  namespace: %[1]s
+spec:
+  interval: 10m
+  retryInterval: 10s
+  path: %[5]s
+  prune: true
+  sourceRef:
+    kind: GitRepository
+    name: %[1]s
+`, Namespace, opts.Interval, opts.GitURL, opts.Branch, opts.Path)
+}
+
+// Apply applies a YAML stream server-side, as Flux does: namespaces and
+// definitions first, and the rest once those are established.
+func Apply(ctx context.Context, config *rest.Config, stream []byte) error {
+	objects, err := ssautils.ReadObjects(bytes.NewReader(stream))
+	if err != nil {
+		return fmt.Errorf("read the manifests: %w", err)
+	}
+	manager, err := newManager(config)
+	if err != nil {
+		return err
+	}
+	if err := normalize.UnstructuredList(objects); err != nil {
+		return err
+	}
+	if _, err := manager.ApplyAllStaged(ctx, objects, ssa.DefaultApplyOptions()); err != nil {
+		return fmt.Errorf("apply %d objects, %s first: %w", len(objects), describe(objects), err)
+	}
+	return nil
+}
+
+func describe(objects []*unstructured.Unstructured) string {
+	if len(objects) == 0 {
+		return "none"
+	}
+	return ssautils.FmtUnstructured(objects[0])
+}
+
+func newManager(config *rest.Config) (*ssa.ResourceManager, error) {
+	c, err := client.New(config, client.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	poller := polling.NewStatusPoller(c, c.RESTMapper(), polling.Options{})
+	return ssa.NewResourceManager(c, poller, ssa.Owner{Field: "sales-events-local"}), nil
+}

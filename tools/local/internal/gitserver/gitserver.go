@@ -1,0 +1,108 @@
+// Package gitserver serves bare Git repositories over smart HTTP, for fetch
+// and push, by handing requests to `git http-backend` (see its manual page).
+// Whoever reaches the address may push: it listens on the local cluster's own
+// bridge only. It knows nothing of Flux or of what the repositories hold.
+package gitserver
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/cgi"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Handler serves every repository below root: /NAME.git.
+func Handler(root string) http.Handler {
+	git, err := exec.LookPath("git")
+	if err != nil {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "git is not in PATH: install it", http.StatusInternalServerError)
+		})
+	}
+	return &cgi.Handler{
+		Path: git,
+		Args: []string{"http-backend"},
+		Env: []string{
+			"GIT_PROJECT_ROOT=" + root,
+			"GIT_HTTP_EXPORT_ALL=1",
+			// The folders are root's on the machine and root's here, but a
+			// container may see other owners through a bind mount.
+			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
+		},
+		InheritEnv: []string{"PATH"},
+	}
+}
+
+// InitBare makes an empty repository below root that accepts pushes to main.
+func InitBare(ctx context.Context, root, name string) error {
+	dir := filepath.Join(root, name)
+	for _, args := range [][]string{
+		{"init", "--quiet", "--bare", "--initial-branch=main", dir},
+		{"--git-dir", dir, "config", "http.receivepack", "true"},
+	} {
+		if _, err := git(ctx, nil, args...); err != nil {
+			return fmt.Errorf("make the repository %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// PublishTree makes a repository below root whose branch main and tag are one
+// commit of the folder dir. The same tree always gives the same commit.
+func PublishTree(ctx context.Context, root, name, dir, tag string) error {
+	if err := InitBare(ctx, root, name); err != nil {
+		return err
+	}
+	repository := filepath.Join(root, name)
+	index, err := os.MkdirTemp("", "gitserver-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(index)
+	env := []string{
+		"GIT_DIR=" + repository, "GIT_WORK_TREE=" + dir, "GIT_INDEX_FILE=" + filepath.Join(index, "index"),
+		"GIT_AUTHOR_NAME=gitserver", "GIT_AUTHOR_EMAIL=gitserver@localhost", "GIT_AUTHOR_DATE=1970-01-01T00:00:00Z",
+		"GIT_COMMITTER_NAME=gitserver", "GIT_COMMITTER_EMAIL=gitserver@localhost", "GIT_COMMITTER_DATE=1970-01-01T00:00:00Z",
+	}
+	publish := func() error {
+		// --force: the tree's own .gitignore must not leave files out.
+		if _, err := git(ctx, env, "-C", dir, "add", "--all", "--force", "."); err != nil {
+			return err
+		}
+		tree, err := git(ctx, env, "write-tree")
+		if err != nil {
+			return err
+		}
+		commit, err := git(ctx, env, "commit-tree", tree, "-m", tag)
+		if err != nil {
+			return err
+		}
+		for _, ref := range []string{"refs/heads/main", "refs/tags/" + tag} {
+			if _, err := git(ctx, env, "update-ref", ref, commit); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := publish(); err != nil {
+		return fmt.Errorf("publish %s as %s: %w", dir, name, err)
+	}
+	return nil
+}
+
+func git(ctx context.Context, env []string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Env = append(os.Environ(), env...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(string(out)), nil
+}

@@ -1,0 +1,201 @@
+package supervisor
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+// child is one program of the control plane or node.
+type child struct {
+	name string
+	path string
+	args []string
+}
+
+// startAll starts the programs in the order in which they need each other:
+// those behind the API server wait until it answers.
+func (r *runner) startAll(opts Options) error {
+	for _, c := range storeAndRuntime(opts) {
+		if err := r.start(c); err != nil {
+			return err
+		}
+	}
+	if err := r.waitForAPIServer(60 * time.Second); err != nil {
+		return err
+	}
+	for _, c := range clients(opts) {
+		if err := r.start(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func storeAndRuntime(opts Options) []child {
+	kubernetes, pki := opts.bin("kubernetes"), layout.Inside+"/pki/"
+	return []child{
+		{"etcd", opts.bin("etcd") + "/server", []string{
+			"--name=" + layout.NodeName,
+			"--data-dir=" + layout.Inside + "/etcd",
+			"--listen-client-urls=http://127.0.0.1:2379",
+			"--advertise-client-urls=http://127.0.0.1:2379",
+			"--listen-peer-urls=http://127.0.0.1:2380",
+			"--initial-advertise-peer-urls=http://127.0.0.1:2380",
+			"--initial-cluster=" + layout.NodeName + "=http://127.0.0.1:2380",
+			// The store does not outlive the cluster, so nothing is lost with it.
+			"--unsafe-no-fsync",
+			"--log-level=warn",
+		}},
+		{"containerd", opts.bin("containerd") + "/containerd", []string{"--config=" + layout.Inside + "/config/containerd.toml"}},
+		{"kube-apiserver", kubernetes + "/kube-apiserver", []string{
+			"--etcd-servers=http://127.0.0.1:2379",
+			"--bind-address=" + layout.NodeAddress,
+			"--advertise-address=" + layout.NodeAddress,
+			"--secure-port=6443",
+			"--tls-cert-file=" + pki + "apiserver.crt",
+			"--tls-private-key-file=" + pki + "apiserver.key",
+			"--client-ca-file=" + pki + "ca.crt",
+			"--kubelet-client-certificate=" + pki + "apiserver-kubelet-client.crt",
+			"--kubelet-client-key=" + pki + "apiserver-kubelet-client.key",
+			"--kubelet-certificate-authority=" + pki + "ca.crt",
+			"--kubelet-preferred-address-types=InternalIP",
+			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+			"--service-account-key-file=" + pki + "sa.pub",
+			"--service-account-signing-key-file=" + pki + "sa.key",
+			"--service-cluster-ip-range=" + layout.ServiceCIDR,
+			"--authorization-mode=Node,RBAC",
+			"--allow-privileged=true",
+			"--enable-admission-plugins=NodeRestriction",
+			// The aggregated external metrics API of KEDA.
+			"--requestheader-client-ca-file=" + pki + "ca.crt",
+			"--requestheader-allowed-names=front-proxy-client",
+			"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+			"--requestheader-group-headers=X-Remote-Group",
+			"--requestheader-username-headers=X-Remote-User",
+			"--proxy-client-cert-file=" + pki + "front-proxy-client.crt",
+			"--proxy-client-key-file=" + pki + "front-proxy-client.key",
+			"--enable-aggregator-routing=true",
+			"--endpoint-reconciler-type=master-count",
+			"--cert-dir=" + layout.Inside + "/tmp/apiserver",
+		}},
+	}
+}
+
+func clients(opts Options) []child {
+	kubernetes, pki := opts.bin("kubernetes"), layout.Inside+"/pki/"
+	kubeconfigs := func(name string) []string {
+		file := pki + name + ".kubeconfig"
+		return []string{
+			"--kubeconfig=" + file, "--authentication-kubeconfig=" + file, "--authorization-kubeconfig=" + file,
+			"--leader-elect=false", "--bind-address=127.0.0.1", "--cert-dir=" + layout.Inside + "/tmp/" + name,
+		}
+	}
+	return []child{
+		{"kube-controller-manager", kubernetes + "/kube-controller-manager", append(kubeconfigs("kube-controller-manager"),
+			"--service-account-private-key-file="+pki+"sa.key",
+			"--root-ca-file="+pki+"ca.crt",
+			"--cluster-signing-cert-file="+pki+"ca.crt",
+			"--cluster-signing-key-file="+pki+"ca.key",
+			"--use-service-account-credentials=true",
+		)},
+		{"kube-scheduler", kubernetes + "/kube-scheduler", kubeconfigs("kube-scheduler")},
+		{"kube-proxy", kubernetes + "/kube-proxy", []string{"--config=" + layout.Inside + "/config/kube-proxy.yaml"}},
+		{"kubelet", kubernetes + "/kubelet", []string{
+			"--config=" + layout.Inside + "/config/kubelet.yaml",
+			"--kubeconfig=" + pki + "kubelet.kubeconfig",
+			"--root-dir=" + layout.Inside + "/kubelet",
+			"--cert-dir=" + layout.Inside + "/tmp/kubelet",
+			"--hostname-override=" + layout.NodeName,
+			"--node-ip=" + layout.NodeAddress,
+		}},
+	}
+}
+
+// proxyMode is what kube-proxy writes its rules with.
+func proxyMode() string {
+	if _, err := exec.LookPath("nft"); err == nil {
+		return "nftables"
+	}
+	return "iptables"
+}
+
+type runner struct {
+	group *errgroup.Group
+	ctx   context.Context
+	log   *slog.Logger
+}
+
+// start runs a program with its output in its own log file. Its end is the
+// group's error: see the package comment.
+func (r *runner) start(c child) error {
+	logFile := filepath.Join(layout.Inside, "logs", c.name+".log")
+	out, err := os.Create(logFile)
+	if err != nil {
+		return fmt.Errorf("open the log of %s: %w", c.name, err)
+	}
+	cmd := exec.CommandContext(r.ctx, c.path, c.args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Dir = layout.Inside
+	cmd.Env = append(os.Environ(), "TMPDIR="+layout.Inside+"/tmp", "HOME="+layout.Inside+"/tmp")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", c.name, err)
+	}
+	r.log.Info("started", "program", c.name, "pid", cmd.Process.Pid)
+	r.group.Go(func() error {
+		defer out.Close()
+		err := cmd.Wait()
+		if r.ctx.Err() != nil {
+			return r.ctx.Err()
+		}
+		return fmt.Errorf("%s ended (%v); its last lines:\n%s", c.name, err, tail(logFile, 8))
+	})
+	return nil
+}
+
+func (r *runner) waitForAPIServer(limit time.Duration) error {
+	ca := filepath.Join(layout.Inside, "pki", "ca.crt")
+	pool, err := certPool(ca)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
+		select {
+		case <-r.ctx.Done():
+			return r.group.Wait()
+		case <-time.After(100 * time.Millisecond):
+		}
+		response, err := client.Get("https://" + layout.APIServer + "/readyz")
+		if err != nil {
+			continue
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return nil
+		}
+	}
+	return fmt.Errorf("the API server was not ready after %s; its last lines:\n%s", limit, tail(filepath.Join(layout.Inside, "logs", "kube-apiserver.log"), 8))
+}
+
+func tail(path string, n int) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

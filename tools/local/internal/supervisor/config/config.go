@@ -1,0 +1,76 @@
+// Package config renders the configuration files of the node's programs from
+// the templates beside it. It knows the programs' file formats and nothing of
+// how or when they are started.
+package config
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/template"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+//go:embed *.toml *.yaml *.conflist
+var files embed.FS
+
+// Values is what differs between machines and pins.
+type Values struct {
+	// SandboxImage is the image of every pod's first container.
+	SandboxImage string
+	// CNI, Containerd and Runc are the folders of those engines' programs.
+	CNI, Containerd, Runc string
+	// ProxyMode is nftables or iptables, whichever program the machine has.
+	ProxyMode string
+	// CanRaiseResources tells that the process has CAP_SYS_RESOURCE.
+	CanRaiseResources bool
+	// AppArmor tells that the kernel has it.
+	AppArmor bool
+}
+
+// The layout's constants, named for the templates.
+func (Values) Inside() string      { return layout.Inside }
+func (Values) Registry() string    { return layout.Registry }
+func (Values) Bridge() string      { return layout.Bridge }
+func (Values) PodCIDR() string     { return layout.PodCIDR }
+func (Values) NodeAddress() string { return layout.NodeAddress }
+func (Values) NodeName() string    { return layout.NodeName }
+func (Values) DNSService() string  { return layout.DNSService }
+
+// targets maps a template to its place below the configuration folder.
+var targets = map[string]string{
+	"containerd.toml": "containerd.toml",
+	"hosts.toml":      "certs.d/_default/hosts.toml",
+	"cni.conflist":    "cni/10-pods.conflist",
+	"kubelet.yaml":    "kubelet.yaml",
+	"kube-proxy.yaml": "kube-proxy.yaml",
+}
+
+// Write renders every file below dir, with an empty resolv.conf beside them:
+// pods resolve through the cluster's DNS, which has nobody to forward to.
+func Write(dir string, values Values) error {
+	parsed, err := template.New("").Option("missingkey=error").ParseFS(files, "*.*")
+	if err != nil {
+		return fmt.Errorf("parse the configuration templates: %w", err)
+	}
+	for name, target := range targets {
+		var out bytes.Buffer
+		if err := parsed.ExecuteTemplate(&out, name, values); err != nil {
+			return fmt.Errorf("render %s: %w", name, err)
+		}
+		if err := write(filepath.Join(dir, target), out.Bytes()); err != nil {
+			return err
+		}
+	}
+	return write(filepath.Join(dir, "resolv.conf"), nil)
+}
+
+func write(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o644)
+}
