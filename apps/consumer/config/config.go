@@ -1,0 +1,64 @@
+// Package config is the contract of the consumer's settings: its environment
+// variables, their defaults and ranges. The consumer reads it at start, and
+// validate reads it to check manifests; it knows neither.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/internal/settings"
+)
+
+// Config is the consumer's settings.
+type Config struct {
+	Region string
+	// Queue is RELIABLE_QUEUE_NAME, DeadLetterQueue DEAD_LETTER_QUEUE_NAME.
+	Queue, DeadLetterQueue string
+	// Bucket is STORE_EVENTS_BKT, Prefix S3_PREFIX.
+	Bucket, Prefix string
+	// BatchSize is MAX_MSGS_PER_BATCH, 1 to 10.
+	BatchSize int
+	// Total is TOT_MSGS_TO_PROCESS, after which the consumer ends; 0 is no
+	// limit.
+	Total int
+	// ProcessDelay is MSG_PROCESS_DELAY, once per batch before it is
+	// processed.
+	ProcessDelay time.Duration
+	// Backoff is MSG_POLL_BACKOFF, the sleep after an empty receive. It
+	// doubles up to BackoffMax, MSG_POLL_BACKOFF_MAX, and starts over.
+	Backoff, BackoffMax time.Duration
+	// Address is HTTP_ADDR, for health and metrics.
+	Address  string
+	LogLevel slog.Level
+}
+
+// Parse reads the settings. The error joins every bad variable, each with its
+// value and range.
+func Parse(lookup func(string) (string, bool)) (Config, error) {
+	r := settings.NewReader(lookup)
+	seconds := func(name string, fallback, low, high int) time.Duration {
+		return time.Duration(r.Int(name, fallback, low, high)) * time.Second
+	}
+	c := Config{
+		Region:          r.Required("AWS_REGION", "the AWS region of the queue and the bucket"),
+		Queue:           r.Required("RELIABLE_QUEUE_NAME", "the queue to receive from"),
+		DeadLetterQueue: r.Required("DEAD_LETTER_QUEUE_NAME", "the queue for messages that can never be stored"),
+		Bucket:          r.Required("STORE_EVENTS_BKT", "the bucket to store events in"),
+		Prefix:          r.String("S3_PREFIX", "sales-events"),
+		BatchSize:       r.Int("MAX_MSGS_PER_BATCH", 5, 1, 10),
+		Total:           r.Int("TOT_MSGS_TO_PROCESS", 10000, 0, 1<<31-1),
+		ProcessDelay:    seconds("MSG_PROCESS_DELAY", 10, 0, 3600),
+		Backoff:         seconds("MSG_POLL_BACKOFF", 2, 1, 3600),
+		BackoffMax:      seconds("MSG_POLL_BACKOFF_MAX", 512, 1, 3600),
+		Address:         r.String("HTTP_ADDR", ":8080"),
+		LogLevel:        r.Level("LOG_LEVEL"),
+	}
+	err := r.Err()
+	if c.BackoffMax < c.Backoff {
+		err = errors.Join(err, fmt.Errorf("MSG_POLL_BACKOFF_MAX=%q: must not be below MSG_POLL_BACKOFF, %v", c.BackoffMax, c.Backoff))
+	}
+	return c, err
+}

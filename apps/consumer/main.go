@@ -1,0 +1,67 @@
+// Command consumer takes events from the queue and stores each in the bucket.
+//
+// It exits 0 when it has processed its total or was asked to end, 1 when it
+// cannot go on, and 2 when a setting is wrong.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
+	"github.com/mystique-unicorn/sales-events/apps/internal/observe"
+)
+
+func main() {
+	c, err := config.Parse(os.LookupEnv)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "consumer: settings:\n%v\n", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
+	slog.SetDefault(log)
+	if err := run(ctx, c, log); err != nil && ctx.Err() == nil {
+		log.Error("consumer failed", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, c config.Config, log *slog.Logger) error {
+	registry := prometheus.NewRegistry()
+	// Served until the drain is over, not until it is asked for.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	server, err := observe.Start(serving, c.Address, registry)
+	if err != nil {
+		return err
+	}
+	awsConfig, err := aws.Load(ctx, c.Region)
+	if err != nil {
+		return err
+	}
+	queues := sqs.NewFromConfig(awsConfig)
+	source, err := aws.QueueURL(ctx, queues, c.Queue)
+	if err != nil {
+		return err
+	}
+	dead, err := aws.QueueURL(ctx, queues, c.DeadLetterQueue)
+	if err != nil {
+		return err
+	}
+	consumer, err := newConsumer(ctx, c, queues, aws.S3(awsConfig), source, dead, log, registry)
+	if err != nil {
+		return err
+	}
+	server.SetReady(true)
+	return consumer.consume(ctx)
+}

@@ -1,0 +1,51 @@
+// Package observe serves what kubelet and Prometheus ask of a workload:
+// /healthz, /readyz and /metrics. It knows nothing of the work.
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Server answers on one address until its context ends.
+type Server struct {
+	ready atomic.Bool
+}
+
+// SetReady decides what /readyz answers: 200, or 503 before the work began.
+func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }
+
+// Start listens and serves in the background. The error is that of listening.
+func Start(ctx context.Context, address string, registry *prometheus.Registry) (*Server, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("serve health and metrics: %w", err)
+	}
+	s := &Server{}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !s.ready.Load() {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.SetReady(false)
+		}
+	}()
+	return s, nil
+}

@@ -1,0 +1,57 @@
+// Command producer sends sale and inventory events of the physical stores to
+// the queue.
+//
+// It exits 0 when it has sent its total or was asked to end, 1 when sending
+// failed for good, and 2 when a setting is wrong.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
+	"github.com/mystique-unicorn/sales-events/apps/internal/observe"
+	"github.com/mystique-unicorn/sales-events/apps/producer/config"
+)
+
+func main() {
+	c, err := config.Parse(os.LookupEnv)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "producer: settings:\n%v\n", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
+	slog.SetDefault(log)
+	if err := run(ctx, c, log); err != nil && ctx.Err() == nil {
+		log.Error("producer failed", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, c config.Config, log *slog.Logger) error {
+	registry := prometheus.NewRegistry()
+	server, err := observe.Start(ctx, c.Address, registry)
+	if err != nil {
+		return err
+	}
+	awsConfig, err := aws.Load(ctx, c.Region)
+	if err != nil {
+		return err
+	}
+	client := sqs.NewFromConfig(awsConfig)
+	url, err := aws.QueueURL(ctx, client, c.Queue)
+	if err != nil {
+		return err
+	}
+	server.SetReady(true)
+	return newProducer(c, client, url, log, registry).produce(ctx)
+}
