@@ -1,0 +1,41 @@
+# Thin on purpose: each target is one command of tools/ or of the Go toolchain.
+.DEFAULT_GOAL := help
+
+# Messages in the demo's burst.
+BURST ?= 1500
+# More flags for the command behind up or demo: make up FLAGS=--worktree
+FLAGS ?=
+
+LOCAL := go run ./tools/local
+LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+
+.PHONY: help demo up down status reconcile test e2e lint
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: ## the whole system on this machine, a burst of BURST messages, the verdict (root)
+	$(LOCAL) demo --burst=$(BURST) $(FLAGS)
+
+up: ## start the local cluster and let Flux apply this repository's HEAD (root)
+	$(LOCAL) up $(FLAGS)
+
+down: ## end the local cluster; only built engines and layers stay, in the cache (root)
+	$(LOCAL) down
+
+status: ## every Flux object of the local cluster: ready, or why not
+	$(LOCAL) status
+
+reconcile: ## have Flux pull and apply now, and wait until everything is ready
+	$(LOCAL) reconcile
+
+test: ## every test: no cluster, no root; the race detector on for apps/
+	go test -race ./apps/...
+	go test $$(go list ./... | grep -v /apps/)
+
+e2e: ## the tests that start a real local cluster (root)
+	go test -tags=e2e -count=1 -timeout=60m ./tools/local/...
+
+lint: ## go vet and golangci-lint, as .golangci.yml says
+	go vet ./...
+	$(LINT) run

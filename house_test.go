@@ -1,0 +1,299 @@
+package house_test
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mystique-unicorn/sales-events"
+
+// pkg is one folder with Go files. Tests and files behind build tags count:
+// the rules hold for them too.
+type pkg struct {
+	dir     string // slash-separated, from the root
+	name    string // empty if the folder has only tests
+	doc     string
+	imports map[string]bool // folders of this module
+}
+
+// importRules say who may import whom; a finding quotes the name.
+var importRules = []struct {
+	name      string
+	forbidden func(from, to pkg) bool
+}{
+	{"apps imports nothing of tools or crossplane", func(from, to pkg) bool {
+		return within(from.dir, "apps") && (within(to.dir, "tools") || within(to.dir, "crossplane"))
+	}},
+	{"of apps, tools imports only localaws and each workload's config", func(from, to pkg) bool {
+		if !within(from.dir, "tools") || !within(to.dir, "apps") {
+			return false
+		}
+		config, _ := path.Match("apps/*/config", to.dir)
+		return !config && to.dir != "apps/localaws"
+	}},
+	{"nothing imports a main", func(_, to pkg) bool { return to.name == "main" }},
+}
+
+func TestImports(t *testing.T) {
+	packages := load(t, ".")
+	for _, problem := range checkImports(packages) {
+		t.Error(problem)
+	}
+	for _, problem := range checkInternal(packages) {
+		t.Error(problem)
+	}
+}
+
+func TestPackageComments(t *testing.T) {
+	for _, problem := range checkDocs(load(t, ".")) {
+		t.Error(problem)
+	}
+}
+
+func TestDocumentedPaths(t *testing.T) {
+	documents := 0
+	walk(t, ".", func(file string, _ fs.DirEntry) {
+		if path.Ext(file) != ".md" {
+			return
+		}
+		documents++
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range documentedPaths(string(text)) {
+			// A link is relative to its document, a path in the text to the root.
+			if !exists(filepath.Join(path.Dir(file), name)) && !exists(name) {
+				t.Errorf("%s names %s, which does not exist", file, name)
+			}
+		}
+	})
+	if documents == 0 {
+		t.Error("no document found")
+	}
+}
+
+// TestRulesBite holds each check against a small tree that breaks it: on this
+// repository they are all silent.
+func TestRulesBite(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"apps/a/main.go":             "// Command a.\npackage main\n\nimport _ \"" + module + "/tools/internal/shared\"",
+		"apps/a/config/config.go":    "// Package config.\npackage config",
+		"apps/a/store/store.go":      "package store",
+		"tools/t/main.go":            "// Command t.\npackage main\n\nimport (\n_ \"" + module + "/apps/a\"\n_ \"" + module + "/apps/a/config\"\n)",
+		"tools/t/t_test.go":          "package main\n\nimport _ \"" + module + "/apps/a/store\"",
+		"tools/internal/shared/s.go": "// Package shared.\npackage shared",
+		"tools/internal/idle/i.go":   "// Package idle.\npackage idle",
+	} {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	packages := load(t, dir)
+	for _, tc := range []struct {
+		check     string
+		got, want []string
+	}{
+		{"imports", checkImports(packages), []string{
+			"apps/a imports tools/internal/shared: apps imports nothing of tools or crossplane",
+			"tools/t imports apps/a/store: of apps, tools imports only localaws and each workload's config",
+			"tools/t imports apps/a: nothing imports a main",
+			"tools/t imports apps/a: of apps, tools imports only localaws and each workload's config",
+		}},
+		{"internal", checkInternal(packages), []string{
+			"tools/internal/idle is used by no package of tools: delete it",
+			"tools/internal/shared is used by no package of tools: delete it",
+		}},
+		{"comments", checkDocs(packages), []string{
+			`apps/a/store has no comment that begins "Package store"`,
+		}},
+		{"paths", documentedPaths("[a](x/y.md#z) [b](https://c/d) `./apps/a` `tools/...` ghcr `ghcr.io/a/b`\n```\n`q/r`\n```\n"), []string{"apps/a", "tools", "x/y.md"}},
+	} {
+		if !slices.Equal(tc.got, tc.want) {
+			t.Errorf("%s:\n got %q\nwant %q", tc.check, tc.got, tc.want)
+		}
+	}
+}
+
+// checkImports applies the rules to every import of a package of this module.
+func checkImports(packages map[string]pkg) []string {
+	var found []string
+	for _, from := range packages {
+		for dir := range from.imports {
+			to, ok := packages[dir]
+			if !ok {
+				to.dir = dir
+			}
+			for _, rule := range importRules {
+				if rule.forbidden(from, to) {
+					found = append(found, fmt.Sprintf("%s imports %s: %s", from.dir, dir, rule.name))
+				}
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// checkInternal finds what an internal folder holds for nobody. That nobody
+// else uses it is the compiler's own rule.
+func checkInternal(packages map[string]pkg) []string {
+	var found []string
+	for dir, p := range packages {
+		parent, _, internal := strings.Cut("/"+dir+"/", "/internal/")
+		parent = strings.Trim(parent, "/")
+		if !internal || p.name == "" || p.name == "main" {
+			continue
+		}
+		used := false
+		for _, user := range packages {
+			used = used || user.dir != dir && user.imports[dir] && within(user.dir, parent)
+		}
+		if !used {
+			found = append(found, fmt.Sprintf("%s is used by no package of %s: delete it", dir, parent))
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// checkDocs finds packages without a comment of the form that go doc expects.
+func checkDocs(packages map[string]pkg) []string {
+	var found []string
+	for dir, p := range packages {
+		begins := "Package " + p.name
+		if p.name == "main" {
+			begins = "Command " + path.Base(dir)
+		}
+		if p.name != "" && !strings.HasPrefix(p.doc, begins) {
+			found = append(found, fmt.Sprintf("%s has no comment that begins %q", dir, begins))
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+var (
+	fence    = regexp.MustCompile("(?ms)^```.*?^```")
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	codeSpan = regexp.MustCompile("`([^`\n]+)`")
+	// A path in the text has a slash and nothing that a command, an address or
+	// a pattern has; a first part with a dot is a host name.
+	pathLike = regexp.MustCompile(`^\.?[\w-]+/[\w./-]*$`)
+)
+
+// documentedPaths is what a document links to or names in backquotes.
+func documentedPaths(text string) []string {
+	text = fence.ReplaceAllString(text, "")
+	var found []string
+	for _, match := range link.FindAllStringSubmatch(text, -1) {
+		target, _, _ := strings.Cut(match[1], "#")
+		if target != "" && !strings.Contains(target, ":") {
+			found = append(found, path.Clean(target))
+		}
+	}
+	for _, match := range codeSpan.FindAllStringSubmatch(text, -1) {
+		name := strings.TrimPrefix(strings.TrimSuffix(match[1], "..."), "./")
+		if pathLike.MatchString(name) {
+			found = append(found, path.Clean(name))
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// load reads the packages below root by their folder. It parses instead of
+// asking the go command, so that the test cache sees which files it depends on.
+func load(t *testing.T, root string) map[string]pkg {
+	t.Helper()
+	packages := map[string]pkg{}
+	walk(t, root, func(file string, _ fs.DirEntry) {
+		if path.Ext(file) != ".go" {
+			return
+		}
+		syntax, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, file), nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := path.Dir(file)
+		p, ok := packages[dir]
+		if !ok {
+			p = pkg{dir: dir, imports: map[string]bool{}}
+		}
+		if !strings.HasSuffix(file, "_test.go") {
+			p.name = syntax.Name.Name
+			p.doc += comment(syntax)
+		}
+		for _, spec := range syntax.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name, ok := strings.CutPrefix(name, module+"/"); ok {
+				p.imports[name] = true
+			}
+		}
+		packages[dir] = p
+	})
+	if len(packages) == 0 {
+		t.Fatal("no Go files found")
+	}
+	return packages
+}
+
+func comment(file *ast.File) string {
+	if file.Doc == nil {
+		return ""
+	}
+	return file.Doc.Text()
+}
+
+// walk calls visit with every file that is ours, its path from root. Fixtures
+// and other modules are not.
+func walk(t *testing.T, root string, visit func(file string, entry fs.DirEntry)) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !entry.IsDir() {
+			visit(name, entry)
+			return nil
+		}
+		if name == "." {
+			return nil
+		}
+		base := path.Base(name)
+		if base == "testdata" || base == "bin" || strings.HasPrefix(base, ".") || exists(filepath.Join(root, name, "go.mod")) {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func within(dir, parent string) bool { return dir == parent || strings.HasPrefix(dir, parent+"/") }
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,239 @@
+package house_test
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+
+	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/apps/localaws"
+	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
+)
+
+// manifestFolders are what Flux gets to see, see .sourceignore.
+var manifestFolders = []string{"clusters", "infrastructure", "apps"}
+
+func TestOverlaysBuild(t *testing.T) {
+	built := 0
+	for _, folder := range manifestFolders {
+		walk(t, folder, func(file string, _ fs.DirEntry) {
+			if path.Base(file) != "kustomization.yaml" {
+				return
+			}
+			built++
+			dir := path.Join(folder, path.Dir(file))
+			t.Run(dir, func(t *testing.T) {
+				if build(t, dir).Size() == 0 {
+					t.Errorf("%s builds to nothing", dir)
+				}
+			})
+		})
+	}
+	if built == 0 {
+		t.Fatal("no kustomization.yaml found")
+	}
+}
+
+// TestClusters goes the way Flux goes: every Kustomization of a cluster names a
+// path that builds, whose variables are all facts of that cluster.
+func TestClusters(t *testing.T) {
+	clusters, err := filepath.Glob("clusters/*")
+	if err != nil || len(clusters) == 0 {
+		t.Fatal("no cluster found", err)
+	}
+	for _, cluster := range clusters {
+		t.Run(path.Base(cluster), func(t *testing.T) {
+			facts := readFacts(t, cluster)
+			for _, k := range readKustomizations(t, cluster) {
+				substituted(t, k.Spec.Path, facts)
+			}
+		})
+	}
+}
+
+// TestLocalSettings holds the local overlays against the programs' own idea of
+// their settings, which otherwise speaks up in a crashing pod.
+func TestLocalSettings(t *testing.T) {
+	facts := readFacts(t, "clusters/local")
+	for name, parse := range map[string]func(func(string) (string, bool)) error{
+		"producer": func(lookup func(string) (string, bool)) error { _, err := producer.Parse(lookup); return err },
+		"consumer": func(lookup func(string) (string, bool)) error { _, err := consumer.Parse(lookup); return err },
+	} {
+		env := deploymentEnv(t, name, substituted(t, "apps/"+name+"/deploy/local", facts))
+		lookup := func(key string) (string, bool) { value, ok := env[key]; return value, ok }
+		if err := parse(lookup); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	text, err := os.ReadFile("apps/localaws/deploy/localaws.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "localaws.yaml")
+	if err := os.WriteFile(file, substitute(t, "localaws.yaml", text, facts), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := localaws.LoadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := localaws.New(config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type kustomization struct {
+	Kind string `json:"kind"`
+	Spec struct {
+		Path string `json:"path"`
+	} `json:"spec"`
+}
+
+func readKustomizations(t *testing.T, cluster string) []kustomization {
+	t.Helper()
+	var found []kustomization
+	for _, name := range []string{"infrastructure.yaml", "apps.yaml"} {
+		for _, document := range documents(t, path.Join(cluster, name)) {
+			var k kustomization
+			if err := yaml.Unmarshal(document, &k); err != nil {
+				t.Fatal(cluster, name, err)
+			}
+			if k.Kind == "Kustomization" {
+				found = append(found, k)
+			}
+		}
+	}
+	if len(found) == 0 {
+		t.Fatalf("%s has no Kustomization", cluster)
+	}
+	return found
+}
+
+func readFacts(t *testing.T, cluster string) map[string]string {
+	t.Helper()
+	file := path.Join(cluster, "facts.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var object struct {
+		Data map[string]any `json:"data"`
+	}
+	if err := yaml.Unmarshal(text, &object); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	facts := map[string]string{}
+	for name, value := range object.Data {
+		fact, ok := value.(string)
+		if !ok {
+			t.Fatalf("%s: %s is %v, no string, which the API server refuses: quote it", file, name, value)
+		}
+		facts[name] = fact
+	}
+	return facts
+}
+
+var documentMark = regexp.MustCompile(`(?m)^---\s*$`)
+
+func documents(t *testing.T, file string) [][]byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found [][]byte
+	for _, document := range documentMark.Split(string(text), -1) {
+		found = append(found, []byte(document))
+	}
+	return found
+}
+
+func build(t *testing.T, dir string) resmap.ResMap {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+	if err != nil {
+		t.Fatalf("build %s: %v", dir, err)
+	}
+	return resources
+}
+
+// substituted builds an overlay and puts the facts into each object, as
+// kustomize-controller does: in the object's YAML, so that an unquoted fact of
+// digits turns into a number.
+func substituted(t *testing.T, dir string, facts map[string]string) []map[string]any {
+	t.Helper()
+	var objects []map[string]any
+	for _, resource := range build(t, path.Clean(dir)).Resources() {
+		text, err := resource.AsYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var object map[string]any
+		if err := yaml.Unmarshal(substitute(t, dir+": "+resource.CurId().String(), text, facts), &object); err != nil {
+			t.Fatal(err)
+		}
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+func substitute(t *testing.T, where string, text []byte, facts map[string]string) []byte {
+	t.Helper()
+	return variable.ReplaceAllFunc(text, func(match []byte) []byte {
+		value, ok := facts[string(match[2:len(match)-1])]
+		if !ok {
+			t.Errorf("%s: %s is no fact of the cluster", where, match)
+		}
+		return []byte(value)
+	})
+}
+
+// deploymentEnv is the environment of the first container of a Deployment,
+// whose values must all be strings.
+func deploymentEnv(t *testing.T, name string, objects []map[string]any) map[string]string {
+	t.Helper()
+	for _, object := range objects {
+		if object["kind"] != "Deployment" {
+			continue
+		}
+		text, err := yaml.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var deployment struct {
+			Spec struct {
+				Template struct {
+					Spec struct {
+						Containers []struct {
+							Env []struct {
+								Name  string `json:"name"`
+								Value string `json:"value"`
+							} `json:"env"`
+						} `json:"containers"`
+					} `json:"spec"`
+				} `json:"template"`
+			} `json:"spec"`
+		}
+		if err := yaml.Unmarshal(text, &deployment); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		env := map[string]string{}
+		for _, entry := range deployment.Spec.Template.Spec.Containers[0].Env {
+			env[entry.Name] = entry.Value
+		}
+		return env
+	}
+	t.Fatalf("%s: no Deployment", name)
+	return nil
+}
