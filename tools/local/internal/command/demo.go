@@ -1,5 +1,72 @@
 package command
 
-import "github.com/spf13/cobra"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
 
-func newDemo() *cobra.Command { return &cobra.Command{Use: "demo"} }
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/demo"
+)
+
+func newDemo() *cobra.Command {
+	var opts upOptions
+	burst, timeout, report := 1500, 6*time.Minute, "report"
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Bring the cluster up, send a burst, watch the consumers scale, and check that nothing is lost",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if burst < 1 {
+				return usageError{fmt.Errorf("--burst=%d: must be at least 1", burst)}
+			}
+			env, err := newEnvironment(cmd.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			return env.demo(cmd, opts, burst, timeout, report)
+		},
+	}
+	opts.flags(cmd)
+	cmd.Flags().IntVar(&burst, "burst", burst, "how many messages to send at once; a thousand and more must reach ten consumers")
+	cmd.Flags().DurationVar(&timeout, "demo-timeout", timeout, "how long the burst may take")
+	cmd.Flags().StringVar(&report, "report", report, "folder for report.html, report.svg and report.json")
+	return cmd
+}
+
+// demo leaves the cluster up for the user to look at, unless it started it and
+// was interrupted.
+func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeout time.Duration, report string) error {
+	ctx := cmd.Context()
+	started, err := e.up(ctx, opts)
+	if err != nil {
+		return err
+	}
+	config, err := e.restConfig()
+	if err != nil {
+		return err
+	}
+	e.say("sending a burst of %d messages", burst)
+	verdict, err := demo.Run(ctx, demo.Options{
+		Config: config, Burst: burst, Out: e.out, Terminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ReportDir: report, Timeout: timeout,
+	})
+	if err != nil {
+		if started && ctx.Err() != nil {
+			err = errors.Join(err, cluster.Stop(e.paths))
+		}
+		return err
+	}
+	fmt.Fprintln(e.out, verdict)
+	e.say("the report is %s", filepath.Join(report, "report.html"))
+	if !verdict.OK {
+		return errors.New("the demo failed, see above")
+	}
+	e.printAccess()
+	return nil
+}
