@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mystique-unicorn/sales-events/apps/internal/event"
+	"github.com/mystique-unicorn/sales-events/apps/localaws"
+	"github.com/mystique-unicorn/sales-events/apps/producer/config"
+)
+
+func start(t *testing.T, c config.Config) (p *producer, faults *localaws.Faults, log *bytes.Buffer) {
+	t.Helper()
+	faults, log = &localaws.Faults{}, &bytes.Buffer{}
+	server, err := localaws.New(localaws.Config{Region: "eu-west-1", AccountID: "000000000000", Queues: []localaws.Queue{{Name: "q"}}}, localaws.WithFaults(faults))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := httptest.NewServer(server)
+	t.Cleanup(listener.Close)
+	client := sqs.NewFromConfig(aws.Config{
+		Region: "eu-west-1", BaseEndpoint: &listener.URL, RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+	c.Queue = "q"
+	return newProducer(c, client, listener.URL+"/000000000000/q", slog.New(slog.NewJSONHandler(log, nil)), prometheus.NewRegistry()), faults, log
+}
+
+func count(t *testing.T, p *producer) int {
+	t.Helper()
+	out, err := p.client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &p.queueURL, AttributeNames: []types.QueueAttributeName{"All"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := strconv.Atoi(out.Attributes["ApproximateNumberOfMessages"])
+	return n
+}
+
+// The log names each message that the queue holds, and no other: the demo
+// counts from it.
+func TestLogIsWhatTheQueueHolds(t *testing.T) {
+	p, faults, log := start(t, config.Config{Total: 95, BadPercent: 20, DuplicatePercent: 20})
+	faults.Add(localaws.Fault{Action: "SendMessageBatch", Times: 12, Code: "InternalError", Entry: true})
+	if err := p.produce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, p); n != 95 {
+		t.Errorf("the queue holds %d messages, want 95", n)
+	}
+	if lines := strings.Count(log.String(), `"msg":"event produced"`); lines != 95 {
+		t.Errorf("the log names %d messages, want 95", lines)
+	}
+}
+
+func TestFailureForGoodIsAnError(t *testing.T) {
+	p, faults, log := start(t, config.Config{Total: 1})
+	faults.Add(localaws.Fault{Action: "SendMessageBatch", Times: 1, Code: "AccessDenied", Status: 403})
+	if err := p.produce(t.Context()); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Errorf("error %v, want AccessDenied", err)
+	}
+	if strings.Contains(log.String(), "event produced") {
+		t.Error("a message that was not sent is named as produced")
+	}
+}
+
+func TestEndsBetweenMessages(t *testing.T) {
+	p, _, log := start(t, config.Config{WaitSeconds: 3600})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := p.produce(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, p); n != 1 || strings.Count(log.String(), "event produced") != 1 {
+		t.Errorf("the queue holds %d messages, the log is %s", n, log)
+	}
+}
+
+// A good message passes the consumer's own check, a bad one never does.
+func TestMessagesAreEvents(t *testing.T) {
+	for range 200 {
+		for _, bad := range []bool{false, true} {
+			m := newMessage(bad, time.Now())
+			if _, err := event.Parse(m.body, m.eventType); (err != nil) != bad {
+				t.Fatalf("bad=%t: %v\n%s", bad, err, m.body)
+			}
+			var fields map[string]any
+			if err := json.Unmarshal([]byte(m.body), &fields); err != nil {
+				t.Fatal(err)
+			}
+			if _, has := fields["store_id"]; has == bad {
+				t.Fatalf("bad=%t and store_id present: %t", bad, has)
+			}
+		}
+	}
+}
