@@ -1,0 +1,138 @@
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+// machine is what a cluster must leave as it was: links, routes, mounts,
+// firewall rules, cgroups of containers and the processes of the engines.
+func machine(t *testing.T, paths layout.Paths) string {
+	t.Helper()
+	var state strings.Builder
+	for _, args := range [][]string{{"ip", "-o", "link"}, {"ip", "route"}, {"mount"}, {"sh", "-c", "nft list ruleset 2>&1 || iptables-save"}} {
+		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", args[0], err, out)
+		}
+		state.Write(out)
+	}
+	executables, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, exe := range executables {
+		if target, err := os.Readlink(exe); err == nil && (strings.HasPrefix(target, paths.Engines()) || strings.HasPrefix(target, layout.InsideEngines)) {
+			state.WriteString("process " + target + "\n")
+		}
+	}
+	return state.String()
+}
+
+func makeTarget(t *testing.T, args ...string) (string, time.Duration) {
+	t.Helper()
+	start := time.Now()
+	cmd := exec.Command("make", args...)
+	cmd.Dir = "../.."
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	t.Logf("make %s: %s", strings.Join(args, " "), time.Since(start).Round(100*time.Millisecond))
+	return string(out), time.Since(start)
+}
+
+// A cluster that is killed leaves the machine as it was, the next one starts,
+// a push changes it without any apply, and down leaves nothing either.
+func TestLifecycle(t *testing.T) {
+	paths, err := layout.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	makeTarget(t, "down")
+	before := machine(t, paths)
+
+	makeTarget(t, "up")
+	p, ok := cluster.Running(paths)
+	if !ok {
+		t.Fatal("make up left no supervisor")
+	}
+	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	// The kernel takes the namespaces down after the process.
+	for deadline := time.Now().Add(10 * time.Second); machine(t, paths) != before; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("kill -9 left something; before:\n%s\nafter:\n%s", before, machine(t, paths))
+		}
+	}
+
+	makeTarget(t, "up")
+	makeTarget(t, "up") // already up
+	pushQueueLength(t, paths)
+	makeTarget(t, "down")
+	if after := machine(t, paths); after != before {
+		t.Errorf("make down left something; before:\n%s\nafter:\n%s", before, after)
+	}
+	if _, err := os.Stat(paths.State()); !os.IsNotExist(err) {
+		t.Errorf("make down left %s", paths.State())
+	}
+	if left, _ := filepath.Glob("/sys/fs/cgroup/*/k8s.io/*/cgroup.procs"); len(left) > 0 {
+		t.Errorf("make down left cgroups, such as %s", left[0])
+	}
+}
+
+// pushQueueLength changes the ScaledObject by a commit and a push alone.
+func pushQueueLength(t *testing.T, paths layout.Paths) {
+	t.Helper()
+	dir := t.TempDir()
+	git := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-c", "user.name=test", "-c", "user.email=test@localhost"}, args...)...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args[0], err, out)
+		}
+	}
+	git("clone", "--quiet", "http://"+layout.Git+"/sales-events.git", ".")
+	file := filepath.Join(dir, "apps/consumer/deploy/base/scaledobject.yaml")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := regexp.MustCompile(`queueLength: "\d+"`).ReplaceAll(data, []byte(`queueLength: "37"`))
+	if bytes.Equal(changed, data) {
+		t.Fatal("the ScaledObject names no queueLength")
+	}
+	if err := os.WriteFile(file, changed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	git("commit", "--quiet", "--all", "--message=Scale earlier")
+	git("push", "--quiet", "origin", "HEAD:main")
+
+	kubectl, err := filepath.Glob(filepath.Join(paths.Engines(), "kubernetes-*", "kubectl"))
+	if err != nil || len(kubectl) == 0 {
+		t.Fatalf("no built kubectl: %v", err)
+	}
+	for start := time.Now(); ; time.Sleep(500 * time.Millisecond) {
+		out, err := exec.Command(kubectl[0], "--kubeconfig="+paths.Kubeconfig(), "get", "scaledobject", "consumer",
+			"--namespace=sales-events-consumer-ns", "--output=jsonpath={.spec.triggers[0].metadata.queueLength}").CombinedOutput()
+		if err == nil && string(out) == strconv.Itoa(37) {
+			t.Logf("pushed to applied: %s", time.Since(start).Round(100*time.Millisecond))
+			return
+		}
+		if time.Since(start) > time.Minute {
+			t.Fatalf("a minute after the push queueLength is %s (%v)", out, err)
+		}
+	}
+}
