@@ -245,7 +245,7 @@ func Stop(paths layout.Paths) error {
 			}
 		}
 	}
-	if err := waitForNoLink(); err != nil {
+	if err := removeLink(); err != nil {
 		return err
 	}
 	if err := removeCgroups(paths); err != nil {
@@ -257,15 +257,20 @@ func Stop(paths layout.Paths) error {
 	return nil
 }
 
-// waitForNoLink waits for the kernel, which takes a namespace's links down a
-// moment after its last process.
-func waitForNoLink() error {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if _, err := netlink.LinkByName(layout.HostLink); errors.As(err, &netlink.LinkNotFoundError{}) {
-			return nil
-		}
+// removeLink removes the machine's end of the uplink, and the routes with it,
+// without waiting for the kernel to end the namespace at the other end.
+func removeLink() error {
+	link, err := netlink.LinkByName(layout.HostLink)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil
 	}
-	return fmt.Errorf("the link %s is still there: another cluster of this kind runs, end it first", layout.HostLink)
+	if err == nil {
+		err = netlink.LinkDel(link)
+	}
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("remove the link %s: %w", layout.HostLink, err)
+	}
+	return nil
 }
 
 // removeCgroups removes the cgroups named after the containers that containerd

@@ -76,6 +76,11 @@ func setSysctls() error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("turn on forwarding between pods: %w", err)
 	}
+	// A killed process's connection to a pod that is gone keeps the namespace,
+	// and with it the machine's link, until it gives up: after 100 s by default.
+	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_orphan_retries", []byte("1"), 0o644); err != nil {
+		return fmt.Errorf("let the namespace end at once: %w", err)
+	}
 	// Without it a pod that reaches itself or a neighbour through a service
 	// address bypasses kube-proxy. Absent where the kernel has no br_netfilter.
 	err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("1"), 0o644)
