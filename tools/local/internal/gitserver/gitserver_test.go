@@ -1,0 +1,69 @@
+package gitserver
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func write(t *testing.T, dir, name, content string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever clones gets what was pushed, over real git and HTTP.
+func TestPushThenClone(t *testing.T) {
+	root, work := t.TempDir(), t.TempDir()
+	if err := InitBare(t.Context(), root, "r.git"); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(Handler(root))
+	defer server.Close()
+	write(t, work, "file", "content", 0o644)
+	for _, args := range [][]string{
+		{"-C", work, "init", "--quiet"}, {"-C", work, "add", "."},
+		{"-C", work, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--message=one"},
+		{"-C", work, "push", "--quiet", server.URL + "/r.git", "HEAD:main"},
+		{"clone", "--quiet", server.URL + "/r.git", filepath.Join(work, "clone")},
+	} {
+		if _, err := git(t.Context(), nil, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(work, "clone", "file")); err != nil || string(data) != "content" {
+		t.Errorf("cloned %q, %v", data, err)
+	}
+	if _, err := git(t.Context(), nil, "ls-remote", server.URL+"/absent.git"); err == nil {
+		t.Error("a repository that does not exist was served")
+	}
+}
+
+// One tree, one commit: Flux sees no change when the cluster starts anew.
+func TestPublishTreeIsDeterministic(t *testing.T) {
+	tree := t.TempDir()
+	write(t, tree, "script", "#!/bin/sh\n", 0o755)
+	write(t, tree, ".gitignore", "ignored\n", 0o644)
+	write(t, tree, "ignored", "served all the same\n", 0o444)
+	var commits []string
+	for range 2 {
+		root := t.TempDir()
+		if err := PublishTree(t.Context(), root, "r.git", tree, "v1.0.0"); err != nil {
+			t.Fatal(err)
+		}
+		commit, err := git(t.Context(), nil, "--git-dir", filepath.Join(root, "r.git"), "rev-parse", "v1.0.0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := git(t.Context(), nil, "--git-dir", filepath.Join(root, "r.git"), "ls-tree", "--name-only", "main")
+		if err != nil || files != ".gitignore\nignored\nscript" {
+			t.Errorf("published %q, %v", files, err)
+		}
+		commits = append(commits, commit)
+	}
+	if commits[0] != commits[1] {
+		t.Errorf("two commits of one tree: %v", commits)
+	}
+}
