@@ -2,10 +2,15 @@
 // watches it scale, and holds the bucket and the dead-letter queue against what
 // the producers say they sent. It reads the cluster through the Kubernetes API
 // and the events through the AWS SDK, and knows nothing of how either is run.
+//
+// A run judges its own messages only: what lay in the bucket and in the
+// dead-letter queue before it started is its baseline, so a second run in the
+// same cluster stands on its own.
 package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -26,12 +31,15 @@ const (
 	awsService        = "localaws"
 )
 
-// Options says what to run. Everything is required but Terminal.
+// Options says what to run. Everything is required but AWSEndpoint and Terminal.
 type Options struct {
 	Config *rest.Config
 	// Burst is how many messages to send at once.
 	Burst int
-	// Out gets a line per change or, on a Terminal, one line that is redrawn.
+	// AWSEndpoint is where SQS and S3 answer; empty means the Service of the
+	// local AWS server in the cluster.
+	AWSEndpoint string
+	// Out gets a line per change or, on a Terminal, a table that is redrawn.
 	Out      io.Writer
 	Terminal bool
 	// ReportDir is where report.json, report.svg and report.html are written.
@@ -42,67 +50,51 @@ type Options struct {
 
 // Run sends the burst and returns once every message of it is stored or
 // dead-lettered and the consumers are back at their minimum. A Verdict that is
-// not OK is no error: it says what went wrong.
+// not OK is no error: it says what went wrong. An error means that the run
+// came to no end; if the burst was sent, the Verdict and the report then say
+// how far it came.
 func Run(ctx context.Context, opts Options) (Verdict, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, opts.Timeout, fmt.Errorf("the demo was not over after %s", opts.Timeout))
-	defer cancel()
 	clients, err := kubernetes.NewForConfig(opts.Config)
 	if err != nil {
 		return Verdict{}, fmt.Errorf("connect to the cluster: %w", err)
 	}
-	pipe, err := openPipeline(ctx, clients)
-	if err != nil {
-		return Verdict{}, err
-	}
-	if err := pipe.waitIdle(ctx); err != nil {
-		return Verdict{}, err
-	}
-	job, err := pipe.startBurst(ctx, opts.Burst)
-	if err != nil {
-		return Verdict{}, err
-	}
-	defer pipe.deleteBurst(job)
-	samples, sent, err := watch(ctx, pipe, job, opts)
-	if err != nil {
-		return Verdict{}, err
-	}
-	evidence, err := pipe.evidence(ctx, sent)
-	if err != nil {
-		return Verdict{}, err
-	}
-	verdict := judge(evidence, samples, opts.Burst)
-	return verdict, writeReport(opts.ReportDir, verdict)
+	return run(ctx, clients, opts, func(*pipeline) {})
 }
 
-// watch samples once a second until the burst is worked off.
-func watch(ctx context.Context, p *pipeline, job string, opts Options) ([]Sample, []Produced, error) {
-	var samples []Sample
-	var sent []Produced
-	start := time.Now()
-	display := newDisplay(opts.Out, opts.Terminal)
-	for {
-		sample, err := p.sample(ctx, start)
-		if err == nil {
-			samples = append(samples, sample)
-			display.show(sample)
-		}
-		if sent == nil {
-			if sent, err = p.finishedBurst(ctx, job, opts.Burst); err != nil {
-				return nil, nil, err
-			}
-		}
-		if err == nil && sent != nil && sample.Replicas <= p.minimum && sample.Ready <= p.minimum {
-			missing, err := p.missing(ctx, sent)
-			if err == nil && len(missing) == 0 {
-				display.end()
-				return samples, sent, nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			display.end()
-			return nil, nil, fmt.Errorf("%w; last seen: %s", context.Cause(ctx), display.last)
-		case <-time.After(time.Second):
-		}
+// judgeTime is what reading both ends may take after the time is up.
+const judgeTime = 30 * time.Second
+
+// run is Run on any client; tune lets a test shorten the waits.
+func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune func(*pipeline)) (Verdict, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, opts.Timeout, fmt.Errorf("the demo was not over after %s", opts.Timeout))
+	defer cancel()
+	p, err := openPipeline(limited, clients, opts.AWSEndpoint)
+	if err != nil {
+		return Verdict{}, err
 	}
+	tune(p)
+	if err := p.waitIdle(limited); err != nil {
+		return Verdict{}, err
+	}
+	w := &watch{pipeline: p, burst: opts.Burst, display: newDisplay(opts.Out, opts.Terminal)}
+	if err := w.begin(limited); err != nil {
+		return Verdict{}, err
+	}
+	defer p.deleteBurst(w.job)
+	watchErr := w.untilOver(limited)
+	if watchErr != nil && (w.sent == nil || ctx.Err() != nil) {
+		return Verdict{}, watchErr
+	}
+	// The time may be up, but a report of what is missing is worth the wait.
+	reading, done := context.WithTimeout(ctx, judgeTime)
+	defer done()
+	evidence, err := w.evidence(reading)
+	if err != nil {
+		return Verdict{}, errors.Join(watchErr, err)
+	}
+	verdict := judge(evidence, w.samples, w.drained, opts.Burst)
+	if watchErr != nil {
+		verdict.fail(context.Cause(limited).Error())
+	}
+	return verdict, errors.Join(watchErr, writeReport(opts.ReportDir, verdict))
 }

@@ -1,0 +1,200 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const steadySelector = "app.kubernetes.io/name=" + producer
+
+// startBurst runs the producer's own pod as a Job that sends n messages flat
+// out beside the steady producer.
+func (p *pipeline) startBurst(ctx context.Context, n int) (string, error) {
+	deployment, err := p.kubernetes.AppsV1().Deployments(producerNamespace).Get(ctx, producer, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("find the producer: %w", err)
+	}
+	template := deployment.Spec.Template.DeepCopy()
+	// Not the Deployment's labels, or it would take the pod for its own.
+	template.Labels = map[string]string{"app.kubernetes.io/name": burst}
+	template.Spec.RestartPolicy = corev1.RestartPolicyNever
+	i := slices.IndexFunc(template.Spec.Containers, func(c corev1.Container) bool { return c.Name == producer })
+	if i < 0 {
+		return "", fmt.Errorf("the Deployment %s in %s has no container %s", producer, producerNamespace, producer)
+	}
+	container := &template.Spec.Containers[i]
+	container.ReadinessProbe, container.LivenessProbe, container.StartupProbe = nil, nil, nil
+	container.Env = slices.DeleteFunc(container.Env, func(v corev1.EnvVar) bool {
+		return v.Name == "TOT_MSGS_TO_PRODUCE" || v.Name == "WAIT_SECS_BETWEEN_MSGS"
+	})
+	container.Env = append(container.Env,
+		corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: strconv.Itoa(n)}, corev1.EnvVar{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"})
+	name := burst + "-" + strconv.FormatInt(time.Now().UnixMilli(), 36)
+	job, err := p.kubernetes.BatchV1().Jobs(producerNamespace).Create(ctx, &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: template.Labels},
+		Spec:       batchv1.JobSpec{BackoffLimit: new(int32), Template: *template},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("start the burst: %w", err)
+	}
+	return job.Name, nil
+}
+
+// deleteBurst also runs when the demo was interrupted, so it has its own time.
+func (p *pipeline) deleteBurst(job string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	background := metav1.DeletePropagationBackground
+	_ = p.kubernetes.BatchV1().Jobs(producerNamespace).Delete(ctx, job, metav1.DeleteOptions{PropagationPolicy: &background})
+}
+
+// errBurstFailed marks what no further look can mend.
+var errBurstFailed = errors.New("the burst failed")
+
+// shortReads is how often the log of an ended Job may name too few messages:
+// its last lines can come a moment after the Job's status.
+const shortReads = 5
+
+// finishedBurst is what the burst sent, or nil while it is sending.
+func (p *pipeline) finishedBurst(ctx context.Context, name string, n int) ([]Produced, error) {
+	job, err := p.kubernetes.BatchV1().Jobs(producerNamespace).Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the burst's Job: %w", err)
+	case job.Status.Failed > 0:
+		return nil, fmt.Errorf("%w: Job %s in %s: its log ends with %q", errBurstFailed, name, producerNamespace, p.lastLine(ctx, name))
+	case job.Status.Succeeded == 0:
+		return nil, nil
+	}
+	sent, err := p.produced(ctx, "job-name="+name)
+	if err != nil || len(sent) == n {
+		return sent, err
+	}
+	if p.short++; p.short < shortReads {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%w: the log of Job %s names %d messages, not %d: the node may have rotated it, try a smaller burst", errBurstFailed, name, len(sent), n)
+}
+
+// produced reads what pods say they sent, from their logs and from those of
+// the containers that ran in them before.
+func (p *pipeline) produced(ctx context.Context, selector string) ([]Produced, error) {
+	pods, err := p.kubernetes.CoreV1().Pods(producerNamespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("list the producers: %w", err)
+	}
+	var all []Produced
+	for _, pod := range pods.Items {
+		logs := []bool{false}
+		for _, status := range pod.Status.ContainerStatuses {
+			if status.Name == producer && status.RestartCount > 0 {
+				logs = []bool{true, false}
+			}
+		}
+		for _, previous := range logs {
+			sent, err := p.readLog(ctx, pod.Name, previous)
+			// The previous container's log may be gone already.
+			if err != nil && !previous {
+				return nil, fmt.Errorf("read the log of %s: %w", pod.Name, err)
+			}
+			all = append(all, sent...)
+		}
+	}
+	return all, nil
+}
+
+func (p *pipeline) readLog(ctx context.Context, pod string, previous bool) ([]Produced, error) {
+	stream, err := p.log(ctx, pod, previous)
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	return parseLog(stream)
+}
+
+// lastLine is the last thing that the burst's pod said.
+func (p *pipeline) lastLine(ctx context.Context, job string) (last string) {
+	pods, err := p.kubernetes.CoreV1().Pods(producerNamespace).List(ctx, metav1.ListOptions{LabelSelector: "job-name=" + job})
+	if err != nil || len(pods.Items) == 0 {
+		return ""
+	}
+	stream, err := p.log(ctx, pods.Items[0].Name, false)
+	if err != nil {
+		return ""
+	}
+	defer stream.Close()
+	lines := bufio.NewScanner(stream)
+	for lines.Scan() {
+		last = lines.Text()
+	}
+	return last
+}
+
+// parseLog takes the producer's lines of messages that SQS acknowledged, and
+// passes over every other line, however long.
+func parseLog(r io.Reader) ([]Produced, error) {
+	var sent []Produced
+	lines := bufio.NewReader(r)
+	for {
+		text, err := lines.ReadBytes('\n')
+		var line struct {
+			Msg string `json:"msg"`
+			Produced
+		}
+		if json.Unmarshal(text, &line) == nil && line.Msg == "event produced" && line.RequestID != "" {
+			sent = append(sent, line.Produced)
+		}
+		if errors.Is(err, io.EOF) {
+			return sent, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// podStates names the pods of both workloads that do not run, and why.
+func (p *pipeline) podStates(ctx context.Context) []string {
+	var states []string
+	for _, namespace := range []string{producerNamespace, consumerNamespace} {
+		pods, err := p.kubernetes.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return append(states, fmt.Sprintf("list the pods of %s: %v", namespace, err))
+		}
+		for _, pod := range pods.Items {
+			if state := podState(pod); state != "" && len(states) < named {
+				states = append(states, fmt.Sprintf("pod %s/%s: %s", namespace, pod.Name, state))
+			}
+		}
+	}
+	return states
+}
+
+// podState is empty for a pod that is well.
+func podState(pod corev1.Pod) string {
+	for _, c := range pod.Status.ContainerStatuses {
+		switch {
+		case c.State.Waiting != nil:
+			return fmt.Sprintf("%s after %d restarts", c.State.Waiting.Reason, c.RestartCount)
+		case c.State.Terminated != nil && c.State.Terminated.ExitCode != 0:
+			return fmt.Sprintf("exited with %d", c.State.Terminated.ExitCode)
+		case pod.Status.Phase == corev1.PodRunning && !c.Ready:
+			return "runs but is not ready"
+		}
+	}
+	if pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodSucceeded {
+		return ""
+	}
+	return string(pod.Status.Phase)
+}

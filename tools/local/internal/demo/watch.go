@@ -1,0 +1,216 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// watch follows one burst from its start to its end.
+type watch struct {
+	*pipeline
+	burst   int
+	display *display
+
+	job     string
+	started time.Time
+	before  contents
+	// steadyBefore is what the steady producer had sent at the start.
+	steadyBefore []Produced
+	samples      []Sample
+	// sent is nil until the burst's Job has ended.
+	sent []Produced
+	// required is sent and what the steady producer sent until then.
+	required []Produced
+	missing  []string
+	// drained is when the last of required was seen at its end, and negative
+	// until then.
+	drained float64
+	lastErr error
+}
+
+// begin takes the baseline and starts the burst.
+func (w *watch) begin(ctx context.Context) error {
+	var err error
+	if w.before, err = w.read(ctx); err != nil {
+		return err
+	}
+	if w.steadyBefore, err = w.produced(ctx, steadySelector); err != nil {
+		return err
+	}
+	// The chart and the first scale-up need the state before the burst.
+	first, _, err := w.sample(ctx)
+	if err != nil {
+		return err
+	}
+	first.DeadLettered = 0
+	w.samples = []Sample{first}
+	w.drained, w.started = -1, time.Now()
+	w.job, err = w.startBurst(ctx, w.burst)
+	return err
+}
+
+// untilOver samples until every message of the burst is at its end and the
+// consumers are back at their minimum. It also ends when something stays
+// missing for longer than a redelivery takes: then it is lost, and the verdict
+// says so.
+func (w *watch) untilOver(ctx context.Context) error {
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	var stalled time.Time
+	for {
+		before := w.missing
+		s, err := w.step(ctx)
+		switch {
+		case errors.Is(err, errBurstFailed):
+			return err
+		case err != nil:
+			// The API server may be busy with the pods that the burst brings.
+			w.lastErr = err
+		case w.sent != nil && s.atMinimum(w.minimum):
+			if len(w.missing) == 0 {
+				return nil
+			}
+			if stalled.IsZero() || !slices.Equal(before, w.missing) {
+				stalled = time.Now()
+			}
+			if time.Since(stalled) > w.grace {
+				return nil
+			}
+		default:
+			stalled = time.Time{}
+		}
+		select {
+		case <-ctx.Done():
+			return w.unfinished(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// step takes a sample and looks for what is missing.
+func (w *watch) step(ctx context.Context) (Sample, error) {
+	s, stored, err := w.sample(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Seconds = time.Since(w.started).Seconds()
+	for id := range stored {
+		if !w.before.stored[id] {
+			s.Stored++
+		}
+	}
+	s.DeadLettered -= w.before.depth
+	w.samples = append(w.samples, s)
+	w.display.show(s, w.burst)
+	if w.sent == nil {
+		if err := w.readBurst(ctx); err != nil || w.sent == nil {
+			return s, err
+		}
+	}
+	missing := absent(w.required, stored, false)
+	if len(missing) == 0 {
+		dead, err := w.quarantined(ctx)
+		if err != nil {
+			return s, err
+		}
+		missing = absent(w.required, dead, true)
+	}
+	w.missing = missing
+	if w.drained < 0 && len(missing) == 0 {
+		w.drained = s.Seconds
+	}
+	return s, nil
+}
+
+// readBurst learns what must be at its end when the burst's Job has ended. The
+// steady producer's messages of that time count too: they went through the
+// same crowd.
+func (w *watch) readBurst(ctx context.Context) error {
+	sent, err := w.finishedBurst(ctx, w.job, w.burst)
+	if err != nil || sent == nil {
+		return err
+	}
+	steady, err := w.produced(ctx, steadySelector)
+	if err != nil {
+		return err
+	}
+	w.sent, w.required = sent, append(slices.Clone(sent), without(steady, w.steadyBefore)...)
+	return nil
+}
+
+// evidence reads both ends. The steady producer runs on, so its log is read
+// after them, for what may be there.
+func (w *watch) evidence(ctx context.Context) (Evidence, error) {
+	after, err := w.read(ctx)
+	if err != nil {
+		return Evidence{}, err
+	}
+	steady, err := w.produced(ctx, steadySelector)
+	if err != nil {
+		return Evidence{}, err
+	}
+	return Evidence{
+		Burst: w.sent, Steady: w.required[len(w.sent):], Others: append(steady, w.steadyBefore...),
+		StoredBefore: w.before.stored, DeadBefore: w.before.dead, Stored: after.stored, Dead: after.dead,
+	}, nil
+}
+
+// absent names the messages, good or bad ones, that are not in found.
+func absent(sent []Produced, found map[string]bool, bad bool) []string {
+	ids := []string{}
+	for _, m := range sent {
+		if m.Bad == bad && !found[m.RequestID] {
+			ids = append(ids, m.RequestID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// without are the messages of all whose ids are not in seen.
+func without(all, seen []Produced) []Produced {
+	known := map[string]bool{}
+	for _, m := range seen {
+		known[m.RequestID] = true
+	}
+	var rest []Produced
+	for _, m := range all {
+		if !known[m.RequestID] {
+			rest = append(rest, m)
+		}
+	}
+	return rest
+}
+
+// named bounds how many ids and pods an error names.
+const named = 5
+
+// unfinished says what the run was still waiting for.
+func (w *watch) unfinished(ctx context.Context) error {
+	var waiting []string
+	switch {
+	case w.sent == nil:
+		waiting = append(waiting, fmt.Sprintf("the burst's Job %s has not ended", w.job))
+	case len(w.missing) > 0:
+		waiting = append(waiting, fmt.Sprintf("%d of %d messages are neither stored nor dead-lettered, such as %s",
+			len(w.missing), len(w.required), strings.Join(w.missing[:min(named, len(w.missing))], ", ")))
+	}
+	if n := len(w.samples); n > 0 {
+		s := w.samples[n-1]
+		if !s.atMinimum(w.minimum) {
+			waiting = append(waiting, fmt.Sprintf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, w.minimum))
+		}
+		waiting = append(waiting, fmt.Sprintf("the queue has %d visible, %d in flight, %d delayed", s.Visible, s.InFlight, s.Delayed))
+	}
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	waiting = append(waiting, w.podStates(look)...)
+	if w.lastErr != nil {
+		waiting = append(waiting, fmt.Sprintf("last error: %v", w.lastErr))
+	}
+	return fmt.Errorf("%w: %s", context.Cause(ctx), strings.Join(waiting, "; "))
+}
