@@ -29,6 +29,7 @@ type world struct {
 	s3           *s3.Client
 	faults       *localaws.Faults
 	source, dead string
+	registry     *prometheus.Registry
 }
 
 func newWorld(t *testing.T, visibility int) *world {
@@ -65,14 +66,27 @@ func (w *world) consumer(t *testing.T, c config.Config) *consumer {
 	t.Helper()
 	c.Queue, c.DeadLetterQueue, c.Bucket, c.Prefix = "q", "dlq", "events", "p"
 	c.Backoff, c.BackoffMax = time.Second, time.Second
+	w.registry = prometheus.NewRegistry()
 	if c.BatchSize == 0 {
 		c.BatchSize = 10
 	}
-	made, err := newConsumer(t.Context(), c, w.sqs, w.s3, w.source, w.dead, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	made, err := newConsumer(t.Context(), c, w.sqs, w.s3, w.source, w.dead, slog.New(slog.DiscardHandler), w.registry)
 	if err != nil {
 		t.Fatal(err)
 	}
+	made.longPoll = 2
 	return made
+}
+
+// toTotal consumes to the total, which must not take for ever.
+func toTotal(t *testing.T, c *consumer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c.consume(ctx)
+	if ctx.Err() != nil {
+		t.Errorf("%d messages processed, and no end", c.processed)
+	}
 }
 
 func body(id string) string {
@@ -116,6 +130,24 @@ func (w *world) keys(t *testing.T) map[string]bool {
 	return keys
 }
 
+// metric is a counter of the newest consumer, of one result if it has any.
+func (w *world) metric(t *testing.T, name, result string) float64 {
+	t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == name && (result == "" || m.GetLabel()[0].GetValue() == result) {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	t.Fatalf("no metric %s %s", name, result)
+	return 0
+}
+
 const keyOf = "p/event_type=sale_event/dt=2026_11_23/%s.json"
 
 // Whatever single call or entry fails, each good message is stored once, each
@@ -140,9 +172,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 			w.send(t, body("id0"), event.Sale) // a duplicate
 			w.send(t, `{"bad_msg":true}`, event.Sale)
 			w.send(t, `not JSON`, event.Sale)
-			if err := w.consumer(t, config.Config{Total: 7}).consume(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			toTotal(t, w.consumer(t, config.Config{Total: 7}))
 			keys := w.keys(t)
 			for i := range 4 {
 				if key := fmt.Sprintf(keyOf, fmt.Sprint("id", i)); !keys[key] {
@@ -162,12 +192,14 @@ func TestFaultsLoseNothing(t *testing.T) {
 	}
 }
 
-// A message whose store keeps failing is never deleted: it goes back at once.
+// A message whose store keeps failing is never deleted: it stays hidden for a
+// while, so that an outage does not use up its receives, and comes back.
 func TestNeverDeletesWhatIsNotStored(t *testing.T) {
-	w := newWorld(t, 30)
-	w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: storeAttempts, Code: "InternalError", Status: 500})
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: attempts, Code: "InternalError", Status: 500})
 	w.send(t, body("id"), event.Sale)
-	c := w.consumer(t, config.Config{})
+	c := w.consumer(t, config.Config{Total: 1})
 	messages, err := c.receive(t.Context())
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("received %d, %v", len(messages), err)
@@ -176,82 +208,39 @@ func TestNeverDeletesWhatIsNotStored(t *testing.T) {
 	if len(w.keys(t)) != 0 {
 		t.Error("stored in spite of the fault")
 	}
-	if visible, inFlight := w.depth(t, w.source); visible != 1 || inFlight != 0 {
-		t.Errorf("%d visible, %d in flight; want the message back in the queue", visible, inFlight)
+	if visible, inFlight := w.depth(t, w.source); visible != 0 || inFlight != 1 {
+		t.Errorf("%d visible, %d in flight; want the message put off", visible, inFlight)
+	}
+	toTotal(t, c)
+	if !w.keys(t)[fmt.Sprintf(keyOf, "id")] {
+		t.Error("not stored when it came back")
+	}
+	if visible, inFlight := w.depth(t, w.source); visible+inFlight != 0 {
+		t.Errorf("%d visible, %d in flight after the store", visible, inFlight)
 	}
 }
 
-// The reason and the original are what somebody needs to mend a bad message.
-func TestQuarantineKeepsMessageAndReason(t *testing.T) {
-	for name, test := range map[string]struct{ body, eventType, reason string }{
-		"no store_id":        {`{"request_id":"a","ts":"2026-11-23T09:00:00Z"}`, event.Sale, "no store_id"},
-		"no event_type":      {body("a"), "", "no attribute event_type"},
-		"unknown event_type": {body("a"), "refund_event", `unknown event_type "refund_event": must be sale_event or inventory_event`},
-		"a path as an id":    {body("../../x"), event.Sale, `request_id "../../x" cannot be part of a key`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, 30)
-			w.send(t, test.body, test.eventType)
-			if err := w.consumer(t, config.Config{Total: 1}).consume(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			out, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead, MessageAttributeNames: []string{"All"}})
-			if err != nil || len(out.Messages) != 1 {
-				t.Fatalf("dead-letter queue: %v, %v", out, err)
-			}
-			m := out.Messages[0]
-			if *m.Body != test.body || aws.ToString(m.MessageAttributes[event.ReasonAttribute].StringValue) != test.reason {
-				t.Errorf("body %s, reason %s", *m.Body, aws.ToString(m.MessageAttributes[event.ReasonAttribute].StringValue))
-			}
-		})
-	}
-}
-
-// Asked to end while a batch waits, the consumer starts nothing more and hands
-// all of it back.
-func TestEndInMidBatchHandsBack(t *testing.T) {
-	w := newWorld(t, 30)
-	for i := range 3 {
-		w.send(t, body(fmt.Sprint("id", i)), event.Sale)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- w.consumer(t, config.Config{ProcessDelay: time.Minute}).consume(ctx) }()
-	for inFlight := 0; inFlight != 3; _, inFlight = w.depth(t, w.source) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
-	if visible, inFlight := w.depth(t, w.source); visible != 3 || inFlight != 0 {
-		t.Errorf("%d visible, %d in flight; want all three back", visible, inFlight)
-	}
-}
-
-// Work that outlasts the visibility timeout stays this consumer's.
-func TestHeartbeatKeepsBatchHidden(t *testing.T) {
-	w := newWorld(t, 2)
+// A message that was stored but not deleted comes back, is found stored and
+// is deleted then.
+func TestRedeliveryIsFolded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.faults.Add(localaws.Fault{Action: "DeleteMessageBatch", Times: attempts, Code: "InternalError", Entry: true})
 	w.send(t, body("id"), event.Sale)
-	c := w.consumer(t, config.Config{ProcessDelay: 4 * time.Second})
-	messages, err := c.receive(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	c := w.consumer(t, config.Config{Total: 2})
+	toTotal(t, c)
+	if keys := w.keys(t); len(keys) != 1 {
+		t.Errorf("stored %v, want one object", keys)
 	}
-	done := make(chan struct{})
-	go func() { defer close(done); c.process(t.Context(), t.Context(), messages) }()
-	for {
-		select {
-		case <-done:
-			if visible, inFlight := w.depth(t, w.source); visible+inFlight != 0 {
-				t.Errorf("%d visible, %d in flight after the work", visible, inFlight)
-			}
-			return
-		case <-time.After(50 * time.Millisecond):
-			if visible, _ := w.depth(t, w.source); visible > 0 {
-				t.Fatal("the message became visible while it was worked on")
-			}
+	for result, want := range map[string]float64{resultNew: 1, resultDuplicate: 1} {
+		if n := w.metric(t, "consumer_events_stored_total", result); n != want {
+			t.Errorf("%s: counted %v, want %v", result, n, want)
 		}
+	}
+	if n := w.metric(t, "consumer_messages_deleted_total", ""); n != 1 {
+		t.Errorf("deleted %v, want 1", n)
+	}
+	if visible, inFlight := w.depth(t, w.source); visible+inFlight != 0 {
+		t.Errorf("%d visible, %d in flight; want none", visible, inFlight)
 	}
 }

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -27,10 +28,16 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
 	slog.SetDefault(log)
-	if err := run(ctx, c, log); err != nil && ctx.Err() == nil {
+	err = run(ctx, c, log)
+	asked := ctx.Err() != nil
+	stop()
+	if asked && errors.Is(err, context.Canceled) {
+		log.Info("asked to end before the work began")
+		return
+	}
+	if err != nil {
 		log.Error("consumer failed", "error", err)
 		os.Exit(1)
 	}
@@ -63,5 +70,6 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 		return err
 	}
 	server.SetReady(true)
-	return consumer.consume(ctx)
+	consumer.consume(ctx)
+	return nil
 }

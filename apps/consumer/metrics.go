@@ -17,9 +17,9 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		received:    counter("consumer_messages_received_total", "Messages received, redeliveries included."),
 		deleted:     counter("consumer_messages_deleted_total", "Messages deleted from the queue."),
 		quarantined: counter("consumer_messages_quarantined_total", "Messages sent to the dead-letter queue because they can never be stored."),
-		retried:     counter("consumer_retries_total", "Stores tried again and messages given back."),
+		retried:     counter("consumer_retries_total", "Calls tried again and messages put off after a failure."),
 		stored: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "consumer_events_stored_total", Help: "Events in the bucket, by whether they were new or a duplicate.",
+			Name: "consumer_events_stored_total", Help: "Events in the bucket, by whether they were new or a duplicate that was folded.",
 		}, []string{"result"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "consumer_messages_in_flight", Help: "Messages that this consumer holds."}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -114,8 +114,16 @@ func (s *Server) serveSQS(w http.ResponseWriter, r *http.Request, name string) {
 	if out == nil {
 		out = struct{}{}
 	}
+	answer, marshalErr := json.Marshal(out)
+	if marshalErr != nil {
+		writeError(w, &apiError{code: "InternalError", message: marshalErr.Error(), status: http.StatusInternalServerError})
+		return
+	}
+	// In one piece, as AWS does: the SDK gives its request up when the answer
+	// begins, and on a link this fast that can cut an answer in pieces short.
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-	_ = json.NewEncoder(w).Encode(out)
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	_, _ = w.Write(answer)
 }
 
 func (s *Server) call(ctx context.Context, r *http.Request, name string, body []byte) (any, *apiError) {

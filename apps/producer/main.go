@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,10 +29,16 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
 	slog.SetDefault(log)
-	if err := run(ctx, c, log); err != nil && ctx.Err() == nil {
+	err = run(ctx, c, log)
+	asked := ctx.Err() != nil
+	stop()
+	if asked && errors.Is(err, context.Canceled) {
+		log.Info("asked to end before the work began")
+		return
+	}
+	if err != nil {
 		log.Error("producer failed", "error", err)
 		os.Exit(1)
 	}

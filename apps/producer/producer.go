@@ -59,6 +59,12 @@ func (p *producer) produce(ctx context.Context) error {
 		size = maxBatch
 	}
 	for sent := 0; p.config.Total == 0 || sent < p.config.Total; {
+		if sent > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Duration(p.config.WaitSeconds) * time.Second):
+			}
+		}
 		if ctx.Err() != nil {
 			p.log.Info("asked to end", "sent", sent)
 			return nil
@@ -71,10 +77,6 @@ func (p *producer) produce(ctx context.Context) error {
 			return err
 		}
 		sent += n
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Duration(p.config.WaitSeconds) * time.Second):
-		}
 	}
 	p.log.Info("total reached", "total", p.config.Total)
 	return nil
@@ -114,12 +116,14 @@ func (p *producer) send(ctx context.Context, batch []outgoing) error {
 		if err != nil {
 			return fmt.Errorf("send to %s: %w", p.config.Queue, err)
 		}
+		answered := 0
 		for _, ok := range out.Successful {
 			i, err := position(ok.Id, len(pending))
 			if err != nil {
 				return err
 			}
 			p.acknowledge(pending[i])
+			answered++
 		}
 		var failed []outgoing
 		var reasons []error
@@ -133,6 +137,10 @@ func (p *producer) send(ctx context.Context, batch []outgoing) error {
 				return fmt.Errorf("send %s to %s: %w", pending[i].requestID, p.config.Queue, reason)
 			}
 			failed, reasons = append(failed, pending[i]), append(reasons, reason)
+			answered++
+		}
+		if answered != len(pending) {
+			return fmt.Errorf("send to %s: SQS answered for %d of %d messages", p.config.Queue, answered, len(pending))
 		}
 		if len(failed) == 0 {
 			return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -60,8 +61,42 @@ func TestLogIsWhatTheQueueHolds(t *testing.T) {
 	if n := count(t, p); n != 95 {
 		t.Errorf("the queue holds %d messages, want 95", n)
 	}
-	if lines := strings.Count(log.String(), `"msg":"event produced"`); lines != 95 {
-		t.Errorf("the log names %d messages, want 95", lines)
+	logged, held, originals := map[string]int{}, map[string]int{}, map[string]bool{}
+	for line := range strings.Lines(log.String()) {
+		var entry struct {
+			Msg       string `json:"msg"`
+			RequestID string `json:"request_id"`
+			Duplicate bool   `json:"duplicate"`
+		}
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		if entry.Msg == "event produced" {
+			logged[entry.RequestID]++
+			if !entry.Duplicate {
+				if originals[entry.RequestID] {
+					t.Errorf("%s was sent twice, and is no deliberate duplicate", entry.RequestID)
+				}
+				originals[entry.RequestID] = true
+			}
+		}
+	}
+	for n := 0; n < 95; {
+		out, err := p.client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &p.queueURL, MaxNumberOfMessages: maxBatch})
+		if err != nil || len(out.Messages) == 0 {
+			t.Fatalf("received %d messages, then %v", n, err)
+		}
+		for _, m := range out.Messages {
+			var e event.Event
+			if err := json.Unmarshal([]byte(*m.Body), &e); err != nil {
+				t.Fatal(err)
+			}
+			held[e.RequestID]++
+			n++
+		}
+	}
+	if !maps.Equal(logged, held) {
+		t.Errorf("the log names %v, the queue holds %v", logged, held)
 	}
 }
 

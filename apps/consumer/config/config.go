@@ -4,9 +4,9 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/internal/settings"
@@ -35,6 +35,12 @@ type Config struct {
 	LogLevel slog.Level
 }
 
+// prefix keeps to what S3 documents as safe in keys; empty is no prefix.
+var prefix = settings.Format{
+	Pattern: regexp.MustCompile(`^[A-Za-z0-9!_.*'()=/-]{0,512}$`),
+	Rule:    "at most 512 letters, digits and any of ! - _ . * ' ( ) = /",
+}
+
 // Parse reads the settings. The error joins every bad variable, each with its
 // value and range.
 func Parse(lookup func(string) (string, bool)) (Config, error) {
@@ -43,22 +49,27 @@ func Parse(lookup func(string) (string, bool)) (Config, error) {
 		return time.Duration(r.Int(name, fallback, low, high)) * time.Second
 	}
 	c := Config{
-		Region:          r.Required("AWS_REGION", "the AWS region of the queue and the bucket"),
-		Queue:           r.Required("RELIABLE_QUEUE_NAME", "the queue to receive from"),
-		DeadLetterQueue: r.Required("DEAD_LETTER_QUEUE_NAME", "the queue for messages that can never be stored"),
-		Bucket:          r.Required("STORE_EVENTS_BKT", "the bucket to store events in"),
-		Prefix:          r.String("S3_PREFIX", "sales-events"),
+		Region:          r.Required("AWS_REGION", "the AWS region of the queue and the bucket", settings.Region),
+		Queue:           r.Required("RELIABLE_QUEUE_NAME", "the queue to receive from", settings.Queue),
+		DeadLetterQueue: r.Required("DEAD_LETTER_QUEUE_NAME", "the queue for messages that can never be stored", settings.Queue),
+		Bucket:          r.Required("STORE_EVENTS_BKT", "the bucket to store events in", settings.Bucket),
+		Prefix:          r.Text("S3_PREFIX", "sales-events", prefix),
 		BatchSize:       r.Int("MAX_MSGS_PER_BATCH", 5, 1, 10),
 		Total:           r.Int("TOT_MSGS_TO_PROCESS", 10000, 0, 1<<31-1),
 		ProcessDelay:    seconds("MSG_PROCESS_DELAY", 10, 0, 3600),
 		Backoff:         seconds("MSG_POLL_BACKOFF", 2, 1, 3600),
 		BackoffMax:      seconds("MSG_POLL_BACKOFF_MAX", 512, 1, 3600),
-		Address:         r.String("HTTP_ADDR", ":8080"),
+		Address:         r.Address("HTTP_ADDR", ":8080"),
 		LogLevel:        r.Level("LOG_LEVEL"),
 	}
-	err := r.Err()
 	if c.BackoffMax < c.Backoff {
-		err = errors.Join(err, fmt.Errorf("MSG_POLL_BACKOFF_MAX=%q: must not be below MSG_POLL_BACKOFF, %v", c.BackoffMax, c.Backoff))
+		// Either alone may be the one that is set.
+		low, high := int(c.Backoff.Seconds()), int(c.BackoffMax.Seconds())
+		r.Refuse("MSG_POLL_BACKOFF", fmt.Sprintf("at most MSG_POLL_BACKOFF_MAX, which is %d", high))
+		r.Refuse("MSG_POLL_BACKOFF_MAX", fmt.Sprintf("at least MSG_POLL_BACKOFF, which is %d", low))
 	}
-	return c, err
+	if c.DeadLetterQueue == c.Queue {
+		r.Refuse("DEAD_LETTER_QUEUE_NAME", "another queue than RELIABLE_QUEUE_NAME: a bad message would circle for ever")
+	}
+	return c, r.Err()
 }

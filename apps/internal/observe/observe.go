@@ -12,24 +12,31 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // Server answers on one address until its context ends.
 type Server struct {
-	ready atomic.Bool
+	ready   atomic.Bool
+	address string
 }
+
+// Address is where it listens, with the port that was chosen for port 0.
+func (s *Server) Address() string { return s.address }
 
 // SetReady decides what /readyz answers: 200, or 503 before the work began.
 func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }
 
-// Start listens and serves in the background. The error is that of listening.
+// Start listens and serves in the background the metrics of registry, to which
+// it adds those of the process. The error is that of listening.
 func Start(ctx context.Context, address string, registry *prometheus.Registry) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("serve health and metrics: %w", err)
+		return nil, fmt.Errorf("serve health and metrics on HTTP_ADDR=%s: %w", address, err)
 	}
-	s := &Server{}
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s := &Server{address: listener.Addr().String()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {

@@ -7,11 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"regexp"
 	"strconv"
+	"strings"
 )
 
 // Lookup is os.LookupEnv or a stand-in for it.
 type Lookup func(name string) (string, bool)
+
+// Format is what a text must look like, and how to say so: "must be " and
+// Rule.
+type Format struct {
+	Pattern *regexp.Regexp
+	Rule    string
+}
+
+// What AWS takes for a name; a typing error here otherwise shows up as an
+// endless wait for something that can never exist.
+var (
+	Region = Format{regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`), "an AWS region such as eu-west-1"}
+	// Queue is the name of a standard queue: the order of FIFO is not kept.
+	Queue  = Format{regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`), "1 to 80 letters, digits, hyphens and underscores"}
+	Bucket = Format{regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`), "3 to 63 lower-case letters, digits, dots and hyphens"}
+)
 
 // Reader reads variables; ask Err once all are read.
 type Reader struct {
@@ -31,38 +50,68 @@ func (r *Reader) Int(name string, fallback, low, high int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < low || n > high {
-		r.errs = append(r.errs, fmt.Errorf("%s=%q: must be a whole number from %d to %d", name, text, low, high))
+		r.Refuse(name, fmt.Sprintf("a whole number from %d to %d", low, high))
 		return fallback
 	}
 	return n
 }
 
-// String is the variable, or fallback when it is not set.
-func (r *Reader) String(name, fallback string) string {
-	if text, ok := r.lookup(name); ok {
-		return text
+// Text is the variable, or fallback when it is not set.
+func (r *Reader) Text(name, fallback string, format Format) string {
+	text, ok := r.lookup(name)
+	if !ok {
+		return fallback
 	}
-	return fallback
-}
-
-// Required is a variable that must be set and not empty.
-func (r *Reader) Required(name, what string) string {
-	text, _ := r.lookup(name)
-	if text == "" {
-		r.errs = append(r.errs, fmt.Errorf("%s is not set: it names %s", name, what))
+	if !format.Pattern.MatchString(text) {
+		r.Refuse(name, format.Rule)
 	}
 	return text
 }
 
-// Level is a log level by the names of log/slog, INFO when not set.
+// Required is a variable that must be set; what says what it names.
+func (r *Reader) Required(name, what string, format Format) string {
+	if _, ok := r.lookup(name); !ok {
+		r.errs = append(r.errs, fmt.Errorf("%s is not set: it names %s and must be %s", name, what, format.Rule))
+		return ""
+	}
+	return r.Text(name, "", format)
+}
+
+// Address is where to listen, host:port or :port.
+func (r *Reader) Address(name, fallback string) string {
+	text, ok := r.lookup(name)
+	if !ok {
+		return fallback
+	}
+	_, port, err := net.SplitHostPort(text)
+	if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || n < 0 || n > 65535 {
+		r.Refuse(name, "host:port or :port, with a port from 0 to 65535")
+	}
+	return text
+}
+
+// Level is a log level by the names of log/slog in any case, INFO when not
+// set.
 func (r *Reader) Level(name string) slog.Level {
-	var level slog.Level
-	if text, ok := r.lookup(name); ok {
-		if err := level.UnmarshalText([]byte(text)); err != nil {
-			r.errs = append(r.errs, fmt.Errorf("%s=%q: must be DEBUG, INFO, WARN or ERROR", name, text))
+	text, ok := r.lookup(name)
+	if !ok {
+		return slog.LevelInfo
+	}
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(text, level.String()) {
+			return level
 		}
 	}
-	return level
+	r.Refuse(name, "DEBUG, INFO, WARN or ERROR")
+	return slog.LevelInfo
+}
+
+// Refuse adds a mistake in the value of a variable, for what depends on more
+// than one of them. It does nothing for a variable that is not set.
+func (r *Reader) Refuse(name, rule string) {
+	if text, ok := r.lookup(name); ok {
+		r.errs = append(r.errs, fmt.Errorf("%s=%q: must be %s", name, text, rule))
+	}
 }
 
 // Err joins every mistake, or is nil.

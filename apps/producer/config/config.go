@@ -31,13 +31,13 @@ type Config struct {
 func Parse(lookup func(string) (string, bool)) (Config, error) {
 	r := settings.NewReader(lookup)
 	c := Config{
-		Region:           r.Required("AWS_REGION", "the AWS region of the queue"),
-		Queue:            r.Required("RELIABLE_QUEUE_NAME", "the queue to send to"),
+		Region:           r.Required("AWS_REGION", "the AWS region of the queue", settings.Region),
+		Queue:            r.Required("RELIABLE_QUEUE_NAME", "the queue to send to", settings.Queue),
 		Total:            r.Int("TOT_MSGS_TO_PRODUCE", 10000, 0, 1<<31-1),
 		WaitSeconds:      r.Int("WAIT_SECS_BETWEEN_MSGS", 2, 0, 3600),
 		BadPercent:       r.Int("BAD_MSG_PERCENT", 10, 0, 100),
 		DuplicatePercent: r.Int("DUPLICATE_MSG_PERCENT", 5, 0, 100),
-		Address:          r.String("HTTP_ADDR", ":8080"),
+		Address:          r.Address("HTTP_ADDR", ":8080"),
 		LogLevel:         r.Level("LOG_LEVEL"),
 	}
 	return c, r.Err()

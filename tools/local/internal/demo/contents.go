@@ -61,8 +61,9 @@ type scan struct {
 
 const (
 	// hidden is how long, in seconds, a message of the dead-letter queue is
-	// hidden while all of them are read.
-	hidden = 120
+	// hidden while all of them are read. A reading takes a fraction of one; an
+	// answer that is lost on its way hides its messages for this long.
+	hidden = 10
 	// emptyReceives is how many empty answers in a row, each after a poll of a
 	// second, end a reading: SQS may answer empty beside messages.
 	emptyReceives = 3

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/apps/internal/event"
+	"github.com/mystique-unicorn/sales-events/apps/localaws"
+)
+
+// Asked to end while a batch waits, the consumer starts nothing more and hands
+// all of it back.
+func TestEndInMidBatchHandsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	for i := range 3 {
+		w.send(t, body(fmt.Sprint("id", i)), event.Sale)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.consumer(t, config.Config{ProcessDelay: time.Minute}).consume(ctx) }()
+	for inFlight := 0; inFlight != 3; _, inFlight = w.depth(t, w.source) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	<-ended
+	if visible, inFlight := w.depth(t, w.source); visible != 3 || inFlight != 0 {
+		t.Errorf("%d visible, %d in flight; want all three back", visible, inFlight)
+	}
+}
+
+// Work that outlasts the visibility timeout stays this consumer's.
+func TestHeartbeatKeepsBatchHidden(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.send(t, body("id"), event.Sale)
+	c := w.consumer(t, config.Config{ProcessDelay: 4 * time.Second})
+	messages, err := c.receive(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); c.process(t.Context(), t.Context(), messages) }()
+	for {
+		select {
+		case <-done:
+			if visible, inFlight := w.depth(t, w.source); visible+inFlight != 0 {
+				t.Errorf("%d visible, %d in flight after the work", visible, inFlight)
+			}
+			return
+		case <-time.After(50 * time.Millisecond):
+			if visible, _ := w.depth(t, w.source); visible > 0 {
+				t.Fatal("the message became visible while it was worked on")
+			}
+		}
+	}
+}
+
+// Asked to end while an object is being written, the consumer finishes that
+// message and hands the others back.
+func TestEndInMidWriteFinishesIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: 1, Latency: time.Second})
+	for i := range 3 {
+		w.send(t, body(fmt.Sprint("id", i)), event.Sale)
+	}
+	c := w.consumer(t, config.Config{})
+	messages, err := c.receive(t.Context())
+	if err != nil || len(messages) != 3 {
+		t.Fatalf("received %d, %v", len(messages), err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	c.process(ctx, t.Context(), messages)
+	if keys := w.keys(t); len(keys) != 1 {
+		t.Errorf("stored %v, want the one that was being written", keys)
+	}
+	if visible, inFlight := w.depth(t, w.source); visible != 2 || inFlight != 0 {
+		t.Errorf("%d visible, %d in flight; want the other two back", visible, inFlight)
+	}
+}
+
+// Asked to end while it polls, the consumer lets the poll end: what the poll
+// still brings is not stranded.
+func TestEndWhilePollingStrandsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	c := w.consumer(t, config.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); c.consume(ctx) }()
+	time.Sleep(300 * time.Millisecond)
+	cancel()
+	time.Sleep(100 * time.Millisecond)
+	select {
+	case <-ended:
+		t.Fatal("the poll was cut")
+	default:
+	}
+	w.send(t, body("id"), event.Sale)
+	<-ended
+	if n := w.metric(t, "consumer_messages_received_total", ""); n != 1 {
+		t.Errorf("the poll brought %v messages, want 1", n)
+	}
+	// It is back after one more long poll, 2 s here, and not after the queue's
+	// visibility timeout of 30 s.
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		visible, inFlight := w.depth(t, w.source)
+		if visible == 1 && inFlight == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d visible, %d in flight; want the message back", visible, inFlight)
+		}
+	}
+}
+
+// When a fleet is asked to end while each waits in its last poll, a message
+// that arrives then must not be passed from one to the next until the queue
+// gives it up: it stays in the queue.
+func TestEndingFleetDoesNotDeadLetter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	ctx, cancel := context.WithCancel(t.Context())
+	var fleet sync.WaitGroup
+	for range 15 {
+		c := w.consumer(t, config.Config{ProcessDelay: 10 * time.Second})
+		fleet.Go(func() { c.consume(ctx) })
+	}
+	time.Sleep(300 * time.Millisecond) // all of them poll
+	cancel()
+	w.send(t, body("id"), event.Sale)
+	fleet.Wait()
+	if visible, inFlight := w.depth(t, w.source); visible+inFlight != 1 {
+		t.Errorf("%d visible, %d in flight; want the message back in the queue", visible, inFlight)
+	}
+	if dead, inFlight := w.depth(t, w.dead); dead+inFlight != 0 {
+		t.Errorf("%d good messages are in the dead-letter queue", dead+inFlight)
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/apps/internal/event"
+	"github.com/mystique-unicorn/sales-events/apps/localaws"
+)
+
+// The reason and the original are what somebody needs to mend a bad message.
+func TestQuarantineKeepsMessageAndReason(t *testing.T) {
+	for name, test := range map[string]struct{ body, eventType, reason string }{
+		"no store_id":        {`{"request_id":"a","ts":"2026-11-23T09:00:00Z"}`, event.Sale, "no store_id"},
+		"no event_type":      {body("a"), "", "no attribute event_type"},
+		"unknown event_type": {body("a"), "refund_event", `unknown event_type "refund_event": must be sale_event or inventory_event`},
+		"a path as an id":    {body("../../x"), event.Sale, `request_id "../../x" cannot be part of a key`},
+		"a reason too long":  {body(strings.Repeat("ü", maxReason)), event.Sale, `request_id "` + strings.Repeat("ü", (maxReason-len(`request_id "`))/2) + "..."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 30)
+			w.send(t, test.body, test.eventType)
+			toTotal(t, w.consumer(t, config.Config{Total: 1}))
+			out, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead, MessageAttributeNames: []string{"All"}})
+			if err != nil || len(out.Messages) != 1 {
+				t.Fatalf("dead-letter queue: %v, %v", out, err)
+			}
+			m := out.Messages[0]
+			if *m.Body != test.body || aws.ToString(m.MessageAttributes[event.ReasonAttribute].StringValue) != test.reason {
+				t.Errorf("body %s, reason %s", *m.Body, aws.ToString(m.MessageAttributes[event.ReasonAttribute].StringValue))
+			}
+		})
+	}
+}
+
+// The dead-letter queue out of reach, a bad message stays where it is and does
+// not hold up the good ones of its batch.
+func TestBadMessageStaysUntilQuarantined(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	w.faults.Add(localaws.Fault{Action: "SendMessage", Times: attempts, Code: "ServiceUnavailable", Status: 503})
+	c := w.consumer(t, config.Config{})
+	store := body("id")
+	if _, err := w.sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &w.source, Entries: []types.SendMessageBatchRequestEntry{
+		{Id: aws.String("0"), MessageBody: aws.String("not JSON")},
+		{Id: aws.String("1"), MessageBody: &store, MessageAttributes: map[string]types.MessageAttributeValue{event.TypeAttribute: {DataType: aws.String("String"), StringValue: aws.String(event.Sale)}}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	messages, err := c.receive(t.Context())
+	if err != nil || len(messages) != 2 {
+		t.Fatalf("received %d, %v", len(messages), err)
+	}
+	c.process(t.Context(), t.Context(), messages)
+	if keys := w.keys(t); len(keys) != 1 {
+		t.Errorf("stored %v, want the good one", keys)
+	}
+	if visible, inFlight := w.depth(t, w.source); visible != 0 || inFlight != 1 {
+		t.Errorf("%d visible, %d in flight; want the bad one put off", visible, inFlight)
+	}
+	if visible, _ := w.depth(t, w.dead); visible != 0 {
+		t.Errorf("the dead-letter queue holds %d, want none", visible)
+	}
+}
+
+// The reason is that of this time, and gives way where SQS leaves no room.
+func TestQuarantineKeepsAttributes(t *testing.T) {
+	full := map[string]string{}
+	for i := range maxAttributes {
+		full[fmt.Sprint("a", i)] = "x"
+	}
+	for name, test := range map[string]struct {
+		attributes map[string]string
+		reason     string
+	}{
+		"other attributes": {map[string]string{"priority_shipping": "true"}, "no attribute event_type"},
+		"an old reason":    {map[string]string{event.ReasonAttribute: "old"}, "no attribute event_type"},
+		"no room":          {full, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 30)
+			text, in := body("id"), map[string]types.MessageAttributeValue{}
+			for key, value := range test.attributes {
+				in[key] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
+			}
+			if _, err := w.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &w.source, MessageBody: &text, MessageAttributes: in}); err != nil {
+				t.Fatal(err)
+			}
+			toTotal(t, w.consumer(t, config.Config{Total: 1}))
+			out, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead, MessageAttributeNames: []string{"All"}})
+			if err != nil || len(out.Messages) != 1 {
+				t.Fatalf("dead-letter queue: %v, %v", out, err)
+			}
+			got := map[string]string{}
+			for key, value := range out.Messages[0].MessageAttributes {
+				got[key] = *value.StringValue
+			}
+			if got[event.ReasonAttribute] != test.reason {
+				t.Errorf("reason %q, want %q", got[event.ReasonAttribute], test.reason)
+			}
+			for key, value := range test.attributes {
+				if key != event.ReasonAttribute && got[key] != value {
+					t.Errorf("%s=%q, want %q", key, got[key], value)
+				}
+			}
+		})
+	}
+}

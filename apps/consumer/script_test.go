@@ -1,0 +1,14 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mystique-unicorn/sales-events/apps/internal/awstest"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"consumer": main}) }
+
+// The program as a process: its exit codes, its output, its answer to SIGTERM.
+func TestScripts(t *testing.T) { testscript.Run(t, awstest.Params("testdata")) }

@@ -1,0 +1,189 @@
+// Package awstest lets test scripts drive the workloads as processes: each
+// script has an AWS server of its own in the test's process, and commands that
+// look into it. It knows the workloads by their environment alone.
+package awstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mystique-unicorn/sales-events/apps/internal/event"
+	"github.com/mystique-unicorn/sales-events/apps/localaws"
+)
+
+// What every server has.
+const (
+	Queue  = "test-q"
+	Dead   = "test-q-dlq"
+	Bucket = "test-events"
+)
+
+const (
+	region  = "eu-west-1"
+	account = "000000000000"
+	// patience is how long a command waits for what it expects.
+	patience = 10 * time.Second
+)
+
+// Params are those of the scripts in dir. Their programs find the server by
+// the SDK's own variables, and listen on a free port. The commands:
+//
+//	send file [event_type]        sends the file as a message
+//	depth queue visible inflight  waits until the queue holds that much
+//	object key file               compares an object's content with the file
+//	objects n                     compares the number of objects
+//	fault action times code status [entry]
+//	term                          sends SIGTERM to what runs in the background
+func Params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"send": command(1, 2, send), "depth": command(3, 3, depth), "object": command(2, 2, object),
+			"objects": command(1, 1, objects), "fault": command(4, 5, fault), "term": command(0, 0, term),
+		},
+	}
+}
+
+type server struct {
+	url    string
+	faults *localaws.Faults
+	sqs    *sqs.Client
+	s3     *s3.Client
+}
+
+type serverKey struct{}
+
+func setup(env *testscript.Env) error {
+	faults := &localaws.Faults{}
+	handler, err := localaws.New(localaws.Config{
+		Region: region, AccountID: account, Buckets: []string{Bucket},
+		Queues: []localaws.Queue{{Name: Dead}, {Name: Queue, Redrive: &localaws.Redrive{DeadLetterQueue: Dead, MaxReceiveCount: 10}}},
+	}, localaws.WithFaults(faults))
+	if err != nil {
+		return err
+	}
+	listener := httptest.NewServer(handler)
+	env.Defer(listener.Close)
+	c := aws.Config{Region: region, BaseEndpoint: &listener.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	env.Values[serverKey{}] = &server{
+		url: listener.URL, faults: faults, sqs: sqs.NewFromConfig(c), s3: s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }),
+	}
+	env.Setenv("AWS_ENDPOINT_URL", listener.URL)
+	env.Setenv("AWS_ACCESS_KEY_ID", "local")
+	env.Setenv("AWS_SECRET_ACCESS_KEY", "local")
+	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	env.Setenv("AWS_REGION", region)
+	env.Setenv("RELIABLE_QUEUE_NAME", Queue)
+	env.Setenv("HTTP_ADDR", "127.0.0.1:0")
+	env.Setenv("BUSY_ADDR", strings.TrimPrefix(listener.URL, "http://"))
+	return nil
+}
+
+func (s *server) queueURL(name string) *string { return aws.String(s.url + "/" + account + "/" + name) }
+
+func command(low, high int, do func(context.Context, *testscript.TestScript, *server, []string) error) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, negated bool, args []string) {
+		if negated || len(args) < low || len(args) > high {
+			ts.Fatalf("want %d to %d arguments and no !", low, high)
+		}
+		ts.Check(do(context.Background(), ts, ts.Value(serverKey{}).(*server), args))
+	}
+}
+
+func send(ctx context.Context, ts *testscript.TestScript, s *server, args []string) error {
+	in := &sqs.SendMessageInput{QueueUrl: s.queueURL(Queue), MessageBody: aws.String(ts.ReadFile(args[0]))}
+	if len(args) == 2 {
+		in.MessageAttributes = map[string]types.MessageAttributeValue{event.TypeAttribute: {DataType: aws.String("String"), StringValue: &args[1]}}
+	}
+	_, err := s.sqs.SendMessage(ctx, in)
+	return err
+}
+
+func depth(ctx context.Context, _ *testscript.TestScript, s *server, args []string) error {
+	want := args[1:]
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		out, err := s.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+			QueueUrl: s.queueURL(args[0]), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
+		})
+		if err != nil {
+			return err
+		}
+		got := []string{out.Attributes["ApproximateNumberOfMessages"], out.Attributes["ApproximateNumberOfMessagesNotVisible"]}
+		if slices.Equal(got, want) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s holds %s visible and %s in flight, want %s and %s", args[0], got[0], got[1], want[0], want[1])
+		}
+	}
+}
+
+func object(ctx context.Context, ts *testscript.TestScript, s *server, args []string) error {
+	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(Bucket), Key: &args[0]})
+	if err != nil {
+		return err
+	}
+	defer out.Body.Close()
+	got, err := io.ReadAll(out.Body)
+	if err != nil {
+		return err
+	}
+	if want := ts.ReadFile(args[1]); string(got) != want {
+		return fmt.Errorf("%s holds %s, want %s", args[0], got, want)
+	}
+	return nil
+}
+
+func objects(ctx context.Context, _ *testscript.TestScript, s *server, args []string) error {
+	out, err := s.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(Bucket)})
+	if err != nil {
+		return err
+	}
+	if strconv.Itoa(len(out.Contents)) != args[0] {
+		return fmt.Errorf("the bucket holds %d objects, want %s", len(out.Contents), args[0])
+	}
+	return nil
+}
+
+func fault(_ context.Context, _ *testscript.TestScript, s *server, args []string) error {
+	times, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	status, err := strconv.Atoi(args[3])
+	if err != nil {
+		return err
+	}
+	s.faults.Add(localaws.Fault{Action: args[0], Times: times, Code: args[2], Status: status, Entry: len(args) == 5})
+	return nil
+}
+
+func term(_ context.Context, ts *testscript.TestScript, _ *server, _ []string) error {
+	running := ts.BackgroundCmds()
+	if len(running) == 0 {
+		return errors.New("nothing runs in the background")
+	}
+	for _, c := range running {
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+			return err
+		}
+	}
+	return nil
+}
