@@ -64,9 +64,10 @@ const (
 	// hidden while all of them are read. A reading takes a fraction of one; an
 	// answer that is lost on its way hides its messages for this long.
 	hidden = 10
-	// emptyReceives is how many empty answers in a row, each after a poll of a
-	// second, end a reading: SQS may answer empty beside messages.
-	emptyReceives = 3
+	// emptyReceives is how many answers in a row without a new message, each
+	// after a poll of a second, end a reading: longer than a lost answer hides
+	// what it held.
+	emptyReceives = hidden + 2
 )
 
 // quarantined is every request_id in the dead-letter queue. It receives them
@@ -96,9 +97,12 @@ func (p *pipeline) quarantined(ctx context.Context) (ids map[string]bool, err er
 		}
 		empty++
 		for _, m := range out.Messages {
-			held[aws.ToString(m.MessageId)] = m
+			id := aws.ToString(m.MessageId)
+			if _, known := held[id]; !known {
+				empty = 0
+			}
+			held[id] = m
 			ids[requestID(m)] = true
-			empty = 0
 		}
 		// One that came meanwhile may have been read before an older one.
 		if len(held) >= depth {
@@ -142,6 +146,10 @@ func (p *pipeline) handBack(ctx context.Context, held []types.Message) error {
 			continue
 		}
 		for _, f := range out.Failed {
+			// A long reading outlasts the hiding: those are back already.
+			if strings.HasSuffix(aws.ToString(f.Code), "MessageNotInflight") {
+				continue
+			}
 			failed = append(failed, fmt.Errorf("%s: %s", aws.ToString(f.Code), aws.ToString(f.Message)))
 		}
 	}
