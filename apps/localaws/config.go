@@ -3,9 +3,13 @@ package localaws
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
-	"strconv"
+	"regexp"
+	"slices"
+	"strings"
 
+	"github.com/johannesboyne/gofakes3"
 	"sigs.k8s.io/yaml"
 )
 
@@ -35,69 +39,103 @@ type Redrive struct {
 	MaxReceiveCount int    `json:"maxReceiveCount"`
 }
 
-// LoadConfig reads a YAML file. An unknown field is an error.
+// LoadConfig reads a YAML file. An unknown field is an error; every problem is
+// named with the file and the field, all at once.
 func LoadConfig(path string) (Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return Config{}, err
+		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}
 	var c Config
 	if err := yaml.UnmarshalStrict(data, &c); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := c.validate(); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", path, err)
+	problems := c.problems()
+	for i, problem := range problems {
+		problems[i] = fmt.Errorf("%s: %w", path, problem)
+	}
+	if len(problems) > 0 {
+		return Config{}, errors.Join(problems...)
 	}
 	return c, nil
 }
 
-func (c Config) validate() error {
+var (
+	region    = regexp.MustCompile(`^[a-z0-9-]+$`)
+	accountID = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+func (c Config) problems() []error {
 	var found []error
-	if c.Region == "" {
-		found = append(found, errors.New("region is empty: set it to an AWS region such as eu-west-1"))
+	problem := func(field, format string, args ...any) {
+		found = append(found, fmt.Errorf(field+": "+format, args...))
 	}
-	if len(c.AccountID) != 12 {
-		found = append(found, fmt.Errorf("accountId %q: twelve digits, quoted", c.AccountID))
+	if !region.MatchString(c.Region) {
+		problem("region", "%q: must be an AWS region, such as eu-west-1", c.Region)
 	}
-	names := map[string]bool{}
-	for _, q := range c.Queues {
-		if names[q.Name] {
-			found = append(found, fmt.Errorf("queue %s is declared twice", q.Name))
+	if !accountID.MatchString(c.AccountID) {
+		problem("accountId", "%q: must be twelve digits, in quotes", c.AccountID)
+	}
+	queues := map[string]int{}
+	for i, q := range c.Queues {
+		if !queueName.MatchString(q.Name) {
+			problem(queueField(i, "name"), "%q: must be %s", q.Name, queueNameRule)
 		}
-		names[q.Name] = true
-	}
-	for _, q := range c.Queues {
-		if q.Redrive != nil && (!names[q.Redrive.DeadLetterQueue] || q.Redrive.DeadLetterQueue == q.Name) {
-			found = append(found, fmt.Errorf("queue %s: deadLetterQueue %q is not another queue of this file", q.Name, q.Redrive.DeadLetterQueue))
+		if j, twice := queues[q.Name]; twice {
+			problem(queueField(i, "name"), "%s: is queues[%d] too", q.Name, j)
 		}
+		queues[q.Name] = i
 	}
-	return errors.Join(found...)
-}
-
-// inOrder has queues without redrive first: their targets must exist.
-func (c Config) inOrder() []Queue {
-	var first, then []Queue
-	for _, q := range c.Queues {
+	for i, q := range c.Queues {
+		numbers := q.numbers()
+		for _, name := range slices.Sorted(maps.Keys(numbers)) {
+			value, bounds := numbers[name], numeric[name]
+			if value != nil && (*value < bounds.low || *value > bounds.high) {
+				problem(queueField(i, strings.ToLower(name[:1])+name[1:]), "%d: must be from %d to %d", *value, bounds.low, bounds.high)
+			}
+		}
 		if q.Redrive == nil {
-			first = append(first, q)
-		} else {
-			then = append(then, q)
+			continue
+		}
+		if j, ok := queues[q.Redrive.DeadLetterQueue]; !ok || j == i {
+			problem(queueField(i, "redrive.deadLetterQueue"), "%q: must be another queue of this configuration", q.Redrive.DeadLetterQueue)
+		}
+		if n := q.Redrive.MaxReceiveCount; n < 1 || n > maxReceives {
+			problem(queueField(i, "redrive.maxReceiveCount"), "%d: must be from 1 to %d", n, maxReceives)
 		}
 	}
-	return append(first, then...)
+	buckets := map[string]int{}
+	for i, name := range c.Buckets {
+		field := fmt.Sprintf("buckets[%d]", i)
+		if err := gofakes3.ValidateBucketName(name); err != nil || "/"+name == healthPath {
+			problem(field, "%q: must be 3 to 63 lower-case letters, digits, dots and hyphens, and not %s", name, healthPath[1:])
+		}
+		if j, twice := buckets[name]; twice {
+			problem(field, "%s: is buckets[%d] too", name, j)
+		}
+		buckets[name] = i
+	}
+	return found
 }
 
-func (q Queue) attributes(s *Server) map[string]string {
-	attributes := map[string]string{}
-	for name, value := range map[string]*int{
+func queueField(i int, name string) string { return fmt.Sprintf("queues[%d].%s", i, name) }
+
+// numbers are the fields that are attributes of the same name.
+func (q Queue) numbers() map[string]*int {
+	return map[string]*int{
 		"DelaySeconds": q.DelaySeconds, "VisibilityTimeout": q.VisibilityTimeout, "MessageRetentionPeriod": q.MessageRetentionPeriod,
-	} {
+	}
+}
+
+func (q Queue) settings() settings {
+	s := defaultSettings()
+	for name, value := range q.numbers() {
 		if value != nil {
-			attributes[name] = strconv.Itoa(*value)
+			*numeric[name].field(&s) = *value
 		}
 	}
 	if q.Redrive != nil {
-		attributes["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, s.arn(q.Redrive.DeadLetterQueue), q.Redrive.MaxReceiveCount)
+		s.redrive = redrive{q.Redrive.DeadLetterQueue, q.Redrive.MaxReceiveCount}
 	}
-	return attributes
+	return s
 }

@@ -1,74 +1,80 @@
 package localaws
 
 import (
-	"context"
+	"net/http"
 	"sync"
 	"time"
 )
 
-// Fault is one failure to come. Action is an SQS action, or S3: and an HTTP
-// method such as S3:PUT. Faults of one action are used up in order.
+// Fault is failures to come.
 type Fault struct {
+	// Action is an SQS action, such as SendMessage, or S3: and an HTTP method,
+	// such as S3:PUT.
 	Action string
-	// Times is how many calls, or entries of a batch, it hits.
+	// Times is how many calls it hits, or entries with Entry.
 	Times int
-	// Latency is waited first. A fault without Code is latency alone.
+	// Latency is waited before anything else, by the server's clock. With
+	// Entry it is not waited: add a Fault for the call.
 	Latency time.Duration
-	// Code and Status are the error's; Status 0 is 400.
-	Code   string
+	// Code is the AWS error code of the answer, such as RequestThrottled or
+	// InternalError. A Fault without Code is Latency alone.
+	Code string
+	// Status is the answer's HTTP status; 0 is what AWS answers with Code, or
+	// 400. From 500 on the fault is the receiver's.
 	Status int
-	// Entry fails single entries of a batch instead of the call.
+	// Entry fails single entries of a batch, the call answers 200. Such an
+	// entry's fault is the receiver's unless Status is from 400 to 499.
 	Entry bool
+	// Late lets the call take effect and answers with the error nevertheless:
+	// an answer that got lost. It has no meaning with Entry.
+	Late bool
 }
 
-// Faults are the failures that a Server injects. The zero value is none; it is
-// safe for concurrent use.
+// Faults are the failures that a Server injects, each action's in the order in
+// which they were added. The zero value is none; it is safe for concurrent use.
 type Faults struct {
-	mu    sync.Mutex
-	queue []*Fault
+	mu     sync.Mutex
+	coming []Fault
 }
 
 // Add appends a fault.
 func (f *Faults) Add(fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.queue = append(f.queue, &fault)
+	f.coming = append(f.coming, fault)
 }
 
-func (f *Faults) take(action string, entry bool) *Fault {
+// Left is how many failures of an action are still to come.
+func (f *Faults) Left(action string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, fault := range f.queue {
-		if fault.Action == action && fault.Entry == entry && fault.Times > 0 {
-			fault.Times--
-			return fault
+	for _, fault := range f.coming {
+		if fault.Action == action && fault.Times > 0 {
+			n += fault.Times
 		}
 	}
-	return nil
+	return n
 }
 
-func (f *Faults) next(ctx context.Context, action string) *apiError {
-	fault := f.take(action, false)
-	if fault == nil {
+// take uses up one hit; without one the Fault is zero, which does nothing.
+func (f *Faults) take(action string, entry bool) Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.coming {
+		fault := &f.coming[i]
+		if fault.Action == action && fault.Entry == entry && fault.Times > 0 {
+			fault.Times--
+			return *fault
+		}
+	}
+	return Fault{}
+}
+
+// err is nil if the fault has no Code.
+func (f Fault) err() *apiError {
+	if f.Code == "" {
 		return nil
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(fault.Latency):
-	}
-	if fault.Code == "" {
-		return nil
-	}
-	return fault.error()
-}
-
-func (f *Faults) entry(action string) *apiError {
-	if fault := f.take(action, true); fault != nil {
-		return fault.error()
-	}
-	return nil
-}
-
-func (f *Fault) error() *apiError {
-	return &apiError{code: f.Code, message: "injected", status: f.Status, receiver: true}
+	receiver := f.Status >= http.StatusInternalServerError || f.Entry && f.Status == 0
+	return &apiError{code: f.Code, message: "injected by the local AWS server", status: f.Status, receiver: receiver}
 }

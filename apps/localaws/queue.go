@@ -1,210 +1,261 @@
 package localaws
 
 import (
-	"crypto/md5"
-	"encoding/hex"
+	"container/heap"
+	"container/list"
+	"encoding/base64"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
-// queue is one standard queue. A message is in exactly one of three states,
-// told by when it becomes visible and how often it was received: delayed,
-// visible, in flight.
+// queue is one standard queue. The Server's lock guards it.
 type queue struct {
-	name      string
-	created   time.Time
-	mu        sync.Mutex
-	settings  settings
-	tags      map[string]string
-	messages  []*message
-	wake      chan struct{} // closed and replaced when something may be visible
-	deadQueue *queue        // where redrive moves messages, nil without
+	// id is part of receipt handles: those of another queue, or of a deleted
+	// one of the same name, are not valid here.
+	name, id                  string
+	created, modified, purged time.Time
+	settings                  settings
+	tags                      map[string]string
+
+	messages map[string]*message // by id
+	visible  list.List           // of *message, the longest visible first
+	hidden   hiddenHeap
+	inFlight int       // how many of the hidden ones are
+	oldest   time.Time // no message was sent before
+	wake     chan struct{}
 }
 
-// settings are a queue's attributes that are set; durations in seconds, as
-// AWS has them.
+// settings are the attributes that can be set; times in seconds, as AWS has
+// them. They compare by ==, on which CreateQueue relies.
 type settings struct {
 	delay, visibility, retention, wait, maxSize int
-	redrive                                     *Redrive
-	redrivePolicy                               string
+	redrive                                     redrive
+	// policy, redriveAllow and sse are kept and not acted upon.
+	policy, redriveAllow, sse string
 }
 
-type message struct {
-	id, body   string
-	attributes map[string]messageAttribute
-	sent       time.Time
-	visibleAt  time.Time
-	firstSeen  time.Time
-	received   int
-	handle     string
+// redrive moves messages after max receives; none if target, a queue name, is
+// empty.
+type redrive struct {
+	target string
+	max    int
 }
 
-type messageAttribute struct {
-	DataType    string `json:"DataType"`
-	StringValue string `json:"StringValue,omitempty"`
-	BinaryValue []byte `json:"BinaryValue,omitempty"`
+// defaultSettings are AWS's:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+func defaultSettings() settings {
+	return settings{visibility: 30, retention: 345600, maxSize: maxSize, sse: "true"}
 }
 
 func newQueue(name string, s settings, now time.Time) *queue {
-	return &queue{name: name, created: now, settings: s, tags: map[string]string{}, wake: make(chan struct{})}
+	return &queue{
+		name: name, id: uuid.NewString(), created: now, modified: now, settings: s,
+		tags: map[string]string{}, messages: map[string]*message{}, wake: make(chan struct{}),
+	}
+}
+
+// settle lets time do its work: everything else takes for granted that it was
+// called for now.
+func (q *queue) settle(now time.Time) {
+	q.expire(now)
+	for len(q.hidden) > 0 && !q.hidden[0].due.After(now) {
+		q.show(q.hidden[0])
+	}
+}
+
+// expire drops what is older than the retention period. It looks at all
+// messages only when one of them may be.
+func (q *queue) expire(now time.Time) {
+	limit := now.Add(-seconds(q.settings.retention))
+	if len(q.messages) == 0 || q.oldest.After(limit) {
+		return
+	}
+	q.oldest = now
+	for _, m := range q.messages {
+		if !m.sent.After(limit) {
+			q.remove(m)
+		} else if m.sent.Before(q.oldest) {
+			q.oldest = m.sent
+		}
+	}
 }
 
 // counts are the three Approximate* numbers; here they are exact.
-func (q *queue) counts(now time.Time) (visible, inFlight, delayed int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.expire(now)
-	for _, m := range q.messages {
-		switch {
-		case !m.visibleAt.After(now):
-			visible++
-		case m.received > 0 && m.handle != "":
-			inFlight++
-		default:
-			delayed++
-		}
-	}
-	return visible, inFlight, delayed
+func (q *queue) counts() (visible, inFlight, delayed int) {
+	return q.visible.Len(), q.inFlight, len(q.hidden) - q.inFlight
 }
 
-func (q *queue) send(m *message, delay int, now time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	m.sent = now
-	m.visibleAt = now.Add(seconds(delay))
-	q.messages = append(q.messages, m)
+// add takes in a message that is new to this queue.
+func (q *queue) add(m *message, delay time.Duration, now time.Time) {
+	if len(q.messages) == 0 || m.sent.Before(q.oldest) {
+		q.oldest = m.sent
+	}
+	q.messages[m.id] = m
+	m.tries = 0
+	q.place(m, delay, now)
+}
+
+// place shows or hides a message that is in neither state.
+func (q *queue) place(m *message, hiddenFor time.Duration, now time.Time) {
+	if hiddenFor <= 0 {
+		m.place = q.visible.PushBack(m)
+	} else {
+		m.due = now.Add(hiddenFor)
+		heap.Push(&q.hidden, m)
+		if m.inFlight() {
+			q.inFlight++
+		}
+		if m.index > 0 {
+			return // nothing to see sooner than before
+		}
+	}
 	q.notify()
 }
 
-// notify wakes long polls; the caller holds the lock.
+// lift takes a message out of its state.
+func (q *queue) lift(m *message) {
+	if m.place != nil {
+		q.visible.Remove(m.place)
+		m.place = nil
+		return
+	}
+	if m.inFlight() {
+		q.inFlight--
+	}
+	heap.Remove(&q.hidden, m.index)
+}
+
+func (q *queue) show(m *message) {
+	q.lift(m)
+	m.place = q.visible.PushBack(m)
+}
+
+func (q *queue) remove(m *message) {
+	q.lift(m)
+	delete(q.messages, m.id)
+}
+
+func (q *queue) clear() {
+	q.messages, q.hidden, q.inFlight = map[string]*message{}, nil, 0
+	q.visible.Init()
+}
+
+// notify wakes long polls: they look again, and may wait for another time.
 func (q *queue) notify() {
 	close(q.wake)
 	q.wake = make(chan struct{})
 }
 
-// receive takes up to n visible messages, in no promised order, and hides them
-// for visibility seconds. next says when another one may become visible.
-func (q *queue) receive(n, visibility int, now time.Time) (taken []message, wake <-chan struct{}, next time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.expire(now)
-	q.redrive(now)
-	for _, m := range q.messages {
-		if m.visibleAt.After(now) {
-			if next.IsZero() || m.visibleAt.Before(next) {
-				next = m.visibleAt
-			}
-			continue
-		}
-		if len(taken) == n {
+// receive takes up to n visible messages, in no promised order, and hides
+// them. Those that had their tries go to dead, if it is not nil.
+func (q *queue) receive(n int, visibility time.Duration, dead *queue, arn string, now time.Time) (taken []*message) {
+	n = min(n, maxInFlight-q.inFlight)
+	// With a visibility of 0 a message comes back at once, behind the others.
+	for range q.visible.Len() {
+		if len(taken) >= n {
 			break
 		}
-		m.received++
-		if m.firstSeen.IsZero() {
-			m.firstSeen = now
-		}
-		m.handle = m.id + ":" + strconv.Itoa(m.received) + ":" + strconv.FormatUint(rand.Uint64(), 36)
-		m.visibleAt = now.Add(seconds(visibility))
-		taken = append(taken, *m)
-	}
-	return taken, q.wake, next
-}
-
-// redrive moves messages that were received maxReceiveCount times and came
-// back to the dead-letter queue, with their sent time kept, as AWS does.
-func (q *queue) redrive(now time.Time) {
-	if q.deadQueue == nil || q.settings.redrive == nil {
-		return
-	}
-	kept := q.messages[:0]
-	for _, m := range q.messages {
-		if m.received < q.settings.redrive.MaxReceiveCount || m.visibleAt.After(now) {
-			kept = append(kept, m)
+		m := q.visible.Front().Value.(*message)
+		if dead != nil && m.tries >= q.settings.redrive.max {
+			q.remove(m)
+			m.handle, m.deadLetterSource = "", arn
+			dead.add(m, 0, now)
 			continue
 		}
-		m.handle = ""
-		q.deadQueue.mu.Lock()
-		q.deadQueue.messages = append(q.deadQueue.messages, m)
-		q.deadQueue.notify()
-		q.deadQueue.mu.Unlock()
+		q.lift(m)
+		m.received++
+		m.tries++
+		if m.firstReceived.IsZero() {
+			m.firstReceived = now
+		}
+		m.lastReceived = now
+		m.handle = q.newHandle(m)
+		q.place(m, visibility, now)
+		taken = append(taken, m)
 	}
-	q.messages = kept
+	return taken
 }
 
-// expire drops what is older than the retention period.
-func (q *queue) expire(now time.Time) {
-	kept := q.messages[:0]
-	for _, m := range q.messages {
-		if now.Sub(m.sent) < seconds(q.settings.retention) {
-			kept = append(kept, m)
-		}
-	}
-	clear(q.messages[len(kept):])
-	q.messages = kept
+func (q *queue) newHandle(m *message) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(q.id + " " + m.id + " " + strconv.Itoa(m.received) + " " + uuid.NewString()))
 }
 
-// find returns the index of the message that a receipt handle names, or -1 if
-// it is gone. Any handle that was ever given out names its message.
-func (q *queue) find(handle string) int {
-	id, _, _ := strings.Cut(handle, ":")
-	for i, m := range q.messages {
-		if m.id == id {
-			return i
-		}
+// find returns the message that a receipt handle names, any that was ever
+// given out, or nil if it is gone.
+func (q *queue) find(handle string) (*message, *apiError) {
+	if handle == "" {
+		return nil, missing("ReceiptHandle")
 	}
-	return -1
+	text, err := base64.RawURLEncoding.DecodeString(handle)
+	parts := strings.Split(string(text), " ")
+	if err != nil || len(parts) != 4 || parts[0] != q.id {
+		return nil, &apiError{code: "ReceiptHandleIsInvalid", message: fmt.Sprintf("the input receipt handle %q is not a valid receipt handle of queue %s", handle, q.name)}
+	}
+	return q.messages[parts[1]], nil
 }
 
 // delete removes the message of a handle. Deleting one that is gone succeeds.
 func (q *queue) delete(handle string) *apiError {
-	if !validHandle(handle) {
-		return invalidHandle(handle)
+	m, err := q.find(handle)
+	if err == nil && m != nil {
+		q.remove(m)
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if i := q.find(handle); i >= 0 {
-		q.messages = append(q.messages[:i], q.messages[i+1:]...)
-	}
-	return nil
+	return err
 }
 
 // changeVisibility hides a message for that many seconds from now; 0 hands it
-// back. It must be in flight, under its newest handle.
-func (q *queue) changeVisibility(handle string, visibility int, now time.Time) *apiError {
-	if !validHandle(handle) {
-		return invalidHandle(handle)
+// back.
+func (q *queue) changeVisibility(handle string, visibility *int, now time.Time) *apiError {
+	if visibility == nil {
+		return missing("VisibilityTimeout")
 	}
-	if visibility < 0 || visibility > maxVisibility {
-		return invalid("VisibilityTimeout", visibility, 0, maxVisibility)
+	m, err := q.find(handle)
+	if err := first(err, within("VisibilityTimeout", visibility, 0, maxVisibility)); err != nil {
+		return err
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	i := q.find(handle)
-	if i < 0 {
-		return &apiError{code: "InvalidParameterValue", message: "the message does not exist or is not available for visibility timeout change"}
+	if m == nil {
+		return invalidParameter("value %s for parameter ReceiptHandle is invalid: the message does not exist or is not available for visibility timeout change", handle)
 	}
-	m := q.messages[i]
-	if m.handle != handle || !m.visibleAt.After(now) {
-		return &apiError{code: "MessageNotInflight", message: "the message referred to is not in flight"}
+	if m.handle != handle || !m.inFlight() {
+		return &apiError{code: "MessageNotInflight", message: "the message referred to is not in flight by this receipt handle"}
 	}
-	m.visibleAt = now.Add(seconds(visibility))
-	q.notify()
+	hiddenFor := seconds(*visibility)
+	if now.Add(hiddenFor).After(m.lastReceived.Add(seconds(maxVisibility))) {
+		return invalidParameter("value %d for parameter VisibilityTimeout is invalid: total VisibilityTimeout for the message is beyond the limit [%d seconds]", *visibility, maxVisibility)
+	}
+	q.lift(m)
+	q.place(m, hiddenFor, now)
 	return nil
-}
-
-func validHandle(handle string) bool { return strings.Count(handle, ":") == 2 }
-
-func invalidHandle(handle string) *apiError {
-	return &apiError{code: "ReceiptHandleIsInvalid", message: fmt.Sprintf("the receipt handle %q is not valid", handle)}
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-func md5Hex(data []byte) string {
-	sum := md5.Sum(data)
-	return hex.EncodeToString(sum[:])
+// hiddenHeap has the message that is due next first.
+type hiddenHeap []*message
+
+func (h hiddenHeap) Len() int           { return len(h) }
+func (h hiddenHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h hiddenHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push is heap.Interface's.
+func (h *hiddenHeap) Push(x any) {
+	m := x.(*message)
+	m.index = len(*h)
+	*h = append(*h, m)
+}
+
+// Pop is heap.Interface's.
+func (h *hiddenHeap) Pop() any {
+	last := len(*h) - 1
+	m := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return m
 }

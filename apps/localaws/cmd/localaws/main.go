@@ -6,7 +6,10 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -17,35 +20,78 @@ import (
 )
 
 func main() {
-	file := flag.String("config", "", "YAML file that declares the queues and buckets (required)")
-	address := flag.String("addr", ":4566", "address to listen on")
-	flag.Parse()
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	config, err := localaws.LoadConfig(*file)
-	if err != nil {
-		log.Error("configuration", "file", *file, "error", err)
-		os.Exit(2)
-	}
-	server, err := localaws.New(config)
-	if err != nil {
-		log.Error("configuration", "file", *file, "error", err)
-		os.Exit(2)
-	}
-	if err := serve(*address, server, log); err != nil {
-		log.Error("serve", "error", err)
-		os.Exit(1)
-	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
-// serve ends at SIGTERM; open long polls are cut, which SDKs retry.
-func serve(address string, handler http.Handler, log *slog.Logger) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	log.Info("serving", "address", address)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		return err
+// grace is how long answers that are being written may take after SIGTERM.
+const grace = 5 * time.Second
+
+// run returns the exit code: 2 for flags or a configuration that are wrong, 1
+// for a server that failed.
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	flags := flag.NewFlagSet("localaws", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("config", "", "YAML `file` that declares the queues and buckets (required)")
+	address := flags.String("addr", ":4566", "`address` to listen on")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
 	}
+	server, err := load(*file, flags.Args())
+	if err != nil {
+		fmt.Fprintf(stderr, "localaws: %v\n", err)
+		return 2
+	}
+	if err := serve(ctx, *address, server, slog.New(slog.NewJSONHandler(stderr, nil))); err != nil {
+		fmt.Fprintf(stderr, "localaws: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func load(file string, rest []string) (*localaws.Server, error) {
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("unexpected argument %q: everything is set by flags, see -help", rest[0])
+	}
+	if file == "" {
+		return nil, errors.New("-config is missing: name the YAML file that declares the queues and buckets")
+	}
+	config, err := localaws.LoadConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	return localaws.New(config)
+}
+
+// serve returns when ctx is over. Long polls then end at once, with an empty
+// answer: what they wait for is gone with this process.
+func serve(ctx context.Context, address string, handler http.Handler, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("-addr %s: %w", address, err)
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	log.Info("serving", "address", listener.Addr().String())
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := server.Shutdown(ending); err != nil {
+		_ = server.Close() // a client that reads no answer must not keep the process
+	}
+	log.Info("ended")
 	return nil
 }

@@ -1,0 +1,150 @@
+package localaws
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// numeric are the attributes that are numbers, with AWS's bounds:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+var numeric = map[string]struct {
+	low, high int
+	field     func(*settings) *int
+}{
+	"DelaySeconds":                  {0, maxDelay, func(s *settings) *int { return &s.delay }},
+	"VisibilityTimeout":             {0, maxVisibility, func(s *settings) *int { return &s.visibility }},
+	"MessageRetentionPeriod":        {60, maxRetention, func(s *settings) *int { return &s.retention }},
+	"ReceiveMessageWaitTimeSeconds": {0, maxWait, func(s *settings) *int { return &s.wait }},
+	"MaximumMessageSize":            {1024, maxSize, func(s *settings) *int { return &s.maxSize }},
+}
+
+// documents are the attributes that are JSON and only kept.
+var documents = map[string]func(*settings) *string{
+	"Policy":             func(s *settings) *string { return &s.policy },
+	"RedriveAllowPolicy": func(s *settings) *string { return &s.redriveAllow },
+}
+
+// unserved are attributes that AWS has and this server has not.
+var unserved = []string{
+	"KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit",
+}
+
+// apply returns the settings of the queue of that name with the attributes
+// set, all or none.
+func (s *Server) apply(current settings, queue string, attributes map[string]string) (settings, *apiError) {
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		if err := s.set(&current, queue, name, attributes[name]); err != nil {
+			return settings{}, err
+		}
+	}
+	return current, nil
+}
+
+func (s *Server) set(to *settings, queue, name, value string) *apiError {
+	if bounds, ok := numeric[name]; ok {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < bounds.low || n > bounds.high {
+			return invalidAttribute("invalid value %q for the parameter %s: must be between %d and %d", value, name, bounds.low, bounds.high)
+		}
+		*bounds.field(to) = n
+		return nil
+	}
+	if field, ok := documents[name]; ok {
+		if value != "" && !json.Valid([]byte(value)) {
+			return invalidAttribute("invalid value for the parameter %s: not JSON", name)
+		}
+		*field(to) = value
+		return nil
+	}
+	switch {
+	case name == "RedrivePolicy":
+		policy, err := s.parseRedrive(queue, value)
+		if err == nil {
+			to.redrive = policy
+		}
+		return err
+	case name == "SqsManagedSseEnabled":
+		if value != "true" && value != "false" {
+			return invalidAttribute("invalid value %q for the parameter %s: true or false", value, name)
+		}
+		to.sse = value
+		return nil
+	case slices.Contains(unserved, name):
+		return &apiError{code: "UnsupportedOperation", message: "the local AWS server does not have the attribute " + name}
+	}
+	return unknownAttribute(name)
+}
+
+// parseRedrive takes maxReceiveCount as a number or a string, as AWS does. No
+// text is no policy.
+func (s *Server) parseRedrive(queue, text string) (redrive, *apiError) {
+	if text == "" {
+		return redrive{}, nil
+	}
+	var policy struct {
+		DeadLetterTargetArn string      `json:"deadLetterTargetArn"`
+		MaxReceiveCount     json.Number `json:"maxReceiveCount"`
+	}
+	if err := json.Unmarshal([]byte(text), &policy); err != nil {
+		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: %v", text, err)
+	}
+	n, err := strconv.Atoi(policy.MaxReceiveCount.String())
+	if err != nil || n < 1 || n > maxReceives {
+		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: maxReceiveCount must be between 1 and %d", text, maxReceives)
+	}
+	target, ours := strings.CutPrefix(policy.DeadLetterTargetArn, s.arn(""))
+	if s.queues[target] == nil || !ours || target == queue {
+		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: dead letter target does not exist, or is the queue itself", text)
+	}
+	return redrive{target, n}, nil
+}
+
+const maxReceives = 1000
+
+// attributes are all that a queue has; q is settled.
+func (s *Server) attributes(q *queue) map[string]string {
+	visible, inFlight, delayed := q.counts()
+	all := map[string]string{
+		"QueueArn":                              s.arn(q.name),
+		"ApproximateNumberOfMessages":           strconv.Itoa(visible),
+		"ApproximateNumberOfMessagesNotVisible": strconv.Itoa(inFlight),
+		"ApproximateNumberOfMessagesDelayed":    strconv.Itoa(delayed),
+		"CreatedTimestamp":                      strconv.FormatInt(q.created.Unix(), 10),
+		"LastModifiedTimestamp":                 strconv.FormatInt(q.modified.Unix(), 10),
+		"SqsManagedSseEnabled":                  q.settings.sse,
+	}
+	for name, n := range numeric {
+		all[name] = strconv.Itoa(*n.field(&q.settings))
+	}
+	for name, field := range documents {
+		if text := *field(&q.settings); text != "" {
+			all[name] = text
+		}
+	}
+	if r := q.settings.redrive; r.target != "" {
+		all["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, s.arn(r.target), r.max)
+	}
+	return all
+}
+
+// isAttribute knows also those that a queue may lack.
+func isAttribute(name string, has map[string]string) bool {
+	_, ok := has[name]
+	return ok || name == "RedrivePolicy" || documents[name] != nil || slices.Contains(unserved, name)
+}
+
+func (s *Server) arn(queue string) string {
+	return "arn:aws:sqs:" + s.config.Region + ":" + s.config.AccountID + ":" + queue
+}
+
+func unknownAttribute(name string) *apiError {
+	return &apiError{code: "InvalidAttributeName", message: "unknown attribute " + name}
+}
+
+func invalidAttribute(format string, args ...any) *apiError {
+	return &apiError{code: "InvalidAttributeValue", message: fmt.Sprintf(format, args...)}
+}

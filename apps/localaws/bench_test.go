@@ -1,0 +1,189 @@
+package localaws
+
+import (
+	"errors"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+)
+
+const (
+	testRegion  = "eu-west-1"
+	testAccount = "000000000000"
+	testBucket  = "events"
+)
+
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// bench is a server with the queue q, the queue dlq and a bucket, a clock that
+// stands still, and the SDK's clients, which do not retry.
+type bench struct {
+	*testing.T
+	clock  *FakeClock
+	faults *Faults
+	sqs    *sqs.Client
+	s3     *s3.Client
+	base   string
+}
+
+func newBench(t *testing.T, q Queue) *bench {
+	t.Helper()
+	b := &bench{T: t, clock: NewFakeClock(start), faults: &Faults{}}
+	q.Name = "q"
+	server, err := New(Config{
+		Region: testRegion, AccountID: testAccount, Queues: []Queue{q, {Name: "dlq"}}, Buckets: []string{testBucket},
+	}, WithClock(b.clock), WithFaults(b.faults))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := httptest.NewServer(server)
+	t.Cleanup(listener.Close)
+	b.base = listener.URL
+	c := aws.Config{
+		Region: testRegion, BaseEndpoint: &listener.URL, RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+	b.sqs = sqs.NewFromConfig(c)
+	b.s3 = s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true })
+	return b
+}
+
+func (b *bench) url(queue string) *string {
+	return aws.String(b.base + "/" + testAccount + "/" + queue)
+}
+
+func (b *bench) advance(seconds int) { b.clock.Advance(time.Duration(seconds) * time.Second) }
+
+func (b *bench) ok(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// fails wants an error of type E, as the SDK makes it of a modelled error.
+func fails[E error](b *bench, err error) {
+	b.Helper()
+	var want E
+	if !errors.As(err, &want) {
+		b.Errorf("error %v, want %T", err, want)
+	}
+}
+
+// code wants an error that the API's model does not have, or only a code.
+func (b *bench) code(err error, want string) {
+	b.Helper()
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() != want {
+		b.Errorf("error %v, want code %s", err, want)
+	}
+}
+
+func (b *bench) send(body string) {
+	b.Helper()
+	_, err := b.sqs.SendMessage(b.Context(), &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: &body})
+	b.ok(err)
+}
+
+func (b *bench) receive(queue string) []types.Message {
+	b.Helper()
+	out, err := b.sqs.ReceiveMessage(b.Context(), &sqs.ReceiveMessageInput{
+		QueueUrl: b.url(queue), MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+	})
+	b.ok(err)
+	return out.Messages
+}
+
+// one receives exactly one message.
+func (b *bench) one(queue string) types.Message {
+	b.Helper()
+	messages := b.receive(queue)
+	if len(messages) != 1 {
+		b.Fatalf("%s: received %d messages, want 1", queue, len(messages))
+	}
+	return messages[0]
+}
+
+func (b *bench) none(queue string) {
+	b.Helper()
+	if messages := b.receive(queue); len(messages) > 0 {
+		b.Errorf("%s: received %d messages, want none", queue, len(messages))
+	}
+}
+
+func (b *bench) delete(handle *string) error {
+	_, err := b.sqs.DeleteMessage(b.Context(), &sqs.DeleteMessageInput{QueueUrl: b.url("q"), ReceiptHandle: handle})
+	return err
+}
+
+func (b *bench) hide(handle *string, seconds int32) error {
+	_, err := b.sqs.ChangeMessageVisibility(b.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: b.url("q"), ReceiptHandle: handle, VisibilityTimeout: seconds})
+	return err
+}
+
+func (b *bench) attributes(queue string, names ...types.QueueAttributeName) map[string]string {
+	b.Helper()
+	out, err := b.sqs.GetQueueAttributes(b.Context(), &sqs.GetQueueAttributesInput{QueueUrl: b.url(queue), AttributeNames: names})
+	b.ok(err)
+	return out.Attributes
+}
+
+func (b *bench) set(attributes map[string]string) error {
+	_, err := b.sqs.SetQueueAttributes(b.Context(), &sqs.SetQueueAttributesInput{QueueUrl: b.url("q"), Attributes: attributes})
+	return err
+}
+
+func (b *bench) create(name string, attributes map[string]string) error {
+	_, err := b.sqs.CreateQueue(b.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	return err
+}
+
+// counts are visible, in flight and delayed, as KEDA reads them.
+func (b *bench) counts(queue, want string) {
+	b.Helper()
+	a := b.attributes(queue, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
+	got := a["ApproximateNumberOfMessages"] + " " + a["ApproximateNumberOfMessagesNotVisible"] + " " + a["ApproximateNumberOfMessagesDelayed"]
+	if got != want {
+		b.Errorf("%s: visible, in flight, delayed: %s, want %s", queue, got, want)
+	}
+}
+
+func (b *bench) sendBatch(entries ...types.SendMessageBatchRequestEntry) (*sqs.SendMessageBatchOutput, error) {
+	return b.sqs.SendMessageBatch(b.Context(), &sqs.SendMessageBatchInput{QueueUrl: b.url("q"), Entries: entries})
+}
+
+func batchEntry(id, body string) types.SendMessageBatchRequestEntry {
+	return types.SendMessageBatchRequestEntry{Id: &id, MessageBody: &body}
+}
+
+func text(value string) types.MessageAttributeValue {
+	return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
+}
+
+// documented is a case of what a page of AWS's documentation says. Pages that
+// begin with API_ are of the API Reference, the others of the Developer Guide:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/<page>.html
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/<page>.html
+type documented struct {
+	page, says string
+	queue      Queue
+	run        func(b *bench)
+}
+
+func runDocumented(t *testing.T, cases []documented) {
+	t.Helper()
+	for _, test := range cases {
+		t.Run(test.page+": "+test.says, func(t *testing.T) {
+			t.Parallel()
+			test.run(newBench(t, test.queue))
+		})
+	}
+}

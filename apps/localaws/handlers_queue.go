@@ -1,0 +1,262 @@
+package localaws
+
+import (
+	"encoding/base64"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+type action func(*Server, *call) (any, *apiError)
+
+var actions = map[string]action{
+	"CreateQueue":        locked(createQueue),
+	"DeleteQueue":        locked(deleteQueue),
+	"GetQueueAttributes": locked(getQueueAttributes),
+	"GetQueueUrl":        locked(getQueueURL),
+	"ListQueueTags":      locked(listQueueTags),
+	"ListQueues":         locked(listQueues),
+	"PurgeQueue":         locked(purgeQueue),
+	"SetQueueAttributes": locked(setQueueAttributes),
+	"TagQueue":           locked(tagQueue),
+	"UntagQueue":         locked(untagQueue),
+
+	"ChangeMessageVisibility":      locked(changeMessageVisibility),
+	"ChangeMessageVisibilityBatch": locked(changeMessageVisibilityBatch),
+	"DeleteMessage":                locked(deleteMessage),
+	"DeleteMessageBatch":           locked(deleteMessageBatch),
+	"ReceiveMessage":               receiveMessage, // waits, and locks in between
+	"SendMessage":                  locked(sendMessage),
+	"SendMessageBatch":             locked(sendMessageBatch),
+}
+
+func locked(do action) action {
+	return func(s *Server, c *call) (any, *apiError) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return do(s, c)
+	}
+}
+
+// cooldown is how long after DeleteQueue a name stays taken, and after
+// PurgeQueue another purge is refused.
+const cooldown = time.Minute
+
+const (
+	maxTags     = 50
+	maxTagKey   = 128
+	maxTagValue = 256
+	maxResults  = 1000
+)
+
+var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+const queueNameRule = "1 to 80 letters, digits, hyphens and underscores"
+
+// find resolves a queue URL and settles its queue. It looks at account and
+// name alone: the server has one name inside a cluster and another outside.
+func (s *Server) find(url string) (*queue, *apiError) {
+	if url == "" {
+		return nil, missing("QueueUrl")
+	}
+	parts := strings.Split(url, "/")
+	if len(parts) < 2 {
+		return nil, &apiError{code: "InvalidAddress", message: "the address " + url + " is not valid for this endpoint"}
+	}
+	q := s.queues[parts[len(parts)-1]]
+	if q == nil || parts[len(parts)-2] != s.config.AccountID {
+		return nil, noQueue(url)
+	}
+	q.settle(s.clock.Now())
+	return q, nil
+}
+
+func noQueue(name string) *apiError {
+	return &apiError{code: "QueueDoesNotExist", message: "the specified queue " + name + " does not exist"}
+}
+
+func (s *Server) url(c *call, name string) string {
+	return "http://" + c.host + "/" + s.config.AccountID + "/" + name
+}
+
+type queueURL struct{ QueueUrl string }
+
+func createQueue(s *Server, c *call) (any, *apiError) {
+	if !queueName.MatchString(c.QueueName) {
+		return nil, invalidParameter("queue name %q is invalid: %s", c.QueueName, queueNameRule)
+	}
+	now := s.clock.Now()
+	q, exists := s.queues[c.QueueName]
+	current := defaultSettings()
+	if exists {
+		current = q.settings
+	}
+	next, err := s.apply(current, c.QueueName, c.Attributes)
+	switch {
+	case err != nil:
+		return nil, err
+	case exists && next != current:
+		return nil, &apiError{code: "QueueNameExists", message: "a queue already exists with the same name and a different value for an attribute"}
+	case exists:
+		return queueURL{s.url(c, c.QueueName)}, nil
+	case now.Before(s.deleted[c.QueueName]):
+		return nil, &apiError{code: "QueueDeletedRecently", message: "you must wait 60 seconds after deleting a queue before you can create another with the same name"}
+	}
+	q = newQueue(c.QueueName, next, now)
+	if err := q.tag(c.Tags); err != nil {
+		return nil, err
+	}
+	s.queues[q.name] = q
+	delete(s.deleted, q.name)
+	return queueURL{s.url(c, q.name)}, nil
+}
+
+func getQueueURL(s *Server, c *call) (any, *apiError) {
+	owner := c.QueueOwnerAWSAccountId
+	if c.QueueName == "" {
+		return nil, missing("QueueName")
+	}
+	if s.queues[c.QueueName] == nil || owner != "" && owner != s.config.AccountID {
+		return nil, noQueue(c.QueueName)
+	}
+	return queueURL{s.url(c, c.QueueName)}, nil
+}
+
+// listQueues pages only if MaxResults is set, as AWS does. The token is the
+// last name of the page before.
+func listQueues(s *Server, c *call) (any, *apiError) {
+	if err := within("MaxResults", c.MaxResults, 1, maxResults); err != nil {
+		return nil, err
+	}
+	after, err := base64.RawURLEncoding.DecodeString(c.NextToken)
+	if err != nil {
+		return nil, invalidParameter("invalid or expired next token")
+	}
+	var out struct {
+		QueueUrls []string `json:",omitempty"`
+		NextToken string   `json:",omitempty"`
+	}
+	last := ""
+	for _, name := range slices.Sorted(maps.Keys(s.queues)) {
+		if !strings.HasPrefix(name, c.QueueNamePrefix) || name <= string(after) {
+			continue
+		}
+		if len(out.QueueUrls) == or(c.MaxResults, maxResults) {
+			if c.MaxResults != nil {
+				out.NextToken = base64.RawURLEncoding.EncodeToString([]byte(last))
+			}
+			break
+		}
+		out.QueueUrls, last = append(out.QueueUrls, s.url(c, name)), name
+	}
+	return out, nil
+}
+
+func deleteQueue(s *Server, c *call) (any, *apiError) {
+	q, err := s.find(c.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	delete(s.queues, q.name)
+	s.deleted[q.name] = s.clock.Now().Add(cooldown)
+	q.notify()
+	return nil, nil
+}
+
+func purgeQueue(s *Server, c *call) (any, *apiError) {
+	q, err := s.find(c.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	now := s.clock.Now()
+	if !q.purged.IsZero() && now.Before(q.purged.Add(cooldown)) {
+		return nil, &apiError{code: "PurgeQueueInProgress", message: "only one PurgeQueue operation on " + q.name + " is allowed every 60 seconds"}
+	}
+	q.purged = now
+	q.clear()
+	return nil, nil
+}
+
+func getQueueAttributes(s *Server, c *call) (any, *apiError) {
+	q, err := s.find(c.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	all := s.attributes(q)
+	var out struct {
+		Attributes map[string]string `json:",omitempty"`
+	}
+	out.Attributes = map[string]string{}
+	for _, name := range c.AttributeNames {
+		value, ok := all[name]
+		switch {
+		case name == "All":
+			maps.Copy(out.Attributes, all)
+		case ok:
+			out.Attributes[name] = value
+		case !isAttribute(name, all):
+			return nil, unknownAttribute(name)
+		}
+	}
+	return out, nil
+}
+
+func setQueueAttributes(s *Server, c *call) (any, *apiError) {
+	q, err := s.find(c.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	next, err := s.apply(q.settings, q.name, c.Attributes)
+	if err != nil {
+		return nil, err
+	}
+	q.settings, q.modified = next, s.clock.Now()
+	return nil, nil
+}
+
+func listQueueTags(s *Server, c *call) (any, *apiError) {
+	q, err := s.find(c.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Tags map[string]string `json:",omitempty"`
+	}{maps.Clone(q.tags)}, nil
+}
+
+func tagQueue(s *Server, c *call) (any, *apiError) {
+	q, err := s.find(c.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	return nil, q.tag(c.Tags)
+}
+
+func untagQueue(s *Server, c *call) (any, *apiError) {
+	q, err := s.find(c.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range c.TagKeys {
+		delete(q.tags, key)
+	}
+	return nil, nil
+}
+
+// tag adds tags, all or none.
+func (q *queue) tag(tags map[string]string) *apiError {
+	next := maps.Clone(q.tags)
+	for key, value := range tags {
+		if key == "" || len(key) > maxTagKey || len(value) > maxTagValue {
+			return invalidParameter("tag %q is invalid: a key of 1 to %d and a value of at most %d characters", key, maxTagKey, maxTagValue)
+		}
+		next[key] = value
+	}
+	if len(next) > maxTags {
+		return invalidParameter("too many tags for queue %s: at most %d", q.name, maxTags)
+	}
+	q.tags = next
+	return nil
+}

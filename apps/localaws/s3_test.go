@@ -1,0 +1,141 @@
+package localaws
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+func (b *bench) get(key string) (string, error) {
+	out, err := b.s3.GetObject(b.Context(), &s3.GetObjectInput{Bucket: aws.String(testBucket), Key: &key})
+	if err != nil {
+		return "", err
+	}
+	defer out.Body.Close()
+	data, err := io.ReadAll(out.Body)
+	return string(data), err
+}
+
+func TestObjects(t *testing.T) {
+	b := newBench(t, Queue{})
+	key := "events/event_type=sale_event/dt=2026_01_01/a b+c.json"
+	b.ok(b.put(key, "old", false))
+	b.ok(b.put(key, "new", false))
+	if got, err := b.get(key); err != nil || got != "new" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	head, err := b.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(testBucket), Key: &key})
+	b.ok(err)
+	if *head.ContentLength != 3 || !head.LastModified.Equal(start) {
+		t.Errorf("length %d, modified %s, want the clock's %s", *head.ContentLength, head.LastModified, start)
+	}
+	_, err = b.get("nope")
+	fails[*types.NoSuchKey](b, err)
+	_, err = b.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("nope"), Key: &key, Body: strings.NewReader("")})
+	b.code(err, "NoSuchBucket")
+	_, err = b.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(testBucket), Key: &key})
+	b.ok(err)
+	_, err = b.get(key)
+	fails[*types.NoSuchKey](b, err)
+}
+
+func TestListInPages(t *testing.T) {
+	b := newBench(t, Queue{})
+	for i := range 5 {
+		b.ok(b.put(fmt.Sprintf("a/%d", i), "v", false))
+	}
+	b.ok(b.put("b/0", "v", false))
+	var keys []string
+	pages := s3.NewListObjectsV2Paginator(b.s3, &s3.ListObjectsV2Input{Bucket: aws.String(testBucket), Prefix: aws.String("a/"), MaxKeys: aws.Int32(2)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		b.ok(err)
+		for _, o := range page.Contents {
+			keys = append(keys, *o.Key)
+		}
+	}
+	if got := strings.Join(keys, " "); got != "a/0 a/1 a/2 a/3 a/4" {
+		t.Errorf("keys %s", got)
+	}
+}
+
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+func TestConditionalPut(t *testing.T) {
+	b := newBench(t, Queue{})
+	b.ok(b.put("key", "first", true))
+	err := b.put("key", "second", true)
+	b.code(err, "PreconditionFailed")
+	b.status(err, http.StatusPreconditionFailed)
+	if got, err := b.get("key"); err != nil || got != "first" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	_, err = b.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(testBucket), Key: aws.String("key")})
+	b.ok(err)
+	b.ok(b.put("key", "third", true))
+}
+
+func TestConditionalPutIsAtomic(t *testing.T) {
+	b := newBench(t, Queue{})
+	for round := range 5 {
+		key := fmt.Sprint(round)
+		var stored atomic.Int32
+		var all sync.WaitGroup
+		begin := make(chan struct{})
+		for range 8 {
+			all.Go(func() {
+				<-begin
+				if err := b.put(key, "v", true); err == nil {
+					stored.Add(1)
+				} else {
+					b.code(err, "PreconditionFailed")
+				}
+			})
+		}
+		close(begin)
+		all.Wait()
+		if stored.Load() != 1 {
+			t.Errorf("%s was stored as new %d times", key, stored.Load())
+		}
+	}
+}
+
+// What gofakes3 would do wrong is refused, not done.
+func TestMisreadRequestsAreRefused(t *testing.T) {
+	b := newBench(t, Queue{})
+	b.ok(b.put("source", "v", false))
+	for name, change := range map[string]func(*http.Request){
+		"trailer": func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER") },
+		"etag":    func(r *http.Request) { r.Header.Set("If-None-Match", `"etag"`) },
+		"copy": func(r *http.Request) {
+			r.Header.Set("If-None-Match", "*")
+			r.Header.Set("X-Amz-Copy-Source", "/events/source")
+		},
+		"part":         func(r *http.Request) { r.Header.Set("If-None-Match", "*"); r.URL.RawQuery = "partNumber=1&uploadId=1" },
+		"other method": func(r *http.Request) { r.Header.Set("If-Match", "*"); r.Method = http.MethodDelete },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, b.base+"/"+testBucket+"/key", bytes.NewReader([]byte("v")))
+			b.ok(err)
+			change(r)
+			answer, err := http.DefaultClient.Do(r)
+			b.ok(err)
+			defer answer.Body.Close()
+			if answer.StatusCode != http.StatusNotImplemented {
+				t.Errorf("status %d, want 501", answer.StatusCode)
+			}
+			if _, err := b.get("key"); err == nil {
+				t.Error("it was stored nevertheless")
+			}
+		})
+	}
+	b.ok(b.put("key", "v", true))
+}
