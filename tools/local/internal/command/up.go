@@ -168,7 +168,7 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 // under its upstream tag, from which Flux builds KEDA's own manifests.
 func (e *environment) publish(ctx context.Context, c *cluster.Cluster, opts upOptions) error {
 	keda := e.engines["keda"]
-	source, err := keda.ModuleDir(ctx, keda.Module)
+	source, err := keda.SourceOf(ctx, keda.Module)
 	if err != nil {
 		return err
 	}
@@ -227,15 +227,15 @@ func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
 func (e *environment) fluxOptions(ctx context.Context) (flux.Options, error) {
 	const source, kustomize = "github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller"
 	engine := e.engines["flux"]
-	sourceDir, err := engine.ModuleDir(ctx, source)
+	sourceDir, err := engine.SourceOf(ctx, source)
 	if err != nil {
 		return flux.Options{}, err
 	}
-	kustomizeDir, err := engine.ModuleDir(ctx, kustomize)
+	kustomizeDir, err := engine.SourceOf(ctx, kustomize)
 	if err != nil {
 		return flux.Options{}, err
 	}
-	sourceVersion, err := engine.PinnedVersion(source)
+	sourceVersion, err := engine.VersionOf(source)
 	if err != nil {
 		return flux.Options{}, err
 	}

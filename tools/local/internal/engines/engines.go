@@ -24,19 +24,14 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/modfile"
+	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
 )
 
 // Engine is one upstream project at its pin.
 type Engine struct {
-	// Name is the folder below tools/engines.
-	Name string
-	// Source is that folder.
-	Source string
-	// Module and Version are the pinned upstream module.
+	pins.Pins
+	// Module is the upstream module, Version what it is pinned to.
 	Module, Version string
-	// Programs are the import paths of the main packages.
-	Programs []string
 	// Bin is the folder of the built programs, each named as go build names it.
 	Bin string
 
@@ -94,29 +89,20 @@ func Load(root, cache string) (Set, error) {
 }
 
 func load(dir, cache, name string, r recipe) (*Engine, error) {
-	file := filepath.Join(dir, "go.mod")
-	data, err := os.ReadFile(file)
+	pinned, err := pins.Read(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read the pins of engine %s: %w", name, err)
+		return nil, err
 	}
-	mod, err := modfile.Parse(file, data, nil)
-	if err != nil {
-		return nil, fmt.Errorf("parse the pins of engine %s: %w", name, err)
-	}
-	e := &Engine{Name: name, Source: dir, Module: r.module, recipe: r}
-	for _, require := range mod.Require {
-		if require.Mod.Path == r.module {
-			e.Version = require.Mod.Version
-		}
-	}
-	if e.Version == "" {
-		return nil, fmt.Errorf("%s: engine %s does not require %s: add it with `go get`", file, name, r.module)
-	}
-	for _, tool := range mod.Tool {
-		e.Programs = append(e.Programs, tool.Path)
+	e := &Engine{Pins: pinned, Module: r.module, recipe: r}
+	if e.Version, err = pinned.VersionOf(r.module); err != nil {
+		return nil, err
 	}
 	if len(e.Programs) == 0 {
-		return nil, fmt.Errorf("%s: no tool directive: name the programs with `go get -tool`", file)
+		return nil, fmt.Errorf("%s: no tool directive: name the programs with `go get -tool`", dir)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return nil, fmt.Errorf("read the pins of engine %s: %w", name, err)
 	}
 	sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
 	if err != nil {
@@ -139,37 +125,6 @@ func (e *Engine) Built() bool {
 
 // Program is the path of one built program by its file name.
 func (e *Engine) Program(name string) string { return filepath.Join(e.Bin, name) }
-
-// PinnedVersion is the version of another module that this engine links.
-func (e *Engine) PinnedVersion(module string) (string, error) {
-	data, err := os.ReadFile(filepath.Join(e.Source, "go.mod"))
-	if err != nil {
-		return "", err
-	}
-	mod, err := modfile.Parse("go.mod", data, nil)
-	if err != nil {
-		return "", err
-	}
-	for _, require := range mod.Require {
-		if require.Mod.Path == module {
-			return require.Mod.Version, nil
-		}
-	}
-	return "", fmt.Errorf("engine %s does not pin %s", e.Name, module)
-}
-
-// ModuleDir is the source of a module that this engine pins, fetched into the
-// module cache when it is not there yet.
-func (e *Engine) ModuleDir(ctx context.Context, module string) (string, error) {
-	if out, err := e.goCommand(ctx, "mod", "download", module).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("fetch %s: %w\n%s", module, err, lastLines(out, 5))
-	}
-	out, err := e.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", module).Output()
-	if err != nil {
-		return "", fmt.Errorf("find the source of %s: %w", module, err)
-	}
-	return strings.TrimSpace(string(out)), nil
-}
 
 // Built tells whether every engine is in the cache.
 func (s Set) Built() bool {
@@ -254,7 +209,7 @@ func (e *Engine) arguments(out string) []string {
 
 func (e *Engine) goCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = e.Source
+	cmd.Dir = e.Dir
 	cgo := "CGO_ENABLED=0"
 	if e.recipe.cgo {
 		cgo = "CGO_ENABLED=1"

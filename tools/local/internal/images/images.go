@@ -36,7 +36,7 @@ func Specs(root string, set engines.Set) ([]image.Spec, error) {
 		own("consumer", "./apps/consumer"),
 	}
 	keda := strings.TrimPrefix(set["keda"].Version, "v")
-	source, err := set["flux"].PinnedVersion("github.com/fluxcd/source-controller")
+	source, err := set["flux"].VersionOf("github.com/fluxcd/source-controller")
 	if err != nil {
 		return nil, err
 	}
