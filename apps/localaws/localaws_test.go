@@ -22,7 +22,7 @@ func TestRouting(t *testing.T) {
 		want         string
 	}{
 		"health":         {http.MethodGet, "/healthz", nil, 200, "ok\n"},
-		"SQS":            {http.MethodPost, "/", map[string]string{"X-Amz-Target": "AmazonSQS.ListQueues"}, 200, "{}\n"},
+		"SQS":            {http.MethodPost, "/", map[string]string{"X-Amz-Target": "AmazonSQS.ListQueues"}, 200, "{}"},
 		"S3":             {http.MethodGet, "/" + testBucket, nil, 200, "<Name>events</Name>"},
 		"other service":  {http.MethodPost, "/", map[string]string{"X-Amz-Target": "AmazonSSM.GetParameter"}, 400, "AmazonSSM.GetParameter"},
 		"query protocol": {http.MethodPost, "/", map[string]string{"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, 400, "JSON 1.0"},

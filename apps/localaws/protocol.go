@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/google/uuid"
 )
@@ -125,15 +126,19 @@ func writeError(w http.ResponseWriter, err *apiError) {
 }
 
 // writeJSON writes nil as an empty object, which is what actions without
-// output answer.
+// output answer. The answer leaves in one piece with its length, as SQS sends
+// it: a client that closes its request when the answer begins must not cut it.
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	if body == nil {
 		body = struct{}{}
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.Header().Set("X-Amzn-RequestId", uuid.NewString())
+	// The bodies are maps and structs of strings and numbers: they encode.
+	answer, _ := json.Marshal(body)
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
+	_, _ = w.Write(answer)
 }
 
 func invalidParameter(format string, args ...any) *apiError {
