@@ -1,0 +1,223 @@
+// Package artifact makes, offline, what Flux's source-controller makes of a
+// source: a folder with exactly the files that a Kustomization can see. That
+// is less than the repository holds: files that Git ignores never reach the
+// server, .sourceignore and Flux's defaults take more away, and links are not
+// archived.
+//
+// The package knows nothing of Kubernetes objects. Who reads a GitRepository
+// decides which tree it means.
+package artifact
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fluxcd/pkg/sourceignore"
+)
+
+// Artifact is a source's content on disk, without links and without what Flux
+// leaves out.
+type Artifact struct {
+	// Dir is the folder that holds the files.
+	Dir string
+	// Name says in a finding where the files come from: empty for the
+	// repository itself, else a Go module with its version or a source.
+	Name string
+	// origins maps a file's path in the artifact to its path in Name, where
+	// they differ.
+	origins map[string]string
+}
+
+// File is the name of one of the artifact's files as its source calls it. The
+// argument is slash-separated and relative to Dir.
+func (a *Artifact) File(name string) string {
+	name = path.Clean(name)
+	if origin, moved := a.origins[name]; moved {
+		name = origin
+	}
+	return path.Join(a.Name, name)
+}
+
+// FromFolder copies a working tree as Flux would see it once it is pushed:
+// what Git ignores is not there. A folder that is no Git repository is taken
+// whole.
+func FromFolder(ctx context.Context, root, into string) (*Artifact, error) {
+	files, err := pushed(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	return archive(root, into, "", files)
+}
+
+// FromRevision copies the tree of a Git revision.
+func FromRevision(ctx context.Context, root, revision, into string) (*Artifact, error) {
+	tree := filepath.Join(into, "tree")
+	if err := extract(ctx, root, revision, tree); err != nil {
+		return nil, err
+	}
+	files, err := walk(tree)
+	if err != nil {
+		return nil, err
+	}
+	return archive(tree, filepath.Join(into, "artifact"), "", files)
+}
+
+// FromModule copies the tree of a Go module, or the folders of it that a
+// source with a sparse checkout asks for. Name is how findings call it.
+func FromModule(dir, name string, folders []string, into string) (*Artifact, error) {
+	files, err := walk(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(folders) > 0 {
+		files = slices.DeleteFunc(files, func(file string) bool { return !withinAny(file, folders) })
+	}
+	return archive(dir, into, name, files)
+}
+
+// Copy is one step of composing an artifact from others. From is a pattern of
+// a source's files whose first element is the source's alias; To is the folder
+// in the artifact.
+type Copy struct{ From, To string }
+
+func withinAny(file string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(folder string) bool {
+		folder = path.Clean(folder)
+		return folder == "." || file == folder || strings.HasPrefix(file, folder+"/")
+	})
+}
+
+// archive copies those of the files that .sourceignore and Flux's defaults let
+// through. It follows source-controller's reconcilers, which load the ignore
+// files of every folder of the tree.
+func archive(root, into, name string, files []string) (*Artifact, error) {
+	domain := strings.Split(root, string(filepath.Separator))
+	patterns, err := sourceignore.LoadIgnorePatterns(root, domain)
+	if err != nil {
+		return nil, fmt.Errorf("read the .sourceignore files of %s: %w", root, err)
+	}
+	matcher := sourceignore.NewDefaultMatcher(patterns, domain)
+	for _, file := range files {
+		if matcher.Match(append(slices.Clone(domain), strings.Split(file, "/")...), false) {
+			continue
+		}
+		if err := copyFile(filepath.Join(root, file), filepath.Join(into, file)); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return nil, err
+	}
+	return &Artifact{Dir: into, Name: name}, nil
+}
+
+// copyFile leaves out what is no regular file, as source-controller does.
+func copyFile(from, to string) error {
+	info, err := os.Lstat(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // deleted in the working tree, and so in what is pushed
+	}
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o644)
+}
+
+// pushed lists the files of a working tree that a push would carry.
+func pushed(ctx context.Context, root string) ([]string, error) {
+	out, err := git(ctx, root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	if err != nil {
+		return walk(root)
+	}
+	var files []string
+	for file := range strings.SplitSeq(string(out), "\x00") {
+		if file != "" {
+			files = append(files, file)
+		}
+	}
+	return files, nil
+}
+
+func walk(root string) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if entry.Name() == ".git" {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		relative, err := filepath.Rel(root, name)
+		files = append(files, filepath.ToSlash(relative))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the files of %s: %w", root, err)
+	}
+	return files, nil
+}
+
+func extract(ctx context.Context, root, revision, into string) error {
+	// The prefix of a folder within its repository: `git archive` names files
+	// from there.
+	out, err := git(ctx, root, "archive", "--format=tar", revision, ".")
+	if err != nil {
+		return fmt.Errorf("read revision %s of %s: %w", revision, root, err)
+	}
+	reader := tar.NewReader(bytes.NewReader(out))
+	for {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return os.MkdirAll(into, 0o755)
+		}
+		if err != nil {
+			return fmt.Errorf("read revision %s of %s: %w", revision, root, err)
+		}
+		if header.Typeflag != tar.TypeReg || !filepath.IsLocal(header.Name) {
+			continue
+		}
+		name := filepath.Join(into, header.Name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
+		data, err := io.ReadAll(reader)
+		if err != nil {
+			return fmt.Errorf("read %s of revision %s: %w", header.Name, revision, err)
+		}
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			return err
+		}
+	}
+}
+
+func git(ctx context.Context, root string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
+	}
+	return out, nil
+}

@@ -1,0 +1,162 @@
+// Package config reads .validate.yaml, the file in which a repository tells
+// render and validate what they cannot see in its manifests: where the content
+// of a source lies on this machine, which versions belong together, and which
+// findings it accepts and why.
+//
+// The package knows the file's shape. What an entry means is up to its reader.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Name is the file's name in the root of a repository.
+const Name = ".validate.yaml"
+
+// Config is the file's content. The zero value is what a repository without
+// the file gets.
+type Config struct {
+	// Clusters are the folders that a cluster's root Kustomization applies, as
+	// patterns; the default is clusters/*.
+	Clusters []string `yaml:"clusters"`
+	// Pins is the folder of Go modules whose go.mod files pin upstream
+	// projects, such as tools/engines.
+	Pins string `yaml:"pins"`
+	// Sources says where the content of a Flux source is found offline.
+	Sources []Source `yaml:"sources"`
+	// Versions ties versions in manifests to the pins.
+	Versions []Version `yaml:"versions"`
+	// Exceptions accept findings.
+	Exceptions []Exception `yaml:"exceptions"`
+}
+
+// Source maps the URL of a Flux source to what this machine holds: a Go module
+// at the source's tag, or a folder relative to the repository.
+type Source struct {
+	URL    string `yaml:"url"`
+	Module string `yaml:"module"`
+	Path   string `yaml:"path"`
+}
+
+// Version says that a version in the manifests equals a pin.
+type Version struct {
+	// Image is an image's name without tag; Source a GitRepository's or
+	// OCIRepository's URL. One of them is set.
+	Image  string `yaml:"image"`
+	Source string `yaml:"source"`
+	// Module is the pinned Go module that gives the version.
+	Module string `yaml:"module"`
+}
+
+// Exception lowers the severity of a rule for the files that match a pattern.
+type Exception struct {
+	Rule string `yaml:"rule"`
+	// Path is a pattern of files, relative to the repository, with ** for any
+	// number of folders.
+	Path string `yaml:"path"`
+	// Severity is what the finding becomes: warning or off.
+	Severity string `yaml:"severity"`
+	// Reason is what a reader of the report is told.
+	Reason string `yaml:"reason"`
+	// Line is where the entry stands in the file.
+	Line int `yaml:"-"`
+}
+
+// Read reads the file of a repository. A repository without one has the
+// defaults; unknown fields and entries that say nothing are errors which name
+// the line.
+func Read(root string) (Config, error) {
+	file := filepath.Join(root, Name)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Parse(nil)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	config, err := Parse(data)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return config, nil
+}
+
+// Parse reads the content of a file, which may be empty.
+func Parse(data []byte) (Config, error) {
+	var config Config
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if len(bytes.TrimSpace(data)) > 0 {
+		if err := decoder.Decode(&config); err != nil {
+			return Config{}, err
+		}
+	}
+	if len(config.Clusters) == 0 {
+		config.Clusters = []string{"clusters/*"}
+	}
+	return config, config.check()
+}
+
+func (c Config) check() error {
+	for i, source := range c.Sources {
+		if source.URL == "" || (source.Module == "") == (source.Path == "") {
+			return fmt.Errorf("sources[%d]: name a url and either a module or a path", i)
+		}
+	}
+	for i, version := range c.Versions {
+		if version.Module == "" || (version.Image == "") == (version.Source == "") {
+			return fmt.Errorf("versions[%d]: name a module and either an image or a source", i)
+		}
+	}
+	for _, exception := range c.Exceptions {
+		if err := exception.check(); err != nil {
+			return fmt.Errorf("line %d: %w", exception.Line, err)
+		}
+	}
+	return nil
+}
+
+func (e Exception) check() error {
+	if e.Rule == "" || e.Path == "" || e.Reason == "" {
+		return errors.New("an exception names a rule, a path and the reason")
+	}
+	if e.Severity != "warning" && e.Severity != "off" {
+		return fmt.Errorf("severity %q of %s: it is warning or off", e.Severity, e.Rule)
+	}
+	return nil
+}
+
+// UnmarshalYAML keeps the line, so that an exception which nothing needs can be
+// pointed at.
+func (e *Exception) UnmarshalYAML(node *yaml.Node) error {
+	type plain Exception
+	// A node's own decoder does not know of KnownFields.
+	if err := known(node, "rule", "path", "severity", "reason"); err != nil {
+		return err
+	}
+	if err := node.Decode((*plain)(e)); err != nil {
+		return err
+	}
+	e.Line = node.Line
+	return nil
+}
+
+func known(node *yaml.Node, fields ...string) error {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		found := false
+		for _, field := range fields {
+			found = found || node.Content[i].Value == field
+		}
+		if !found {
+			return fmt.Errorf("line %d: field %s not found in an exception", node.Content[i].Line, node.Content[i].Value)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+// Package diff says what differs between two renderings of a repository,
+// object by object and field by field: what a push would do to each cluster.
+//
+// What costs most when it is a surprise comes first: objects that Flux would
+// delete, then objects that another Kustomization takes over. What cannot be
+// rendered on one side is not compared, and said so: Flux leaves alone what it
+// cannot build.
+//
+// The package reads renderings and prints. Whether a difference is dangerous is
+// up to the rules of validate.
+package diff
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+// Cluster is what differs in one cluster. Each list is in the order in which
+// Flux applies the objects, or applied them.
+type Cluster struct {
+	// Path is the folder of the cluster's root Kustomization.
+	Path string `json:"cluster"`
+	// Deleted objects are in no rendering after.
+	Deleted []Object `json:"deleted,omitempty"`
+	// Owned objects are applied by another Kustomization than before. Their
+	// other changes are among Changed.
+	Owned []Object `json:"newlyOwned,omitempty"`
+	// Created objects are in no rendering before.
+	Created []Object `json:"created,omitempty"`
+	Changed []Object `json:"changed,omitempty"`
+	// Unknown are Kustomizations that cannot be compared.
+	Unknown []Object `json:"unknown,omitempty"`
+}
+
+// Same tells whether nothing differs.
+func (c Cluster) Same() bool {
+	return len(c.Deleted)+len(c.Owned)+len(c.Created)+len(c.Changed)+len(c.Unknown) == 0
+}
+
+// Object is an object with what differs about it.
+type Object struct {
+	Key render.Key `json:"-"`
+	// Name is the key as text.
+	Name string `json:"object"`
+	// Owner is the Kustomization that applies it; Before the one that did, if
+	// another.
+	Owner  string `json:"kustomization"`
+	Before string `json:"before,omitempty"`
+	// At is where the object is declared; for a deleted one, where it was.
+	At Place `json:"at"`
+	// Note says what else happens or does not.
+	Note string `json:"note,omitempty"`
+	// Changes are the fields of a changed object.
+	Changes []Change `json:"changes,omitempty"`
+}
+
+// Place is a location as the renderings know it.
+type Place render.Location
+
+func (p Place) String() string { return render.Location(p).String() }
+
+// MarshalJSON writes a place as people do: file:line.
+func (p Place) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
+
+// Compare compares two renderings cluster by cluster, in the order of their
+// paths. It locates objects, so both renderings must still be open.
+func Compare(before, after *render.Rendering) []Cluster {
+	old, current := byPath(before), byPath(after)
+	paths := slices.Collect(maps.Keys(current))
+	for path := range old {
+		if current[path] == nil {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	var clusters []Cluster
+	for _, path := range paths {
+		clusters = append(clusters, compareCluster(path, newSide(old[path]), newSide(current[path])))
+	}
+	return clusters
+}
+
+func byPath(rendering *render.Rendering) map[string]*render.Cluster {
+	clusters := map[string]*render.Cluster{}
+	for _, cluster := range rendering.Clusters {
+		clusters[cluster.Path] = cluster
+	}
+	return clusters
+}
+
+// side is one of the two renderings of a cluster, which may lack it.
+type side struct {
+	objects []*render.Object
+	get     func(render.Key) *render.Object
+	applied map[render.Key]*render.Kustomization
+	broken  map[render.Key]bool // Kustomizations that could not be rendered
+}
+
+func newSide(cluster *render.Cluster) side {
+	s := side{applied: map[render.Key]*render.Kustomization{}, broken: map[render.Key]bool{}}
+	if cluster == nil {
+		s.get = func(render.Key) *render.Object { return nil }
+		return s
+	}
+	s.get = cluster.Get
+	for _, k := range cluster.Kustomizations {
+		s.applied[keyOf(k)] = k
+	}
+	for _, object := range cluster.Objects() {
+		// Of an object that two Kustomizations apply the last one counts.
+		if cluster.Get(object.Key()) == object {
+			s.objects = append(s.objects, object)
+		}
+	}
+	for _, failure := range cluster.Failures {
+		if failure.Kustomization != nil {
+			s.broken[keyOf(failure.Kustomization)] = true
+		}
+	}
+	for _, unknown := range cluster.Unknowns {
+		s.broken[unknown.Object.Key()] = true
+	}
+	return s
+}
+
+// silentOn tells whether a rendering cannot know what a Kustomization of the
+// other one applies: it cannot be rendered here, or what applies it cannot.
+func (s side) silentOn(k *render.Kustomization) bool {
+	for ; k != nil; k = k.Parent {
+		if s.broken[keyOf(k)] {
+			return true
+		}
+		if s.applied[keyOf(k)] != nil {
+			return false
+		}
+	}
+	return false
+}
+
+func compareCluster(path string, before, after side) Cluster {
+	cluster := Cluster{Path: path}
+	unknown := map[render.Key]int{}
+	for _, old := range before.objects {
+		switch {
+		case after.get(old.Key()) != nil:
+		case after.silentOn(old.Owner):
+			unknown[keyOf(old.Owner)]++
+		default:
+			cluster.Deleted = append(cluster.Deleted, newObject(old, kept(old)))
+		}
+	}
+	for _, current := range after.objects {
+		old := before.get(current.Key())
+		if old == nil {
+			note := ""
+			if before.silentOn(current.Owner) {
+				note = "may exist already: its Kustomization cannot be rendered before the change"
+			}
+			cluster.Created = append(cluster.Created, newObject(current, note))
+			continue
+		}
+		if keyOf(old.Owner) != keyOf(current.Owner) {
+			owned := newObject(current, "")
+			owned.Before = old.Owner.String()
+			cluster.Owned = append(cluster.Owned, owned)
+		}
+		if changes := compareObjects(old, current); len(changes) > 0 {
+			changed := newObject(current, "")
+			changed.Changes = changes
+			cluster.Changed = append(cluster.Changed, changed)
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(unknown), func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) }) {
+		cluster.Unknown = append(cluster.Unknown, notCompared(before.applied[key], unknown[key]))
+	}
+	return cluster
+}
+
+// kept says why Flux would not delete an object that is no longer declared.
+func kept(object *render.Object) string {
+	switch {
+	case !object.Owner.Spec.Prune:
+		return "stays in the cluster: its Kustomization does not prune"
+	case object.GetAnnotations()[pruneKey] == kustomizev1.DisabledValue, object.GetLabels()[pruneKey] == kustomizev1.DisabledValue:
+		return "stays in the cluster: it is marked not to be pruned"
+	default:
+		return ""
+	}
+}
+
+var pruneKey = kustomizev1.GroupVersion.Group + "/prune"
+
+func newObject(object *render.Object, note string) Object {
+	return Object{Key: object.Key(), Name: object.Key().String(), Owner: object.Owner.String(), At: Place(object.Locate()), Note: note}
+}
+
+func notCompared(k *render.Kustomization, objects int) Object {
+	o := Object{
+		Key: keyOf(k), Name: keyOf(k).String(), Owner: k.String(),
+		Note: fmt.Sprintf("cannot be rendered after the change: %d of its objects are not compared", objects),
+	}
+	if k.Object != nil {
+		o.At = Place(k.Object.Locate())
+	}
+	return o
+}
+
+func keyOf(k *render.Kustomization) render.Key {
+	key := render.Key{Namespace: k.Namespace, Name: k.Name}
+	key.Group, key.Kind = kustomizev1.GroupVersion.Group, kustomizev1.KustomizationKind
+	return key
+}

@@ -1,0 +1,252 @@
+package render
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+)
+
+// Options say what to render.
+type Options struct {
+	// Root is the repository's folder.
+	Root string
+	// Revision is the Git revision to render; empty means the working tree, as
+	// it would be pushed.
+	Revision string
+	// Clusters are the names or folders of the clusters to render; none means
+	// all.
+	Clusters []string
+	// Optional leaves out clusters that do not exist; by default they are an
+	// error.
+	Optional bool
+	// Lenient substitutes a variable without value by nothing, as Flux did
+	// before 2.9.
+	Lenient bool
+	// Config is the repository's configuration.
+	Config config.Config
+}
+
+// Rendering is what Flux would apply, cluster by cluster.
+type Rendering struct {
+	Clusters []*Cluster
+	work     string
+}
+
+// Close removes the files behind the rendering. Objects cannot be located
+// after it.
+func (r *Rendering) Close() error { return os.RemoveAll(r.work) }
+
+// Cluster is one cluster of the repository.
+type Cluster struct {
+	// Name is the last element of Path, the folder of the root Kustomization.
+	Name, Path string
+	// Kustomizations are in the order in which Flux applies them; the first is
+	// the root.
+	Kustomizations []*Kustomization
+	// Failures are what Flux would refuse, Unknowns what cannot be known here.
+	Failures []Failure
+	Unknowns []Unknown
+
+	index map[Key]*Object
+}
+
+// Objects are all objects of the cluster, in the order in which Flux applies
+// them.
+func (c *Cluster) Objects() []*Object {
+	var all []*Object
+	for _, k := range c.Kustomizations {
+		all = append(all, k.Objects...)
+	}
+	return all
+}
+
+// Get is the object with a key, or nil.
+func (c *Cluster) Get(key Key) *Object { return c.index[key] }
+
+// Kustomization is a Flux Kustomization and what it applies.
+type Kustomization struct {
+	// Object is the Kustomization itself; nil for a root that only
+	// `flux bootstrap` declares.
+	Object *Object
+	// Parent applies Object; nil for the root.
+	Parent *Kustomization
+	// Namespace and Name identify it, Spec is its specification.
+	Namespace, Name string
+	Spec            kustomizev1.KustomizationSpec
+	// Objects are what it applies, in Flux's order.
+	Objects []*Object
+	// Files are the kustomization files that the build reads, as findings call
+	// them.
+	Files []string
+
+	build *build
+}
+
+// String is the Kustomization as Flux's own messages name it.
+func (k *Kustomization) String() string {
+	return fmt.Sprintf("Kustomization/%s/%s", k.Namespace, k.Name)
+}
+
+func (k *Kustomization) key() Key { return Key{kustomizationKind, k.Namespace, k.Name} }
+
+// Key identifies an object within a cluster, whatever its version.
+type Key struct {
+	schema.GroupKind
+	Namespace, Name string
+}
+
+// KeyOf is the key of an object.
+func KeyOf(u *unstructured.Unstructured) Key {
+	return Key{u.GroupVersionKind().GroupKind(), u.GetNamespace(), u.GetName()}
+}
+
+func (k Key) String() string {
+	kind := k.Kind
+	if k.Group != "" {
+		kind += "." + k.Group
+	}
+	return strings.Trim(kind+"/"+k.Namespace+"/"+k.Name, "/")
+}
+
+// Object is an object as Flux would apply it.
+type Object struct {
+	*unstructured.Unstructured
+	// Owner is the Kustomization that applies it.
+	Owner *Kustomization
+	// Template is the object before variables were substituted.
+	template map[string]any
+}
+
+// Key identifies the object.
+func (o *Object) Key() Key { return KeyOf(o.Unstructured) }
+
+// Cause says why a Kustomization cannot be rendered as it stands.
+type Cause string
+
+// The causes. Each is a reason for which Flux itself would stop or go astray.
+const (
+	SourceMissing    Cause = "source missing"    // sourceRef names nothing
+	PathMissing      Cause = "path missing"      // the path is not in the source
+	PathEmpty        Cause = "path empty"        // the path holds no manifest
+	BuildFailed      Cause = "build failed"      // kustomize refuses it
+	VariableMissing  Cause = "variable missing"  // a variable has neither value nor default
+	VariablesMissing Cause = "variables missing" // substituteFrom names nothing
+	InvalidSpec      Cause = "invalid spec"      // the Kustomization is malformed
+	Duplicate        Cause = "duplicate"         // a second Kustomization of that name
+)
+
+// Failure is why Flux would not apply a Kustomization, or part of it.
+type Failure struct {
+	Cause         Cause
+	Kustomization *Kustomization
+	// Message says what is wrong, Mend what to do about it.
+	Message, Mend string
+	At            Location
+	// Subject is what the cause is about: a variable, a path, a reference.
+	Subject string
+}
+
+// Unknown is something that Flux would apply and that cannot be rendered here.
+type Unknown struct {
+	// Object is the Flux object whose result is unknown.
+	Object *Object
+	Reason string
+	At     Location
+}
+
+// Run renders the clusters that the options select.
+func Run(ctx context.Context, options Options) (*Rendering, error) {
+	work, err := os.MkdirTemp("", "render-")
+	if err != nil {
+		return nil, err
+	}
+	rendering := &Rendering{work: work}
+	if err := rendering.run(ctx, options); err != nil {
+		rendering.Close()
+		return nil, err
+	}
+	return rendering, nil
+}
+
+func (r *Rendering) run(ctx context.Context, options Options) error {
+	root, err := filepath.Abs(options.Root)
+	if err != nil {
+		return err
+	}
+	var self *artifact.Artifact
+	if options.Revision == "" {
+		self, err = artifact.FromFolder(ctx, root, filepath.Join(r.work, "self"))
+	} else {
+		self, err = artifact.FromRevision(ctx, root, options.Revision, filepath.Join(r.work, "self"))
+	}
+	if err != nil {
+		return err
+	}
+	folders, err := clusterFolders(self.Dir, options)
+	if err != nil {
+		return err
+	}
+	sources := newSources(root, r.work, self, options.Config)
+	for _, folder := range folders {
+		walk := newWalk(sources, folder, options.Lenient)
+		if err := walk.run(ctx); err != nil {
+			return fmt.Errorf("render cluster %s: %w", folder, err)
+		}
+		r.Clusters = append(r.Clusters, walk.cluster)
+	}
+	return nil
+}
+
+// clusterFolders are the folders that root Kustomizations apply, in the order
+// of their names.
+func clusterFolders(dir string, options Options) ([]string, error) {
+	tree := os.DirFS(dir)
+	var folders []string
+	for _, pattern := range options.Config.Clusters {
+		matches, err := doublestar.Glob(tree, path.Clean(pattern))
+		if err != nil {
+			return nil, fmt.Errorf("%s: clusters: pattern %s: %w", config.Name, pattern, err)
+		}
+		for _, match := range matches {
+			if info, err := os.Stat(filepath.Join(dir, match)); err == nil && info.IsDir() && !slices.Contains(folders, match) {
+				folders = append(folders, match)
+			}
+		}
+	}
+	slices.Sort(folders)
+	if len(folders) == 0 && !options.Optional {
+		return nil, fmt.Errorf("no cluster at %s: name the folders that root Kustomizations apply in %s, under clusters", strings.Join(options.Config.Clusters, ", "), config.Name)
+	}
+	if len(options.Clusters) == 0 {
+		return folders, nil
+	}
+	var selected []string
+	for _, name := range options.Clusters {
+		i := slices.IndexFunc(folders, func(folder string) bool { return Selects(name, folder) })
+		switch {
+		case i >= 0 && !slices.Contains(selected, folders[i]):
+			selected = append(selected, folders[i])
+		case i < 0 && !options.Optional:
+			return nil, fmt.Errorf("no cluster %s: there are %s", name, strings.Join(folders, ", "))
+		}
+	}
+	return selected, nil
+}
+
+// Selects tells whether a name means the cluster of a folder: it is the folder
+// or its last element.
+func Selects(name, folder string) bool {
+	return path.Clean(name) == folder || name == path.Base(folder)
+}

@@ -1,0 +1,182 @@
+// Package command is the command line of render: flags in, documents out, and
+// one place that prints an error and chooses the exit code. What Flux would
+// apply is up to tools/internal/render, what differs to tools/internal/diff.
+//
+// Exit codes: 0 rendered, perhaps with parts that cannot be known here; 1 Flux
+// would refuse something; 2 it could not run.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+// errRefused is the outcome that Flux would refuse something; what, is already
+// said.
+var errRefused = errors.New("Flux would refuse it")
+
+// Execute runs one command line and returns the exit code. SIGINT and SIGTERM
+// cancel it.
+func Execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	switch err := root.ExecuteContext(ctx); {
+	case err == nil:
+		return 0
+	case errors.Is(err, errRefused):
+		return 1
+	default:
+		fmt.Fprintln(stderr, "error:", err)
+		return 2
+	}
+}
+
+// invocation is one command line.
+type invocation struct {
+	root     string
+	clusters []string
+	out      string
+	revision string
+	format   string
+	flux     string
+
+	stdout, stderr io.Writer
+}
+
+func newRoot() *cobra.Command {
+	var i invocation
+	root := &cobra.Command{
+		Use:   "render",
+		Short: "Print what Flux would apply, or with --diff what a push would change, offline",
+		Example: `  render                                every object of every cluster, in Flux's order
+  render --cluster staging --out build  one file per object
+  render --diff origin/main             what a push would change`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown argument %q; see `%s --help`", args[0], cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			i.stdout, i.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return i.run(cmd.Context())
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
+	})
+	flags := root.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&i.root, "root", ".", "the repository's `folder`")
+	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to render, by name or folder (default all)")
+	flags.StringVar(&i.out, "out", "-", "the `folder` to write one file per object to, or - for one stream")
+	flags.StringVar(&i.revision, "diff", "", "print what changed since a Git `revision`")
+	flags.StringVar(&i.format, "format", "", "yaml or json; with --diff text, markdown or json")
+	flags.StringVar(&i.flux, "flux", "2.9", "the `version` of Flux; before 2.9 a variable without value is replaced by nothing")
+	return root
+}
+
+func (i *invocation) run(ctx context.Context) error {
+	lenient, err := lenient(i.flux)
+	if err != nil {
+		return err
+	}
+	formats := []string{"yaml", "json"}
+	if i.revision != "" {
+		formats = []string{"text", "markdown", "json"}
+		if i.out != "-" {
+			return errors.New("--out: a difference goes to standard output only")
+		}
+	}
+	if i.format == "" {
+		i.format = formats[0]
+	}
+	if !slices.Contains(formats, i.format) {
+		return fmt.Errorf("--format=%s: it is one of %s", i.format, strings.Join(formats, ", "))
+	}
+	settings, err := config.Read(i.root)
+	if err != nil {
+		return err
+	}
+	options := render.Options{Root: i.root, Clusters: i.clusters, Lenient: lenient, Config: settings}
+	if i.revision != "" {
+		return i.diff(ctx, options)
+	}
+	return i.objects(ctx, options)
+}
+
+// lenient tells how a version of Flux substitutes.
+func lenient(flux string) (bool, error) {
+	var major, minor int
+	if _, err := fmt.Sscanf(flux, "%d.%d", &major, &minor); err != nil || major != 2 {
+		return false, fmt.Errorf("--flux=%s: name a version of Flux such as 2.8", flux)
+	}
+	return minor < 9, nil
+}
+
+func (i *invocation) objects(ctx context.Context, options render.Options) error {
+	rendering, err := render.Run(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer rendering.Close()
+	if err := i.write(rendering); err != nil {
+		return err
+	}
+	return report(i.stderr, rendering)
+}
+
+func (i *invocation) write(rendering *render.Rendering) error {
+	switch {
+	case i.out != "-":
+		return writeTree(i.out, i.format, rendering)
+	case i.format == "json":
+		return writeJSON(i.stdout, rendering)
+	default:
+		return writeYAML(i.stdout, rendering)
+	}
+}
+
+// report names what Flux would refuse and what cannot be known here.
+func report(stderr io.Writer, rendering *render.Rendering) error {
+	refused := false
+	for _, cluster := range rendering.Clusters {
+		for _, failure := range cluster.Failures {
+			refused = true
+			fmt.Fprintf(stderr, "%s: failure: %s: %s\n    mend: %s\n", place(failure.At), cluster.Path, failure.Message, failure.Mend)
+		}
+		for _, unknown := range cluster.Unknowns {
+			fmt.Fprintf(stderr, "%s: unknown: %s: %s: %s\n", place(unknown.At), cluster.Path, unknown.Object.Key(), unknown.Reason)
+		}
+	}
+	if refused {
+		return errRefused
+	}
+	return nil
+}
+
+func place(at render.Location) string {
+	if at.File == "" {
+		return "-"
+	}
+	return at.String()
+}

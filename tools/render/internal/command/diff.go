@@ -1,0 +1,69 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"golang.org/x/term"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/diff"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+// diff prints what differs between the revision and the working tree. Only
+// what the working tree brings counts for the exit code.
+func (i *invocation) diff(ctx context.Context, options render.Options) error {
+	// A cluster may be new, or gone.
+	options.Optional = true
+	after, err := render.Run(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer after.Close()
+	options.Revision = i.revision
+	before, err := render.Run(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	clusters := diff.Compare(before, after)
+	if err := i.found(clusters); err != nil {
+		return err
+	}
+	switch i.format {
+	case "json":
+		err = diff.WriteJSON(i.stdout, clusters)
+	case "markdown":
+		err = diff.WriteMarkdown(i.stdout, clusters)
+	default:
+		err = diff.WriteText(i.stdout, clusters, isTerminal(i.stdout))
+	}
+	if err != nil {
+		return err
+	}
+	return report(i.stderr, after)
+}
+
+// found is an error when a cluster that the command line names is on neither
+// side.
+func (i *invocation) found(clusters []diff.Cluster) error {
+	for _, name := range i.clusters {
+		if !slices.ContainsFunc(clusters, func(c diff.Cluster) bool { return render.Selects(name, c.Path) }) {
+			return fmt.Errorf("no cluster %s, now or in %s", name, i.revision)
+		}
+	}
+	if len(clusters) == 0 {
+		return fmt.Errorf("no cluster, now or in %s: name the folders that root Kustomizations apply in %s, under clusters", i.revision, config.Name)
+	}
+	return nil
+}
+
+// isTerminal tells whether colours would be seen, and are wanted.
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(file.Fd()))
+}

@@ -1,0 +1,162 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+// writeYAML writes one document per object, led by where it comes from.
+func writeYAML(out io.Writer, rendering *render.Rendering) error {
+	for _, cluster := range rendering.Clusters {
+		for _, object := range cluster.Objects() {
+			document, err := yamlDocument(cluster, object)
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(out, "---\n%s", document); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func yamlDocument(cluster *render.Cluster, object *render.Object) ([]byte, error) {
+	text, err := yaml.Marshal(object.Object)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", object.Key(), err)
+	}
+	return fmt.Appendf(nil, "# %s, %s, %s\n%s", cluster.Path, object.Owner, place(object.Locate()), text), nil
+}
+
+// jsonObject is an object with where it comes from.
+type jsonObject struct {
+	Cluster       string         `json:"cluster"`
+	Kustomization string         `json:"kustomization"`
+	File          string         `json:"file,omitempty"`
+	Line          int            `json:"line,omitempty"`
+	Object        map[string]any `json:"object"`
+}
+
+func newJSONObject(cluster *render.Cluster, object *render.Object) jsonObject {
+	at := object.Locate()
+	return jsonObject{cluster.Path, object.Owner.String(), at.File, at.Line, object.Object}
+}
+
+func writeJSON(out io.Writer, rendering *render.Rendering) error {
+	objects := []jsonObject{}
+	for _, cluster := range rendering.Clusters {
+		for _, object := range cluster.Objects() {
+			objects = append(objects, newJSONObject(cluster, object))
+		}
+	}
+	return encodeJSON(out, objects)
+}
+
+func encodeJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// writeTree writes one file per object, cluster/kustomization/object. The
+// folder must be empty: what is left from an earlier run would pass for
+// rendered.
+func writeTree(dir, format string, rendering *render.Rendering) error {
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		return fmt.Errorf("--out=%s: the folder is not empty: name a new one", dir)
+	}
+	if err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("--out: %w", err)
+	}
+	tree := tree{dir: dir, format: format, taken: map[string]bool{}}
+	for _, cluster := range rendering.Clusters {
+		if err := tree.addCluster(cluster); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	return nil
+}
+
+type tree struct {
+	dir, format string
+	taken       map[string]bool
+}
+
+func (t *tree) addCluster(cluster *render.Cluster) error {
+	folder := t.name(".", "", cluster.Name, cluster.Path)
+	for _, k := range cluster.Kustomizations {
+		sub := t.name(folder, "", k.Name, k.Namespace+"-"+k.Name)
+		for _, object := range k.Objects {
+			text, err := t.encode(cluster, object)
+			if err != nil {
+				return err
+			}
+			key := object.Key()
+			rest := "-" + key.Name
+			if key.Namespace != "" {
+				rest = "-" + key.Namespace + rest
+			}
+			name := t.name(sub, "."+t.format, key.Kind+rest, key.Kind+"."+key.Group+rest)
+			if err := write(filepath.Join(t.dir, name), text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tree) encode(cluster *render.Cluster, object *render.Object) ([]byte, error) {
+	if t.format == "yaml" {
+		return yamlDocument(cluster, object)
+	}
+	var text bytes.Buffer
+	err := encodeJSON(&text, newJSONObject(cluster, object))
+	return text.Bytes(), err
+}
+
+// name is the first of the candidates that is free in a folder. Names are
+// lower case, as Kubernetes has them: file systems may not tell case apart.
+func (t *tree) name(folder, extension string, candidates ...string) string {
+	for n := 2; ; n++ {
+		for _, candidate := range candidates {
+			name := filepath.Join(folder, fileName(candidate)+extension)
+			if !t.taken[name] {
+				t.taken[name] = true
+				return name
+			}
+		}
+		candidates = []string{fmt.Sprintf("%s-%d", candidates[0], n)}
+	}
+}
+
+var separators = strings.NewReplacer("/", "-", `\`, "-", ":", "-")
+
+// fileName is a name without what would make it more than one element of a
+// path.
+func fileName(name string) string {
+	name = strings.TrimLeft(separators.Replace(strings.ToLower(name)), ".")
+	if name == "" {
+		return "unnamed"
+	}
+	return name
+}
+
+func write(file string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, fs.FileMode(0o644))
+}
