@@ -1,13 +1,13 @@
 package render
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,139 +19,155 @@ import (
 	ssautil "github.com/fluxcd/pkg/ssa/utils"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
-	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
 )
 
 // builder builds Kustomizations one after the other: kustomize keeps its
-// OpenAPI schema in a global.
-type builder struct{ positions *positions }
+// OpenAPI schema in a global. What is built twice from the same content, as a
+// controller in several clusters, is built once.
+type builder struct {
+	builds    map[buildKey]*build
+	positions *positions
+}
 
-func newBuilder() *builder { return &builder{positions: newPositions()} }
+func newBuilder() *builder {
+	return &builder{builds: map[buildKey]*build{}, positions: newPositions()}
+}
 
-// build is what a Kustomization was built from.
+// buildKey is all that a build depends on.
+type buildKey struct {
+	artifact, folder string
+	manifest         [sha256.Size]byte // the completed kustomization.yaml
+	decrypted        bool
+}
+
+// build is what kustomize makes of a folder.
 type build struct {
 	source    *artifact.Artifact
-	layers    []layer
+	layers    []layer // outermost first, each as often as it is included
+	resources [][]byte
+	err       error
 	positions *positions
+	origins   *origins // see build.origin
 }
 
 // render goes from a Kustomization and its artifact to objects.
 func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source *artifact.Artifact) ([]*Object, []Failure, error) {
-	fail := func(cause Cause, subject, mend string, at Location, format string, args ...any) ([]*Object, []Failure, error) {
-		return nil, []Failure{{Cause: cause, Kustomization: k, Subject: subject, Mend: mend, At: at, Message: fmt.Sprintf(format, args...)}}, nil
+	refuse := func(cause Cause, at Location, mend, format string, args ...any) ([]*Object, []Failure, error) {
+		return nil, []Failure{{Cause: cause, Kustomization: k, Subject: k.Spec.Path, Mend: mend, At: at, Message: fmt.Sprintf(format, args...)}}, nil
 	}
+	path := k.locate("spec", "path")
 	dir, err := securejoin.SecureJoin(source.Dir, k.Spec.Path)
 	if err != nil {
-		return fail(PathMissing, k.Spec.Path, "name a folder of the source", k.locate("spec", "path"), "path %s: %v", k.Spec.Path, err)
+		return refuse(PathMissing, path, "name a folder of the source", "path %s: %v", k.Spec.Path, err)
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fail(PathMissing, k.Spec.Path, "name a folder that the source holds; .sourceignore may leave it out", k.locate("spec", "path"),
-			"path %s is no folder of its source", k.Spec.Path)
+		return refuse(PathMissing, path, "name a folder that the source holds; .sourceignore may leave it out", "path %s is no folder of its source", k.Spec.Path)
 	}
-	disk, err := securefs.MakeFsOnDiskSecure(source.Dir)
+	k.build, err = b.build(source, dir, k)
 	if err != nil {
 		return nil, nil, err
 	}
-	manifest, file, err := generate(source.Dir, dir, k)
-	if err != nil {
-		return fail(BuildFailed, "", "see what Flux's generator says of the file", k.locate("spec", "path"), "%s", b.explain(source, err))
-	}
-	files := filesys.FileSystem(overlay{FileSystem: disk, file: file, data: manifest})
-	k.build = &build{source: source, positions: b.positions}
-	if k.build.layers, err = readLayers(files, source, file); err != nil {
-		at := k.locate("spec", "path")
-		var located *layerError
-		if errors.As(err, &located) {
-			at = located.at
+	k.Files = k.build.files()
+	var remote *remoteError
+	switch err := k.build.err; {
+	case errors.As(err, &remote):
+		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Object: k.Object, Reason: remote.Error(), At: remote.at})
+		return nil, nil, nil
+	case errors.Is(err, errEmpty):
+		return refuse(PathEmpty, path, "put manifests there, or correct the path; .sourceignore may leave them out", "path %s holds no manifest", k.Spec.Path)
+	case err != nil:
+		at, found := k.build.blame(err)
+		if !found {
+			at = path
 		}
-		var remote *remoteError
-		if errors.As(err, &remote) && k.Object != nil {
-			w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Object: k.Object, Reason: remote.Error(), At: remote.at})
-			return nil, nil, nil
-		}
-		return fail(BuildFailed, "", "correct the kustomization file", at, "%s", b.explain(source, err))
+		return refuse(BuildFailed, at, "run `kustomize build` on the path", "kustomize build failed: %s", explain(source, err))
 	}
-	k.Files = nil
-	for _, l := range k.build.layers {
-		if disk.Exists(filepath.Join(source.Dir, l.file)) {
-			k.Files = append(k.Files, l.name)
-		}
-	}
-	if k.Spec.Decryption != nil {
-		files = placeholders{files, k.build.encryptedSources()}
-	}
-	built, err := buildWithSchema(files, dir, k.build.setsOpenAPI())
-	if err != nil {
-		return fail(BuildFailed, "", "run `kustomize build` on the path", k.build.blame(err, k), "kustomize build failed: %s", b.explain(source, err))
-	}
-	return b.objects(ctx, w, k, built)
+	return b.objects(ctx, w, k)
 }
 
-// objects turns the build's resources into objects, as kustomize-controller
-// does: decryption, then substitution.
-func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization, built resmap.ResMap) ([]*Object, []Failure, error) {
-	var objects []*Object
-	var failures []Failure
-	flux, err := k.unstructured()
+var errEmpty = errors.New("no manifest")
+
+// build builds a folder as a Kustomization asks for. What is wrong with the
+// content is the build's own error.
+func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization) (*build, error) {
+	disk, err := securefs.MakeFsOnDiskSecure(source.Dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	variables, missing := w.variables(k)
-	failures = append(failures, missing...)
-	for _, resource := range built.Resources() {
-		templates, err := decode(resource)
-		if err != nil {
-			failures = append(failures, Failure{Cause: BuildFailed, Kustomization: k, Message: err.Error(), At: k.locate("spec", "path"), Mend: "correct the manifest"})
-			continue
-		}
-		if len(templates) == 0 {
-			continue
-		}
-		if k.Spec.Decryption != nil && replaceEncrypted(templates[0]) {
-			if resource, err = encode(templates[0]); err != nil {
-				return nil, nil, err
-			}
-		}
-		results := templates
-		if k.Spec.PostBuild != nil && len(missing) == 0 {
-			template := &Object{Unstructured: templates[0].DeepCopy(), Owner: k, template: templates[0].Object}
-			undefined, err := substitute(ctx, k, flux, resource, variables, w.lenient)
-			failures = append(failures, undefinedFailures(k, template, undefined, err)...)
-			if err == nil {
-				if results, err = decode(resource); err != nil {
-					failures = append(failures, Failure{Cause: BuildFailed, Kustomization: k, Message: "after substitution: " + err.Error(), At: template.Locate(), Mend: "quote the variable"})
-					continue
-				}
-			}
-		}
-		for i, result := range results {
-			template := result
-			if i < len(templates) {
-				template = templates[i]
-			}
-			objects = append(objects, &Object{Unstructured: result, Owner: k, template: template.Object})
-		}
+	disk = guarded{disk, func(name string) string { return relativeTo(source, name) }}
+	result := &build{source: source, positions: b.positions}
+	manifest, file, err := generate(disk, source.Dir, dir, k)
+	if err != nil {
+		result.err = err
+		return result, nil
 	}
-	return objects, failures, nil
+	key := buildKey{source.Dir, dir, sha256.Sum256(manifest), k.Spec.Decryption != nil}
+	if known := b.builds[key]; known != nil {
+		return known, nil
+	}
+	b.builds[key] = result
+	files := securefs.MakeFsInMemory(disk)
+	if err := files.WriteFile(file, manifest); err != nil {
+		return nil, err
+	}
+	if result.layers, result.err = readLayers(files, source, file); result.err != nil {
+		return result, nil
+	}
+	if k.Spec.Decryption != nil {
+		files = placeholders{files, result.encryptedSources()}
+	}
+	built, err := buildWithSchema(files, dir, result.setsOpenAPI())
+	switch {
+	case err != nil:
+		result.err = err
+	case built.Size() == 0 && !disk.Exists(file):
+		result.err = errEmpty
+	default:
+		result.resources, result.err = contents(built)
+	}
+	return result, nil
 }
 
 // generate completes the path's kustomization.yaml with the Kustomization's
 // own fields, or makes one for a path without.
-func generate(root, dir string, k *Kustomization) (manifest []byte, file string, err error) {
+func generate(disk filesys.FileSystem, root, dir string, k *Kustomization) (manifest []byte, file string, err error) {
 	flux, err := k.unstructured()
 	if err != nil {
 		return nil, "", err
 	}
+	if err := generatorInput(disk, dir); err != nil {
+		return nil, "", err
+	}
+	defer digest(&err)
 	manifest, file, _, err = fluxkustomize.NewGenerator(root, flux).GenerateManifest(dir)
 	return manifest, file, err
+}
+
+// generatorInput reads what the generator reads, which has a file system of its
+// own: the kustomization file or, without one, every manifest below the folder.
+func generatorInput(disk filesys.FileSystem, dir string) error {
+	for _, name := range konfig.RecognizedKustomizationFileNames() {
+		if file := filepath.Join(dir, name); disk.Exists(file) {
+			_, err := disk.ReadFile(file)
+			return err
+		}
+	}
+	return disk.Walk(dir, func(name string, info fs.FileInfo, err error) error {
+		if extension := filepath.Ext(name); err != nil || info.IsDir() || extension != ".yaml" && extension != ".yml" {
+			return err
+		}
+		_, err = disk.ReadFile(name)
+		return err
+	})
 }
 
 // unstructured is the Kustomization as kustomize-controller hands it on.
@@ -167,11 +183,7 @@ func (k *Kustomization) unstructured() (unstructured.Unstructured, error) {
 // that a kustomization's `openapi` field does not reach the next one. Here the
 // schema is kept, unless the build sets that field.
 func buildWithSchema(files filesys.FileSystem, dir string, setsOpenAPI bool) (built resmap.ResMap, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("kustomize cannot digest the input: %v", r)
-		}
-	}()
+	defer digest(&err)
 	if setsOpenAPI {
 		openapi.ResetOpenAPI()
 		defer openapi.ResetOpenAPI()
@@ -183,23 +195,38 @@ func buildWithSchema(files filesys.FileSystem, dir string, setsOpenAPI bool) (bu
 	}).Run(files, dir)
 }
 
-func decode(r *resource.Resource) ([]*unstructured.Unstructured, error) {
-	if r.GetName() == "" || r.GetKind() == "" || r.GetApiVersion() == "" {
-		return nil, fmt.Errorf("apiVersion, kind or name is missing in: %s", firstLine(r.String()))
+// digest turns a panic into an error: kustomize panics on some invalid input.
+func digest(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("kustomize cannot digest the input: %v", r)
 	}
-	data, err := r.AsYAML()
-	if err != nil {
-		return nil, fmt.Errorf("%s/%s: %w", r.GetKind(), r.GetName(), err)
-	}
-	return ssautil.ReadObjects(bytes.NewReader(data))
 }
 
-func encode(u *unstructured.Unstructured) (*resource.Resource, error) {
-	data, err := yaml.Marshal(u.Object)
-	if err != nil {
+// contents are the resources as JSON, which is what Flux takes them for.
+func contents(built resmap.ResMap) ([][]byte, error) {
+	all := make([][]byte, 0, built.Size())
+	for _, r := range built.Resources() {
+		if r.GetName() == "" || r.GetKind() == "" || r.GetApiVersion() == "" {
+			return nil, fmt.Errorf("apiVersion, kind or name is missing in: %s", firstLine(r.String()))
+		}
+		data, err := content(r)
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", r.GetKind(), r.GetName(), err)
+		}
+		all = append(all, data)
+	}
+	return all, nil
+}
+
+// content is a resource's MarshalJSON without its detour: that prints the YAML
+// and parses it again.
+func content(r *resource.Resource) (data []byte, err error) {
+	defer digest(&err)
+	var value map[string]any
+	if err := r.YNode().Decode(&value); err != nil {
 		return nil, err
 	}
-	return resourceFactory().FromBytes(data)
+	return json.Marshal(value)
 }
 
 func firstLine(text string) string {
@@ -207,175 +234,128 @@ func firstLine(text string) string {
 	return line
 }
 
+// objects turns the build's resources into objects, as kustomize-controller
+// does: decryption, then substitution.
+func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Object, []Failure, error) {
+	variables, failures, err := w.variables(ctx, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	var objects []*Object
+	for _, data := range k.build.resources {
+		template, err := decode(data)
+		if err != nil {
+			failures = append(failures, buildFailure(k, k.locate("spec", "path"), "correct the manifest", err))
+			continue
+		}
+		if k.Spec.Decryption != nil && len(template) > 0 && replaceEncrypted(template[0]) {
+			if data, err = json.Marshal(template[0]); err != nil {
+				return nil, nil, err
+			}
+		}
+		results := template
+		if variables != nil && len(template) > 0 {
+			object := &Object{Unstructured: template[0], Owner: k, template: template[0].Object}
+			substituted, refused := variables.substitute(ctx, object, data)
+			failures = append(failures, refused...)
+			if len(substituted) > 0 {
+				results = substituted
+			}
+		}
+		for i, result := range results {
+			object := &Object{Unstructured: result, Owner: k, template: result.Object}
+			if i < len(template) {
+				object.template = template[i].Object
+			}
+			if isEncryptedSecret(result) {
+				failures = append(failures, Failure{
+					Cause: InvalidSpec, Kustomization: k, Subject: object.Key().String(), At: object.Locate("sops"),
+					Message: fmt.Sprintf("%s is encrypted, and %s has no spec.decryption: Flux refuses it", object.Key(), k),
+					Mend:    "set spec.decryption of the Kustomization",
+				})
+			}
+			objects = append(objects, object)
+		}
+	}
+	return objects, failures, nil
+}
+
+func buildFailure(k *Kustomization, at Location, mend string, err error) Failure {
+	return Failure{Cause: BuildFailed, Kustomization: k, Message: err.Error(), Mend: mend, At: at}
+}
+
+// decode reads a resource as Flux's ReadObjects reads it: a list is its items,
+// and what is no object for a cluster is left out.
+func decode(data []byte) ([]*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(data); err != nil {
+		return nil, err
+	}
+	switch {
+	case object.IsList():
+		var items []*unstructured.Unstructured
+		err := object.EachListItem(func(item runtime.Object) error {
+			items = append(items, item.(*unstructured.Unstructured))
+			return nil
+		})
+		return items, err
+	case ssautil.IsKubernetesObject(object) && !ssautil.IsKustomization(object):
+		return []*unstructured.Unstructured{object}, nil
+	default:
+		return nil, nil
+	}
+}
+
 // explain takes the folder of the artifact, which nobody knows, out of an
 // error.
-func (b *builder) explain(source *artifact.Artifact, err error) string {
+func explain(source *artifact.Artifact, err error) string {
 	text := strings.ReplaceAll(err.Error(), source.Dir+string(filepath.Separator), "")
 	return strings.ReplaceAll(text, source.Dir, ".")
 }
 
-// overlay is a file system with one file replaced: the kustomization.yaml that
-// Flux would write before it builds.
-type overlay struct {
-	filesys.FileSystem
-	file string
-	data []byte
-}
-
-func (o overlay) ReadFile(name string) ([]byte, error) {
-	if filepath.Clean(name) == o.file {
-		return o.data, nil
-	}
-	return o.FileSystem.ReadFile(name)
-}
-
-func (o overlay) Exists(name string) bool {
-	return filepath.Clean(name) == o.file || o.FileSystem.Exists(name)
-}
-
-func (o overlay) CleanedAbs(name string) (filesys.ConfirmedDir, string, error) {
-	if filepath.Clean(name) == o.file {
-		return filesys.ConfirmedDir(filepath.Dir(o.file)), filepath.Base(o.file), nil
-	}
-	return o.FileSystem.CleanedAbs(name)
-}
-
-// layer is one kustomization file of a build.
-type layer struct {
-	dir  string // relative to the artifact
-	file string // the file, relative to the artifact
-	name string // the file, as findings call it
-	data []byte
-	types.Kustomization
-}
-
-type layerError struct {
-	at  Location
-	err error
-}
-
-func (e *layerError) Error() string { return e.err.Error() }
-func (e *layerError) Unwrap() error { return e.err }
-
-// remoteError is the error of a build that needs the network.
-type remoteError struct {
-	at  Location
-	url string
-}
-
-func (e *remoteError) Error() string {
-	return fmt.Sprintf("%s includes %s, which only the network has: vendor it, or make it a Flux source", e.at, e.url)
-}
-
-// maxLayers bounds a build; the largest public repositories stay below a
-// hundred.
-const maxLayers = 5000
-
-// readLayers reads the kustomization files that a build will read, the
-// outermost first. It finds what kustomize would look for on the network or
-// never end with, before kustomize does.
-func readLayers(files filesys.FileSystem, source *artifact.Artifact, file string) ([]layer, error) {
-	r := layerReader{files: files, source: source, seen: map[string]bool{}}
-	if err := r.read(file, nil); err != nil {
-		return nil, err
-	}
-	return r.layers, nil
-}
-
-type layerReader struct {
-	files  filesys.FileSystem
-	source *artifact.Artifact
-	layers []layer
-	seen   map[string]bool
-}
-
-func (r *layerReader) read(file string, from []string) error {
-	if slices.Contains(from, file) {
-		return fmt.Errorf("cycle: %s", strings.Join(r.relative(append(from, file)), " includes "))
-	}
-	if r.seen[file] {
-		return nil
-	}
-	r.seen[file] = true
-	if len(r.layers) == maxLayers {
-		return fmt.Errorf("the build has more than %d kustomization files", maxLayers)
-	}
-	data, err := r.files.ReadFile(file)
+func relativeTo(source *artifact.Artifact, file string) string {
+	relative, err := filepath.Rel(source.Dir, file)
 	if err != nil {
-		return err
+		return file
 	}
-	relative := r.relative([]string{file})[0]
-	l := layer{dir: path.Dir(relative), file: relative, name: r.source.File(relative), data: data}
-	if err := l.Unmarshal(data); err != nil {
-		return &layerError{Location{File: l.name, Line: yamlErrorLine(err)}, fmt.Errorf("%s: %w", l.name, err)}
-	}
-	l.FixKustomization()
-	r.layers = append(r.layers, l)
-	for _, entry := range slices.Concat(l.Resources, l.Components) {
-		if isRemote(entry) {
-			return &remoteError{Location{File: l.name, Line: lineOf(data, entry)}, entry}
-		}
-		included, found := r.kustomizationFile(filepath.Join(filepath.Dir(file), entry))
-		if !found {
-			continue
-		}
-		if err := r.read(included, append(slices.Clone(from), file)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return source.File(filepath.ToSlash(relative))
 }
-
-// kustomizationFile is the kustomization file of a folder; a file is left to
-// kustomize.
-func (r *layerReader) kustomizationFile(dir string) (string, bool) {
-	if !r.files.IsDir(dir) {
-		return "", false
-	}
-	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
-		if file := filepath.Join(dir, name); r.files.Exists(file) {
-			return file, true
-		}
-	}
-	return "", false
-}
-
-func (r *layerReader) relative(files []string) []string {
-	relative := make([]string, len(files))
-	for i, file := range files {
-		relative[i] = filepath.ToSlash(strings.TrimPrefix(file, r.source.Dir+string(filepath.Separator)))
-	}
-	return relative
-}
-
-func isRemote(entry string) bool { return !fluxkustomize.IsLocalRelativePath(entry) && !filepath.IsAbs(entry) }
 
 func (b *build) setsOpenAPI() bool {
 	return slices.ContainsFunc(b.layers, func(l layer) bool { return len(l.OpenAPI) > 0 })
 }
 
-// blame finds the line that a build error is about: the error names a file of
-// the build, or the Kustomization's path is all there is.
-func (b *build) blame(err error, k *Kustomization) Location {
+// files are the kustomization files of the build that the source holds.
+func (b *build) files() []string {
+	var files []string
+	for _, l := range b.layers {
+		if !slices.Contains(files, l.name) && b.read(l.file) != nil {
+			files = append(files, l.name)
+		}
+	}
+	return files
+}
+
+// blame finds the line that a build error is about: the error has a place, or
+// names an entry of a kustomization, innermost first.
+func (b *build) blame(err error) (Location, bool) {
+	if at, found := atError(err); found {
+		return at, true
+	}
 	text := err.Error()
 	for _, l := range slices.Backward(b.layers) {
-		for _, entry := range slices.Concat(l.Resources, l.Components) {
-			if strings.Contains(text, "'"+entry+"'") {
-				return Location{File: l.name, Line: lineOf(l.data, entry)}
+		f := b.read(l.file)
+		for _, entry := range loaded(l.Kustomization) {
+			if entry == "" || f == nil {
+				continue
+			}
+			if strings.Contains(text, "'"+entry+"'") || strings.Contains(text, "/"+strings.TrimPrefix(entry, "./")+":") {
+				return Location{File: l.name, Line: lineOf(f.data, entry)}, true
 			}
 		}
 	}
-	if len(b.layers) > 0 && !errors.Is(err, fs.ErrNotExist) {
-		return Location{File: b.layers[0].name, Line: 1}
+	if files := b.files(); len(files) > 0 {
+		return Location{File: files[0], Line: 1}, true
 	}
-	return k.locate("spec", "path")
-}
-
-// lineOf is the first line that holds a text, from 1.
-func lineOf(data []byte, text string) int {
-	before, _, found := bytes.Cut(data, []byte(text))
-	if !found {
-		return 1
-	}
-	return bytes.Count(before, []byte("\n")) + 1
+	return Location{}, false
 }

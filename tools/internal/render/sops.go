@@ -3,12 +3,16 @@ package render
 import (
 	"bytes"
 	"encoding/base64"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
 
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
 )
 
 // encrypted is a value as SOPS writes it; the group is the value's type.
@@ -18,17 +22,45 @@ const placeholder = "encrypted"
 
 // replaceEncrypted replaces the values of an object that SOPS encrypted by
 // placeholders of the same type, and removes SOPS's own field, as decryption
-// does. It tells whether the object was encrypted.
+// does. A Secret may hold whole encrypted files. It tells whether anything was
+// encrypted.
 func replaceEncrypted(u *unstructured.Unstructured) bool {
-	if _, found := u.Object["sops"]; !found {
+	if !decrypts(u) {
 		return false
 	}
-	delete(u.Object, "sops")
-	for field, value := range u.Object {
-		// A Secret's data stays valid: it is base64 of the plain text.
-		u.Object[field] = replaceValue(value, u.GetKind() == "Secret" && field == "data")
+	if mac, _, _ := unstructured.NestedString(u.Object, "sops", "mac"); mac != "" {
+		isSecret := u.GetKind() == "Secret"
+		delete(u.Object, "sops")
+		for field, value := range u.Object {
+			// A Secret's data stays valid: it is base64 of the plain text.
+			u.Object[field] = replaceValue(value, isSecret && field == "data")
+		}
+		return true
 	}
-	return true
+	data, _ := u.Object["data"].(map[string]any)
+	if u.GetKind() != "Secret" {
+		return false
+	}
+	replaced := false
+	for key, value := range data {
+		text, _ := value.(string)
+		plain, err := base64.StdEncoding.DecodeString(text)
+		if err == nil && encrypted.Match(plain) {
+			data[key] = base64.StdEncoding.EncodeToString(decryptedFile(key, plain))
+			replaced = true
+		}
+	}
+	return replaced
+}
+
+func decrypts(u *unstructured.Unstructured) bool {
+	return !strings.EqualFold(u.GetAnnotations()[kustomizev1.GroupVersion.Group+"/decrypt"], kustomizev1.DisabledValue)
+}
+
+// isEncryptedSecret tells whether Flux refuses an object as still encrypted.
+func isEncryptedSecret(u *unstructured.Unstructured) bool {
+	_, found := u.Object["sops"]
+	return found && u.GetKind() == "Secret" && u.GetAPIVersion() == "v1" && decrypts(u)
 }
 
 func replaceValue(value any, base64Encoded bool) any {
@@ -60,18 +92,25 @@ func replaceValue(value any, base64Encoded bool) any {
 	return value
 }
 
-// encryptedSources are the files that secret generators read: Flux decrypts
-// those too, before the build.
-func (b *build) encryptedSources() map[string]bool {
-	files := map[string]bool{}
+// encryptedSources are the files that Flux decrypts before the build, with the
+// name that tells their format: what secret generators read, and patches.
+func (b *build) encryptedSources() map[string]string {
+	files := map[string]string{}
+	add := func(l layer, file, name string) {
+		files[filepath.Join(b.source.Dir, l.dir, file)] = name
+	}
 	for _, l := range b.layers {
 		for _, generator := range l.SecretGenerator {
-			for _, source := range append(append([]string{}, generator.FileSources...), append(generator.EnvSources, generator.EnvSource)...) {
-				if _, name, named := strings.Cut(source, "="); named {
-					source = name
-				}
-				files[filepath.Join(b.source.Dir, l.dir, source)] = true
+			for _, entry := range generator.FileSources {
+				name, _, _ := strings.Cut(entry, "=")
+				add(l, sourceFile(entry), name)
 			}
+			for _, entry := range append([]string{generator.EnvSource}, generator.EnvSources...) {
+				add(l, entry, dotenv)
+			}
+		}
+		for _, p := range l.Patches {
+			add(l, p.Path, p.Path)
 		}
 	}
 	return files
@@ -81,14 +120,47 @@ func (b *build) encryptedSources() map[string]bool {
 // placeholders for the values.
 type placeholders struct {
 	filesys.FileSystem
-	files map[string]bool
+	files map[string]string
 }
 
 func (p placeholders) ReadFile(name string) ([]byte, error) {
 	data, err := p.FileSystem.ReadFile(name)
-	if err != nil || !p.files[filepath.Clean(name)] {
+	format, found := p.files[filepath.Clean(name)]
+	if err != nil || !found || !encrypted.Match(data) {
 		return data, err
 	}
+	return decryptedFile(format, data), nil
+}
+
+const dotenv = ".env"
+
+// decryptedFile is an encrypted file with placeholders, in the format that its
+// name stands for; of an unknown format it is one value.
+func decryptedFile(name string, data []byte) []byte {
+	extension := path.Ext(name)
+	switch {
+	case extension == dotenv:
+		return decryptedLines(data)
+	case extension == ".yaml", extension == ".yml", extension == ".json", strings.HasSuffix(name, corev1.DockerConfigJsonKey):
+		var content map[string]any
+		if err := yaml.Unmarshal(data, &content); err != nil {
+			return []byte(placeholder)
+		}
+		delete(content, "sops")
+		text, err := yaml.Marshal(replaceValue(content, false))
+		if err == nil && (extension == ".json" || strings.HasSuffix(name, corev1.DockerConfigJsonKey)) {
+			text, err = yaml.YAMLToJSON(text)
+		}
+		if err != nil {
+			return []byte(placeholder)
+		}
+		return text
+	default:
+		return []byte(placeholder)
+	}
+}
+
+func decryptedLines(data []byte) []byte {
 	var lines [][]byte
 	for line := range bytes.SplitSeq(data, []byte("\n")) {
 		// SOPS keeps its own facts in variables of that prefix.
@@ -96,5 +168,5 @@ func (p placeholders) ReadFile(name string) ([]byte, error) {
 			lines = append(lines, encrypted.ReplaceAll(line, []byte(placeholder)))
 		}
 	}
-	return bytes.Join(lines, []byte("\n")), nil
+	return bytes.Join(lines, []byte("\n"))
 }

@@ -31,16 +31,14 @@ type sources struct {
 	work       string
 	self       *artifact.Artifact
 	config     config.Config
-	// root is the source that the cluster's root Kustomization names: whatever
-	// its URL, it is this repository.
-	root    Key
-	modules map[string]*artifact.Artifact
+	// known are the artifacts made so far, by what they are made of.
+	known   map[string]*artifact.Artifact
 	builder *builder
 	count   int
 }
 
 func newSources(repository, work string, self *artifact.Artifact, config config.Config) *sources {
-	return &sources{repository: repository, work: work, self: self, config: config, modules: map[string]*artifact.Artifact{}, builder: newBuilder()}
+	return &sources{repository: repository, work: work, self: self, config: config, known: map[string]*artifact.Artifact{}, builder: newBuilder()}
 }
 
 // unresolved is the error of a source that cannot be had offline.
@@ -48,34 +46,46 @@ type unresolved struct{ reason string }
 
 func (u unresolved) Error() string { return u.reason }
 
-var generatorKind = schema.GroupKind{Group: "source.extensions.fluxcd.io", Kind: "ArtifactGenerator"}
+var (
+	generatorKind        = schema.GroupKind{Group: "source.extensions.fluxcd.io", Kind: "ArtifactGenerator"}
+	externalArtifactKind = schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: sourcev1.ExternalArtifactKind}
+)
 
-// ready tells whether the object behind a source reference is applied, or is
-// not going to be.
+// ready tells whether the object behind a source reference is applied.
 func (s *sources) ready(w *walk, k *Kustomization) bool {
 	key := sourceKey(k.Namespace, k.Spec.SourceRef)
-	if key == s.root || w.cluster.index[key] != nil {
-		return true
-	}
-	_, generated := s.generator(w, key)
-	return generated
+	return w.isSelf(key) || w.cluster.index[key] != nil || w.generated[key] != nil
+}
+
+// isSelf tells whether a source is this repository: the one that the root
+// Kustomization names, whatever its URL. When the repository does not declare
+// the root, `flux bootstrap` or a FluxInstance did, under that name.
+func (w *walk) isSelf(key Key) bool {
+	undeclared := w.root.Object == nil && key.Namespace == rootName && key.Name == rootName && w.cluster.index[key] == nil
+	return undeclared || key == sourceKey(w.root.Namespace, w.root.Spec.SourceRef)
 }
 
 // render renders one Kustomization: its source, its build, its variables. What
 // is unknown goes to the cluster.
 func (s *sources) render(ctx context.Context, w *walk, k *Kustomization) ([]*Object, []Failure, error) {
-	source, err := s.artifact(ctx, w, sourceKey(k.Namespace, k.Spec.SourceRef))
+	key := sourceKey(k.Namespace, k.Spec.SourceRef)
+	source, err := s.artifact(ctx, w, key, nil)
 	var missing unresolved
+	var undeclared noSource
 	switch {
 	case errors.As(err, &missing):
 		w.unknown(k.Object, missing.reason, "spec", "sourceRef")
 		return nil, nil, nil
-	case errors.Is(err, errNoSource):
+	case errors.As(err, &undeclared):
+		at, who := k.locate("spec", "sourceRef", "name"), "sourceRef"
+		if undeclared.by != nil {
+			at, who = undeclared.by.Locate("spec", "sources"), undeclared.by.Key().String()
+		}
 		return nil, []Failure{{
-			Cause: SourceMissing, Kustomization: k, Subject: k.Spec.SourceRef.Name,
-			Message: fmt.Sprintf("sourceRef names %s, which nothing in this cluster declares", sourceKey(k.Namespace, k.Spec.SourceRef)),
+			Cause: SourceMissing, Kustomization: k, Subject: undeclared.key.Name,
+			Message: fmt.Sprintf("%s names %s, which nothing in this cluster declares", who, undeclared.key),
 			Mend:    "declare the source in a folder that the cluster applies, or correct the name, kind or namespace",
-			At:      k.locate("spec", "sourceRef", "name"),
+			At:      at,
 		}}, nil
 	case err != nil:
 		return nil, nil, err
@@ -83,20 +93,32 @@ func (s *sources) render(ctx context.Context, w *walk, k *Kustomization) ([]*Obj
 	return s.builder.render(ctx, w, k, source)
 }
 
-var errNoSource = errors.New("no such source")
+// noSource is the error of a source that nothing declares.
+type noSource struct {
+	key Key
+	by  *Object // the ArtifactGenerator that names it, if not the Kustomization
+}
 
-// artifact is the content of a source.
-func (s *sources) artifact(ctx context.Context, w *walk, key Key) (*artifact.Artifact, error) {
-	if s.root == (Key{}) || key == s.root {
+func (n noSource) Error() string { return "nothing declares " + n.key.String() }
+
+// artifact is the content of a source. The generators it comes through are
+// kept, because they may go in circles.
+func (s *sources) artifact(ctx context.Context, w *walk, key Key, through []*Object) (*artifact.Artifact, error) {
+	if w.isSelf(key) {
 		return s.self, nil
 	}
-	if generator, found := s.generator(w, key); found {
-		return s.compose(ctx, w, generator, key.Name)
+	if generator := w.generated[key]; generator != nil {
+		if slices.Contains(through, generator) {
+			return nil, unresolved{fmt.Sprintf("%s makes %s of itself", generator.Key(), key)}
+		}
+		return s.compose(ctx, w, generator, key.Name, append(through, generator))
 	}
 	object := w.cluster.index[key]
 	switch {
+	case object == nil && len(through) > 0:
+		return nil, noSource{key, through[len(through)-1]}
 	case object == nil:
-		return nil, errNoSource
+		return nil, noSource{key: key}
 	case key.Kind != sourcev1.GitRepositoryKind:
 		url, _, _ := unstructured.NestedString(object.Object, "spec", "url")
 		return s.mapped(ctx, url, "", nil, key)
@@ -151,20 +173,25 @@ func modulePath(url, tag string) (string, bool) {
 // go command does for a build; another one has to be there.
 func (s *sources) module(ctx context.Context, path, version string, folders []string, key Key) (*artifact.Artifact, error) {
 	name := path + "@" + version
-	cached := name + " " + strings.Join(folders, " ")
-	if a, found := s.modules[cached]; found {
-		return a, nil
-	}
 	dir, err := s.moduleDir(ctx, path, version)
 	if err != nil {
 		return nil, unresolved{fmt.Sprintf("the content of %s is Go module %s, which is not on this machine (%v): pin it below the folder that %s names under pins, or run `go mod download %s`", key, name, err, config.Name, name)}
 	}
-	a, err := artifact.FromModule(dir, name, folders, s.folderName(key.Name))
-	if err != nil {
-		return nil, err
+	return s.once(fmt.Sprintf("%s %q", name, folders), func() (*artifact.Artifact, error) {
+		return artifact.FromModule(dir, name, folders, s.folderName(key.Name))
+	})
+}
+
+// once makes an artifact unless there is one of the same content.
+func (s *sources) once(content string, make func() (*artifact.Artifact, error)) (*artifact.Artifact, error) {
+	if a := s.known[content]; a != nil {
+		return a, nil
 	}
-	s.modules[cached] = a
-	return a, nil
+	a, err := make()
+	if err == nil {
+		s.known[content] = a
+	}
+	return a, err
 }
 
 func (s *sources) moduleDir(ctx context.Context, path, version string) (string, error) {
@@ -212,13 +239,16 @@ func (s *sources) folder(dir, name string, folders []string) (*artifact.Artifact
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, unresolved{fmt.Sprintf("%s maps a source to %s, which does not exist", config.Name, name)}
 	}
-	return artifact.FromModule(dir, path.Clean(filepath.ToSlash(name)), folders, s.folderName(path.Base(name)))
+	name = path.Clean(filepath.ToSlash(name))
+	return s.once(fmt.Sprintf("%s %q", name, folders), func() (*artifact.Artifact, error) {
+		return artifact.FromModule(dir, name, folders, s.folderName(path.Base(name)))
+	})
 }
 
 // folderName is a fresh folder for an artifact.
 func (s *sources) folderName(name string) string {
 	s.count++
-	return filepath.Join(s.work, fmt.Sprintf("%d-%s", s.count, name))
+	return filepath.Join(s.work, fmt.Sprintf("%d-%s", s.count, filepath.Base(filepath.Clean("/"+name))))
 }
 
 // artifactGenerator is the part of source-watcher's API that composing needs:
@@ -245,48 +275,31 @@ type generatorArtifact struct {
 	} `json:"copy"`
 }
 
-// generator finds the ArtifactGenerator that makes an ExternalArtifact.
-func (s *sources) generator(w *walk, key Key) (*Object, bool) {
-	if key.Kind != sourcev1.ExternalArtifactKind {
-		return nil, false
-	}
-	for _, object := range w.cluster.Objects() {
-		if object.GroupVersionKind().GroupKind() != generatorKind || object.GetNamespace() != key.Namespace {
-			continue
-		}
-		var generator artifactGenerator
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &generator); err != nil {
-			continue
-		}
-		for _, a := range generator.Spec.Artifacts {
-			if a.Name == key.Name {
-				return object, true
-			}
-		}
-	}
-	return nil, false
-}
-
-func (s *sources) compose(ctx context.Context, w *walk, object *Object, name string) (*artifact.Artifact, error) {
+// compose makes an artifact as an ArtifactGenerator describes it.
+func (s *sources) compose(ctx context.Context, w *walk, object *Object, name string, through []*Object) (*artifact.Artifact, error) {
 	var generator artifactGenerator
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &generator); err != nil {
-		return nil, err
+		return nil, unresolved{fmt.Sprintf("%s is malformed: %v", object.Key(), err)}
 	}
 	inputs := map[string]*artifact.Artifact{}
+	content := ""
 	for _, source := range generator.Spec.Sources {
 		key := Key{schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: source.Kind}, or(source.Namespace, object.GetNamespace()), source.Name}
-		input, err := s.artifact(ctx, w, key)
+		input, err := s.artifact(ctx, w, key, through)
 		if err != nil {
 			return nil, err
 		}
 		inputs[source.Alias] = input
+		content += fmt.Sprintf("%q=%q ", source.Alias, input.Dir)
 	}
 	i := slices.IndexFunc(generator.Spec.Artifacts, func(a generatorArtifact) bool { return a.Name == name })
 	var copies []artifact.Copy
 	for _, c := range generator.Spec.Artifacts[i].Copy {
 		copies = append(copies, artifact.Copy{From: c.From, To: c.To})
 	}
-	a, err := artifact.Compose(inputs, copies, s.folderName(name))
+	a, err := s.once(content+fmt.Sprintf("%q", copies), func() (*artifact.Artifact, error) {
+		return artifact.Compose(inputs, copies, s.folderName("composed"))
+	})
 	if err != nil {
 		return nil, unresolved{fmt.Sprintf("%s cannot be composed: %v", object.Key(), err)}
 	}

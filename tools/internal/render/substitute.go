@@ -1,14 +1,16 @@
 package render
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
-	"github.com/fluxcd/pkg/envsubst"
+	"github.com/fluxcd/pkg/envsubst/parse"
 	fluxkustomize "github.com/fluxcd/pkg/kustomize"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -51,12 +53,51 @@ func (r rendered) Get(_ context.Context, key client.ObjectKey, into client.Objec
 	return nil
 }
 
-// variables gives access to what a Kustomization substitutes from, and names
-// the references that nothing in the cluster answers.
-func (w *walk) variables(k *Kustomization) (client.Client, []Failure) {
+// variables are what a Kustomization substitutes.
+type variables struct {
+	k       *Kustomization
+	values  map[string]string
+	lenient bool
+	// flux is the Kustomization for Flux's own code, with all values in place.
+	flux unstructured.Unstructured
+}
+
+// variables reads what a Kustomization substitutes from, or names what nothing
+// in the cluster answers: then Flux starts no substitution.
+func (w *walk) variables(ctx context.Context, k *Kustomization) (*variables, []Failure, error) {
 	if k.Spec.PostBuild == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
+	if missing := w.missingReferences(k); len(missing) > 0 {
+		return nil, missing, nil
+	}
+	flux, err := k.unstructured()
+	if err != nil {
+		return nil, nil, err
+	}
+	v := &variables{k: k, lenient: w.lenient}
+	if v.values, err = fluxkustomize.LoadVariables(ctx, rendered{cluster: w.cluster}, flux); err != nil {
+		failure := buildFailure(k, k.locate("spec", "postBuild"), "a ConfigMap's data holds strings, a Secret's base64", err)
+		return nil, []Failure{failure}, nil
+	}
+	maps.Copy(v.values, k.Spec.PostBuild.Substitute)
+	for name := range v.values {
+		if !variableName.MatchString(name) {
+			failure := buildFailure(k, k.locate("spec", "postBuild"), "rename the key", fmt.Errorf("variable %q of %s: a name has letters, digits and underscores", name, k))
+			return nil, []Failure{failure}, nil
+		}
+	}
+	resolved := *k.Spec.PostBuild
+	resolved.SubstituteFrom, resolved.Substitute = nil, v.values
+	spec := k.Spec
+	spec.PostBuild = &resolved
+	v.flux, err = (&Kustomization{Namespace: k.Namespace, Name: k.Name, Spec: spec}).unstructured()
+	return v, nil, err
+}
+
+var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
+
+func (w *walk) missingReferences(k *Kustomization) []Failure {
 	var missing []Failure
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
 		if reference.Optional || w.cluster.index[variablesKey(k, reference)] != nil {
@@ -69,70 +110,97 @@ func (w *walk) variables(k *Kustomization) (client.Client, []Failure) {
 			At:      k.locate("spec", "postBuild", "substituteFrom", i, "name"),
 		})
 	}
-	return rendered{cluster: w.cluster}, missing
+	return missing
 }
 
-// substitute replaces the variables of one resource. When that fails because
-// variables have no value it names all of them, and not only the first.
-func substitute(ctx context.Context, k *Kustomization, flux unstructured.Unstructured, r *resource.Resource, from client.Client, lenient bool) ([]string, error) {
-	always := (&kustomizev1.Kustomization{Spec: k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways
-	before, err := r.AsYAML()
+// substitute replaces the variables of one object. It returns nothing when the
+// object has none, or when Flux would refuse it: then every variable without a
+// value is a failure, and not only the first.
+func (v *variables) substitute(ctx context.Context, object *Object, data []byte) ([]*unstructured.Unstructured, []Failure) {
+	if !bytes.ContainsRune(data, '$') {
+		return nil, nil
+	}
+	if bytes.Count(data, []byte("${")) > maxVariables {
+		return nil, []Failure{v.failure(object, fmt.Errorf("it has more than %d variables", maxVariables))}
+	}
+	r, err := resourceFactory().FromMap(object.Object)
 	if err != nil {
-		return nil, err
+		return nil, []Failure{v.failure(object, err)}
 	}
-	_, err = fluxkustomize.SubstituteVariables(ctx, from, flux, r,
-		fluxkustomize.SubstituteWithStrict(!lenient), fluxkustomize.SubstituteWithAlways(always))
-	if err == nil || lenient {
-		return nil, err
+	text, err := r.AsYAML()
+	if err != nil {
+		return nil, []Failure{v.failure(object, err)}
 	}
-	values, loadErr := fluxkustomize.LoadVariables(ctx, from, flux)
-	if loadErr != nil {
-		return nil, loadErr
+	always := (&kustomizev1.Kustomization{Spec: v.k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways
+	_, err = fluxkustomize.SubstituteVariables(ctx, nil, v.flux, r,
+		fluxkustomize.SubstituteWithStrict(!v.lenient), fluxkustomize.SubstituteWithAlways(always))
+	if err != nil {
+		return nil, v.refused(object, string(text), err)
 	}
-	maps.Copy(values, k.Spec.PostBuild.Substitute)
-	return undefined(string(before), values), err
+	substituted, err := content(r)
+	if err != nil {
+		return nil, []Failure{v.failure(object, err)}
+	}
+	objects, err := decode(substituted)
+	if err != nil {
+		return nil, []Failure{v.failure(object, err)}
+	}
+	return objects, nil
 }
 
-// undefined lists the variables of a text that have neither value nor default.
-func undefined(text string, values map[string]string) []string {
-	found := map[string]bool{}
-	for {
-		last := ""
-		_, err := envsubst.Eval(text, func(name string) (string, bool) {
-			value, known := values[name]
-			if !known && !found[name] {
-				last = name
-			}
-			return value, known || found[name]
-		})
-		if err == nil || last == "" || found[last] {
-			return slices.Sorted(maps.Keys(found))
-		}
-		found[last] = true
-	}
-}
-
-func undefinedFailures(k *Kustomization, object *Object, names []string, err error) []Failure {
-	if err == nil {
-		return nil
-	}
-	if len(names) == 0 {
-		return []Failure{{
-			Cause: BuildFailed, Kustomization: k, Message: fmt.Sprintf("substitute the variables of %s: %v", object.Key(), err),
-			Mend: "write $${…} for text that is no variable, or set the annotation kustomize.toolkit.fluxcd.io/substitute: disabled",
-			At:   object.Locate(),
-		}}
-	}
+// refused names the variables for which Flux refuses an object.
+func (v *variables) refused(object *Object, text string, err error) []Failure {
 	var failures []Failure
-	for _, name := range names {
+	for _, name := range v.undefined(text) {
 		failures = append(failures, Failure{
-			Cause: VariableMissing, Kustomization: k, Subject: name,
+			Cause: VariableMissing, Kustomization: v.k, Subject: name,
 			Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: Flux refuses it", name, object.Key()),
-			Mend:    fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, k, name, name),
+			Mend:    fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, v.k, name, name),
 			At:      object.find(regexp.MustCompile(`\$\{` + regexp.QuoteMeta(name) + `\b`)),
 		})
 	}
+	if len(failures) == 0 {
+		failures = append(failures, v.failure(object, err))
+	}
 	return failures
+}
+
+func (v *variables) failure(object *Object, err error) Failure {
+	return buildFailure(v.k, object.Locate(), "write $${…} for text that is no variable, or set the annotation kustomize.toolkit.fluxcd.io/substitute: disabled",
+		fmt.Errorf("substitute the variables of %s: %w", object.Key(), err))
+}
+
+// undefined lists the variables of a text that have neither value nor default.
+func (v *variables) undefined(text string) []string {
+	if v.lenient {
+		return nil
+	}
+	tree, err := parse.Parse(text)
+	if err != nil {
+		return nil
+	}
+	found := map[string]bool{}
+	v.collect(tree.Root, found)
+	return slices.Sorted(maps.Keys(found))
+}
+
+func (v *variables) collect(node parse.Node, found map[string]bool) {
+	switch node := node.(type) {
+	case *parse.ListNode:
+		for _, nested := range node.Nodes {
+			v.collect(nested, found)
+		}
+	case *parse.FuncNode:
+		// The operators that give a default are -, +, = and ?, or have one of
+		// them behind a colon.
+		_, known := v.values[node.Param]
+		if !known && !strings.ContainsAny(node.Name, "-+=?") {
+			found[node.Param] = true
+		}
+		for _, nested := range node.Args {
+			v.collect(nested, found)
+		}
+	}
 }
 
 func resourceFactory() *resource.Factory {

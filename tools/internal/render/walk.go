@@ -1,16 +1,17 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
 	"slices"
-	"sort"
 	"strings"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/ssa"
 	ssautil "github.com/fluxcd/pkg/ssa/utils"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -27,30 +28,38 @@ type walk struct {
 	sources *sources
 	cluster *Cluster
 	lenient bool
+	root    *Kustomization
 	pending []*Kustomization
+
+	known     map[Key]bool // applied or pending
+	applied   map[Key]*Kustomization
+	children  map[Key][]Key   // the Kustomizations that one applies
+	skipped   map[Key]bool    // known, but Flux does not render it
+	generated map[Key]*Object // the ArtifactGenerator of an ExternalArtifact
 }
 
 func newWalk(sources *sources, folder string, lenient bool) *walk {
 	return &walk{
-		sources: sources,
-		cluster: &Cluster{Name: path.Base(folder), Path: folder, index: map[Key]*Object{}},
-		lenient: lenient,
+		sources:   sources,
+		cluster:   &Cluster{Name: path.Base(folder), Path: folder, index: map[Key]*Object{}},
+		lenient:   lenient,
+		known:     map[Key]bool{},
+		applied:   map[Key]*Kustomization{},
+		children:  map[Key][]Key{},
+		skipped:   map[Key]bool{},
+		generated: map[Key]*Object{},
 	}
 }
 
 func (w *walk) run(ctx context.Context) error {
-	root := &Kustomization{Namespace: rootName, Name: rootName}
-	root.Spec.Path = "./" + w.cluster.Path
-	root.Spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: "GitRepository", Name: rootName}
-	if err := w.renderRoot(ctx, root); err != nil {
+	if err := w.renderRoot(ctx); err != nil {
 		return err
 	}
 	for len(w.pending) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		next := w.next()
-		if err := w.apply(ctx, next); err != nil {
+		if err := w.apply(ctx, w.next()); err != nil {
 			return err
 		}
 	}
@@ -59,22 +68,32 @@ func (w *walk) run(ctx context.Context) error {
 
 // renderRoot renders the root as its own declaration in the repository says,
 // where there is one: `flux bootstrap` writes it into what it applies.
-func (w *walk) renderRoot(ctx context.Context, root *Kustomization) error {
-	objects, _, err := w.sources.render(ctx, w, root)
+func (w *walk) renderRoot(ctx context.Context) error {
+	w.root = &Kustomization{Namespace: rootName, Name: rootName}
+	w.root.Spec.Path = "./" + w.cluster.Path
+	w.root.Spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: sourcev1.GitRepositoryKind, Name: rootName}
+	objects, _, err := w.sources.render(ctx, w, w.root)
 	if err != nil {
 		return err
 	}
+	w.cluster.Unknowns = nil // they come again
 	for _, object := range objects {
 		if object.GroupVersionKind().GroupKind() != kustomizationKind {
 			continue
 		}
-		declared, err := w.kustomization(object, root)
+		declared, err := newKustomization(object, nil)
 		if err == nil && path.Clean(declared.Spec.Path) == w.cluster.Path {
-			root.Object, root.Namespace, root.Name, root.Spec = object, declared.Namespace, declared.Name, declared.Spec
+			w.root = declared
+			break
 		}
 	}
-	w.sources.root = sourceKey(root.Namespace, root.Spec.SourceRef)
-	return w.apply(ctx, root)
+	if err := w.apply(ctx, w.root); err != nil {
+		return err
+	}
+	if object := w.cluster.index[w.root.key()]; object != nil && w.root.Object != nil {
+		w.root.Object = object // the same, and its own
+	}
+	return nil
 }
 
 // next takes the first Kustomization whose dependencies are applied and whose
@@ -110,16 +129,15 @@ func (w *walk) settled(key Key, waiting []Key) bool {
 	if slices.Contains(waiting, key) {
 		return true // a Kustomization that waits for itself: the rules name it
 	}
-	i := slices.IndexFunc(w.cluster.Kustomizations, func(k *Kustomization) bool { return k.key() == key })
-	if i < 0 {
-		return slices.ContainsFunc(w.cluster.Unknowns, func(u Unknown) bool { return u.Object != nil && u.Object.Key() == key })
+	k := w.applied[key]
+	if k == nil {
+		return w.skipped[key]
 	}
-	k := w.cluster.Kustomizations[i]
 	if !k.Spec.Wait {
 		return true
 	}
-	for _, object := range k.Objects {
-		if object.GroupVersionKind().GroupKind() == kustomizationKind && !w.settled(object.Key(), append(waiting, key)) {
+	for _, child := range w.children[key] {
+		if !w.settled(child, append(waiting, key)) {
 			return false
 		}
 	}
@@ -134,30 +152,49 @@ func variablesKey(k *Kustomization, reference kustomizev1.SubstituteReference) K
 // would do: they can be found from then on, and Kustomizations among them start.
 func (w *walk) apply(ctx context.Context, k *Kustomization) error {
 	w.cluster.Kustomizations = append(w.cluster.Kustomizations, k)
+	w.known[k.key()], w.applied[k.key()] = true, k
 	objects, failures, err := w.sources.render(ctx, w, k)
 	if err != nil {
 		return err
 	}
 	w.cluster.Failures = append(w.cluster.Failures, failures...)
-	k.Objects = objects
-	if meta := k.Spec.CommonMetadata; meta != nil {
-		ssautil.SetCommonMetadata(unstructuredOf(objects), meta.Labels, meta.Annotations)
-	}
 	sortObjects(objects)
+	k.Objects = objects
 	for _, object := range objects {
-		setOwner(object.Unstructured, k)
+		setMetadata(object.Unstructured, k)
 		w.cluster.index[object.Key()] = object
 	}
 	for _, object := range objects {
-		if object.GroupVersionKind().GroupKind() == kustomizationKind {
+		switch object.GroupVersionKind().GroupKind() {
+		case kustomizationKind:
 			w.enqueue(object, k)
+		case generatorKind:
+			w.generates(object)
 		}
 	}
 	return nil
 }
 
+// generates notes which artifacts an ArtifactGenerator makes.
+func (w *walk) generates(object *Object) {
+	var generator artifactGenerator
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &generator); err != nil {
+		return
+	}
+	for _, a := range generator.Spec.Artifacts {
+		w.generated[Key{externalArtifactKind, object.GetNamespace(), a.Name}] = object
+	}
+}
+
 func (w *walk) enqueue(object *Object, parent *Kustomization) {
-	child, err := w.kustomization(object, parent)
+	key := object.Key()
+	w.children[parent.key()] = append(w.children[parent.key()], key)
+	if w.known[key] {
+		// The root, which is among its own objects, or one that two parents
+		// apply: the rules name the second owner.
+		return
+	}
+	child, err := newKustomization(object, parent)
 	if err != nil {
 		w.cluster.Failures = append(w.cluster.Failures, Failure{
 			Cause: InvalidSpec, Kustomization: child, Message: err.Error(),
@@ -165,32 +202,29 @@ func (w *walk) enqueue(object *Object, parent *Kustomization) {
 		})
 		return
 	}
-	same := func(k *Kustomization) bool { return k.Namespace == child.Namespace && k.Name == child.Name }
-	if slices.ContainsFunc(w.cluster.Kustomizations, same) || slices.ContainsFunc(w.pending, same) {
-		// The root, which is among its own objects, or one that two parents
-		// apply: the rules name the second owner.
-		return
-	}
 	switch {
 	case child.Spec.Suspend:
-		w.unknown(object, "it is suspended: Flux applies nothing of it", "spec", "suspend")
-	case w.appliedElsewhere(child):
-		w.unknown(object, "it is applied by another cluster's Flux", "metadata", "annotations")
+		w.skip(object, "it is suspended: Flux applies nothing of it", "spec", "suspend")
+	case object.GetAnnotations()[reconcileKey] == kustomizev1.DisabledValue:
+		w.skip(object, "it is marked not to be reconciled: Flux does not apply it", "metadata", "annotations", reconcileKey)
 	default:
+		w.known[key] = true
 		w.pending = append(w.pending, child)
 	}
 }
 
-// appliedElsewhere tells whether Flux ignores an object that is applied.
-func (w *walk) appliedElsewhere(k *Kustomization) bool {
-	return k.Object.GetAnnotations()["kustomize.toolkit.fluxcd.io/reconcile"] == kustomizev1.DisabledValue
+var reconcileKey = kustomizev1.GroupVersion.Group + "/reconcile"
+
+func (w *walk) skip(object *Object, reason string, field ...any) {
+	w.skipped[object.Key()] = true
+	w.unknown(object, reason, field...)
 }
 
 func (w *walk) unknown(object *Object, reason string, field ...any) {
 	w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Object: object, Reason: reason, At: object.Locate(field...)})
 }
 
-func (w *walk) kustomization(object *Object, parent *Kustomization) (*Kustomization, error) {
+func newKustomization(object *Object, parent *Kustomization) (*Kustomization, error) {
 	k := &Kustomization{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName()}
 	var typed kustomizev1.Kustomization
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed); err != nil {
@@ -200,44 +234,81 @@ func (w *walk) kustomization(object *Object, parent *Kustomization) (*Kustomizat
 	return k, nil
 }
 
-// setOwner sets the labels by which Flux knows its objects again.
-func setOwner(u *unstructured.Unstructured, k *Kustomization) {
-	labels := u.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
+// setMetadata sets the common metadata and the labels by which Flux knows its
+// objects again. A label that is no string stays, for the rules to name.
+func setMetadata(u *unstructured.Unstructured, k *Kustomization) {
+	owner := map[string]string{
+		kustomizev1.GroupVersion.Group + "/name":      k.Name,
+		kustomizev1.GroupVersion.Group + "/namespace": k.Namespace,
 	}
-	labels[kustomizev1.GroupVersion.Group+"/name"] = k.Name
-	labels[kustomizev1.GroupVersion.Group+"/namespace"] = k.Namespace
-	u.SetLabels(labels)
+	if common := k.Spec.CommonMetadata; common != nil {
+		setStrings(u, "labels", common.Labels)
+		setStrings(u, "annotations", common.Annotations)
+	}
+	setStrings(u, "labels", owner)
+}
+
+func setStrings(u *unstructured.Unstructured, field string, values map[string]string) {
+	metadata, ok := u.Object["metadata"].(map[string]any)
+	if !ok || len(values) == 0 {
+		return
+	}
+	pairs, ok := metadata[field].(map[string]any)
+	switch {
+	case metadata[field] == nil:
+		pairs = map[string]any{}
+	case !ok:
+		return
+	}
+	for key, value := range values {
+		pairs[key] = value
+	}
+	metadata[field] = pairs
 }
 
 // sortObjects puts objects into the stages of kustomize-controller's apply, and
-// each stage into the order of fluxcd/pkg/ssa.
+// each stage into the order of fluxcd/pkg/ssa: by kind, namespace and name.
 func sortObjects(objects []*Object) {
-	stage := func(o *Object) int {
-		switch {
-		case ssautil.IsClusterDefinition(o.Unstructured):
-			return 0
-		case ssautil.IsClassDefinition(o.Unstructured):
-			return 1
-		default:
-			return 2
+	type place struct{ stage, kind int }
+	var kinds []schema.GroupKind
+	for _, object := range objects {
+		if kind := object.Key().GroupKind; !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
 		}
 	}
-	sort.SliceStable(objects, func(i, j int) bool {
-		if a, b := stage(objects[i]), stage(objects[j]); a != b {
-			return a < b
+	slices.SortFunc(kinds, func(a, b schema.GroupKind) int {
+		switch {
+		case ssa.IsLessThan(a, b):
+			return -1
+		case ssa.IsLessThan(b, a):
+			return 1
+		default:
+			return 0
 		}
-		return ssa.SortableUnstructureds(unstructuredOf([]*Object{objects[i], objects[j]})).Less(0, 1)
+	})
+	places := make(map[*Object]place, len(objects))
+	for _, object := range objects {
+		places[object] = place{stage(object), slices.Index(kinds, object.Key().GroupKind)}
+	}
+	slices.SortStableFunc(objects, func(a, b *Object) int {
+		return cmp.Or(
+			cmp.Compare(places[a].stage, places[b].stage),
+			cmp.Compare(places[a].kind, places[b].kind),
+			cmp.Compare(a.GetNamespace(), b.GetNamespace()),
+			cmp.Compare(a.GetName(), b.GetName()),
+		)
 	})
 }
 
-func unstructuredOf(objects []*Object) []*unstructured.Unstructured {
-	plain := make([]*unstructured.Unstructured, len(objects))
-	for i, object := range objects {
-		plain[i] = object.Unstructured
+func stage(o *Object) int {
+	switch {
+	case ssautil.IsClusterDefinition(o.Unstructured):
+		return 0
+	case ssautil.IsClassDefinition(o.Unstructured):
+		return 1
+	default:
+		return 2
 	}
-	return plain
 }
 
 func or(value, otherwise string) string {

@@ -1,0 +1,143 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+
+	"go.yaml.in/yaml/v3"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// What a build may take. kustomize and its libraries trust their input: an
+// anchor within itself ends the process, aliases multiply without limit, and a
+// mapping's keys are compared each with each.
+const (
+	maxFile  = 16 << 20 // bytes
+	maxNodes = 500_000  // values in a file, aliases expanded
+	maxGrown = 10_000   // values that aliases may add
+	maxKeys  = 10_000   // in one mapping
+	// maxVariables bounds the variables in an object: they nest, and each level
+	// takes of the stack.
+	maxVariables = 100_000
+	// maxLayers bounds the kustomization files of a build, each counted as often
+	// as it is included; the largest public repositories stay below a hundred.
+	maxLayers = 5000
+)
+
+func init() {
+	// JSON 6902 patches whose copies double an object, again and again.
+	jsonpatch.AccumulatedCopySizeLimit = maxFile
+}
+
+// guarded is a file system that refuses what kustomize cannot digest.
+type guarded struct {
+	filesys.FileSystem
+	explain func(string) string // a path as findings call it
+}
+
+func (g guarded) ReadFile(name string) ([]byte, error) {
+	data, err := g.FileSystem.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := digestible(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", g.explain(name), err)
+	}
+	return data, nil
+}
+
+var anchor = regexp.MustCompile(`(^|[\s\[{,:-])&[^\s,\[\]{}&]`)
+
+// digestible tells why kustomize should not see a file. Most files say by their
+// size alone that it may.
+func digestible(data []byte) error {
+	if len(data) > maxFile {
+		return fmt.Errorf("the file has %d MB, and no API server takes an object that large", len(data)>>20)
+	}
+	// Each key of a mapping, like each item of a list, ends with one of these.
+	small := bytes.Count(data, []byte("\n"))+bytes.Count(data, []byte(",")) <= maxKeys
+	aliases := bytes.IndexByte(data, '*') >= 0 && bytes.IndexByte(data, '&') >= 0 && anchor.Match(data)
+	if small && !aliases {
+		return nil
+	}
+	var total measure
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			// Text that is no YAML: for a generator, or kustomize says so.
+			return nil //nolint:nilerr // what is wrong with it is up to who reads it
+		}
+		if err := total.add(&document, map[*yaml.Node]int{}); err != nil {
+			return fmt.Errorf("line %d: %w", document.Line, err)
+		}
+	}
+}
+
+// measure counts the values of a file, and those that aliases add.
+type measure struct{ nodes, grown int }
+
+func (m *measure) add(document *yaml.Node, sizes map[*yaml.Node]int) error {
+	size, err := expanded(document, sizes)
+	if err != nil {
+		return err
+	}
+	plain := count(document)
+	m.nodes += plain
+	m.grown += min(size-plain, maxGrown+1)
+	switch {
+	case m.grown > maxGrown:
+		return fmt.Errorf("its aliases expand to more than %d values", maxGrown)
+	case m.nodes > maxNodes:
+		return fmt.Errorf("it holds more than %d values", maxNodes)
+	}
+	return nil
+}
+
+func count(node *yaml.Node) int {
+	nodes := 1
+	for _, content := range node.Content {
+		nodes += count(content)
+	}
+	return nodes
+}
+
+// expanded is the number of values of a node with its aliases expanded, at most
+// a little more than the limit. A size of -1 is one that is being counted.
+func expanded(node *yaml.Node, sizes map[*yaml.Node]int) (int, error) {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+		if size, known := sizes[node]; known && size >= 0 {
+			return size, nil
+		}
+	}
+	if sizes[node] < 0 {
+		return 0, fmt.Errorf("anchor %s contains itself", node.Anchor)
+	}
+	if node.Kind == yaml.MappingNode && len(node.Content)/2 > maxKeys {
+		return 0, fmt.Errorf("a mapping has more than %d keys", maxKeys)
+	}
+	size := 1
+	if node.Anchor != "" {
+		sizes[node] = -1
+	}
+	for _, content := range node.Content {
+		nested, err := expanded(content, sizes)
+		if err != nil {
+			return 0, err
+		}
+		size = min(size+nested, 2*maxNodes)
+	}
+	if node.Anchor != "" {
+		sizes[node] = size
+	}
+	return size, nil
+}
