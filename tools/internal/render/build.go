@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +19,7 @@ import (
 	fluxkustomize "github.com/fluxcd/pkg/kustomize"
 	securefs "github.com/fluxcd/pkg/kustomize/filesys"
 	ssautil "github.com/fluxcd/pkg/ssa/utils"
+	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/kustomize/api/konfig"
@@ -52,6 +55,7 @@ type buildKey struct {
 // build is what kustomize makes of a folder.
 type build struct {
 	source    *artifact.Artifact
+	file      string  // the outermost kustomization file, relative to the artifact
 	layers    []layer // outermost first, each as often as it is included
 	resources [][]byte
 	err       error
@@ -77,21 +81,32 @@ func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source 
 		return nil, nil, err
 	}
 	k.Files = k.build.files()
-	var remote *remoteError
+	remote, isRemote := errors.AsType[*remoteError](k.build.err)
 	switch err := k.build.err; {
-	case errors.As(err, &remote):
+	case isRemote:
 		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Object: k.Object, Reason: remote.Error(), At: remote.at})
 		return nil, nil, nil
 	case errors.Is(err, errEmpty):
 		return refuse(PathEmpty, path, "put manifests there, or correct the path; .sourceignore may leave them out", "path %s holds no manifest", k.Spec.Path)
 	case err != nil:
-		at, found := k.build.blame(err)
-		if !found {
-			at = path
+		at, mend := cmp.Or(k.build.blame(err), k.inSpec(err), path), "run `kustomize build` on the path"
+		if _, ok := errors.AsType[*layerError](err); ok {
+			mend = "correct the entry, or add what it names"
 		}
-		return refuse(BuildFailed, at, "run `kustomize build` on the path", "kustomize build failed: %s", explain(source, err))
+		return refuse(BuildFailed, at, mend, "kustomize build failed: %s", explain(source, err))
 	}
 	return b.objects(ctx, w, k)
+}
+
+// inSpec is the line of the Kustomization's own spec that a build error is
+// about.
+func (k *Kustomization) inSpec(err error) Location {
+	for i, component := range k.Spec.Components {
+		if strings.Contains(err.Error(), component) {
+			return k.locate("spec", "components", i)
+		}
+	}
+	return Location{}
 }
 
 var errEmpty = errors.New("no manifest")
@@ -103,8 +118,11 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 	if err != nil {
 		return nil, err
 	}
-	disk = guarded{disk, func(name string) string { return relativeTo(source, name) }}
+	disk = guarded{disk, func(name string) string { return source.File(relativeTo(source, name)) }}
 	result := &build{source: source, positions: b.positions}
+	if declared := kustomizationFile(disk, dir); declared != "" {
+		result.file = relativeTo(source, declared)
+	}
 	manifest, file, err := generate(disk, source.Dir, dir, k)
 	if err != nil {
 		result.err = err
@@ -115,11 +133,8 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 		return known, nil
 	}
 	b.builds[key] = result
-	files := securefs.MakeFsInMemory(disk)
-	if err := files.WriteFile(file, manifest); err != nil {
-		return nil, err
-	}
-	if result.layers, result.err = readLayers(files, source, file); result.err != nil {
+	files := filesys.FileSystem(overlay{disk, file, manifest})
+	if result.err = readLayers(files, result, file); result.err != nil {
 		return result, nil
 	}
 	if k.Spec.Decryption != nil {
@@ -155,11 +170,9 @@ func generate(disk filesys.FileSystem, root, dir string, k *Kustomization) (mani
 // generatorInput reads what the generator reads, which has a file system of its
 // own: the kustomization file or, without one, every manifest below the folder.
 func generatorInput(disk filesys.FileSystem, dir string) error {
-	for _, name := range konfig.RecognizedKustomizationFileNames() {
-		if file := filepath.Join(dir, name); disk.Exists(file) {
-			_, err := disk.ReadFile(file)
-			return err
-		}
+	if file := kustomizationFile(disk, dir); file != "" {
+		_, err := disk.ReadFile(file)
+		return err
 	}
 	return disk.Walk(dir, func(name string, info fs.FileInfo, err error) error {
 		if extension := filepath.Ext(name); err != nil || info.IsDir() || extension != ".yaml" && extension != ".yml" {
@@ -168,6 +181,16 @@ func generatorInput(disk filesys.FileSystem, dir string) error {
 		_, err = disk.ReadFile(name)
 		return err
 	})
+}
+
+// kustomizationFile is the kustomization file of a folder, or empty.
+func kustomizationFile(files filesys.FileSystem, dir string) string {
+	for _, name := range konfig.RecognizedKustomizationFileNames() {
+		if file := filepath.Join(dir, name); files.Exists(file) {
+			return file
+		}
+	}
+	return ""
 }
 
 // unstructured is the Kustomization as kustomize-controller hands it on.
@@ -200,6 +223,26 @@ func digest(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("kustomize cannot digest the input: %v", r)
 	}
+}
+
+// overlay is a file system with one file replaced: the kustomization.yaml that
+// Flux would write before it builds. (kustomize's own file system in memory
+// refuses many names of folders.)
+type overlay struct {
+	filesys.FileSystem
+	file string
+	data []byte
+}
+
+func (o overlay) ReadFile(name string) ([]byte, error) {
+	if filepath.Clean(name) == o.file {
+		return o.data, nil
+	}
+	return o.FileSystem.ReadFile(name)
+}
+
+func (o overlay) Exists(name string) bool {
+	return filepath.Clean(name) == o.file || o.FileSystem.Exists(name)
 }
 
 // contents are the resources as JSON, which is what Flux takes them for.
@@ -240,6 +283,9 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 	variables, failures, err := w.variables(ctx, k)
 	if err != nil {
 		return nil, nil, err
+	}
+	if at, err := k.build.ignored(); err != nil {
+		failures = append(failures, buildFailure(k, at, "correct the field: Flux leaves out what it does not know, and `kustomize build` refuses it", err))
 	}
 	var objects []*Object
 	for _, data := range k.build.resources {
@@ -314,12 +360,29 @@ func explain(source *artifact.Artifact, err error) string {
 }
 
 func relativeTo(source *artifact.Artifact, file string) string {
-	relative, err := filepath.Rel(source.Dir, file)
-	if err != nil {
-		return file
-	}
-	return source.File(filepath.ToSlash(relative))
+	return filepath.ToSlash(strings.TrimPrefix(file, source.Dir+string(filepath.Separator)))
 }
+
+// ignored is a field that the outermost kustomization file has and that Flux's
+// generator drops: what it was to do is not done, without a word.
+func (b *build) ignored() (Location, error) {
+	f := b.read(b.file)
+	if f == nil {
+		return Location{}, nil
+	}
+	var k types.Kustomization
+	err := k.Unmarshal(f.data)
+	if err == nil {
+		return Location{}, nil
+	}
+	at := Location{File: f.name, Line: 1}
+	if match := unknownField.FindStringSubmatch(err.Error()); match != nil {
+		at.Line = f.find(regexp.MustCompile(`^\s*(- )?` + regexp.QuoteMeta(match[1]) + `\s*:`))
+	}
+	return at, fmt.Errorf("%s: %w", f.name, err)
+}
+
+var unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
 
 func (b *build) setsOpenAPI() bool {
 	return slices.ContainsFunc(b.layers, func(l layer) bool { return len(l.OpenAPI) > 0 })
@@ -336,26 +399,65 @@ func (b *build) files() []string {
 	return files
 }
 
-// blame finds the line that a build error is about: the error has a place, or
-// names an entry of a kustomization, innermost first.
-func (b *build) blame(err error) (Location, bool) {
-	if at, found := atError(err); found {
-		return at, true
+// blame finds the line that a build error is about: the error has a place,
+// names a file of the artifact, a patch's target, or an entry of a
+// kustomization.
+func (b *build) blame(err error) Location {
+	if located, ok := errors.AsType[*layerError](err); ok {
+		return located.at
 	}
-	text := err.Error()
-	for _, l := range slices.Backward(b.layers) {
-		f := b.read(l.file)
-		for _, entry := range loaded(l.Kustomization) {
-			if entry == "" || f == nil {
+	text := explain(b.source, err)
+	return cmp.Or(b.blamedPatch(text), b.blamedFile(text), b.blamedEntry(text))
+}
+
+// fileName is what looks like a file in an error.
+var fileName = regexp.MustCompile(`[\w@.-][\w@./-]*\.\w+`)
+
+func (b *build) blamedFile(text string) Location {
+	names := fileName.FindAllString(text, -1)
+	for _, name := range slices.Backward(names) {
+		if f := b.read(name); f != nil {
+			return Location{File: f.name, Line: max(1, yamlErrorLine(text))}
+		}
+	}
+	if f := b.read(b.file); f != nil && len(b.layers) == 0 {
+		return Location{File: f.name, Line: max(1, yamlErrorLine(text))}
+	}
+	return Location{}
+}
+
+// blamedPatch finds the patch that an error is about: kustomize names the
+// object that it looked for, or the path within it.
+func (b *build) blamedPatch(text string) Location {
+	for _, p := range b.origin().patches {
+		for _, d := range p.documents {
+			kind, name := d.text("kind"), d.text("metadata", "name")
+			if kind != "" && strings.Contains(text, kind+".") && strings.Contains(text, "/"+name+".") {
+				return d.at(d.root)
+			}
+			if d.root.Kind != yaml.SequenceNode {
 				continue
 			}
-			if strings.Contains(text, "'"+entry+"'") || strings.Contains(text, "/"+strings.TrimPrefix(entry, "./")+":") {
-				return Location{File: l.name, Line: lineOf(f.data, entry)}, true
+			for _, operation := range d.root.Content {
+				if _, pointer := child(operation, "path"); pointer != nil && len(pointer.Value) > 1 && strings.Contains(text, pointer.Value) {
+					return d.at(pointer)
+				}
+			}
+		}
+	}
+	return Location{}
+}
+
+func (b *build) blamedEntry(text string) Location {
+	for _, l := range slices.Backward(b.layers) {
+		for _, entry := range loaded(l.Kustomization) {
+			if entry != "" && strings.Contains(text, "'"+entry+"'") {
+				return b.entry(l, entry)
 			}
 		}
 	}
 	if files := b.files(); len(files) > 0 {
-		return Location{File: files[0], Line: 1}, true
+		return Location{File: files[0], Line: 1}
 	}
-	return Location{}, false
+	return Location{}
 }

@@ -2,7 +2,7 @@ package render
 
 import (
 	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -10,11 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-
-	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
 )
 
 // layer is one kustomization file of a build.
@@ -46,48 +43,36 @@ func (e *remoteError) Error() string {
 	return fmt.Sprintf("%s includes %s, which only the network has: vendor it, or make it a Flux source", e.at, e.entry)
 }
 
-// layerReader reads the kustomization files that a build will read. It finds
-// what kustomize would look for on the network or never end with, before
-// kustomize does.
+// layerReader reads the kustomization files that a build will read, from the
+// outermost on. It finds what kustomize would look for on the network or never
+// end with, before kustomize does.
 type layerReader struct {
-	files  filesys.FileSystem
-	source *artifact.Artifact
-	layers []layer
-	known  map[string]*parsed
+	files filesys.FileSystem
+	build *build // gets the layers
+	known map[string]*types.Kustomization
 }
 
-// parsed is a kustomization file, however often it is included.
-type parsed struct {
-	types.Kustomization
-	data []byte
-}
-
-// readLayers reads them from the outermost on.
-func readLayers(files filesys.FileSystem, source *artifact.Artifact, file string) ([]layer, error) {
-	r := layerReader{files: files, source: source, known: map[string]*parsed{}}
-	err := r.read(file, layer{}, nil)
-	return r.layers, err
+func readLayers(files filesys.FileSystem, b *build, file string) error {
+	r := layerReader{files: files, build: b, known: map[string]*types.Kustomization{}}
+	return r.read(file, layer{}, nil)
 }
 
 func (r *layerReader) read(file string, outer layer, from []string) error {
-	relative := r.relative(file)
-	if slices.Contains(from, relative) {
-		return fmt.Errorf("cycle: %s", strings.Join(append(from, relative), " includes "))
-	}
-	if len(r.layers) == maxLayers {
+	if len(r.build.layers) == maxLayers {
 		return fmt.Errorf("the build has more than %d kustomization files, each counted as often as it is included", maxLayers)
 	}
-	name := r.source.File(relative)
+	relative := relativeTo(r.build.source, file)
+	name := r.build.source.File(relative)
 	k, err := r.parse(file, name)
 	if err != nil {
 		return err
 	}
-	l := layer{dir: path.Dir(relative), file: relative, name: name, Kustomization: k.Kustomization}
-	l.namespace, l.prefix, l.suffix = or(outer.namespace, l.Namespace), outer.prefix+l.NamePrefix, l.NameSuffix+outer.suffix
-	r.layers = append(r.layers, l)
+	l := layer{dir: path.Dir(relative), file: relative, name: name, Kustomization: *k}
+	l.namespace, l.prefix, l.suffix = cmp.Or(outer.namespace, l.Namespace), outer.prefix+l.NamePrefix, l.NameSuffix+outer.suffix
+	r.build.layers = append(r.build.layers, l)
 	for _, entry := range loaded(l.Kustomization) {
 		if r.isRemote(file, entry) {
-			return &remoteError{Location{File: name, Line: lineOf(k.data, entry)}, entry}
+			return &remoteError{cmp.Or(r.build.entry(l, entry), Location{File: name}), entry}
 		}
 	}
 	for _, entry := range slices.Concat(l.Resources, l.Components) {
@@ -98,7 +83,7 @@ func (r *layerReader) read(file string, outer layer, from []string) error {
 	return nil
 }
 
-func (r *layerReader) parse(file, name string) (*parsed, error) {
+func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 	if k := r.known[file]; k != nil {
 		return k, nil
 	}
@@ -106,9 +91,9 @@ func (r *layerReader) parse(file, name string) (*parsed, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &parsed{data: data}
+	k := &types.Kustomization{}
 	if err := k.Unmarshal(data); err != nil {
-		return nil, &layerError{Location{File: name, Line: yamlErrorLine(err)}, fmt.Errorf("%s: %w", name, err)}
+		return nil, &layerError{Location{File: name, Line: yamlErrorLine(err.Error())}, fmt.Errorf("%s: %w", name, err)}
 	}
 	k.FixKustomization()
 	r.known[file] = k
@@ -119,25 +104,25 @@ func (r *layerReader) parse(file, name string) (*parsed, error) {
 // does not exist is an error here: kustomize would try whether it is the
 // address of a repository.
 func (r *layerReader) include(file, entry string, l layer, from []string) error {
-	at := Location{File: l.name, Line: lineOf(r.known[file].data, entry)}
+	refuse := func(format string, args ...any) error {
+		return &layerError{r.build.entry(l, entry), fmt.Errorf("%s includes %s, which "+format, append([]any{l.name, entry}, args...)...)}
+	}
 	target := filepath.Join(filepath.Dir(file), entry)
 	if !r.files.Exists(target) {
-		return &layerError{at, fmt.Errorf("%s includes %s, which is not in the source; .sourceignore or .gitignore may leave it out", l.name, entry)}
+		return refuse("is not in the source; .sourceignore or .gitignore may leave it out")
 	}
 	if !r.files.IsDir(target) {
 		return nil
 	}
-	for _, name := range konfig.RecognizedKustomizationFileNames() {
-		if included := filepath.Join(target, name); r.files.Exists(included) {
-			return r.read(included, l, from)
-		}
+	included := kustomizationFile(r.files, target)
+	switch {
+	case included == "":
+		return refuse("is a folder without kustomization.yaml")
+	case slices.Contains(from, relativeTo(r.build.source, included)):
+		return refuse("includes %s in turn", l.name)
+	default:
+		return r.read(included, l, from)
 	}
-	return &layerError{at, fmt.Errorf("%s includes the folder %s, which has no kustomization.yaml", l.name, entry)}
-}
-
-// relative is a path of the file system relative to the artifact.
-func (r *layerReader) relative(file string) string {
-	return filepath.ToSlash(strings.TrimPrefix(file, r.source.Dir+string(filepath.Separator)))
 }
 
 // loaded are the entries of a kustomization that kustomize loads: each may be
@@ -190,20 +175,16 @@ func (r *layerReader) isRemote(file, entry string) bool {
 	return !r.files.Exists(local) || r.files.IsDir(local)
 }
 
-// atError is the place of an error that has one.
-func atError(err error) (Location, bool) {
-	var located *layerError
-	if errors.As(err, &located) {
-		return located.at, true
+// entry is the line of a layer's file that names an entry. What the Flux
+// Kustomization adds to the outermost layer is in no file.
+func (b *build) entry(l layer, entry string) Location {
+	f := b.read(l.file)
+	if f == nil {
+		return Location{}
 	}
-	return Location{}, false
-}
-
-// lineOf is the first line that holds a text, from 1.
-func lineOf(data []byte, text string) int {
-	before, _, found := bytes.Cut(data, []byte(text))
+	before, _, found := bytes.Cut(f.data, []byte(entry))
 	if !found {
-		return 1
+		return Location{}
 	}
-	return bytes.Count(before, []byte("\n")) + 1
+	return Location{File: l.name, Line: bytes.Count(before, []byte("\n")) + 1}
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -79,7 +80,7 @@ func (o *Object) find(pattern *regexp.Regexp) Location {
 // templateName is the object's name before substitution.
 func (o *Object) templateName() string {
 	name, _ := valueAt(o.template, []any{"metadata", "name"}).(string)
-	return or(name, o.GetName())
+	return cmp.Or(name, o.GetName())
 }
 
 // origins is what a build was made from, with positions. It is read when the
@@ -124,7 +125,7 @@ func (b *build) origin() *origins {
 			for _, d := range f.documents {
 				kind := d.text("kind")
 				b.origins.manifests[kind] = append(b.origins.manifests[kind], manifest{
-					document: d, name: l.prefix + d.text("metadata", "name") + l.suffix, namespace: or(l.namespace, d.text("metadata", "namespace")),
+					document: d, name: l.prefix + d.text("metadata", "name") + l.suffix, namespace: cmp.Or(l.namespace, d.text("metadata", "namespace")),
 				})
 			}
 		}
@@ -132,8 +133,11 @@ func (b *build) origin() *origins {
 	return b.origins
 }
 
-// read reads a file of the artifact.
+// read reads a file of the artifact, or nothing.
 func (b *build) read(relative string) *file {
+	if !filepath.IsLocal(filepath.FromSlash(relative)) {
+		return nil
+	}
 	return b.positions.read(filepath.Join(b.source.Dir, filepath.FromSlash(relative)), b.source.File(relative))
 }
 
@@ -399,7 +403,7 @@ func (k *Kustomization) locateInImages(o *Object, field []any) (Location, bool) 
 }
 
 func setsImage(image, name, newName, newTag, digest string) bool {
-	rest, found := strings.CutPrefix(image, or(newName, name))
+	rest, found := strings.CutPrefix(image, cmp.Or(newName, name))
 	switch {
 	case !found:
 		return false

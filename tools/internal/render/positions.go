@@ -268,8 +268,8 @@ func textOffset(node *yaml.Node) int {
 var yamlLine = regexp.MustCompile(`line (\d+)`)
 
 // yamlErrorLine is the line that a YAML error names, or zero.
-func yamlErrorLine(err error) int {
-	match := yamlLine.FindStringSubmatch(err.Error())
+func yamlErrorLine(text string) int {
+	match := yamlLine.FindStringSubmatch(text)
 	if match == nil {
 		return 0
 	}

@@ -117,7 +117,10 @@ func (k Key) String() string {
 	if k.Group != "" {
 		kind += "." + k.Group
 	}
-	return strings.Trim(kind+"/"+k.Namespace+"/"+k.Name, "/")
+	if k.Namespace != "" {
+		kind += "/" + k.Namespace
+	}
+	return kind + "/" + k.Name
 }
 
 // Object is an object as Flux would apply it.
@@ -160,7 +163,8 @@ type Failure struct {
 
 // Unknown is something that Flux would apply and that cannot be rendered here.
 type Unknown struct {
-	// Object is the Flux object whose result is unknown.
+	// Object is the Flux object whose result is unknown; nil for a root that
+	// nothing in the repository declares.
 	Object *Object
 	Reason string
 	At     Location

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,7 +150,7 @@ func (s *sources) mapped(ctx context.Context, url, tag string, folders []string,
 	}
 	path, found := modulePath(url, tag)
 	if !found {
-		return nil, unresolved{fmt.Sprintf("the content of %s (%s) is not on this machine: map its url to a path or a Go module in %s, under sources", key, url, config.Name)}
+		return nil, unresolved{fmt.Sprintf("the content of %s, %q, is not on this machine: map its url to a path or a Go module in %s, under sources", key, url, config.Name)}
 	}
 	return s.module(ctx, path, tag, folders, key)
 }
@@ -284,7 +285,7 @@ func (s *sources) compose(ctx context.Context, w *walk, object *Object, name str
 	inputs := map[string]*artifact.Artifact{}
 	content := ""
 	for _, source := range generator.Spec.Sources {
-		key := Key{schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: source.Kind}, or(source.Namespace, object.GetNamespace()), source.Name}
+		key := Key{schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: source.Kind}, cmp.Or(source.Namespace, object.GetNamespace()), source.Name}
 		input, err := s.artifact(ctx, w, key, through)
 		if err != nil {
 			return nil, err

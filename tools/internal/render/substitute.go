@@ -156,7 +156,7 @@ func (v *variables) refused(object *Object, text string, err error) []Failure {
 			Cause: VariableMissing, Kustomization: v.k, Subject: name,
 			Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: Flux refuses it", name, object.Key()),
 			Mend:    fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, v.k, name, name),
-			At:      object.find(regexp.MustCompile(`\$\{` + regexp.QuoteMeta(name) + `\b`)),
+			At:      object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),
 		})
 	}
 	if len(failures) == 0 {

@@ -108,7 +108,7 @@ func (w *walk) next() *Kustomization {
 
 func (w *walk) ready(k *Kustomization) bool {
 	for _, dependency := range k.Spec.DependsOn {
-		key := Key{kustomizationKind, or(dependency.Namespace, k.Namespace), dependency.Name}
+		key := Key{kustomizationKind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name}
 		if !w.settled(key, nil) {
 			return false
 		}
@@ -311,18 +311,11 @@ func stage(o *Object) int {
 	}
 }
 
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
-}
-
 // sourceKey is the key of what a Kustomization's sourceRef names.
 func sourceKey(namespace string, ref kustomizev1.CrossNamespaceSourceReference) Key {
 	group := "source.toolkit.fluxcd.io"
 	if before, _, found := strings.Cut(ref.APIVersion, "/"); found {
 		group = before
 	}
-	return Key{schema.GroupKind{Group: group, Kind: ref.Kind}, or(ref.Namespace, namespace), ref.Name}
+	return Key{schema.GroupKind{Group: group, Kind: ref.Kind}, cmp.Or(ref.Namespace, namespace), ref.Name}
 }
