@@ -39,10 +39,17 @@ import (
 type builder struct {
 	builds    map[buildKey]*build
 	positions *positions
+	ready     chan struct{} // closed once kustomize has its schema
 }
 
 func newBuilder() *builder {
-	return &builder{builds: map[buildKey]*build{}, positions: newPositions()}
+	b := &builder{builds: map[buildKey]*build{}, positions: newPositions(), ready: make(chan struct{})}
+	// While the first artifacts are made.
+	go func() {
+		defer close(b.ready)
+		_ = openapi.Schema()
+	}()
+	return b
 }
 
 // buildKey is all that a build depends on.
@@ -114,6 +121,7 @@ var errEmpty = errors.New("no manifest")
 // build builds a folder as a Kustomization asks for. What is wrong with the
 // content is the build's own error.
 func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization) (*build, error) {
+	<-b.ready
 	disk, err := securefs.MakeFsOnDiskSecure(source.Dir)
 	if err != nil {
 		return nil, err

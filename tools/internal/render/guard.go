@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 
 	"go.yaml.in/yaml/v3"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -20,6 +19,8 @@ const (
 	maxNodes = 500_000  // values in a file, aliases expanded
 	maxGrown = 10_000   // values that aliases may add
 	maxKeys  = 10_000   // in one mapping
+	// smallFile is how many keys and items a file may have to be read unchecked.
+	smallFile = 20_000
 	// maxVariables bounds the variables in an object: they nest, and each level
 	// takes of the stack.
 	maxVariables = 100_000
@@ -50,8 +51,6 @@ func (g guarded) ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-var anchor = regexp.MustCompile(`(^|[\s\[{,:-])&[^\s,\[\]{}&]`)
-
 // digestible tells why kustomize should not see a file. Most files say by their
 // size alone that it may.
 func digestible(data []byte) error {
@@ -59,9 +58,8 @@ func digestible(data []byte) error {
 		return fmt.Errorf("the file has %d MB, and no API server takes an object that large", len(data)>>20)
 	}
 	// Each key of a mapping, like each item of a list, ends with one of these.
-	small := bytes.Count(data, []byte("\n"))+bytes.Count(data, []byte(",")) <= maxKeys
-	aliases := bytes.IndexByte(data, '*') >= 0 && bytes.IndexByte(data, '&') >= 0 && anchor.Match(data)
-	if small && !aliases {
+	small := bytes.Count(data, []byte("\n"))+bytes.Count(data, []byte(",")) <= smallFile
+	if small && !(mayHave(data, '&') && mayHave(data, '*')) {
 		return nil
 	}
 	var total measure
@@ -80,6 +78,22 @@ func digestible(data []byte) error {
 			return fmt.Errorf("line %d: %w", document.Line, err)
 		}
 	}
+}
+
+// mayHave tells whether a file may have an anchor or an alias, by its sign:
+// where a value begins, and followed by a name.
+func mayHave(data []byte, sign byte) bool {
+	for i := bytes.IndexByte(data, sign); i >= 0 && i+1 < len(data); {
+		if (i == 0 || bytes.IndexByte([]byte(" \t\r\n[{,:-?"), data[i-1]) >= 0) && bytes.IndexByte([]byte(" \t\r\n"), data[i+1]) < 0 {
+			return true
+		}
+		next := bytes.IndexByte(data[i+1:], sign)
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
 }
 
 // measure counts the values of a file, and those that aliases add.

@@ -82,6 +82,9 @@ func TestHostileInput(t *testing.T) {
 			write(t, root, "fine/a.yaml", []byte(configMap))
 			for file, text := range test.files {
 				if target, link := strings.CutPrefix(text, "-> "); link {
+					if err := os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755); err != nil {
+						t.Fatal(err)
+					}
 					if err := os.Symlink(target, filepath.Join(root, file)); err != nil {
 						t.Fatal(err)
 					}

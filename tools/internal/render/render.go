@@ -189,6 +189,8 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	builder := newBuilder()
+	defer func() { <-builder.ready }()
 	var self *artifact.Artifact
 	if options.Revision == "" {
 		self, err = artifact.FromFolder(ctx, root, filepath.Join(r.work, "self"))
@@ -202,7 +204,7 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	sources := newSources(root, r.work, self, options.Config)
+	sources := newSources(root, r.work, self, options.Config, builder)
 	for _, folder := range folders {
 		walk := newWalk(sources, folder, options.Lenient)
 		if err := walk.run(ctx); err != nil {

@@ -38,8 +38,8 @@ type sources struct {
 	count   int
 }
 
-func newSources(repository, work string, self *artifact.Artifact, config config.Config) *sources {
-	return &sources{repository: repository, work: work, self: self, config: config, known: map[string]*artifact.Artifact{}, builder: newBuilder()}
+func newSources(repository, work string, self *artifact.Artifact, config config.Config, builder *builder) *sources {
+	return &sources{repository: repository, work: work, self: self, config: config, known: map[string]*artifact.Artifact{}, builder: builder}
 }
 
 // unresolved is the error of a source that cannot be had offline.
