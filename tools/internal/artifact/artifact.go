@@ -9,7 +9,7 @@
 package artifact
 
 import (
-	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -21,6 +21,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fluxcd/pkg/sourceignore"
@@ -135,15 +136,19 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	return write(to, data)
+}
+
+func write(file string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, 0o644)
+	return os.WriteFile(file, data, 0o644)
 }
 
 // pushed lists the files of a working tree that a push would carry.
 func pushed(ctx context.Context, root string) ([]string, error) {
-	out, err := git(ctx, root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	out, err := git(ctx, root, nil, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	if err != nil {
 		return walk(root)
 	}
@@ -178,43 +183,79 @@ func walk(root string) ([]string, error) {
 	return files, nil
 }
 
+// extract writes the regular files of a revision. It reads the objects instead
+// of asking for an archive, from which attributes may leave files out.
 func extract(ctx context.Context, root, revision, into string) error {
-	// The prefix of a folder within its repository: `git archive` names files
-	// from there.
-	out, err := git(ctx, root, "archive", "--format=tar", revision, ".")
+	tree, err := git(ctx, root, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", revision+"^{tree}")
+	if err != nil {
+		return fmt.Errorf("%s has no revision %s: fetch it, or name another", root, revision)
+	}
+	list, err := git(ctx, root, nil, "ls-tree", "-r", "-z", "--full-tree", strings.TrimSpace(string(tree))+":"+prefix(ctx, root))
 	if err != nil {
 		return fmt.Errorf("read revision %s of %s: %w", revision, root, err)
 	}
-	reader := tar.NewReader(bytes.NewReader(out))
-	for {
-		header, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			return os.MkdirAll(into, 0o755)
+	var names []string
+	var ids bytes.Buffer
+	for entry := range strings.SplitSeq(string(list), "\x00") {
+		facts, name, _ := strings.Cut(entry, "\t")
+		fields := strings.Fields(facts) // mode, type, id
+		if len(fields) == 3 && strings.HasPrefix(fields[0], "100") && filepath.IsLocal(name) {
+			names = append(names, name)
+			ids.WriteString(fields[2] + "\n")
 		}
+	}
+	contents, err := git(ctx, root, &ids, "cat-file", "--batch")
+	if err != nil {
+		return fmt.Errorf("read revision %s of %s: %w", revision, root, err)
+	}
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return err
+	}
+	reader := bufio.NewReader(bytes.NewReader(contents))
+	for _, name := range names {
+		data, err := nextObject(reader)
 		if err != nil {
-			return fmt.Errorf("read revision %s of %s: %w", revision, root, err)
+			return fmt.Errorf("read %s of revision %s: %w", name, revision, err)
 		}
-		if header.Typeflag != tar.TypeReg || !filepath.IsLocal(header.Name) {
-			continue
-		}
-		name := filepath.Join(into, header.Name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return err
-		}
-		data, err := io.ReadAll(reader)
-		if err != nil {
-			return fmt.Errorf("read %s of revision %s: %w", header.Name, revision, err)
-		}
-		if err := os.WriteFile(name, data, 0o644); err != nil {
+		if err := write(filepath.Join(into, name), data); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-func git(ctx context.Context, root string, args ...string) ([]byte, error) {
+// prefix is the path of a folder within its repository.
+func prefix(ctx context.Context, root string) string {
+	out, err := git(ctx, root, nil, "rev-parse", "--show-prefix")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// nextObject reads one object of what `git cat-file --batch` prints: a line
+// that ends with the size, the content, and a line break.
+func nextObject(reader *bufio.Reader) ([]byte, error) {
+	head, err := reader.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	fields := strings.Fields(head)
+	size, err := strconv.Atoi(fields[len(fields)-1])
+	if err != nil {
+		return nil, errors.New(strings.TrimSpace(head))
+	}
+	data := make([]byte, size+1)
+	if _, err := io.ReadFull(reader, data); err != nil {
+		return nil, err
+	}
+	return data[:size], nil
+}
+
+func git(ctx context.Context, root string, stdin io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...)
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stdin, cmd.Stderr = stdin, &stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))

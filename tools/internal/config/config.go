@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -93,10 +94,11 @@ func Parse(data []byte) (Config, error) {
 	var config Config
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
-	if len(bytes.TrimSpace(data)) > 0 {
-		if err := decoder.Decode(&config); err != nil {
-			return Config{}, err
-		}
+	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, err
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("the file holds one document: put all of it there")
 	}
 	if len(config.Clusters) == 0 {
 		config.Clusters = []string{"clusters/*"}
