@@ -27,8 +27,10 @@ import (
 type Cluster struct {
 	// Path is the folder of the cluster's root Kustomization.
 	Path string `json:"cluster"`
-	// Deleted objects are in no rendering after.
+	// Deleted objects are no longer declared. Left are those of them that stay
+	// in the cluster, because nothing prunes them.
 	Deleted []Object `json:"deleted,omitempty"`
+	Left    []Object `json:"leftBehind,omitempty"`
 	// Owned objects are applied by another Kustomization than before. Their
 	// other changes are among Changed.
 	Owned []Object `json:"newlyOwned,omitempty"`
@@ -41,7 +43,7 @@ type Cluster struct {
 
 // Same tells whether nothing differs.
 func (c Cluster) Same() bool {
-	return len(c.Deleted)+len(c.Owned)+len(c.Created)+len(c.Changed)+len(c.Unknown) == 0
+	return len(c.Deleted)+len(c.Left)+len(c.Owned)+len(c.Created)+len(c.Changed)+len(c.Unknown) == 0
 }
 
 // Object is an object with what differs about it.
@@ -152,8 +154,10 @@ func compareCluster(path string, before, after side) Cluster {
 		case after.get(old.Key()) != nil:
 		case after.silentOn(old.Owner):
 			unknown[keyOf(old.Owner)]++
+		case kept(old) != "":
+			cluster.Left = append(cluster.Left, newObject(old, kept(old)))
 		default:
-			cluster.Deleted = append(cluster.Deleted, newObject(old, kept(old)))
+			cluster.Deleted = append(cluster.Deleted, newObject(old, ""))
 		}
 	}
 	for _, current := range after.objects {
@@ -187,9 +191,9 @@ func compareCluster(path string, before, after side) Cluster {
 func kept(object *render.Object) string {
 	switch {
 	case !object.Owner.Spec.Prune:
-		return "stays in the cluster: its Kustomization does not prune"
+		return "its Kustomization does not prune"
 	case object.GetAnnotations()[pruneKey] == kustomizev1.DisabledValue, object.GetLabels()[pruneKey] == kustomizev1.DisabledValue:
-		return "stays in the cluster: it is marked not to be pruned"
+		return "it is marked not to be pruned"
 	default:
 		return ""
 	}

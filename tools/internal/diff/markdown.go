@@ -14,6 +14,7 @@ func WriteMarkdown(out io.Writer, clusters []Cluster) error {
 	for _, c := range clusters {
 		fmt.Fprintf(&text, "### `%s`: %s\n\n", c.Path, c.Summary())
 		markdownList(&text, "Deleted", c.Deleted)
+		markdownList(&text, "Left behind", c.Left)
 		markdownList(&text, "Newly owned", c.Owned)
 		markdownList(&text, "Not compared", c.Unknown)
 		markdownDetails(&text, "created", c.Created)

@@ -15,6 +15,7 @@ type style struct{ sign, colour string }
 
 var (
 	deletedStyle = style{"-", "31"}
+	leftStyle    = style{"=", "33"}
 	ownedStyle   = style{">", "35"}
 	createdStyle = style{"+", "32"}
 	changedStyle = style{"~", "33"}
@@ -40,6 +41,7 @@ type printer struct {
 func (p *printer) cluster(c Cluster) {
 	p.line("%s: %s", c.Path, c.Summary())
 	p.objects(deletedStyle, c.Deleted)
+	p.objects(leftStyle, c.Left)
 	p.objects(ownedStyle, c.Owned)
 	p.objects(createdStyle, c.Created)
 	p.objects(changedStyle, c.Changed)
@@ -83,6 +85,7 @@ func (c Cluster) Summary() string {
 		what    string
 	}{
 		{c.Deleted, "deleted"},
+		{c.Left, "left behind"},
 		{c.Owned, "newly owned"},
 		{c.Created, "created"},
 		{c.Changed, "changed"},

@@ -242,6 +242,7 @@ type overlay struct {
 	data []byte
 }
 
+// ReadFile reads the replaced file or another one.
 func (o overlay) ReadFile(name string) ([]byte, error) {
 	if filepath.Clean(name) == o.file {
 		return o.data, nil
@@ -249,6 +250,7 @@ func (o overlay) ReadFile(name string) ([]byte, error) {
 	return o.FileSystem.ReadFile(name)
 }
 
+// Exists knows of the replaced file.
 func (o overlay) Exists(name string) bool {
 	return filepath.Clean(name) == o.file || o.FileSystem.Exists(name)
 }

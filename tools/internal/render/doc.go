@@ -17,6 +17,10 @@
 //  8. the objects are sorted as they are applied, and the Kustomizations among
 //     them are rendered in turn.
 //
+// Objects are as they are written: kustomize-controller goes on to convert those
+// of Kubernetes' own kinds to their types, which drops unknown fields without a
+// word, and a gate has to see them.
+//
 // What cannot be resolved offline becomes an Unknown with its reason, and what
 // Flux would refuse a Failure; neither stops the rest. Every object knows the
 // line of the file that says a field of it, see Object.Locate.

@@ -130,11 +130,10 @@ func (r *layerReader) include(file, entry string, l layer, from []string) error 
 func loaded(k types.Kustomization) []string {
 	entries := slices.Concat(k.Resources, k.Components, k.Crds, k.Configurations, k.Generators, k.Transformers, k.Validators)
 	entries = append(entries, k.OpenAPI["path"])
-	for _, p := range slices.Concat(k.Patches, k.PatchesJson6902) {
+	merges, operations := olderPatches(k)
+	entries = append(entries, merges...)
+	for _, p := range slices.Concat(k.Patches, operations) {
 		entries = append(entries, p.Path)
-	}
-	for _, p := range k.PatchesStrategicMerge {
-		entries = append(entries, string(p))
 	}
 	for _, replacement := range k.Replacements {
 		entries = append(entries, replacement.Path)
@@ -154,6 +153,15 @@ func loaded(k types.Kustomization) []string {
 	}
 	// Some of these may hold YAML instead of a path.
 	return slices.DeleteFunc(entries, func(entry string) bool { return strings.ContainsAny(entry, "\n{") })
+}
+
+// olderPatches are the patches in the fields that kustomize deprecates and
+// still reads: strategic merges, by path or as text, and JSON 6902 operations.
+func olderPatches(k types.Kustomization) (merges []string, operations []types.Patch) {
+	for _, p := range k.PatchesStrategicMerge { //nolint:staticcheck // repositories use it
+		merges = append(merges, string(p))
+	}
+	return merges, k.PatchesJson6902 //nolint:staticcheck // repositories use it
 }
 
 // sourceFile is the file of a generator's entry, which may give it a name.

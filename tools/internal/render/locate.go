@@ -206,13 +206,14 @@ func (b *build) patchesOf(l origin, outermost bool) []patch {
 		}
 		patches = append(patches, p)
 	}
-	for i, p := range l.PatchesStrategicMerge {
-		add("patchesStrategicMerge", i, string(p), "", nil)
+	merges, operations := olderPatches(l.Kustomization)
+	for i, p := range merges {
+		add("patchesStrategicMerge", i, p, "", nil)
 	}
 	for i, p := range l.Patches {
 		add("patches", i, p.Path, p.Patch, p.Target)
 	}
-	for i, p := range l.PatchesJson6902 {
+	for i, p := range operations {
 		add("patchesJson6902", i, p.Path, p.Patch, p.Target)
 	}
 	slices.Reverse(patches)

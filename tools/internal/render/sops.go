@@ -123,6 +123,7 @@ type placeholders struct {
 	files map[string]string
 }
 
+// ReadFile reads a file as if it were decrypted.
 func (p placeholders) ReadFile(name string) ([]byte, error) {
 	data, err := p.FileSystem.ReadFile(name)
 	format, found := p.files[filepath.Clean(name)]

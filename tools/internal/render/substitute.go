@@ -29,6 +29,7 @@ type rendered struct {
 	cluster       *Cluster
 }
 
+// Get reads a rendered ConfigMap or Secret.
 func (r rendered) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	kind := "ConfigMap"
 	if _, secret := into.(*corev1.Secret); secret {

@@ -70,7 +70,7 @@ func (w *walk) run(ctx context.Context) error {
 // where there is one: `flux bootstrap` writes it into what it applies.
 func (w *walk) renderRoot(ctx context.Context) error {
 	w.root = &Kustomization{Namespace: rootName, Name: rootName}
-	w.root.Spec.Path = "./" + w.cluster.Path
+	w.root.Spec.Path, w.root.Spec.Prune = "./"+w.cluster.Path, true
 	w.root.Spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: sourcev1.GitRepositoryKind, Name: rootName}
 	objects, _, err := w.sources.render(ctx, w, w.root)
 	if err != nil {

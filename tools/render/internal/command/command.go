@@ -24,7 +24,7 @@ import (
 
 // errRefused is the outcome that Flux would refuse something; what, is already
 // said.
-var errRefused = errors.New("Flux would refuse it")
+var errRefused = errors.New("some of it would be refused by Flux")
 
 // Execute runs one command line and returns the exit code. SIGINT and SIGTERM
 // cancel it.
