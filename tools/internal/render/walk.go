@@ -21,7 +21,10 @@ import (
 // and their namespace.
 const rootName = "flux-system"
 
-var kustomizationKind = schema.GroupKind{Group: kustomizev1.GroupVersion.Group, Kind: kustomizev1.KustomizationKind}
+var (
+	kustomizationKind = schema.GroupKind{Group: kustomizev1.GroupVersion.Group, Kind: kustomizev1.KustomizationKind}
+	helmReleaseKind   = schema.GroupKind{Group: "helm.toolkit.fluxcd.io", Kind: "HelmRelease"}
+)
 
 // walk renders one cluster from its root Kustomization on.
 type walk struct {
@@ -170,6 +173,8 @@ func (w *walk) apply(ctx context.Context, k *Kustomization) error {
 			w.enqueue(object, k)
 		case generatorKind:
 			w.generates(object)
+		case helmReleaseKind:
+			w.unknown(object, "charts are not rendered: what the release applies is not among the objects", "spec")
 		}
 	}
 	return nil
