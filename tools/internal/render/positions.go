@@ -242,18 +242,11 @@ func itemOf(node *yaml.Node, index int, list []any) *yaml.Node {
 	return nil
 }
 
-// says tells whether a node says a value of the object; of values with parts it
-// is not asked.
+// says tells whether a node says a value of the object, and all of it: a patch
+// of some fields is not what says the mapping around them.
 func says(node *yaml.Node, content any) bool {
-	node = resolve(node)
-	switch content.(type) {
-	case nil:
-		return false
-	case map[string]any, []any:
-		return node.Kind != yaml.ScalarNode
-	}
 	var said any
-	return node.Decode(&said) == nil && fmt.Sprint(said) == fmt.Sprint(content)
+	return content != nil && node.Decode(&said) == nil && fmt.Sprint(said) == fmt.Sprint(content)
 }
 
 // textOffset is what the lines of a text within a scalar lack to the file's: a

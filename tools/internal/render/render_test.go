@@ -167,3 +167,29 @@ func show(value any, field []any) string {
 	}
 	return fmt.Sprintf("%v (%T)", value, value)
 }
+
+// A mapping that a patch changes in part is said by the manifest, and one that
+// a patch brings by the patch.
+func TestLocateMapping(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "clusters/c/app.yaml", []byte(rootOf("app")))
+	write(t, root, "app/a.yaml", []byte("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: default}\nspec:\n  replicas: 1\n"))
+	write(t, root, "app/kustomization.yaml", []byte("resources: [a.yaml]\npatches:\n  - path: patch.yaml\n"))
+	write(t, root, "app/patch.yaml", []byte("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: default}\nspec:\n  strategy:\n    type: Recreate\n"))
+	objects := run(t, render.Options{Root: root}).Clusters[0].Objects()
+	object := objects[len(objects)-1]
+	for want, field := range map[string][]any{
+		"app/a.yaml:1":     nil,
+		"app/a.yaml:4":     {"spec"},
+		"app/a.yaml:5":     {"spec", "replicas"},
+		"app/patch.yaml:5": {"spec", "strategy"},
+		"app/patch.yaml:6": {"spec", "strategy", "type"},
+	} {
+		if got := object.Locate(field...).String(); got != want {
+			t.Errorf("%v is at %s, want %s", field, got, want)
+		}
+	}
+	if got := object.Locate("spec", "template", "spec").String(); got != "app/a.yaml:4" {
+		t.Errorf("a field that nothing says is at %s", got)
+	}
+}
