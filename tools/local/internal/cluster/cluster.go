@@ -55,6 +55,16 @@ func Running(paths layout.Paths) (Process, bool) {
 	return p, p.alive()
 }
 
+// Other is the cache folder of a cluster that runs on this machine and is not
+// the one of paths: of another user, or of the same one with sudo.
+func Other(paths layout.Paths) (cache string, found bool) {
+	link, err := netlink.LinkByName(layout.HostLink)
+	if err != nil || link.Attrs().Alias == paths.LinkAlias() {
+		return "", false
+	}
+	return link.Attrs().Alias, true
+}
+
 func (p Process) alive() bool {
 	started, state := startTime(p.PID)
 	return started != "" && started == p.Started && state != "Z"
@@ -127,7 +137,7 @@ func Start(paths layout.Paths, opts supervisor.Options) (*Cluster, error) {
 	if err := os.WriteFile(paths.PIDFile(), fmt.Appendln(nil, c.PID, c.Started), 0o644); err != nil {
 		return nil, errors.Join(err, Stop(paths))
 	}
-	if err := link(c.PID); err != nil {
+	if err := link(paths, c.PID); err != nil {
 		return nil, errors.Join(err, Stop(paths))
 	}
 	return c, nil
@@ -199,8 +209,10 @@ func lastLines(path string, n int) string {
 }
 
 // link connects the machine with the supervisor's network namespace and routes
-// pods and services there. The kernel removes both with the namespace.
-func link(pid int) error {
+// pods and services there. The kernel removes both with the namespace. The
+// link's alias says whose it is: a cache folder has at most one cluster, and a
+// machine, for there is one set of addresses, too.
+func link(paths layout.Paths, pid int) error {
 	veth := &netlink.Veth{
 		LinkAttrs:     netlink.LinkAttrs{Name: layout.HostLink},
 		PeerName:      layout.ClusterLink,
@@ -208,6 +220,9 @@ func link(pid int) error {
 	}
 	if err := netlink.LinkAdd(veth); err != nil {
 		return fmt.Errorf("link the cluster's network to the machine: %w", err)
+	}
+	if err := netlink.LinkSetAlias(veth, paths.LinkAlias()); err != nil {
+		return fmt.Errorf("mark %s as this cluster's: %w", layout.HostLink, err)
 	}
 	address, err := netlink.ParseAddr(layout.HostUplink)
 	if err != nil {
@@ -245,7 +260,7 @@ func Stop(paths layout.Paths) error {
 			}
 		}
 	}
-	if err := removeLink(); err != nil {
+	if err := removeLink(paths); err != nil {
 		return err
 	}
 	if err := removeCgroups(paths); err != nil {
@@ -258,10 +273,14 @@ func Stop(paths layout.Paths) error {
 }
 
 // removeLink removes the machine's end of the uplink, and the routes with it,
-// without waiting for the kernel to end the namespace at the other end.
-func removeLink() error {
+// without waiting for the kernel to end the namespace at the other end. Another
+// user's cluster keeps its link.
+func removeLink(paths layout.Paths) error {
 	link, err := netlink.LinkByName(layout.HostLink)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil
+	}
+	if err == nil && link.Attrs().Alias != paths.LinkAlias() {
 		return nil
 	}
 	if err == nil {

@@ -146,10 +146,13 @@ func (w lineWriter) Write(p []byte) (int, error) {
 
 // kubernetes is the configuration to talk to the running cluster.
 func (e *environment) kubernetes() (*rest.Config, error) {
-	if _, ok := cluster.Running(e.paths); !ok {
-		return nil, errors.New("the local cluster does not run: start it with `make up`")
+	if _, ok := cluster.Running(e.paths); ok {
+		return e.restConfig()
 	}
-	return e.restConfig()
+	if cache, found := cluster.Other(e.paths); found {
+		return nil, fmt.Errorf("no local cluster of this user runs, but the one in %s does: run this as who started it, with sudo if that was root", cache)
+	}
+	return nil, errors.New("the local cluster does not run: start it with `make up`")
 }
 
 func (e *environment) restConfig() (*rest.Config, error) {

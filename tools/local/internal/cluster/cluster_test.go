@@ -1,0 +1,125 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+// A process id that has been reused is not the supervisor, and neither is one
+// that has ended.
+func TestRunning(t *testing.T) {
+	self, _ := startTime(os.Getpid())
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		pidFile string
+		running bool
+	}{
+		"runs":                {fmt.Sprintln(os.Getpid(), self), true},
+		"the id was reused":   {fmt.Sprintln(os.Getpid(), self+"0"), false},
+		"has ended":           {fmt.Sprintln(ended.Process.Pid, self), false},
+		"was cut off halfway": {fmt.Sprint(os.Getpid()), false},
+		"is empty":            {"", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			paths := layout.Paths{Cache: t.TempDir()}
+			if err := os.MkdirAll(paths.State(), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(paths.PIDFile(), []byte(test.pidFile), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, running := Running(paths); running != test.running {
+				t.Errorf("running: %t, want %t", running, test.running)
+			}
+		})
+	}
+}
+
+// Whoever starts or stops a cluster leaves the one of another cache folder
+// alone, and removes its own with its routes.
+func TestLinkBelongsToOneCluster(t *testing.T) {
+	inOwnNetwork(t, func() {
+		// Stop ends what runs in a folder and removes it: never a real one here.
+		mine, other := layout.Paths{Cache: t.TempDir()}, layout.Paths{Cache: t.TempDir()}
+		peer := exec.Command("sleep", "60")
+		peer.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+		if err := peer.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _, _ = peer.Process.Kill(), peer.Wait() }()
+		if err := link(mine, peer.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
+		if err := Stop(other); err != nil {
+			t.Fatal(err)
+		}
+		if routes := routesTo(t, layout.HostLink); len(routes) != 3 {
+			t.Errorf("after the other was stopped, mine has the routes %v", routes)
+		}
+		if cache, found := Other(other); !found || cache != mine.Cache {
+			t.Errorf("the other is told of %q, %t", cache, found)
+		}
+		if cache, found := Other(mine); found {
+			t.Errorf("this cluster is told of %q", cache)
+		}
+		for range 2 {
+			if err := Stop(mine); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := netlink.LinkByName(layout.HostLink); !errors.As(err, &netlink.LinkNotFoundError{}) {
+			t.Errorf("the link is left: %v", err)
+		}
+	})
+}
+
+func routesTo(t *testing.T, name string) []netlink.Route {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes, err := netlink.RouteList(l, netlink.FAMILY_V4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return routes
+}
+
+// inOwnNetwork runs the test again in a network namespace of its own, so that
+// it needs no root and touches nothing of the machine's.
+func inOwnNetwork(t *testing.T, test func()) {
+	t.Helper()
+	const marker = "IN_OWN_NETWORK"
+	if os.Getenv(marker) != "" {
+		test()
+		return
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), marker+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
+		t.Skip("the kernel gives this user no namespaces:", err)
+	}
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
