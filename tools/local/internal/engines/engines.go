@@ -3,26 +3,25 @@
 // Each folder of tools/engines is a Go module that pins one upstream project;
 // its tool directives name the programs to build. A build lands in the cache
 // under a key of the module's pins, its build settings and the Go toolchain,
-// so that it happens once; it is moved into place as a whole, so that a folder
-// that exists is complete. Engines build one after the other, because a single
-// link of Kubernetes or KEDA takes up to 3 GB of memory.
+// so that it happens once; it is moved into place as a whole, and one that
+// lacks a program is built again. Engines build one after the other, because a
+// single link of Kubernetes or KEDA takes up to 3 GB of memory; of two commands
+// that want to build, one waits for the other.
 //
 // The package knows nothing of how the programs are run.
 package engines
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
+
+	"golang.org/x/mod/module"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
 )
@@ -36,11 +35,11 @@ type Engine struct {
 	Bin string
 
 	recipe recipe
-	key    string
 }
 
 // recipe is what a plain `go build` does not know of an engine.
 type recipe struct {
+	name   string // of its folder in tools/engines
 	module string
 	cgo    bool
 	tags   string
@@ -48,19 +47,21 @@ type recipe struct {
 	stamp func(version string) string
 }
 
-var recipes = map[string]recipe{
-	"cni":        {module: "github.com/containernetworking/plugins"},
-	"containerd": {module: "github.com/containerd/containerd/v2", stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v }},
-	"coredns":    {module: "github.com/coredns/coredns"},
-	"etcd":       {module: "go.etcd.io/etcd/server/v3"},
-	"flux":       {module: "github.com/fluxcd/kustomize-controller"},
-	"keda": {module: "github.com/kedacore/keda/v2", stamp: func(v string) string {
-		return "-X github.com/kedacore/keda/v2/version.Version=" + strings.TrimPrefix(v, "v")
-	}},
-	"kubernetes": {module: "k8s.io/kubernetes", stamp: kubernetesStamp},
+// recipes are in the order of the builds. Small first: the first minutes show
+// that the machine is able to build.
+var recipes = []recipe{
 	// KEDA and Flux ask for the seccomp profile RuntimeDefault, which runc only
 	// knows with libseccomp; static, so that it runs in any mount namespace.
-	"runc": {module: "github.com/opencontainers/runc", cgo: true, tags: "seccomp netgo osusergo", stamp: func(string) string { return "-extldflags -static" }},
+	{name: "runc", module: "github.com/opencontainers/runc", cgo: true, tags: "seccomp netgo osusergo", stamp: func(string) string { return "-extldflags -static" }},
+	{name: "cni", module: "github.com/containernetworking/plugins"},
+	{name: "etcd", module: "go.etcd.io/etcd/server/v3"},
+	{name: "containerd", module: "github.com/containerd/containerd/v2", stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v }},
+	{name: "coredns", module: "github.com/coredns/coredns"},
+	{name: "flux", module: "github.com/fluxcd/kustomize-controller"},
+	{name: "keda", module: "github.com/kedacore/keda/v2", stamp: func(v string) string {
+		return "-X github.com/kedacore/keda/v2/version.Version=" + strings.TrimPrefix(v, "v")
+	}},
+	{name: "kubernetes", module: "k8s.io/kubernetes", stamp: kubernetesStamp},
 }
 
 // kubernetesStamp sets what the node and the API server report; without it
@@ -77,18 +78,22 @@ type Set map[string]*Engine
 // Load reads the pins below root, the folder tools/engines, and says where
 // each engine's programs are or will be below cache. It builds nothing.
 func Load(root, cache string) (Set, error) {
+	return load(root, cache, recipes)
+}
+
+func load(root, cache string, recipes []recipe) (Set, error) {
 	set := Set{}
-	for name, r := range recipes {
-		e, err := load(filepath.Join(root, name), cache, name, r)
+	for _, r := range recipes {
+		e, err := loadOne(filepath.Join(root, r.name), cache, r)
 		if err != nil {
 			return nil, err
 		}
-		set[name] = e
+		set[r.name] = e
 	}
 	return set, nil
 }
 
-func load(dir, cache, name string, r recipe) (*Engine, error) {
+func loadOne(dir, cache string, r recipe) (*Engine, error) {
 	pinned, err := pins.Read(dir)
 	if err != nil {
 		return nil, err
@@ -100,27 +105,46 @@ func load(dir, cache, name string, r recipe) (*Engine, error) {
 	if len(e.Programs) == 0 {
 		return nil, fmt.Errorf("%s: no tool directive: name the programs with `go get -tool`", dir)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	key, err := e.key(runtime.Version())
 	if err != nil {
-		return nil, fmt.Errorf("read the pins of engine %s: %w", name, err)
+		return nil, err
 	}
-	sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
-	if err != nil {
-		return nil, fmt.Errorf("read the checksums of engine %s: %w", name, err)
-	}
-	h := sha256.New()
-	fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, e.arguments(""))
-	h.Write(data)
-	h.Write(sum)
-	e.key = hex.EncodeToString(h.Sum(nil))[:16]
-	e.Bin = filepath.Join(cache, name+"-"+e.key)
+	e.Bin = filepath.Join(cache, e.Name+"-"+key)
 	return e, nil
 }
 
-// Built tells whether the engine's programs are in the cache.
+// key changes with everything that changes the built programs.
+func (e *Engine) key(toolchain string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, toolchain, runtime.GOARCH, e.arguments(""))
+	for _, file := range []string{"go.mod", "go.sum"} {
+		data, err := os.ReadFile(filepath.Join(e.Dir, file))
+		if err != nil {
+			return "", fmt.Errorf("read the pins of engine %s: %w: restore it with git", e.Name, err)
+		}
+		h.Write(data)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+// Built tells whether the cache holds every program of the engine. A folder
+// that lost one to a full disk or a cleaning hand does not count.
 func (e *Engine) Built() bool {
-	_, err := os.Stat(e.Bin)
-	return err == nil
+	for _, pkg := range e.Programs {
+		info, err := os.Stat(e.Program(programName(pkg)))
+		if err != nil || info.Size() == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// programName is the file that go build makes of a main package.
+func programName(pkg string) string {
+	if prefix, _, ok := module.SplitPathVersion(pkg); ok {
+		pkg = prefix
+	}
+	return path.Base(pkg)
 }
 
 // Program is the path of one built program by its file name.
@@ -134,94 +158,4 @@ func (s Set) Built() bool {
 		}
 	}
 	return true
-}
-
-// Build builds what the cache lacks, one engine at a time, and reports each
-// with its time to progress.
-func (s Set) Build(ctx context.Context, progress io.Writer) error {
-	// Small first: the first minutes show that the machine is able to build.
-	for _, name := range []string{"runc", "cni", "etcd", "containerd", "coredns", "flux", "keda", "kubernetes"} {
-		e := s[name]
-		if e.Built() {
-			continue
-		}
-		if err := e.build(ctx, progress); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (e *Engine) build(ctx context.Context, progress io.Writer) error {
-	if err := os.MkdirAll(filepath.Dir(e.Bin), 0o755); err != nil {
-		return fmt.Errorf("make the engine cache: %w", err)
-	}
-	part, err := os.MkdirTemp(filepath.Dir(e.Bin), "part-"+e.Name+"-")
-	if err != nil {
-		return fmt.Errorf("make the build folder of engine %s: %w", e.Name, err)
-	}
-	defer os.RemoveAll(part)
-
-	start := time.Now()
-	fmt.Fprintf(progress, "building %s %s (%d programs)\n", e.Name, e.Version, len(e.Programs))
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		tick := time.NewTicker(30 * time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				fmt.Fprintf(progress, "  still building %s, %s\n", e.Name, time.Since(start).Round(time.Second))
-			}
-		}
-	}()
-	out, err := e.goCommand(ctx, e.arguments(part)...).CombinedOutput()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return fmt.Errorf("build engine %s %s: %w\n%s\nretry with `make up`: what is built is kept", e.Name, e.Version, err, lastLines(out, 15))
-	}
-	if err := os.Chmod(part, 0o755); err != nil {
-		return err
-	}
-	if err := os.Rename(part, e.Bin); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("keep engine %s: %w", e.Name, err)
-	}
-	fmt.Fprintf(progress, "  built %s in %s\n", e.Name, time.Since(start).Round(time.Second))
-	return nil
-}
-
-func (e *Engine) arguments(out string) []string {
-	ldflags := "-s -w"
-	if e.recipe.stamp != nil {
-		ldflags += " " + e.recipe.stamp(e.Version)
-	}
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", out + string(filepath.Separator)}
-	if e.recipe.tags != "" {
-		args = append(args, "-tags", e.recipe.tags)
-	}
-	return append(args, "tool")
-}
-
-func (e *Engine) goCommand(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = e.Dir
-	cgo := "CGO_ENABLED=0"
-	if e.recipe.cgo {
-		cgo = "CGO_ENABLED=1"
-	}
-	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", "GOFLAGS=")
-	return cmd
-}
-
-func lastLines(out []byte, n int) string {
-	lines := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return strings.Join(lines, "\n")
 }

@@ -1,0 +1,283 @@
+package engines
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// fake is an engine of two programs whose upstream module lies beside it.
+var fake = []recipe{{name: "fake", module: "example.com/upstream/v2", stamp: func(v string) string { return "-X main.version=" + v }}}
+
+const source = "package main\n\nvar version = \"unset\"\n\nfunc main() { println(version) }\n"
+
+// write makes a file below dir, and its folders.
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newPins(t *testing.T) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	write(t, root, "fake/go.mod", `module example.com/pins
+
+go 1.26
+
+tool (
+	example.com/upstream/v2/cmd/helper
+	example.com/upstream/v2
+)
+
+require example.com/upstream/v2 v2.3.4
+
+replace example.com/upstream/v2 => ./upstream
+`)
+	write(t, root, "fake/go.sum", "")
+	write(t, root, "fake/upstream/go.mod", "module example.com/upstream/v2\n\ngo 1.26\n")
+	write(t, root, "fake/upstream/main.go", source)
+	write(t, root, "fake/upstream/cmd/helper/main.go", source)
+	return root
+}
+
+func loadFake(t *testing.T, root, cache string) Set {
+	t.Helper()
+	set, err := load(root, cache, fake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func listed(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// What this repository pins is complete.
+func TestLoad(t *testing.T) {
+	set, err := Load("../../../engines", "/cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders, err := filepath.Glob("../../../engines/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set) != len(folders) {
+		t.Errorf("%d engines from the folders %q", len(set), folders)
+	}
+	if set.Built() {
+		t.Error("an empty cache holds every engine")
+	}
+}
+
+func TestLoadSaysWhatToMend(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(t *testing.T, root string)
+		want  string
+	}{
+		"no folder": {func(t *testing.T, root string) {
+			if err := os.RemoveAll(filepath.Join(root, "fake")); err != nil {
+				t.Fatal(err)
+			}
+		}, "read the pins of fake"},
+		"no checksums": {func(t *testing.T, root string) {
+			if err := os.Remove(filepath.Join(root, "fake/go.sum")); err != nil {
+				t.Fatal(err)
+			}
+		}, "fake/go.sum: no such file or directory: restore it with git"},
+		"another module": {func(t *testing.T, root string) {
+			write(t, root, "fake/go.mod", "module example.com/pins\n\ntool example.com/upstream/v2\n")
+		}, "fake/go.mod does not require example.com/upstream/v2: add it with `go get`"},
+		"no programs": {func(t *testing.T, root string) {
+			write(t, root, "fake/go.mod", "module example.com/pins\n\nrequire example.com/upstream/v2 v2.3.4\n")
+		}, "fake: no tool directive: name the programs with `go get -tool`"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := newPins(t)
+			test.spoil(t, root)
+			if _, err := load(root, t.TempDir(), fake); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v does not say %q", err, test.want)
+			}
+		})
+	}
+}
+
+// A build is reused only for the same pins, settings and toolchain.
+func TestKey(t *testing.T) {
+	root := newPins(t)
+	keys := []string{}
+	add := func(toolchain string, recipes []recipe) {
+		t.Helper()
+		set, err := load(root, "", recipes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := set["fake"].key(toolchain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	tagged := slices.Clone(fake)
+	tagged[0].tags = "netgo"
+
+	add("go1.26.1", fake)
+	add("go1.26.2", fake)
+	add("go1.26.1", tagged)
+	write(t, root, "fake/go.sum", "example.com/other v1.0.0 h1:00\n")
+	add("go1.26.1", fake)
+	pins, err := os.ReadFile(filepath.Join(root, "fake/go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, root, "fake/go.mod", strings.ReplaceAll(string(pins), "v2.3.4", "v2.3.5"))
+	add("go1.26.1", fake)
+	slices.Sort(keys)
+	if distinct := slices.Compact(slices.Clone(keys)); len(distinct) != 5 {
+		t.Errorf("five different builds have the keys %q", keys)
+	}
+}
+
+func TestBuild(t *testing.T) {
+	root, cache := newPins(t), t.TempDir()
+	build := func(wantProgress ...string) {
+		t.Helper()
+		set := loadFake(t, root, cache)
+		var progress bytes.Buffer
+		if err := set.build(t.Context(), fake, &progress); err != nil {
+			t.Fatal(err)
+		}
+		said := strings.Split(strings.TrimSuffix(progress.String(), "\n"), "\n")
+		if len(said) != len(wantProgress) {
+			t.Errorf("progress %q, want %q", said, wantProgress)
+		}
+		for i := range min(len(said), len(wantProgress)) {
+			if !strings.HasPrefix(said[i], wantProgress[i]) {
+				t.Errorf("progress %q, want %q", said, wantProgress)
+			}
+		}
+		if e := set["fake"]; !e.Built() || !slices.Equal(listed(t, cache), []string{filepath.Base(e.Bin)}) {
+			t.Errorf("built: %t; the cache holds %q", e.Built(), listed(t, cache))
+		}
+	}
+	// The second is named as go build names it, without the version.
+	build("building fake v2.3.4 (2 programs)", "  built fake in ")
+	set := loadFake(t, root, cache)
+	for _, program := range []string{"helper", "upstream"} {
+		out, err := exec.Command(set["fake"].Program(program)).CombinedOutput()
+		if err != nil || string(out) != "v2.3.4\n" {
+			t.Errorf("%s says %q, %v", program, out, err)
+		}
+	}
+	build("")
+
+	// A killed build left a folder, and something took a program away.
+	write(t, cache, "part-fake-1/helper", "half")
+	if err := os.Remove(set["fake"].Program("helper")); err != nil {
+		t.Fatal(err)
+	}
+	if set.Built() {
+		t.Error("an engine that lacks a program counts as built")
+	}
+	build("building fake v2.3.4 (2 programs)", "  built fake in ")
+	if err := os.Truncate(set["fake"].Program("upstream"), 0); err != nil {
+		t.Fatal(err)
+	}
+	build("building fake v2.3.4 (2 programs)", "  built fake in ")
+}
+
+func TestFailedBuild(t *testing.T) {
+	root, cache := newPins(t), t.TempDir()
+	write(t, root, "fake/upstream/main.go", source+"\nvar _ = undefinedName\n")
+	err := loadFake(t, root, cache).build(t.Context(), fake, &bytes.Buffer{})
+	for _, want := range []string{"build engine fake v2.3.4", "main.go:7:9: undefined: undefinedName", "retry with `make up`"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	if left := listed(t, cache); len(left) > 0 {
+		t.Errorf("the cache holds %q", left)
+	}
+}
+
+// An interrupted build ends its compilers, and the cache is as before.
+func TestCancelledBuild(t *testing.T) {
+	root, cache, programs := newPins(t), t.TempDir(), t.TempDir()
+	write(t, programs, "go", "#!/bin/sh\nsleep 60 &\necho $! >"+programs+"/compiler\nwait\n")
+	if err := os.Chmod(filepath.Join(programs, "go"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	set := loadFake(t, root, cache)
+	t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for !exists(filepath.Join(programs, "compiler")) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		cancel()
+	}()
+	start := time.Now()
+	err := set.build(ctx, fake, &bytes.Buffer{})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "build engine fake") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it went on for %s", took)
+	}
+	if left := listed(t, cache); len(left) > 0 {
+		t.Errorf("the cache holds %q", left)
+	}
+}
+
+func exists(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Size() > 0
+}
+
+// Two builds in one cache would remove each other's folders.
+func TestOneBuildAtATime(t *testing.T) {
+	root, cache := newPins(t), t.TempDir()
+	other, err := os.Open(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	write(t, cache, "part-fake-1/helper", "the other's")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	var progress bytes.Buffer
+	if err := loadFake(t, root, cache).build(ctx, fake, &progress); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if progress.String() != "waiting for another command, which builds engines\n" || len(listed(t, cache)) != 1 {
+		t.Errorf("progress %q; the cache holds %q", &progress, listed(t, cache))
+	}
+}
