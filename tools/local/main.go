@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command local runs the whole system on this machine: real Kubernetes, Flux
 // and KEDA, a local AWS, the producer and the consumers.
 package main

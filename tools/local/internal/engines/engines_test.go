@@ -208,7 +208,9 @@ func TestBuild(t *testing.T) {
 	if err := os.Truncate(set["fake"].Program("upstream"), 0); err != nil {
 		t.Fatal(err)
 	}
-	build("building fake v2.3.4 (2 programs)", "  built fake in ")
+	if set.Built() {
+		t.Error("an engine with an empty program counts as built")
+	}
 }
 
 func TestFailedBuild(t *testing.T) {

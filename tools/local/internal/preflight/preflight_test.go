@@ -1,0 +1,115 @@
+package preflight
+
+import (
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+// fit is a machine on which nothing is in the way.
+func fit() machine {
+	return machine{
+		root: true, capabilities: 1<<41 - 1, has: func(string) bool { return true }, libseccomp: true,
+		folder: "/root/.cache/sales-events-local", free: 20 << 30,
+		routes: []route{to("0.0.0.0/0", "eth0"), to("192.0.2.0/24", "eth0"), to("127.0.0.0/8", "lo")},
+	}
+}
+
+func to(cidr, link string) route {
+	_, network, err := net.ParseCIDR(cidr)
+	if err != nil {
+		panic(err)
+	}
+	return route{network: network, link: link}
+}
+
+// without has every program but those.
+func without(programs ...string) func(string) bool {
+	return func(program string) bool { return !slices.Contains(programs, program) }
+}
+
+func TestObstacles(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(*machine)
+		built bool
+		want  []string
+	}{
+		"nothing": {func(*machine) {}, false, nil},
+		"not root": {func(m *machine) { m.root, m.capabilities = false, 0 }, false, []string{
+			"not root: containers and network namespaces need it; run with sudo",
+		}},
+		"root of a container": {func(m *machine) { m.capabilities &^= 1<<12 | 1<<21 }, false, []string{
+			"root without CAP_SYS_ADMIN, CAP_NET_ADMIN: run outside the container, or run the container privileged",
+		}},
+		"a bare machine, all at once": {func(m *machine) { m.has, m.libseccomp = func(string) bool { return false }, false }, false, []string{
+			"git is not in PATH: apt-get install git",
+			"go is not in PATH: install Go 1.26, see https://go.dev/doc/install",
+			"neither nft nor iptables is in PATH: apt-get install nftables",
+			"no C compiler, which runc needs: apt-get install gcc",
+			"libseccomp's headers are missing, which runc needs: apt-get install libseccomp-dev pkg-config",
+		}},
+		"iptables and cc will do":       {func(m *machine) { m.has = without("nft", "gcc") }, false, nil},
+		"built engines need no builder": {func(m *machine) { m.has, m.libseccomp = without("gcc", "cc"), false }, true, nil},
+		"disk too small to build": {func(m *machine) { m.free = 11<<30 + 1<<29 }, false, []string{
+			"11.5 GB free at /root/.cache/sales-events-local, 12 GB needed: free some, or set XDG_CACHE_HOME to a larger disk",
+		}},
+		"disk large enough for what is built": {func(m *machine) { m.free = 11 << 30 }, true, nil},
+		"disk too small for what is built": {func(m *machine) { m.free = 1 << 30 }, true, []string{
+			"1.0 GB free at /root/.cache/sales-events-local, 3 GB needed: free some, or set XDG_CACHE_HOME to a larger disk",
+		}},
+		"networks in use": {func(m *machine) {
+			m.routes = append(m.routes, to("10.45.0.9/32", "lo"), to("10.46.7.0/24", "docker0"), to("10.46.7.1/32", "docker0"), to("10.0.0.0/8", "tun0"))
+		}, true, []string{
+			"the local cluster's network 10.45.0.0/24 is in use here: lo leads to 10.45.0.9/32; end what uses it",
+			"the local cluster's network 10.46.0.0/16 is in use here: docker0 leads to 10.46.7.0/24; end what uses it",
+			"the local cluster's network 10.47.0.0/30 is in use here: tun0 leads to 10.0.0.0/8; end what uses it",
+		}},
+		"a VPN's halves of everything": {func(m *machine) {
+			m.routes = append(m.routes, to("0.0.0.0/1", "tun0"), to("128.0.0.0/1", "tun0"))
+		}, true, nil},
+		"another user's cluster": {func(m *machine) {
+			for _, cidr := range []string{"10.45.0.0/24", "10.46.0.0/16", "10.47.0.0/30"} {
+				r := to(cidr, layout.HostLink)
+				r.alias = "/home/ann/.cache/sales-events-local"
+				m.routes = append(m.routes, r)
+			}
+		}, true, []string{
+			"another local cluster runs on this machine, from the cache folder /home/ann/.cache/sales-events-local: end it first, `make down` as who started it",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := fit()
+			test.spoil(&m)
+			var got []string
+			for _, err := range m.obstacles(test.built) {
+				got = append(got, err.Error())
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(test.want, "\n     "))
+			}
+		})
+	}
+}
+
+// The machine's own addresses count: they are in another table than its
+// routes. The cache folder need not exist, and is not made.
+func TestLook(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "not", "there")
+	m, err := look(layout.Paths{Cache: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.free == 0 {
+		t.Error("no free space where the test's files are")
+	}
+	if found, err := filepath.Glob(filepath.Dir(cache)); len(found) > 0 || err != nil {
+		t.Errorf("made %v: %v", found, err)
+	}
+	if !slices.ContainsFunc(m.routes, func(r route) bool { return r.link == "lo" && r.network.String() == "127.0.0.1/32" }) {
+		t.Errorf("the machine's own address is not among the routes %v", m.routes)
+	}
+}
