@@ -9,10 +9,16 @@ FLAGS ?=
 LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 
-.PHONY: help demo up down status reconcile test e2e lint
+.PHONY: help demo up down status reconcile test e2e lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo up down status reconcile test e2e lint: | go
+
+# go says what is wrong, but not what to do; sudo often hides it.
+go:
+	@go list -m >/dev/null || { echo 'error: this needs Go 1.26 in PATH: see https://go.dev/doc/install; under sudo, pass yours on: sudo env PATH="$$PATH" make' >&2; exit 2; }
 
 demo: ## the whole system on this machine, a burst of BURST messages, the verdict (root)
 	$(LOCAL) demo --burst=$(BURST) $(FLAGS)

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +63,7 @@ func TestLifecycle(t *testing.T) {
 	}
 	makeTarget(t, "down")
 	before := machine(t, paths)
+	takePorts(t)
 
 	makeTarget(t, "up")
 	p, ok := cluster.Running(paths)
@@ -89,6 +92,22 @@ func TestLifecycle(t *testing.T) {
 	}
 	if left, _ := filepath.Glob("/sys/fs/cgroup/*/k8s.io/*/cgroup.procs"); len(left) > 0 {
 		t.Errorf("make down left cgroups, such as %s", left[0])
+	}
+}
+
+// takePorts has the machine use the ports that the cluster uses inside, as
+// another Kubernetes would: they must not meet.
+func takePorts(t *testing.T) {
+	t.Helper()
+	for _, port := range []string{"2379", "3000", "5000", "6443", "10250", "10256"} {
+		listener, err := net.Listen("tcp", ":"+port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue // so much the better
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { listener.Close() })
 	}
 }
 

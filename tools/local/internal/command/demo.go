@@ -25,6 +25,13 @@ func newDemo() *cobra.Command {
 			if burst < 1 {
 				return usageError{fmt.Errorf("--burst=%d: must be at least 1", burst)}
 			}
+			if err := errors.Join(positive("timeout", opts.timeout), positive("demo-timeout", timeout)); err != nil {
+				return err
+			}
+			// Not after minutes, when the report is there to be written.
+			if err := os.MkdirAll(report, 0o755); err != nil {
+				return usageError{fmt.Errorf("--report: %w", err)}
+			}
 			env, err := newEnvironment(cmd.OutOrStdout())
 			if err != nil {
 				return err

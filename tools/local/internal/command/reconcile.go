@@ -17,6 +17,9 @@ func newReconcile() *cobra.Command {
 		Short: "Ask Flux to pull and apply now, and wait until everything is ready",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := positive("timeout", timeout); err != nil {
+				return err
+			}
 			env, err := newEnvironment(cmd.OutOrStdout())
 			if err != nil {
 				return err

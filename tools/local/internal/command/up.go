@@ -41,6 +41,14 @@ func (o *upOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 4*time.Minute, "how long the cluster may take to become ready, without building")
 }
 
+// positive refuses a duration in which nothing can happen.
+func positive(flag string, d time.Duration) error {
+	if d <= 0 {
+		return usageError{fmt.Errorf("--%s=%s: must be longer than 0s", flag, d)}
+	}
+	return nil
+}
+
 func newUp() *cobra.Command {
 	var opts upOptions
 	cmd := &cobra.Command{
@@ -48,6 +56,9 @@ func newUp() *cobra.Command {
 		Short: "Start the cluster, push this repository to its Git server and wait until Flux has applied it",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := positive("timeout", opts.timeout); err != nil {
+				return err
+			}
 			env, err := newEnvironment(cmd.OutOrStdout())
 			if err != nil {
 				return err
