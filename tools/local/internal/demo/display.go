@@ -13,16 +13,20 @@ const (
 	barWidth = 40
 )
 
-// display shows samples: on a terminal a table of the last changes and a bar,
-// redrawn in place, elsewhere a line per change.
+// display shows samples: elsewhere than on a terminal a line per change, there
+// a table that is redrawn in place, with a row for each scale that the
+// consumers were at, the present counts, and a bar of what is done.
 type display struct {
 	out      io.Writer
 	terminal bool
 	last     string
-	lines    []string
+	scale    scale
+	scales   []string
 	// drawn is how many lines the next drawing has to take back.
 	drawn int
 }
+
+type scale struct{ wanted, ready int32 }
 
 func newDisplay(out io.Writer, terminal bool) *display {
 	d := &display{out: out, terminal: terminal}
@@ -35,32 +39,35 @@ func newDisplay(out io.Writer, terminal bool) *display {
 // show shows a sample of a run that sends burst messages.
 func (d *display) show(s Sample, burst int) {
 	counts := fmt.Sprintf("%7d  %9d  %7d  %6d  %5d  %7d  %13d", s.Visible, s.InFlight, s.Delayed, s.Desired, s.Ready, s.Stored, s.DeadLettered)
-	changed := counts != d.last
 	line := fmt.Sprintf("%6.0fs  %s", s.Seconds, counts)
-	d.last = counts
-	switch {
-	case !d.terminal && changed:
+	if d.terminal {
+		d.draw(line, s, burst)
+	} else if counts != d.last {
 		fmt.Fprintln(d.out, line)
-	case d.terminal && changed:
-		d.lines = append(d.lines, line)
-		d.lines = d.lines[max(0, len(d.lines)-rows):]
-		d.draw(s, burst)
-	case d.terminal:
-		d.draw(s, burst)
 	}
+	d.last = counts
 }
 
-func (d *display) draw(s Sample, burst int) {
+func (d *display) draw(line string, s Sample, burst int) {
+	lines := append([]string{header}, d.scales...)
+	if now := (scale{s.Desired, s.Ready}); d.last == "" || now != d.scale {
+		d.scale = now
+		d.scales = append(d.scales, line)
+		d.scales = d.scales[max(0, len(d.scales)-rows):]
+	}
+	filled := min(barWidth, barWidth*(s.Stored+s.DeadLettered)/max(1, burst))
+	lines = append(lines, line, fmt.Sprintf("%8s[%s%s]", "", strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled)))
+
 	var b strings.Builder
+	// A row that a narrow terminal wraps could not be taken back.
+	b.WriteString("\x1b[?7l")
 	if d.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", d.drawn)
 	}
-	filled := min(barWidth, barWidth*(s.Stored+s.DeadLettered)/max(1, burst))
-	lines := append([]string{header}, d.lines...)
-	lines = append(lines, fmt.Sprintf("%6.0fs  [%s%s] %d ready", s.Seconds, strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), s.Ready))
 	for _, line := range lines {
 		fmt.Fprintln(&b, line)
 	}
+	b.WriteString("\x1b[?7h")
 	d.drawn = len(lines)
 	// In one write, so that the table does not flicker.
 	_, _ = io.WriteString(d.out, b.String())

@@ -103,6 +103,8 @@ func TestDisplay(t *testing.T) {
 		{Desired: 1, Ready: 1},
 		{Seconds: 1, Desired: 1, Ready: 1},
 		{Seconds: 2, Visible: 1234, InFlight: 5, Delayed: 10, Desired: 30, Ready: 12, Stored: 600, DeadLettered: 150},
+		{Seconds: 3, Visible: 1000, InFlight: 60, Desired: 30, Ready: 12, Stored: 700, DeadLettered: 152},
+		{Seconds: 4, Visible: 900, InFlight: 150, Desired: 30, Ready: 30, Stored: 800, DeadLettered: 155},
 	}
 	for name, terminal := range map[string]bool{"pipe": false, "terminal": true} {
 		var out bytes.Buffer
@@ -112,7 +114,7 @@ func TestDisplay(t *testing.T) {
 		}
 		golden(t, "display-"+name+".txt", out.Bytes())
 		for _, line := range strings.Split(out.String(), "\n") {
-			if len(strings.TrimLeft(line, "\x1b[0123456789AJ")) > 80 {
+			if len(strings.TrimLeft(line, "\x1b[?0123456789AJhl")) > 80 {
 				t.Errorf("%s: wider than 80 columns: %q", name, line)
 			}
 		}
@@ -120,7 +122,7 @@ func TestDisplay(t *testing.T) {
 	var out bytes.Buffer
 	d := newDisplay(&out, true)
 	for i := range 100 {
-		d.show(Sample{Seconds: float64(i), Visible: i}, 100)
+		d.show(Sample{Seconds: float64(i), Desired: int32(i)}, 100)
 		if d.drawn > 24 {
 			t.Fatalf("%d lines do not fit on one screen", d.drawn)
 		}
