@@ -18,6 +18,9 @@ import (
 // uncommitted and untracked files. The push is forced: what is on the machine
 // wins.
 func Push(ctx context.Context, root, url string, worktree bool) error {
+	if _, err := git(ctx, root, nil, "rev-parse", "--git-dir"); err != nil {
+		return fmt.Errorf("%s is no checkout that git can read: %w: clone the repository, as who runs this", root, err)
+	}
 	revision := "HEAD"
 	if worktree {
 		commit, err := commitWorkTree(ctx, root)
@@ -30,7 +33,8 @@ func Push(ctx context.Context, root, url string, worktree bool) error {
 		return fmt.Errorf("%s has no commit to push: commit first, or push the working tree with --worktree", root)
 	}
 	// An empty proxy setting: the address is on this machine's own bridge.
-	if _, err := git(ctx, root, nil, "-c", "http.proxy=", "push", "--quiet", "--force", url, revision+":refs/heads/main"); err != nil {
+	noProxy := []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.proxy", "GIT_CONFIG_VALUE_0="}
+	if _, err := git(ctx, root, noProxy, "push", "--quiet", "--force", url, revision+":refs/heads/main"); err != nil {
 		return fmt.Errorf("push to the local Git server: %w", err)
 	}
 	return nil

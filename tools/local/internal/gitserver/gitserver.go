@@ -44,6 +44,8 @@ func InitBare(ctx context.Context, root, name string) error {
 	for _, args := range [][]string{
 		{"init", "--quiet", "--bare", "--initial-branch=main", dir},
 		{"--git-dir", dir, "config", "http.receivepack", "true"},
+		// A shallow clone, as CI makes one, may be pushed too.
+		{"--git-dir", dir, "config", "receive.shallowUpdate", "true"},
 	} {
 		if _, err := git(ctx, nil, args...); err != nil {
 			return fmt.Errorf("make the repository %s: %w", name, err)

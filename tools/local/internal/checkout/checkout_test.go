@@ -1,0 +1,155 @@
+package checkout
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/gitserver"
+)
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func run(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	out, err := git(t.Context(), dir, nil, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// newServer serves an empty repository, as the cluster does.
+func newServer(t *testing.T) (url, dir string) {
+	t.Helper()
+	root := t.TempDir()
+	if err := gitserver.InitBare(t.Context(), root, "r.git"); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gitserver.Handler(root))
+	t.Cleanup(server.Close)
+	return server.URL + "/r.git", filepath.Join(root, "r.git")
+}
+
+// newCheckout has the committed file a, changed since, and an untracked b.
+func newCheckout(t *testing.T) string {
+	t.Helper()
+	// The user's own settings must not matter.
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+	dir := t.TempDir()
+	run(t, dir, "init", "--quiet", "--initial-branch=work")
+	write(t, dir, "a", "committed")
+	write(t, dir, ".gitignore", "ignored\n")
+	run(t, dir, "add", ".")
+	run(t, dir, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--message=one")
+	write(t, dir, "a", "changed")
+	write(t, dir, "b", "untracked")
+	write(t, dir, "ignored", "stays here")
+	return dir
+}
+
+func TestPushHead(t *testing.T) {
+	dir := newCheckout(t)
+	url, server := newServer(t)
+	for range 2 {
+		if err := Push(t.Context(), dir, url, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := run(t, server, "rev-parse", "main"), run(t, dir, "rev-parse", "HEAD"); got != want {
+		t.Errorf("main is %s, want HEAD, %s", got, want)
+	}
+	// What is on the machine wins over what was pushed before.
+	run(t, dir, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--amend", "--message=other")
+	if err := Push(t.Context(), dir, url, false); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := run(t, server, "rev-parse", "main"), run(t, dir, "rev-parse", "HEAD"); got != want {
+		t.Errorf("main is %s, want the amended %s", got, want)
+	}
+}
+
+// The working tree is pushed as it is, and nothing of it is touched, the
+// index included.
+func TestPushWorkTree(t *testing.T) {
+	dir := newCheckout(t)
+	url, server := newServer(t)
+	head, status := run(t, dir, "rev-parse", "HEAD"), run(t, dir, "status", "--porcelain")
+	if err := Push(t.Context(), dir, url, true); err != nil {
+		t.Fatal(err)
+	}
+	if files := run(t, server, "ls-tree", "--name-only", "main"); files != ".gitignore\na\nb" {
+		t.Errorf("pushed the files %q", files)
+	}
+	if a := run(t, server, "show", "main:a"); a != "changed" {
+		t.Errorf("pushed a as %q", a)
+	}
+	if parent := run(t, server, "rev-parse", "main^"); parent != head {
+		t.Errorf("the commit's parent is %s, want HEAD, %s", parent, head)
+	}
+	if now := run(t, dir, "rev-parse", "HEAD"); now != head {
+		t.Errorf("HEAD has moved from %s to %s", head, now)
+	}
+	if now := run(t, dir, "status", "--porcelain"); now != status {
+		t.Errorf("status was %q, is %q", status, now)
+	}
+}
+
+// CI clones one commit only.
+func TestPushShallowClone(t *testing.T) {
+	origin := newCheckout(t)
+	run(t, origin, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message=two")
+	dir := filepath.Join(t.TempDir(), "clone")
+	run(t, origin, "clone", "--quiet", "--depth=1", "file://"+origin, dir)
+	url, server := newServer(t)
+	if err := Push(t.Context(), dir, url, false); err != nil {
+		t.Fatal(err)
+	}
+	clone := filepath.Join(t.TempDir(), "again")
+	run(t, server, "clone", "--quiet", "--depth=1", "--branch=main", url, clone)
+	if got, want := run(t, clone, "rev-parse", "HEAD"), run(t, dir, "rev-parse", "HEAD"); got != want {
+		t.Errorf("a clone of it is at %s, want %s", got, want)
+	}
+}
+
+func TestPushSaysWhatToMend(t *testing.T) {
+	url, _ := newServer(t)
+	t.Setenv("GIT_CEILING_DIRECTORIES", os.TempDir())
+	empty := t.TempDir()
+	run(t, empty, "init", "--quiet")
+	for name, test := range map[string]struct {
+		dir, url string
+		want     string
+	}{
+		"no repository": {t.TempDir(), url, "is no checkout that git can read: git rev-parse: exit status 128: fatal: not a git repository"},
+		"no commit":     {empty, url, "has no commit to push: commit first, or push the working tree with --worktree"},
+		"no server":     {newCheckout(t), url + "/absent", "push to the local Git server: git push: exit status 128: fatal: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := Push(t.Context(), test.dir, test.url, false); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v does not say %q", err, test.want)
+			}
+		})
+	}
+}
+
+// A checkout without a commit can still be tried.
+func TestPushWorkTreeWithoutCommit(t *testing.T) {
+	dir := t.TempDir()
+	run(t, dir, "init", "--quiet")
+	write(t, dir, "a", "new")
+	url, server := newServer(t)
+	if err := Push(t.Context(), dir, url, true); err != nil {
+		t.Fatal(err)
+	}
+	if a := run(t, server, "show", "main:a"); a != "new" {
+		t.Errorf("pushed a as %q", a)
+	}
+}
