@@ -1,0 +1,142 @@
+package supervisor
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/pki"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor/config"
+)
+
+var options = Options{Programs: map[string]string{
+	"cni": "cni-1", "containerd": "containerd-1", "etcd": "etcd-1", "kubernetes": "kubernetes-1", "runc": "runc-1",
+}}
+
+func children() []child { return append(storeAndRuntime(options), clients(options)...) }
+
+// Every file that a program is told to read is written before it starts.
+func TestChildrenReadWhatIsWritten(t *testing.T) {
+	dir := t.TempDir()
+	if err := pki.Write(filepath.Join(dir, "pki")); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Write(filepath.Join(dir, "config"), config.Values{}); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, c := range children() {
+		said = append(said, c.args...)
+	}
+	for _, file := range []string{"kubelet.yaml", "kube-proxy.yaml", "containerd.toml"} {
+		data, err := os.ReadFile(filepath.Join(dir, "config", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, string(data))
+	}
+	named := regexp.MustCompile(layout.Inside+`/(pki|config)/[\w./-]+`).FindAllString(strings.Join(said, "\n"), -1)
+	if len(named) < 20 {
+		t.Fatalf("only %d files are named: %q", len(named), named)
+	}
+	for _, name := range named {
+		if _, err := os.Stat(filepath.Join(dir, strings.TrimPrefix(name, layout.Inside))); err != nil {
+			t.Errorf("%s is read and not written: %v", name, err)
+		}
+	}
+}
+
+// Every program that is started is one that its engine builds.
+func TestChildrenAreBuilt(t *testing.T) {
+	for _, c := range children() {
+		engine, _, _ := strings.Cut(path.Base(path.Dir(c.path)), "-")
+		p, err := pins.Read("../../../engines/" + engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The import path of etcd's ends with its major version.
+		if !slices.ContainsFunc(p.Programs, func(pkg string) bool { return slices.Contains(strings.Split(pkg, "/"), path.Base(c.path)) }) {
+			t.Errorf("%s runs %s, engine %s builds %q", c.name, path.Base(c.path), engine, p.Programs)
+		}
+	}
+}
+
+// What answers without asking who is there listens on the loopback, where no
+// pod and nobody on the machine is.
+func TestOnlyTheAPIServerIsReached(t *testing.T) {
+	checked := 0
+	for _, c := range children() {
+		for _, arg := range c.args {
+			flag, value, _ := strings.Cut(arg, "=")
+			if flag != "--bind-address" && !strings.HasPrefix(flag, "--listen-") {
+				continue
+			}
+			checked++
+			host := strings.Split(strings.TrimPrefix(value, "http://"), ":")[0]
+			if c.name != "kube-apiserver" && host != "127.0.0.1" {
+				t.Errorf("%s listens on %s", c.name, value)
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("no program says where it listens")
+	}
+}
+
+// The cluster dies with the command that starts it, until that lets go.
+func TestTether(t *testing.T) {
+	for name, test := range map[string]struct {
+		said string
+		ends bool
+	}{"the command was killed": {"", true}, "the command let go": {"\n", false}} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			watchTether(strings.NewReader(test.said), cancel)
+			if ended := ctx.Err() != nil; ended != test.ends {
+				t.Errorf("ended: %t, want %t", ended, test.ends)
+			}
+			if test.ends && !strings.Contains(context.Cause(ctx).Error(), "ended before the cluster was up") {
+				t.Errorf("because %v", context.Cause(ctx))
+			}
+		})
+	}
+}
+
+// Run touches nothing outside namespaces of its own.
+func TestRunOutsideItsNamespaces(t *testing.T) {
+	if os.Getpid() == 1 {
+		t.Skip("this test is the first process of its namespace")
+	}
+	err := Run(t.Context(), Options{}, &bytes.Buffer{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err == nil || !strings.Contains(err.Error(), "start the cluster with `make up`") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The servers of the supervisor itself name the address that they cannot have.
+func TestServeOnATakenAddress(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	err = serve(ctx, "registry", taken.Addr().String(), nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err == nil || !strings.Contains(err.Error(), "serve registry: listen tcp "+taken.Addr().String()+": bind: address already in use") {
+		t.Errorf("error %v", err)
+	}
+}
