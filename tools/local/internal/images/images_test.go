@@ -1,0 +1,171 @@
+package images
+
+import (
+	"bytes"
+	"path"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	ssautils "github.com/fluxcd/pkg/ssa/utils"
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/coredns"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/flux"
+)
+
+const root = "../../../.."
+
+// container is what a manifest says of an image that it runs.
+type container struct{ image, command string }
+
+// The node can pull nothing but these images: each that a manifest of the
+// local cluster runs is among them, under the tag and the path that it names,
+// and none is made in vain.
+func TestSpecsAreWhatTheClusterRuns(t *testing.T) {
+	set, err := engines.Load(filepath.Join(root, "tools/engines"), "/cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs, err := Specs(root, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]image.Spec{}
+	for _, spec := range specs {
+		byName[spec.Name+":"+spec.Tag] = spec
+	}
+	used := map[string]bool{}
+	for _, c := range append(containers(t, set), container{image: Sandbox}) {
+		ref, err := name.ParseReference(c.image)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		key := ref.Context().RepositoryStr() + ":" + ref.Identifier()
+		spec, found := byName[key]
+		if !found {
+			t.Errorf("a manifest runs %s, which is not built", c.image)
+			continue
+		}
+		used[key] = true
+		if c.command != "" && c.command != spec.Entrypoint {
+			t.Errorf("a manifest runs %s in %s, whose program is %s", c.command, c.image, spec.Entrypoint)
+		}
+	}
+	for key := range byName {
+		if !used[key] {
+			t.Errorf("%s is built and no manifest runs it", key)
+		}
+	}
+}
+
+// Every program that is put into an image is one that its engine builds, and
+// every package of ours exists.
+func TestSpecsCanBeBuilt(t *testing.T) {
+	set, err := engines.Load(filepath.Join(root, "tools/engines"), "/cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs, err := Specs(root, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []string
+	for _, engine := range set {
+		for _, pkg := range engine.Programs {
+			programs = append(programs, engine.Program(path.Base(pkg)))
+		}
+	}
+	for _, spec := range specs {
+		if spec.Binary != "" && !slices.Contains(programs, spec.Binary) {
+			t.Errorf("%s holds %s, which no engine builds", spec.Name, spec.Binary)
+		}
+		if found, err := filepath.Glob(filepath.Join(spec.Dir, spec.Package, "*.go")); spec.Package != "" && len(found) == 0 {
+			t.Errorf("%s holds %s, which is no package: %v", spec.Name, spec.Package, err)
+		}
+	}
+}
+
+// containers are those of everything that the local cluster applies: by Flux,
+// and before it.
+func containers(t *testing.T, set engines.Set) []container {
+	t.Helper()
+	settings, err := config.Read(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendering, err := render.Run(t.Context(), render.Options{Root: root, Clusters: []string{"local"}, Config: settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rendering.Close()
+	var found []container
+	objects, err := ssautils.ReadObjects(bytes.NewReader(beforeFlux(t, set)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects {
+		found = append(found, containersOf(o.Object)...)
+	}
+	for _, cluster := range rendering.Clusters {
+		for _, failure := range cluster.Failures {
+			t.Error(failure.Message)
+		}
+		for _, unknown := range cluster.Unknowns {
+			t.Errorf("%s: %s", unknown.Object.Key(), unknown.Reason)
+		}
+		for _, o := range cluster.Objects() {
+			found = append(found, containersOf(o.Object)...)
+		}
+	}
+	return found
+}
+
+// beforeFlux is what up applies itself: DNS and Flux.
+func beforeFlux(t *testing.T, set engines.Set) []byte {
+	t.Helper()
+	options := flux.Options{KustomizeControllerVersion: set["flux"].Version}
+	var err error
+	if options.SourceControllerVersion, err = set["flux"].VersionOf("github.com/fluxcd/source-controller"); err != nil {
+		t.Fatal(err)
+	}
+	if options.SourceControllerDir, err = set["flux"].SourceOf(t.Context(), "github.com/fluxcd/source-controller"); err != nil {
+		t.Fatal(err)
+	}
+	if options.KustomizeControllerDir, err = set["flux"].SourceOf(t.Context(), "github.com/fluxcd/kustomize-controller"); err != nil {
+		t.Fatal(err)
+	}
+	controllers, err := flux.Build(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(coredns.Manifest(set["coredns"].Version), []byte("\n---\n"), controllers)
+}
+
+func containersOf(content any) []container {
+	var found []container
+	switch c := content.(type) {
+	case []any:
+		for _, item := range c {
+			found = append(found, containersOf(item)...)
+		}
+	case map[string]any:
+		if image, ok := c["image"].(string); ok {
+			command, _ := c["command"].([]any)
+			first := ""
+			if len(command) > 0 {
+				first, _ = command[0].(string)
+			}
+			found = append(found, container{image, first})
+		}
+		for _, item := range c {
+			found = append(found, containersOf(item)...)
+		}
+	}
+	return found
+}
