@@ -41,7 +41,7 @@ func machine(t *testing.T, paths layout.Paths) string {
 	return state.String()
 }
 
-func makeTarget(t *testing.T, args ...string) (string, time.Duration) {
+func makeTarget(t *testing.T, args ...string) {
 	t.Helper()
 	start := time.Now()
 	cmd := exec.Command("make", args...)
@@ -51,7 +51,6 @@ func makeTarget(t *testing.T, args ...string) (string, time.Duration) {
 		t.Fatalf("make %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	t.Logf("make %s: %s", strings.Join(args, " "), time.Since(start).Round(100*time.Millisecond))
-	return string(out), time.Since(start)
 }
 
 // A cluster that is killed leaves the machine as it was, the next one starts,

@@ -7,12 +7,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-func object(generation, observed int64, status, reason string) *unstructured.Unstructured {
+// object was last seen by its controller at generation 2.
+func object(generation int64, status, reason string) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"kind":     "Kustomization",
 		"metadata": map[string]any{"name": "apps", "namespace": "flux-system", "generation": generation},
 		"status": map[string]any{
-			"observedGeneration": observed,
+			"observedGeneration": int64(2),
 			"conditions":         []any{map[string]any{"type": "Ready", "status": status, "reason": reason, "message": "because"}},
 		},
 	}}
@@ -25,10 +26,10 @@ func TestEvaluate(t *testing.T) {
 		ready            bool
 		reason           string
 	}{
-		"ready":                       {object(2, 2, "True", "ReconciliationSucceeded"), "main@1", "main@1", true, "ReconciliationSucceeded: because"},
-		"failed":                      {object(2, 2, "False", "BuildFailed"), "main@1", "main@1", false, "BuildFailed: because"},
-		"the last change is not seen": {object(3, 2, "True", "ReconciliationSucceeded"), "main@1", "main@1", false, "has not seen the last change"},
-		"the source has moved on":     {object(2, 2, "True", "ReconciliationSucceeded"), "main@1", "main@2", false, "is at main@1, its source at main@2"},
+		"ready":                       {object(2, "True", "ReconciliationSucceeded"), "main@1", "main@1", true, "ReconciliationSucceeded: because"},
+		"failed":                      {object(2, "False", "BuildFailed"), "main@1", "main@1", false, "BuildFailed: because"},
+		"the last change is not seen": {object(3, "True", "ReconciliationSucceeded"), "main@1", "main@1", false, "has not seen the last change"},
+		"the source has moved on":     {object(2, "True", "ReconciliationSucceeded"), "main@1", "main@2", false, "is at main@1, its source at main@2"},
 		"nothing is known yet":        {&unstructured.Unstructured{Object: map[string]any{"kind": "Kustomization"}}, "", "", false, "not reconciled yet"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,8 @@ func TestPushThenClone(t *testing.T) {
 	defer server.Close()
 	write(t, work, "file", "content", 0o644)
 	for _, args := range [][]string{
-		{"-C", work, "init", "--quiet"}, {"-C", work, "add", "."},
+		{"-C", work, "init", "--quiet"},
+		{"-C", work, "add", "."},
 		{"-C", work, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--message=one"},
 		{"-C", work, "push", "--quiet", server.URL + "/r.git", "HEAD:main"},
 		{"clone", "--quiet", server.URL + "/r.git", filepath.Join(work, "clone")},

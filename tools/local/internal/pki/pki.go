@@ -38,8 +38,10 @@ type identity struct {
 // identities are named as Kubernetes' authorizers and bootstrap roles expect:
 // https://kubernetes.io/docs/setup/best-practices/certificates/
 var identities = []identity{
-	{file: "apiserver", name: "kube-apiserver", addresses: []string{layout.NodeAddress, layout.APIService, "127.0.0.1"},
-		dns: []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"}},
+	{
+		file: "apiserver", name: "kube-apiserver", addresses: []string{layout.NodeAddress, layout.APIService, "127.0.0.1"},
+		dns: []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"},
+	},
 	{file: "apiserver-kubelet-client", name: "kube-apiserver-kubelet-client", organization: "system:masters"},
 	{file: "front-proxy-client", name: "front-proxy-client"},
 	{file: "kubelet", name: "system:node:" + layout.NodeName, organization: "system:nodes", addresses: []string{layout.NodeAddress}, dns: []string{layout.NodeName}, kubeconfig: true},

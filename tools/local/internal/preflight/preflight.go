@@ -169,8 +169,12 @@ func (m machine) lackingCapabilities() []string {
 		name string
 		bit  uint
 	}{
-		{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN}, {"CAP_NET_ADMIN", unix.CAP_NET_ADMIN}, {"CAP_SYS_CHROOT", unix.CAP_SYS_CHROOT},
-		{"CAP_MKNOD", unix.CAP_MKNOD}, {"CAP_SETUID", unix.CAP_SETUID}, {"CAP_SYS_PTRACE", unix.CAP_SYS_PTRACE},
+		{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN},
+		{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN},
+		{"CAP_SYS_CHROOT", unix.CAP_SYS_CHROOT},
+		{"CAP_MKNOD", unix.CAP_MKNOD},
+		{"CAP_SETUID", unix.CAP_SETUID},
+		{"CAP_SYS_PTRACE", unix.CAP_SYS_PTRACE},
 	} {
 		if m.capabilities&(1<<c.bit) == 0 {
 			lacking = append(lacking, c.name)

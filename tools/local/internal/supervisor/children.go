@@ -157,11 +157,11 @@ func (r *runner) start(c child) error {
 	r.log.Info("started", "program", c.name, "pid", cmd.Process.Pid)
 	r.group.Go(func() error {
 		defer out.Close()
-		err := cmd.Wait()
+		_ = cmd.Wait()
 		if r.ctx.Err() != nil {
 			return r.ctx.Err()
 		}
-		return fmt.Errorf("%s ended (%v); its last lines:\n%s", c.name, err, tail(logFile, 8))
+		return fmt.Errorf("%s ended (%s); its last lines:\n%s", c.name, cmd.ProcessState, tail(logFile, 8))
 	})
 	return nil
 }

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -120,7 +119,7 @@ func TestRunOutsideItsNamespaces(t *testing.T) {
 	if os.Getpid() == 1 {
 		t.Skip("this test is the first process of its namespace")
 	}
-	err := Run(t.Context(), Options{}, &bytes.Buffer{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	err := Run(t.Context(), Options{}, &bytes.Buffer{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "start the cluster with `make up`") {
 		t.Errorf("error %v", err)
 	}
@@ -135,7 +134,7 @@ func TestServeOnATakenAddress(t *testing.T) {
 	defer taken.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	err = serve(ctx, "registry", taken.Addr().String(), nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	err = serve(ctx, "registry", taken.Addr().String(), nil, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "serve registry: listen tcp "+taken.Addr().String()+": bind: address already in use") {
 		t.Errorf("error %v", err)
 	}

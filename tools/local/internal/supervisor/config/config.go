@@ -31,14 +31,11 @@ type Values struct {
 	AppArmor bool
 }
 
-// The layout's constants, named for the templates.
-func (Values) Inside() string      { return layout.Inside }
-func (Values) Registry() string    { return layout.Registry }
-func (Values) Bridge() string      { return layout.Bridge }
-func (Values) PodCIDR() string     { return layout.PodCIDR }
-func (Values) NodeAddress() string { return layout.NodeAddress }
-func (Values) NodeName() string    { return layout.NodeName }
-func (Values) DNSService() string  { return layout.DNSService }
+// data is what the templates see: the values and the layout's constants.
+type data struct {
+	Values
+	Inside, Registry, Bridge, PodCIDR, NodeAddress, NodeName, DNSService string
+}
 
 // targets maps a template to its place below the configuration folder.
 var targets = map[string]string{
@@ -56,9 +53,13 @@ func Write(dir string, values Values) error {
 	if err != nil {
 		return fmt.Errorf("parse the configuration templates: %w", err)
 	}
+	seen := data{
+		Values: values, Inside: layout.Inside, Registry: layout.Registry, Bridge: layout.Bridge, PodCIDR: layout.PodCIDR,
+		NodeAddress: layout.NodeAddress, NodeName: layout.NodeName, DNSService: layout.DNSService,
+	}
 	for name, target := range targets {
 		var out bytes.Buffer
-		if err := parsed.ExecuteTemplate(&out, name, values); err != nil {
+		if err := parsed.ExecuteTemplate(&out, name, seen); err != nil {
 			return fmt.Errorf("render %s: %w", name, err)
 		}
 		if err := write(filepath.Join(dir, target), out.Bytes()); err != nil {
