@@ -227,24 +227,51 @@ func TestFailedBuild(t *testing.T) {
 	}
 }
 
+// TestMain lets this program stand in for go and for a compiler that go starts:
+// unlike a shell, both can be interrupted at every moment.
+func TestMain(m *testing.M) {
+	switch filepath.Base(os.Args[0]) {
+	case "go":
+		compiler := exec.Command(filepath.Join(filepath.Dir(os.Getenv("COMPILING")), "compile"))
+		compiler.Stdout = os.Stdout
+		if err := compiler.Run(); err != nil {
+			os.Exit(1)
+		}
+	case "compile":
+		if err := os.WriteFile(os.Getenv("COMPILING"), []byte("yes"), 0o644); err != nil {
+			os.Exit(1)
+		}
+		time.Sleep(time.Minute)
+	default:
+		os.Exit(m.Run())
+	}
+}
+
 // An interrupted build ends its compilers, and the cache is as before.
 func TestCancelledBuild(t *testing.T) {
 	root, cache, programs := newPins(t), t.TempDir(), t.TempDir()
-	write(t, programs, "go", "#!/bin/sh\nsleep 60 &\necho $! >"+programs+"/compiler\nwait\n")
-	if err := os.Chmod(filepath.Join(programs, "go"), 0o755); err != nil {
+	self, err := os.Executable()
+	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"go", "compile"} {
+		if err := os.Symlink(self, filepath.Join(programs, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compiling := filepath.Join(programs, "compiling")
+	t.Setenv("COMPILING", compiling)
 	set := loadFake(t, root, cache)
 	t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for !exists(filepath.Join(programs, "compiler")) {
+		for !exists(compiling) {
 			time.Sleep(5 * time.Millisecond)
 		}
 		cancel()
 	}()
 	start := time.Now()
-	err := set.build(ctx, fake, &bytes.Buffer{})
+	err = set.build(ctx, fake, &bytes.Buffer{})
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "build engine fake") {
 		t.Errorf("error %v", err)
 	}
