@@ -98,11 +98,17 @@ func (e *Engine) build(ctx context.Context, progress io.Writer) error {
 		return fmt.Errorf("make the build folder of engine %s: %w", e.Name, err)
 	}
 	defer os.RemoveAll(part)
+	bin, work := filepath.Join(part, "bin"), filepath.Join(part, "work")
+	for _, dir := range []string{bin, work} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
 
 	start := time.Now()
 	fmt.Fprintf(progress, "building %s %s (%d programs)\n", e.Name, e.Version, len(e.Programs))
 	stop := e.remind(progress, start)
-	out, err := e.goCommand(ctx, e.arguments(part)...).CombinedOutput()
+	out, err := e.goCommand(ctx, work, e.arguments(bin)...).CombinedOutput()
 	stop()
 	if ctx.Err() != nil {
 		return fmt.Errorf("build engine %s: %w", e.Name, context.Cause(ctx))
@@ -110,7 +116,7 @@ func (e *Engine) build(ctx context.Context, progress io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("build engine %s %s: %w\n%s\nretry with `make up`: what is built is kept", e.Name, e.Version, err, lastLines(out, 15))
 	}
-	if err := e.keep(part); err != nil {
+	if err := e.keep(bin); err != nil {
 		return fmt.Errorf("keep engine %s: %w", e.Name, err)
 	}
 	fmt.Fprintf(progress, "  built %s in %s\n", e.Name, time.Since(start).Round(time.Second))
@@ -136,14 +142,11 @@ func (e *Engine) remind(progress io.Writer, start time.Time) (stop func()) {
 }
 
 // keep moves a complete build into place, over one that lost a program.
-func (e *Engine) keep(part string) error {
-	if err := os.Chmod(part, 0o755); err != nil {
-		return err
-	}
+func (e *Engine) keep(bin string) error {
 	if err := os.RemoveAll(e.Bin); err != nil {
 		return err
 	}
-	return os.Rename(part, e.Bin)
+	return os.Rename(bin, e.Bin)
 }
 
 func (e *Engine) arguments(out string) []string {
@@ -158,17 +161,18 @@ func (e *Engine) arguments(out string) []string {
 	return append(args, "tool")
 }
 
-func (e *Engine) goCommand(ctx context.Context, args ...string) *exec.Cmd {
+// goCommand runs in the engine's module; an interrupted go leaves its temporary
+// files, which are in work for that reason.
+func (e *Engine) goCommand(ctx context.Context, work string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = e.Dir
 	cgo := "CGO_ENABLED=0"
 	if e.recipe.cgo {
 		cgo = "CGO_ENABLED=1"
 	}
-	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", "GOFLAGS=")
-	// The compilers are go's children: all are interrupted together, and go
-	// removes its own temporary files then. It also hears of this process's
-	// death.
+	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", "GOFLAGS=", "GOTMPDIR="+work)
+	// The compilers are go's children and are interrupted with it. It also
+	// hears of this process's death.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
