@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
 )
 
 // partial begins the name of a folder that a build is still writing to.
@@ -22,14 +24,14 @@ const partial = "part-"
 // with its time to progress. It removes what a killed build left. When ctx
 // ends, so does the compiler, and nothing of the unfinished build stays.
 func (s Set) Build(ctx context.Context, progress io.Writer) error {
-	return s.build(ctx, recipes, progress)
+	return s.build(ctx, recipe.All(), progress)
 }
 
-func (s Set) build(ctx context.Context, recipes []recipe, progress io.Writer) error {
+func (s Set) build(ctx context.Context, recipes []recipe.Recipe, progress io.Writer) error {
 	if s.Built() {
 		return nil
 	}
-	cache := filepath.Dir(s[recipes[0].name].Bin)
+	cache := filepath.Dir(s[recipes[0].Name].Bin)
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return fmt.Errorf("make the engine cache: %w", err)
 	}
@@ -42,7 +44,7 @@ func (s Set) build(ctx context.Context, recipes []recipe, progress io.Writer) er
 		return err
 	}
 	for _, r := range recipes {
-		if e := s[r.name]; !e.Built() {
+		if e := s[r.Name]; !e.Built() {
 			if err := e.build(ctx, progress); err != nil {
 				return err
 			}
@@ -150,13 +152,9 @@ func (e *Engine) keep(bin string) error {
 }
 
 func (e *Engine) arguments(out string) []string {
-	ldflags := "-s -w"
-	if e.recipe.stamp != nil {
-		ldflags += " " + e.recipe.stamp(e.Version)
-	}
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", out + string(filepath.Separator)}
-	if e.recipe.tags != "" {
-		args = append(args, "-tags", e.recipe.tags)
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", e.recipe.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)}
+	if e.recipe.Tags != "" {
+		args = append(args, "-tags", e.recipe.Tags)
 	}
 	return append(args, "tool")
 }
@@ -167,7 +165,7 @@ func (e *Engine) goCommand(ctx context.Context, work string, args ...string) *ex
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = e.Dir
 	cgo := "CGO_ENABLED=0"
-	if e.recipe.cgo {
+	if e.recipe.Cgo {
 		cgo = "CGO_ENABLED=1"
 	}
 	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", "GOFLAGS=", "GOTMPDIR="+work)

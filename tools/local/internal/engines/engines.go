@@ -19,11 +19,11 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"golang.org/x/mod/module"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
 )
 
 // Engine is one upstream project at its pin.
@@ -34,42 +34,7 @@ type Engine struct {
 	// Bin is the folder of the built programs, each named as go build names it.
 	Bin string
 
-	recipe recipe
-}
-
-// recipe is what a plain `go build` does not know of an engine.
-type recipe struct {
-	name   string // of its folder in tools/engines
-	module string
-	cgo    bool
-	tags   string
-	// stamp gives the linker flags that set the program's version.
-	stamp func(version string) string
-}
-
-// recipes are in the order of the builds. Small first: the first minutes show
-// that the machine is able to build.
-var recipes = []recipe{
-	// KEDA and Flux ask for the seccomp profile RuntimeDefault, which runc only
-	// knows with libseccomp; static, so that it runs in any mount namespace.
-	{name: "runc", module: "github.com/opencontainers/runc", cgo: true, tags: "seccomp netgo osusergo", stamp: func(string) string { return "-extldflags -static" }},
-	{name: "cni", module: "github.com/containernetworking/plugins"},
-	{name: "etcd", module: "go.etcd.io/etcd/server/v3"},
-	{name: "containerd", module: "github.com/containerd/containerd/v2", stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v }},
-	{name: "coredns", module: "github.com/coredns/coredns"},
-	{name: "flux", module: "github.com/fluxcd/kustomize-controller"},
-	{name: "keda", module: "github.com/kedacore/keda/v2", stamp: func(v string) string {
-		return "-X github.com/kedacore/keda/v2/version.Version=" + strings.TrimPrefix(v, "v")
-	}},
-	{name: "kubernetes", module: "k8s.io/kubernetes", stamp: kubernetesStamp},
-}
-
-// kubernetesStamp sets what the node and the API server report; without it
-// they show a template.
-func kubernetesStamp(version string) string {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	const pkg = "k8s.io/component-base/version."
-	return fmt.Sprintf("-X %sgitVersion=%s -X %sgitMajor=%s -X %sgitMinor=%s", pkg, version, pkg, parts[0], pkg, parts[1])
+	recipe recipe.Recipe
 }
 
 // Set is every engine by name.
@@ -78,28 +43,28 @@ type Set map[string]*Engine
 // Load reads the pins below root, the folder tools/engines, and says where
 // each engine's programs are or will be below cache. It builds nothing.
 func Load(root, cache string) (Set, error) {
-	return load(root, cache, recipes)
+	return load(root, cache, recipe.All())
 }
 
-func load(root, cache string, recipes []recipe) (Set, error) {
+func load(root, cache string, recipes []recipe.Recipe) (Set, error) {
 	set := Set{}
 	for _, r := range recipes {
-		e, err := loadOne(filepath.Join(root, r.name), cache, r)
+		e, err := loadOne(filepath.Join(root, r.Name), cache, r)
 		if err != nil {
 			return nil, err
 		}
-		set[r.name] = e
+		set[r.Name] = e
 	}
 	return set, nil
 }
 
-func loadOne(dir, cache string, r recipe) (*Engine, error) {
+func loadOne(dir, cache string, r recipe.Recipe) (*Engine, error) {
 	pinned, err := pins.Read(dir)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Pins: pinned, Module: r.module, recipe: r}
-	if e.Version, err = pinned.VersionOf(r.module); err != nil {
+	e := &Engine{Pins: pinned, Module: r.Module, recipe: r}
+	if e.Version, err = pinned.VersionOf(r.Module); err != nil {
 		return nil, err
 	}
 	if len(e.Programs) == 0 {

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
 )
 
 // fake is an engine of two programs whose upstream module lies beside it.
-var fake = []recipe{{name: "fake", module: "example.com/upstream/v2", stamp: func(v string) string { return "-X main.version=" + v }}}
+var fake = []recipe.Recipe{{Name: "fake", Module: "example.com/upstream/v2", Stamp: func(v string) string { return "-X main.version=" + v }}}
 
 const source = "package main\n\nvar version = \"unset\"\n\nfunc main() { println(version) }\n"
 
@@ -131,7 +133,7 @@ func TestLoadSaysWhatToMend(t *testing.T) {
 func TestKey(t *testing.T) {
 	root := newPins(t)
 	keys := []string{}
-	add := func(toolchain string, recipes []recipe) {
+	add := func(toolchain string, recipes []recipe.Recipe) {
 		t.Helper()
 		set, err := load(root, "", recipes)
 		if err != nil {
@@ -144,7 +146,7 @@ func TestKey(t *testing.T) {
 		keys = append(keys, key)
 	}
 	tagged := slices.Clone(fake)
-	tagged[0].tags = "netgo"
+	tagged[0].Tags = "netgo"
 
 	add("go1.26.1", fake)
 	add("go1.26.2", fake)
