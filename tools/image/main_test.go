@@ -1,89 +1,111 @@
 package main
 
 import (
-	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// program makes a small module to build and changes into it.
-func program(t *testing.T, source string) {
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"image": main, "inspect": inspect})
+}
+
+// The command as a process. Each script begins in a copy of testdata/module,
+// with an empty registry at $REGISTRY and one at $PRIVATE, for which the Docker
+// configuration in $WORK/docker has the password. The commands of its scripts:
+//
+//	exits 2 image …    fails unless the program ends with that exit code
+//	exec inspect …     prints what is in images, see inspect
+func TestScripts(t *testing.T) {
+	build := goEnvironment(t)
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: func(env *testscript.Env) error { return setup(env, build) },
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+func setup(env *testscript.Env, build []string) error {
+	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	open, private := serve(env, images), serve(env, withPassword(images))
+	env.Vars = append(env.Vars, build...)
+	env.Setenv("REGISTRY", open)
+	env.Setenv("PRIVATE", private)
+	for _, who := range []string{"AUTHOR", "COMMITTER"} {
+		env.Setenv("GIT_"+who+"_NAME", "test")
+		env.Setenv("GIT_"+who+"_EMAIL", "test@example.com")
+	}
+	docker := filepath.Join(env.WorkDir, "docker")
+	if err := os.Mkdir(docker, 0o755); err != nil {
+		return err
+	}
+	auth := base64.StdEncoding.EncodeToString([]byte("me:secret"))
+	config := fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, private, auth)
+	if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(config), 0o600); err != nil {
+		return err
+	}
+	env.Cd = filepath.Join(env.WorkDir, "module")
+	return os.CopyFS(env.Cd, os.DirFS("testdata/module"))
+}
+
+// serve returns the address.
+func serve(env *testscript.Env, handler http.Handler) string {
+	server := httptest.NewServer(handler)
+	env.Defer(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+func withPassword(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// goEnvironment lets the go command of a script use this machine's caches: a
+// script has no home folder.
+func goEnvironment(t *testing.T) []string {
 	t.Helper()
-	dir := t.TempDir()
-	for file, content := range map[string]string{"go.mod": "module example.com/p\n\ngo 1.26\n", "hello/main.go": source} {
-		path := filepath.Join(dir, file)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN"}
+	out, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Chdir(dir)
+	var vars []string
+	for i, value := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		vars = append(vars, names[i]+"="+value)
+	}
+	return vars
 }
 
-func TestPushesOneDigestPerSource(t *testing.T) {
-	program(t, "package main\n\nfunc main() { println(\"hello\") }\n")
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	defer server.Close()
-	host := strings.TrimPrefix(server.URL, "http://")
-	var lines []string
-	for range 2 {
-		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), []string{"--registry", host + "/x", "--tag", "v1", "--platform", "linux/amd64,linux/arm64", "--insecure", "./hello"}, &stdout, &stderr); code != 0 {
-			t.Fatalf("exit %d: %s", code, &stderr)
-		}
-		lines = append(lines, stdout.String())
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	if exit := (&exec.ExitError{}); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
 	}
-	if lines[0] != lines[1] || !regexp.MustCompile(`/x/hello@sha256:[0-9a-f]{64}\n$`).MatchString(lines[0]) {
-		t.Fatalf("two builds printed %q", lines)
-	}
-	ref, err := name.ParseReference(strings.TrimSpace(lines[0]), name.Insecure)
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := remote.Index(ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest, err := index.IndexManifest()
-	if err != nil || len(manifest.Manifests) != 2 || manifest.Manifests[1].Platform.Architecture != "arm64" {
-		t.Fatalf("index %+v, %v", manifest, err)
-	}
-	img, err := index.Image(manifest.Manifests[0].Digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := img.ConfigFile()
-	if err != nil || config.Config.User != "65532:65532" || config.Config.Entrypoint[0] != "/hello" {
-		t.Errorf("config %+v, %v", config, err)
-	}
-}
-
-func TestErrors(t *testing.T) {
-	program(t, "package main\n\nfunc main() { undefined() }\n")
-	for args, want := range map[string]struct {
-		code   int
-		stderr string
-	}{
-		"":                             {2, "name --registry"},
-		"--nope":                       {2, "flag provided but not defined: -nope"},
-		"--registry r.local/x ./hello": {1, "undefined: undefined"},
-		"--registry r.local/x --platform windows ./hello": {1, `platform "windows" is not OS/ARCHITECTURE`},
-	} {
-		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), strings.Fields(args), &stdout, &stderr); code != want.code || !strings.Contains(stderr.String(), want.stderr) {
-			t.Errorf("%q: exit %d, want %d with %q in:\n%s", args, code, want.code, want.stderr, &stderr)
-		}
+	if got != want {
+		ts.Fatalf("%s ended with exit code %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
 }

@@ -1,7 +1,8 @@
 // Package image builds OCI images of Go programs without Docker: one static
 // binary on an empty base, run by a numeric user, the same bytes for the same
-// input. tools/image is its command; tools/local builds the local cluster's
-// images with it.
+// input. It writes them to a registry, an OCI image layout or a tarball for
+// `docker load`. tools/image is its command; tools/local builds the local
+// cluster's images with it.
 //
 // It uses github.com/google/go-containerregistry and not
 // github.com/google/ko, which is built on it: ko decides the base image, the
@@ -10,25 +11,19 @@
 // and paths, and layers that are read from the file of the binary instead of
 // compressed copies in memory.
 //
-// The package knows nothing of clusters and manifests.
+// The package knows nothing of clusters, manifests and pins.
 package image
 
 import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -42,20 +37,22 @@ type Spec struct {
 	Name, Tag string
 	// Package is a Go main package, built in the module folder Dir.
 	Package, Dir string
+	// LinkerFlags replace "-s -w", which leaves out the symbol table.
+	LinkerFlags string
 	// Binary is a static program that is built already, instead of Package.
 	Binary string
 	// Entrypoint is the program's path in the image; empty means "/" and the
-	// program's file name.
+	// last element of Name.
 	Entrypoint string
 	// Labels are added to the configuration, see the OCI image specification's
 	// annotations for the well-known names.
 	Labels map[string]string
-	// Platforms, such as linux/arm64; empty means this machine's.
-	Platforms []string
+	// Platforms, see ParsePlatforms; empty means this machine's.
+	Platforms []v1.Platform
 }
 
 // Artifact is an image, or an index of one image per platform. Its layers are
-// read from the files that were built, so Close it when it is pushed.
+// read from the files that were built, so Close it when it is written.
 type Artifact struct {
 	Index v1.ImageIndex
 	Image v1.Image
@@ -83,48 +80,52 @@ func (a Artifact) Digest() (v1.Hash, error) {
 func Build(ctx context.Context, spec Spec) (Artifact, error) {
 	platforms := spec.Platforms
 	if len(platforms) == 0 {
-		platforms = []string{"linux/" + runtime.GOARCH}
+		platforms = []v1.Platform{native}
 	}
-	a := Artifact{}
-	if spec.Binary == "" {
-		dir, err := os.MkdirTemp("", "image-")
-		if err != nil {
-			return Artifact{}, err
+	if spec.Binary != "" {
+		if len(platforms) > 1 {
+			return Artifact{}, fmt.Errorf("image %s: %s is built already, for one platform and not for %d", spec.Name, spec.Binary, len(platforms))
 		}
-		a.dir = dir
-	} else if len(platforms) > 1 {
-		return Artifact{}, fmt.Errorf("image %s: a built binary has one platform, not %s", spec.Name, strings.Join(platforms, ", "))
+		img, err := assemble(spec, platforms[0], spec.Binary)
+		return Artifact{Image: img}, err
 	}
-	var addenda []mutate.IndexAddendum
-	for _, p := range platforms {
-		platform, err := v1.ParsePlatform(p)
-		if err != nil || platform.OS == "" || platform.Architecture == "" {
-			return a, fmt.Errorf("platform %q is not OS/ARCHITECTURE, such as linux/amd64", p)
-		}
-		img, err := buildOne(ctx, spec, *platform, a.dir)
-		if err != nil {
-			return a, err
-		}
-		a.Image = img
-		addenda = append(addenda, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: platform}})
+	dir, err := os.MkdirTemp("", "image-")
+	if err != nil {
+		return Artifact{}, err
 	}
-	if len(addenda) > 1 {
-		a.Image, a.Index = nil, mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), addenda...)
+	a, err := build(ctx, spec, platforms, dir)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return Artifact{}, err
 	}
 	return a, nil
 }
 
-func buildOne(ctx context.Context, spec Spec, platform v1.Platform, dir string) (v1.Image, error) {
-	binary := spec.Binary
-	if binary == "" {
-		var err error
-		if binary, err = compile(ctx, spec, platform, dir); err != nil {
-			return nil, err
+func build(ctx context.Context, spec Spec, platforms []v1.Platform, dir string) (Artifact, error) {
+	var addenda []mutate.IndexAddendum
+	for _, platform := range platforms {
+		binary, err := compile(ctx, spec, platform, dir)
+		if err != nil {
+			return Artifact{}, err
 		}
+		img, err := assemble(spec, platform, binary)
+		if err != nil {
+			return Artifact{}, err
+		}
+		addenda = append(addenda, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &platform}})
 	}
+	if len(addenda) == 1 {
+		return Artifact{Image: addenda[0].Add.(v1.Image), dir: dir}, nil
+	}
+	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), addenda...)
+	return Artifact{Index: index, dir: dir}, nil
+}
+
+// assemble makes the image of one program.
+func assemble(spec Spec, platform v1.Platform, binary string) (v1.Image, error) {
 	entrypoint := spec.Entrypoint
 	if entrypoint == "" {
-		entrypoint = "/" + filepath.Base(binary)
+		entrypoint = "/" + path.Base(spec.Name)
 	}
 	layer, err := fileLayer(binary, entrypoint)
 	if err != nil {
@@ -145,32 +146,4 @@ func buildOne(ctx context.Context, spec Spec, platform v1.Platform, dir string) 
 	config.Config.User = User
 	config.Config.Labels = spec.Labels
 	return mutate.ConfigFile(img, config)
-}
-
-func compile(ctx context.Context, spec Spec, platform v1.Platform, dir string) (string, error) {
-	out := filepath.Join(dir, platform.OS+"-"+platform.Architecture+platform.Variant, path.Base(spec.Package))
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, spec.Package)
-	cmd.Dir = spec.Dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOFLAGS=")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
-		return "", fmt.Errorf("compile %s for %s: %w\n%s", spec.Package, platform.String(), err, strings.Join(lines[max(0, len(lines)-15):], "\n"))
-	}
-	return out, nil
-}
-
-// Push pushes the artifact to ref; insecure means plain http.
-func Push(ctx context.Context, ref string, a Artifact, insecure bool) error {
-	var options []name.Option
-	if insecure {
-		options = append(options, name.Insecure)
-	}
-	tag, err := name.ParseReference(ref, options...)
-	if err != nil {
-		return fmt.Errorf("image reference %q: %w", ref, err)
-	}
-	if a.Index != nil {
-		return remote.WriteIndex(tag, a.Index, remote.WithContext(ctx))
-	}
-	return remote.Write(tag, a.Image, remote.WithContext(ctx))
 }

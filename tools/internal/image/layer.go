@@ -51,11 +51,22 @@ func fileLayer(file, target string) (v1.Layer, error) {
 	return l, nil
 }
 
-func (l *layer) Digest() (v1.Hash, error)            { return l.digest, nil }
-func (l *layer) DiffID() (v1.Hash, error)            { return l.digest, nil }
-func (l *layer) Size() (int64, error)                { return l.size, nil }
+// Digest is the digest of the layer's bytes.
+func (l *layer) Digest() (v1.Hash, error) { return l.digest, nil }
+
+// DiffID is the digest of the uncompressed bytes, which these are.
+func (l *layer) DiffID() (v1.Hash, error) { return l.digest, nil }
+
+// Size is the number of the layer's bytes.
+func (l *layer) Size() (int64, error) { return l.size, nil }
+
+// MediaType says that the layer is not compressed.
 func (l *layer) MediaType() (types.MediaType, error) { return types.OCIUncompressedLayer, nil }
-func (l *layer) Compressed() (io.ReadCloser, error)  { return l.Uncompressed() }
+
+// Compressed reads the layer as it is pushed.
+func (l *layer) Compressed() (io.ReadCloser, error) { return l.Uncompressed() }
+
+// Uncompressed reads the file anew.
 func (l *layer) Uncompressed() (io.ReadCloser, error) {
 	f, err := os.Open(l.file)
 	if err != nil {

@@ -1,0 +1,232 @@
+// Package command is the command line of tools/image, and the one place that
+// prints an error and chooses the exit code. It decides what an image is called
+// and labelled and where it goes; how one is made is tools/internal/image.
+//
+// A run has four steps: every argument is resolved to a main package, all
+// images are built, all are written, their digests are printed. So a mistake
+// in the command line costs no build, and a failed build leaves nothing half
+// written.
+//
+// Exit codes: 0 done, 1 a build or a destination failed, 2 the command line is
+// wrong.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/spf13/cobra"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+)
+
+const help = `Build OCI images of Go main packages, without Docker: one static binary on an
+empty base, run as user ` + image.User + `. The same source gives the same digest.
+
+A PACKAGE that begins with a dot or a slash is a folder of this module. Another
+is the import path of a program that a folder of tools/engines names in its tool
+directives, built as it is pinned there. NAME, the image's name without its
+registry, is the program's unless it is given; its last part is also the
+program's name in the image.
+
+Exactly one destination is required. A tarball is in the format of docker save
+and for one platform; it carries no manifest, so Docker shows another digest
+after docker load.
+
+Labels: source is the module's address, revision the Git commit, with -dirty
+when files differ from it, version is --version, else the --tag. An engine has
+the version of its pin and no revision.
+
+Standard output has one line NAME@DIGEST per image when all are written.
+Exit codes: 0 done, 1 a build or a destination failed, 2 the command line is
+wrong.`
+
+const examples = `  go run ./tools/image --registry ghcr.io/mystique-unicorn --tag v1 ./apps/producer ./apps/consumer
+  go run ./tools/image --registry localhost:5000 keda=github.com/kedacore/keda/v2/cmd/operator
+  go run ./tools/image --layout bin/images --platform linux/amd64,linux/arm64 ./apps/producer
+  go run ./tools/image --tarball bin/localaws.tar ./apps/localaws/cmd/localaws`
+
+// usageError is a mistake of the caller, exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Execute runs one command line and returns the exit code. SIGINT and SIGTERM
+// cancel it.
+func Execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch usage := (usageError{}); {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "interrupted:", err)
+		return 1
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "error:", err)
+		return 2
+	default:
+		fmt.Fprintln(stderr, "error:", err)
+		return 1
+	}
+}
+
+// options are the flags.
+type options struct {
+	registry, layout, tarball string
+	insecure                  bool
+	tag, version              string
+	platforms                 []string
+}
+
+func newRoot() *cobra.Command {
+	var o options
+	root := &cobra.Command{
+		Use:           "image {--registry REGISTRY | --layout DIR | --tarball FILE} [NAME=]PACKAGE...",
+		Short:         "Build OCI images of Go main packages, without Docker",
+		Long:          help,
+		Example:       examples,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return run(cmd.Context(), o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see `image --help`", err)}
+	})
+	flags := root.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.registry, "registry", "", "push to this `REGISTRY` and folder, such as ghcr.io/mystique-unicorn")
+	flags.StringVar(&o.layout, "layout", "", "write to the OCI image layout in `DIR`, beside what it holds")
+	flags.StringVar(&o.tarball, "tarball", "", "write `FILE` for docker load")
+	flags.BoolVar(&o.insecure, "insecure", false, "push by plain http and without credentials; localhost needs no flag")
+	flags.StringVar(&o.tag, "tag", name.DefaultTag, "`TAG` of the images")
+	flags.StringVar(&o.version, "version", "", "`VERSION` for the images' labels")
+	flags.StringSliceVar(&o.platforms, "platform", nil, "`PLATFORMS`, such as linux/amd64,linux/arm64 (default this machine's)")
+	return root
+}
+
+// built is an image that is ready to be written.
+type built struct {
+	image.Artifact
+	name, tag string // the name with its registry, if it has one
+}
+
+func (b built) ref() string { return b.name + ":" + b.tag }
+
+func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer) error {
+	to, err := o.destination()
+	if err != nil {
+		return usageError{err}
+	}
+	specs, err := plan(ctx, o, args, stderr)
+	if err != nil {
+		return err
+	}
+	images, err := buildAll(ctx, specs, stderr)
+	defer func() {
+		for _, i := range images {
+			_ = i.Close()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if err := to.write(ctx, images, stderr); err != nil {
+		return err
+	}
+	for _, i := range images {
+		digest, err := i.Digest()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s@%s\n", i.name, digest)
+	}
+	return nil
+}
+
+// plan says what to build, or what is wrong with the command line.
+func plan(ctx context.Context, o options, args []string, stderr io.Writer) ([]image.Spec, error) {
+	platforms, err := image.ParsePlatforms(o.platforms)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if tag, err := name.NewTag("image:" + o.tag); err != nil || tag.TagStr() != o.tag {
+		return nil, usageError{fmt.Errorf("--tag %q is no tag, such as v1", o.tag)}
+	}
+	programs, err := resolve(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	revision := sync.OnceValue(func() string {
+		revision, err := revisionOf(ctx, ".")
+		if err != nil {
+			fmt.Fprintf(stderr, "images of this module get no revision label: %v\n", err)
+		}
+		return revision
+	})
+	var specs []image.Spec
+	for _, p := range programs {
+		spec := image.Spec{
+			Name: path.Join(o.registry, p.name), Tag: o.tag, Package: p.path, Dir: p.dir, LinkerFlags: p.linkerFlags,
+			Platforms: platforms, Labels: o.labels(p, revision),
+		}
+		if _, err := name.NewTag(spec.Name + ":" + spec.Tag); err != nil {
+			return nil, usageError{fmt.Errorf("the image of %s: %w", p.path, err)}
+		}
+		if slices.ContainsFunc(specs, func(other image.Spec) bool { return other.Name == spec.Name }) {
+			return nil, usageError{fmt.Errorf("two images are called %s: name one with NAME=%s", spec.Name, p.path)}
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil
+}
+
+// buildAll builds one image after the other: the compiler uses all cores itself.
+// It returns what it built before an error, too.
+func buildAll(ctx context.Context, specs []image.Spec, progress io.Writer) ([]built, error) {
+	var images []built
+	for _, spec := range specs {
+		start := time.Now()
+		fmt.Fprintf(progress, "building %s from %s%s\n", spec.Name, spec.Package, forPlatforms(spec.Platforms))
+		artifact, err := image.Build(ctx, spec)
+		if err != nil {
+			return images, err
+		}
+		images = append(images, built{artifact, spec.Name, spec.Tag})
+		fmt.Fprintf(progress, "  built %s in %.1f s\n", spec.Name, time.Since(start).Seconds())
+	}
+	return images, nil
+}
+
+func forPlatforms(platforms []v1.Platform) string {
+	var names []string
+	for _, p := range platforms {
+		names = append(names, p.String())
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " for " + strings.Join(names, ", ")
+}

@@ -1,0 +1,83 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"os/exec"
+	"path"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"golang.org/x/mod/module"
+)
+
+// labels are the well-known ones of the OCI image specification. All of them
+// follow from the source and the command line, none from this machine or this
+// clone, so that the same source gives the same digest everywhere.
+func (o options) labels(p program, revision func() string) map[string]string {
+	labels := map[string]string{
+		"org.opencontainers.image.title":  path.Base(p.name),
+		"org.opencontainers.image.source": sourceOf(p.module),
+	}
+	switch {
+	case p.version != "":
+		// Of an engine, this repository holds the pin and not the source.
+		labels["org.opencontainers.image.version"] = cmp.Or(o.version, p.version)
+	case o.tag != name.DefaultTag:
+		labels["org.opencontainers.image.version"] = cmp.Or(o.version, o.tag)
+		labels["org.opencontainers.image.revision"] = revision()
+	default:
+		labels["org.opencontainers.image.version"] = o.version
+		labels["org.opencontainers.image.revision"] = revision()
+	}
+	maps.DeleteFunc(labels, func(_, value string) bool { return value == "" })
+	return labels
+}
+
+// sourceOf is the address of a module's source. It is not that of a Git remote,
+// which differs between clones and may hold a password.
+func sourceOf(modulePath string) string {
+	repository, _, _ := module.SplitPathVersion(modulePath)
+	parts := strings.Split(repository, "/")
+	if !strings.Contains(parts[0], ".") {
+		return ""
+	}
+	if parts[0] == "github.com" && len(parts) > 3 {
+		// The module is a folder of its repository.
+		repository = path.Join(parts[:3]...)
+	}
+	return "https://" + repository
+}
+
+// revisionOf is the commit that is checked out in dir, with "-dirty" when any
+// file of the repository differs from it or is not in it. An ignored file does
+// not count.
+func revisionOf(ctx context.Context, dir string) (string, error) {
+	commit, err := git(ctx, dir, "rev-parse", "--verify", "HEAD")
+	if err != nil {
+		return "", err
+	}
+	// Neither the user's settings nor a lock of another git must hide a change.
+	changes, err := git(ctx, dir, "--no-optional-locks", "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
+	if err != nil {
+		return "", err
+	}
+	if changes != "" {
+		return commit + "-dirty", nil
+	}
+	return commit, nil
+}
+
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = dir
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(string(out)), nil
+}

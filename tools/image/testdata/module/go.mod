@@ -1,0 +1,3 @@
+module github.com/example/shop/code
+
+go 1.26

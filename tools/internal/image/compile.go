@@ -1,0 +1,90 @@
+package image
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// native is the platform of a container on this machine.
+var native = v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
+
+// instructionSets are the architectures with variants: the variable that tells
+// Go's compiler, the platform's variants as its values, and the value for none.
+// It is always set: a setting of this machine must not change the image.
+var instructionSets = map[string]struct {
+	variable, plain string
+	variants        map[string]string
+}{
+	"amd64": {"GOAMD64", "v1", map[string]string{"v1": "v1", "v2": "v2", "v3": "v3", "v4": "v4"}},
+	"arm":   {"GOARM", "7", map[string]string{"v5": "5", "v6": "6", "v7": "7"}},
+	"arm64": {"GOARM64", "v8.0", map[string]string{"v8": "v8.0", "v9": "v9.0"}},
+}
+
+// ParsePlatforms reads platforms as container tools write them, such as
+// linux/arm64 or linux/arm/v6. Images run on Linux alone.
+func ParsePlatforms(names []string) ([]v1.Platform, error) {
+	var platforms []v1.Platform
+	for _, name := range names {
+		platform, err := parsePlatform(name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(platforms, platform.Equals) {
+			return nil, fmt.Errorf("platform %q is named twice", name)
+		}
+		platforms = append(platforms, platform)
+	}
+	return platforms, nil
+}
+
+func parsePlatform(name string) (v1.Platform, error) {
+	p, err := v1.ParsePlatform(name)
+	if err != nil || p.OS != "linux" || p.Architecture == "" || p.OSVersion != "" {
+		return v1.Platform{}, fmt.Errorf("platform %q is not linux/ARCHITECTURE, such as linux/arm64", name)
+	}
+	if _, known := instructionSets[p.Architecture].variants[p.Variant]; p.Variant != "" && !known {
+		return v1.Platform{}, fmt.Errorf("platform %q: Go has no variant %s of %s", name, p.Variant, p.Architecture)
+	}
+	return *p, nil
+}
+
+// compile builds the program below dir. The go.mod beside it decides alone what
+// goes in: a workspace or flags of this machine's do not.
+func compile(ctx context.Context, spec Spec, platform v1.Platform, dir string) (string, error) {
+	flags := cmp.Or(spec.LinkerFlags, "-s -w")
+	out := filepath.Join(dir, platform.Architecture+platform.Variant)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out, spec.Package)
+	cmd.Dir = spec.Dir
+	cmd.Env = slices.Concat(os.Environ(), []string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS="}, target(platform))
+	output, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("compile %s for %s: %w", spec.Package, platform, ctx.Err())
+	}
+	if err != nil {
+		return "", fmt.Errorf("compile %s for %s: %w\n%s", spec.Package, platform, err, lastLines(output, 15))
+	}
+	return out, nil
+}
+
+// target is the go command's environment for a platform.
+func target(platform v1.Platform) []string {
+	env := []string{"GOOS=" + platform.OS, "GOARCH=" + platform.Architecture}
+	if set, ok := instructionSets[platform.Architecture]; ok {
+		env = append(env, set.variable+"="+cmp.Or(set.variants[platform.Variant], set.plain))
+	}
+	return env
+}
+
+func lastLines(output []byte, n int) string {
+	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
