@@ -9,18 +9,18 @@ FLAGS ?=
 LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 
-.PHONY: help demo up down status reconcile test e2e lint go
+.PHONY: help demo up down status reconcile validate test e2e lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo up down status reconcile test e2e lint: | go
+demo up down status reconcile validate test e2e lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
 	@go list -m >/dev/null || { echo 'error: this needs Go 1.26 in PATH: see https://go.dev/doc/install; under sudo, pass yours on: sudo env PATH="$$PATH" make' >&2; exit 2; }
 
-demo: ## the whole system on this machine, a burst of BURST messages, the verdict (root)
+demo: validate ## the whole system on this machine, a burst of BURST messages, the verdict (root)
 	$(LOCAL) demo --burst=$(BURST) $(FLAGS)
 
 up: ## start the local cluster and let Flux apply this repository's HEAD (root)
@@ -34,6 +34,9 @@ status: ## every Flux object of the local cluster: ready, or why not
 
 reconcile: ## have Flux pull and apply now, and wait until everything is ready
 	$(LOCAL) reconcile
+
+validate: ## what Flux, the API server or KEDA would refuse, in every cluster
+	go run ./tools/validate
 
 test: ## every test: no cluster, no root; the race detector on for apps/
 	go test -race ./apps/...

@@ -34,6 +34,8 @@ type Config struct {
 	Sources []Source `yaml:"sources"`
 	// Versions ties versions in manifests to the pins.
 	Versions []Version `yaml:"versions"`
+	// Workloads are the programs of this project that the repository runs.
+	Workloads []Workload `yaml:"workloads"`
 	// Exceptions accept findings.
 	Exceptions []Exception `yaml:"exceptions"`
 }
@@ -54,6 +56,15 @@ type Version struct {
 	Source string `yaml:"source"`
 	// Module is the pinned Go module that gives the version.
 	Module string `yaml:"module"`
+}
+
+// Workload says that an image holds a program of this project, whose settings
+// validate can check with the program's own code.
+type Workload struct {
+	// Image is the image's name without tag.
+	Image string `yaml:"image"`
+	// Program is producer or consumer.
+	Program string `yaml:"program"`
 }
 
 // Exception lowers the severity of a rule for the files that match a pattern.
@@ -115,6 +126,11 @@ func (c Config) check() error {
 	for i, version := range c.Versions {
 		if version.Module == "" || (version.Image == "") == (version.Source == "") {
 			return fmt.Errorf("versions[%d]: name a module and either an image or a source", i)
+		}
+	}
+	for i, workload := range c.Workloads {
+		if workload.Image == "" || workload.Program != "producer" && workload.Program != "consumer" {
+			return fmt.Errorf("workloads[%d]: name an image and a program, producer or consumer", i)
 		}
 	}
 	for _, exception := range c.Exceptions {

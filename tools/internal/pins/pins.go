@@ -25,6 +25,9 @@ type Pins struct {
 	// Programs are the import paths of the main packages that its tool
 	// directives name.
 	Programs []string
+	// Sources are the modules that it requires for their files alone, such as
+	// CustomResourceDefinitions: no Go code imports them.
+	Sources []string
 
 	versions map[string]string
 }
@@ -64,6 +67,9 @@ func Read(dir string) (Pins, error) {
 	}
 	for _, require := range mod.Require {
 		pins.versions[require.Mod.Path] = require.Mod.Version
+		if !require.Indirect {
+			pins.Sources = append(pins.Sources, require.Mod.Path)
+		}
 	}
 	for _, replace := range mod.Replace {
 		// Kubernetes requires its staging modules as v0.0.0 and replaces them.

@@ -1,0 +1,117 @@
+// Package findings holds what validate found and writes it in the formats of
+// the places where people read it: a terminal, a pull request, a dashboard.
+//
+// The package knows nothing of how a finding came about.
+package findings
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Severity says what a finding means for the exit code.
+type Severity string
+
+// An Error fails the run, a Warning does not. What is Off is no more than shown,
+// with the reason for which it is accepted.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+	Off     Severity = "off"
+)
+
+// Finding is one thing that is wrong, and where and how to mend it.
+type Finding struct {
+	// Rule is the id of the rule, such as KEDA003.
+	Rule     string   `json:"rule"`
+	Severity Severity `json:"severity"`
+	// Clusters are the names of the clusters that it concerns.
+	Clusters []string `json:"clusters"`
+	// Object is the object as Kind.group/namespace/name; empty if the finding
+	// is about a file.
+	Object string `json:"object,omitempty"`
+	// File is relative to the repository; Line and Column count from 1 and are
+	// zero where they are not known.
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	// Message is one line on what is wrong, Mend one line on what to do.
+	Message string `json:"message"`
+	Mend    string `json:"mend"`
+	// Accepted is the reason for which the configuration lowers the severity.
+	Accepted string `json:"accepted,omitempty"`
+}
+
+// Merge puts findings in the order of their places and joins those that differ
+// in the cluster alone: a fault in a base shows up in every overlay.
+func Merge(all []Finding) []Finding {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, compare)
+	var merged []Finding
+	for _, finding := range all {
+		if last := len(merged) - 1; last >= 0 && compare(merged[last], finding) == 0 {
+			merged[last].Clusters = union(merged[last].Clusters, finding.Clusters)
+			continue
+		}
+		merged = append(merged, finding)
+	}
+	return merged
+}
+
+// union leaves both slices as they are: findings of one run share them.
+func union(a, b []string) []string {
+	joined := slices.Clone(a)
+	for _, name := range b {
+		if !slices.Contains(joined, name) {
+			joined = append(joined, name)
+		}
+	}
+	return joined
+}
+
+func compare(a, b Finding) int {
+	return cmp.Or(
+		strings.Compare(a.File, b.File),
+		cmp.Compare(a.Line, b.Line),
+		cmp.Compare(a.Column, b.Column),
+		strings.Compare(a.Rule, b.Rule),
+		strings.Compare(a.Object, b.Object),
+		strings.Compare(a.Message, b.Message),
+		strings.Compare(string(a.Severity), string(b.Severity)),
+		strings.Compare(a.Mend, b.Mend),
+		strings.Compare(a.Accepted, b.Accepted),
+	)
+}
+
+// Report is the result of a run.
+type Report struct {
+	Findings []Finding `json:"findings"`
+	Coverage Coverage  `json:"coverage"`
+}
+
+// Coverage says what the findings rest on.
+type Coverage struct {
+	// Objects counts the rendered objects, Unknown those of them without a
+	// schema and the Flux objects whose result is unknown.
+	Objects int `json:"objects"`
+	Unknown int `json:"unknown"`
+	// Schemas counts the schemas in use, Rules the rules that ran.
+	Schemas int `json:"schemas"`
+	Rules   int `json:"rules"`
+	// Clusters are the names of the clusters.
+	Clusters []string `json:"clusters"`
+	// Seconds is what the run took.
+	Seconds float64 `json:"seconds"`
+}
+
+// Count counts the findings of a severity.
+func (r Report) Count(severity Severity) int {
+	count := 0
+	for _, finding := range r.Findings {
+		if finding.Severity == severity {
+			count++
+		}
+	}
+	return count
+}

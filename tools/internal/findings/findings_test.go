@@ -1,0 +1,79 @@
+package findings
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+)
+
+func TestMerge(t *testing.T) {
+	at := func(file string, line, column int, clusters ...string) Finding {
+		return Finding{Rule: "KEDA003", Severity: Error, Clusters: clusters, Object: "o", File: file, Line: line, Column: column, Message: "m", Mend: "n"}
+	}
+	with := func(change func(*Finding), clusters ...string) Finding {
+		finding := at("a.yaml", 1, 1, clusters...)
+		change(&finding)
+		return finding
+	}
+	for name, tc := range map[string]struct{ in, want []Finding }{
+		"nothing": {},
+		"places in order, file, line, column": {
+			in:   []Finding{at("b.yaml", 1, 1, "c"), at("a.yaml", 10, 1, "c"), at("a.yaml", 2, 9, "c"), at("a.yaml", 2, 3, "c")},
+			want: []Finding{at("a.yaml", 2, 3, "c"), at("a.yaml", 2, 9, "c"), at("a.yaml", 10, 1, "c"), at("b.yaml", 1, 1, "c")},
+		},
+		"one fault of a base": {
+			in:   []Finding{at("a.yaml", 1, 1, "local"), at("b.yaml", 1, 1, "local"), at("a.yaml", 1, 1, "staging"), at("a.yaml", 1, 1, "production")},
+			want: []Finding{at("a.yaml", 1, 1, "local", "staging", "production"), at("b.yaml", 1, 1, "local")},
+		},
+		"one cluster twice": {
+			in:   []Finding{at("a.yaml", 1, 1, "local"), at("a.yaml", 1, 1, "local")},
+			want: []Finding{at("a.yaml", 1, 1, "local")},
+		},
+		"an error is not hidden by the warning of another cluster": {
+			in:   []Finding{with(func(f *Finding) { f.Severity = Warning }, "local"), at("a.yaml", 1, 1, "staging")},
+			want: []Finding{at("a.yaml", 1, 1, "staging"), with(func(f *Finding) { f.Severity = Warning }, "local")},
+		},
+		"another mend": {
+			in:   []Finding{at("a.yaml", 1, 1, "local"), with(func(f *Finding) { f.Mend = "other" }, "staging")},
+			want: []Finding{at("a.yaml", 1, 1, "local"), with(func(f *Finding) { f.Mend = "other" }, "staging")},
+		},
+		"accepted for one": {
+			in:   []Finding{with(func(f *Finding) { f.Accepted = "why" }, "local"), at("a.yaml", 1, 1, "staging")},
+			want: []Finding{at("a.yaml", 1, 1, "staging"), with(func(f *Finding) { f.Accepted = "why" }, "local")},
+		},
+		"another object in the same place": {
+			in:   []Finding{with(func(f *Finding) { f.Object = "p" }, "local"), at("a.yaml", 1, 1, "local")},
+			want: []Finding{at("a.yaml", 1, 1, "local"), with(func(f *Finding) { f.Object = "p" }, "local")},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := slices.Clone(tc.in)
+			if got := Merge(tc.in); !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("got  %v\nwant %v", got, tc.want)
+			}
+			if !reflect.DeepEqual(tc.in, before) {
+				t.Errorf("the argument changed to %v", tc.in)
+			}
+			if again := Merge(Merge(tc.in)); !reflect.DeepEqual(again, tc.want) {
+				t.Errorf("merged twice: %v", again)
+			}
+		})
+	}
+}
+
+func TestMergeSharesNoClusters(t *testing.T) {
+	shared := append(make([]string, 0, 4), "local")
+	Merge([]Finding{{Clusters: shared}, {Clusters: []string{"staging"}}})
+	if hidden := shared[:2][1]; hidden != "" {
+		t.Errorf("the caller's slice got %q", hidden)
+	}
+}
+
+func TestCount(t *testing.T) {
+	report := Report{Findings: []Finding{{Severity: Error}, {Severity: Warning}, {Severity: Error}, {Severity: Off}}}
+	for severity, want := range map[Severity]int{Error: 2, Warning: 1, Off: 1} {
+		if got := report.Count(severity); got != want {
+			t.Errorf("%s: %d, want %d", severity, got, want)
+		}
+	}
+}

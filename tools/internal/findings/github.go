@@ -1,0 +1,76 @@
+package findings
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// renderGitHub writes workflow commands, which GitHub Actions turns into
+// annotations of the changed files:
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+func renderGitHub(report Report, _ Options) ([]byte, error) {
+	var out bytes.Buffer
+	for _, finding := range report.Findings {
+		fmt.Fprintln(&out, annotation(finding))
+	}
+	fmt.Fprintln(&out, closing(report))
+	return out.Bytes(), nil
+}
+
+func annotation(finding Finding) string {
+	var properties []string
+	property := func(name, value string) {
+		if value != "" {
+			properties = append(properties, name+"="+escapeProperty(plain(value)))
+		}
+	}
+	property("file", finding.File)
+	property("line", known(finding.Line))
+	property("col", known(finding.Column))
+	property("title", strings.TrimSpace(finding.Rule+" "+finding.Object))
+	return fmt.Sprintf("::%s %s::%s", command(finding), strings.Join(properties, ","), escapeData(advice(finding)))
+}
+
+// command is the level of an annotation. GitHub shows ten of each level, so
+// what is accepted leaves the warnings alone.
+func command(finding Finding) string {
+	switch {
+	case finding.Severity == Error:
+		return "error"
+	case finding.Severity == Warning && finding.Accepted == "":
+		return "warning"
+	}
+	return "notice"
+}
+
+// advice is all that a finding says, a line each.
+func advice(finding Finding) string {
+	lines := []string{plain(finding.Message)}
+	if finding.Mend != "" {
+		lines = append(lines, plain(finding.Mend))
+	}
+	if finding.Accepted != "" {
+		lines = append(lines, "Accepted: "+plain(finding.Accepted))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// known is a number that counts from 1, empty if it does not.
+func known(number int) string {
+	if number < 1 {
+		return ""
+	}
+	return strconv.Itoa(number)
+}
+
+// The runner undoes these: a percent sign and what would end the command, and
+// in properties what would end one.
+var (
+	data     = []string{"%", "%25", "\r", "%0D", "\n", "%0A"}
+	property = append(data[:len(data):len(data)], ":", "%3A", ",", "%2C")
+
+	escapeData     = strings.NewReplacer(data...).Replace
+	escapeProperty = strings.NewReplacer(property...).Replace
+)

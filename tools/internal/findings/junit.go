@@ -1,0 +1,116 @@
+package findings
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+)
+
+type testSuites struct {
+	XMLName  xml.Name    `xml:"testsuites"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Time     string      `xml:"time,attr"`
+	Suites   []testSuite `xml:"testsuite"`
+}
+
+type testSuite struct {
+	Name     string     `xml:"name,attr"`
+	Tests    int        `xml:"tests,attr"`
+	Failures int        `xml:"failures,attr"`
+	Errors   int        `xml:"errors,attr"`
+	Skipped  int        `xml:"skipped,attr"`
+	Cases    []testCase `xml:"testcase"`
+}
+
+type testCase struct {
+	Name      string   `xml:"name,attr"`
+	ClassName string   `xml:"classname,attr"`
+	File      string   `xml:"file,attr,omitempty"`
+	Line      string   `xml:"line,attr,omitempty"`
+	Failure   *failure `xml:"failure"`
+	Skipped   *skipped `xml:"skipped"`
+	Output    string   `xml:"system-out,omitempty"`
+}
+
+type failure struct {
+	Type    string `xml:"type,attr"`
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+type skipped struct {
+	Message string `xml:"message,attr"`
+}
+
+// renderJUnit makes a suite of each file and a case of each finding: an error
+// fails, a warning passes with its text as output, what is accepted is skipped.
+// A run without findings is one case that passes, because readers take a
+// document without cases for a run that did not happen.
+func renderJUnit(report Report, _ Options) ([]byte, error) {
+	document := testSuites{Name: tool, Time: fmt.Sprintf("%.3f", report.Coverage.Seconds)}
+	for i, finding := range report.Findings {
+		if i == 0 || report.Findings[i-1].File != finding.File {
+			document.Suites = append(document.Suites, testSuite{Name: title(finding.File)})
+		}
+		document.Suites[len(document.Suites)-1].add(caseOf(finding))
+	}
+	if len(report.Findings) == 0 {
+		clean := testSuite{Name: tool}
+		clean.add(testCase{Name: "no findings", ClassName: tool, Output: closing(report)})
+		document.Suites = []testSuite{clean}
+	}
+	for _, suite := range document.Suites {
+		document.Tests += suite.Tests
+		document.Failures += suite.Failures
+	}
+	body, err := xml.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(xml.Header), append(body, '\n')...), nil
+}
+
+func (s *testSuite) add(c testCase) {
+	s.Tests++
+	if c.Failure != nil {
+		s.Failures++
+	}
+	if c.Skipped != nil {
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+// caseOf keeps the line out of the name, by which readers follow a case from
+// run to run.
+func caseOf(finding Finding) testCase {
+	c := testCase{
+		Name:      plain(strings.TrimSpace(finding.Rule+" "+finding.Object) + ": " + finding.Message),
+		ClassName: title(finding.File),
+		File:      plain(finding.File),
+		Line:      known(finding.Line),
+	}
+	switch {
+	case finding.Severity == Error:
+		c.Failure = &failure{Type: plain(finding.Rule), Message: plain(finding.Message), Text: details(finding)}
+	case finding.Accepted != "" || finding.Severity == Off:
+		c.Skipped = &skipped{Message: "accepted: " + plain(finding.Accepted)}
+	default:
+		c.Output = details(finding)
+	}
+	return c
+}
+
+// details says where a finding is, as a line that editors and terminals make a
+// link of, and then what it says.
+func details(finding Finding) string {
+	place := []string{title(finding.File)}
+	for _, number := range []string{known(finding.Line), known(finding.Column)} {
+		if number != "" {
+			place = append(place, number)
+		}
+	}
+	return fmt.Sprintf("%s: %s\n%s", strings.Join(place, ":"), finding.Severity, advice(finding))
+}

@@ -1,0 +1,106 @@
+package findings
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+)
+
+const (
+	// A hostile repository must fill neither the memory nor the screen: no more
+	// is read of a file, a longer line is left out, less is shown of one.
+	sourceLimit  = 4 << 20
+	lineLimit    = 64 << 10
+	excerptWidth = 100
+)
+
+// source reads lines of a repository. It keeps the lines of one file, for
+// findings come sorted by file.
+type source struct {
+	root  *os.Root
+	file  string
+	lines [][]byte
+}
+
+// openSource gives a source without lines where none are asked for or the root
+// cannot be opened: an excerpt is a help, its absence no fault.
+func openSource(options Options) *source {
+	if !options.Excerpts || options.Root == "" {
+		return &source{}
+	}
+	root, err := os.OpenRoot(options.Root)
+	if err != nil {
+		return &source{}
+	}
+	return &source{root: root}
+}
+
+func (s *source) close() {
+	if s.root != nil {
+		_ = s.root.Close()
+	}
+}
+
+// excerpt is the part of a line around a column, and the place of the column in
+// it, counted from 1. The place is 0 if the column is unknown or not in the line.
+func (s *source) excerpt(file string, line, column int) (text string, caret int, ok bool) {
+	if s.root == nil || line < 1 {
+		return "", 0, false
+	}
+	if s.file != file {
+		s.file, s.lines = file, s.read(file)
+	}
+	if line > len(s.lines) || len(s.lines[line-1]) > lineLimit {
+		return "", 0, false
+	}
+	text, caret = window([]rune(plain(string(s.lines[line-1]))), column)
+	return text, caret, true
+}
+
+func (s *source) read(file string) [][]byte {
+	data, err := s.readAll(file)
+	if err != nil {
+		return nil
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	return bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
+}
+
+func (s *source) readAll(name string) ([]byte, error) {
+	// To open a pipe would wait for its writer.
+	info, err := s.root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	file, err := s.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, sourceLimit))
+}
+
+// window cuts a long line around a column and marks where it did.
+func window(line []rune, column int) (string, int) {
+	start := 0
+	if len(line) > excerptWidth {
+		start = max(0, min(column-excerptWidth/2, len(line)-excerptWidth))
+	}
+	end := min(start+excerptWidth, len(line))
+	caret := 0
+	if column >= 1 && column <= len(line) {
+		caret = column - start
+	}
+	shown := line[start:end]
+	if start > 0 {
+		shown[0] = '…'
+	}
+	if end < len(line) {
+		shown[len(shown)-1] = '…'
+	}
+	return string(shown), caret
+}

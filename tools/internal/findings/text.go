@@ -1,0 +1,134 @@
+package findings
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// renderText groups findings by file: what and where in one line, the mend in
+// the next, and in the end what the findings rest on.
+func renderText(report Report, options Options) ([]byte, error) {
+	source := openSource(options)
+	defer source.close()
+	paint := painter(options.Colors)
+
+	var out bytes.Buffer
+	for i, finding := range report.Findings {
+		if i == 0 || report.Findings[i-1].File != finding.File {
+			fmt.Fprintln(&out, paint(bold, title(finding.File)))
+		}
+		writeFinding(&out, paint, finding, report.Coverage)
+		writeExcerpt(&out, paint, source, finding)
+		if i+1 == len(report.Findings) || report.Findings[i+1].File != finding.File {
+			fmt.Fprintln(&out)
+		}
+	}
+	fmt.Fprintln(&out, closing(report))
+	return out.Bytes(), nil
+}
+
+func title(file string) string {
+	if file == "" {
+		return "(no file)"
+	}
+	return plain(file)
+}
+
+func writeFinding(out *bytes.Buffer, paint paintFunc, finding Finding, coverage Coverage) {
+	what := []string{position(finding), paint(colorOf(finding.Severity), string(finding.Severity)), plain(finding.Rule)}
+	if finding.Object != "" {
+		what = append(what, plain(finding.Object))
+	}
+	fmt.Fprintf(out, "  %s: %s%s\n", strings.Join(what, " "), plain(finding.Message), where(finding, coverage))
+	if finding.Mend != "" {
+		fmt.Fprintf(out, "    mend: %s\n", plain(finding.Mend))
+	}
+	if finding.Accepted != "" {
+		fmt.Fprintf(out, "    accepted: %s\n", plain(finding.Accepted))
+	}
+}
+
+// position is line:column, as far as they are known.
+func position(finding Finding) string {
+	switch {
+	case finding.Line < 1:
+		return "-"
+	case finding.Column < 1:
+		return known(finding.Line)
+	}
+	return fmt.Sprintf("%d:%d", finding.Line, finding.Column)
+}
+
+// where names the clusters, unless all have the fault.
+func where(finding Finding, coverage Coverage) string {
+	everywhere := !slices.ContainsFunc(coverage.Clusters, func(name string) bool {
+		return !slices.Contains(finding.Clusters, name)
+	})
+	if everywhere || len(finding.Clusters) == 0 {
+		return ""
+	}
+	return " (" + plain(strings.Join(finding.Clusters, ", ")) + ")"
+}
+
+func writeExcerpt(out *bytes.Buffer, paint paintFunc, source *source, finding Finding) {
+	line, caret, ok := source.excerpt(finding.File, finding.Line, finding.Column)
+	if !ok {
+		return
+	}
+	number := fmt.Sprint(finding.Line)
+	fmt.Fprintf(out, "    %s %s\n", paint(dim, number+" |"), strings.TrimRight(line, " "))
+	if caret > 0 {
+		margin := strings.Repeat(" ", len(number)) + " |"
+		fmt.Fprintf(out, "    %s %s%s\n", paint(dim, margin), strings.Repeat(" ", caret-1), paint(colorOf(finding.Severity), "^"))
+	}
+}
+
+// closing says in one line what was looked at and what came of it.
+func closing(report Report) string {
+	coverage := report.Coverage
+	return strings.Join([]string{
+		count(coverage.Objects, "object") + " in " + count(len(coverage.Clusters), "cluster"),
+		count(coverage.Schemas, "schema") + " used",
+		fmt.Sprintf("%d unknown", coverage.Unknown),
+		count(coverage.Rules, "rule") + " run",
+		count(report.Count(Error), "error"),
+		count(report.Count(Warning), "warning"),
+		fmt.Sprintf("%.2f s", coverage.Seconds),
+	}, ", ")
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// The styles of the ECMA-48 sequence that sets them.
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "1;31"
+	yellow = "33"
+)
+
+func colorOf(severity Severity) string {
+	switch severity {
+	case Error:
+		return red
+	case Warning:
+		return yellow
+	}
+	return dim
+}
+
+type paintFunc func(style, text string) string
+
+func painter(colors bool) paintFunc {
+	if !colors {
+		return func(_, text string) string { return text }
+	}
+	return func(style, text string) string { return "\x1b[" + style + "m" + text + "\x1b[0m" }
+}

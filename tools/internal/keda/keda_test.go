@@ -1,0 +1,48 @@
+package keda_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/keda"
+	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
+)
+
+// The embedded list is that of the pinned KEDA.
+func TestVersion(t *testing.T) {
+	p, err := pins.Read("../../engines/keda")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned, err := p.VersionOf("github.com/kedacore/keda/v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keda.Version() != pinned {
+		t.Errorf("scalers.json is of KEDA %s, pinned is %s: run `go generate ./tools/internal/keda`", keda.Version(), pinned)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	keys, known := keda.Keys("aws-sqs-queue")
+	if !known {
+		t.Fatal("aws-sqs-queue is not known")
+	}
+	for key, want := range map[string]bool{
+		"queueURL": true, "queueURLFromEnv": true, "queueLength": true, "scaleOnDelayed": true, "identityOwner": true,
+		"queueLenght": false, "awsRegionFromEnv": false,
+	} {
+		if got := slices.Contains(keys, key); got != want {
+			t.Errorf("key %s is known: %v, want %v", key, got, want)
+		}
+	}
+	if _, known := keda.Keys("external"); known {
+		t.Error("the keys of an external scaler are its server's")
+	}
+	if _, known := keda.Keys("aws-sqs"); known {
+		t.Error("aws-sqs is no trigger type")
+	}
+	if !slices.Contains(keda.Types(), "kafka") {
+		t.Error("kafka is missing among the types")
+	}
+}

@@ -1,0 +1,83 @@
+package rules
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+)
+
+// variable is an environment variable of a container.
+type variable struct {
+	value string
+	// known is false where the value comes from what the cluster decides or
+	// from an object that is not in the repository.
+	known bool
+	// field is where the workload says it.
+	field []any
+}
+
+// environment reads the variables of a container, ConfigMaps and Secrets of the
+// repository included. Complete is false when some may be missing: an envFrom
+// whose object is not there.
+func environment(c *graph.Cluster, w graph.Workload, index int) (variables map[string]variable, complete bool) {
+	container := w.Template.Spec.Containers[index]
+	variables, complete = map[string]variable{}, true
+	for i, from := range container.EnvFrom {
+		kind, name := "ConfigMap", ""
+		switch {
+		case from.ConfigMapRef != nil:
+			name = from.ConfigMapRef.Name
+		case from.SecretRef != nil:
+			kind, name = "Secret", from.SecretRef.Name
+		}
+		data, found := dataOf(c, w, kind, name)
+		complete = complete && found
+		for key, value := range data {
+			variables[from.Prefix+key] = variable{value, true, w.Field("containers", index, "envFrom", i)}
+		}
+	}
+	for i, env := range container.Env {
+		v := variable{value: env.Value, known: env.ValueFrom == nil, field: w.Field("containers", index, "env", i, "value")}
+		if env.ValueFrom != nil {
+			v.field = w.Field("containers", index, "env", i, "valueFrom")
+			v.value, v.known = referenced(c, w, env.ValueFrom)
+		}
+		variables[env.Name] = v
+	}
+	return variables, complete
+}
+
+func referenced(c *graph.Cluster, w graph.Workload, from *corev1.EnvVarSource) (string, bool) {
+	kind, name, key := "", "", ""
+	switch {
+	case from.ConfigMapKeyRef != nil:
+		kind, name, key = "ConfigMap", from.ConfigMapKeyRef.Name, from.ConfigMapKeyRef.Key
+	case from.SecretKeyRef != nil:
+		kind, name, key = "Secret", from.SecretKeyRef.Name, from.SecretKeyRef.Key
+	default:
+		return "", false
+	}
+	data, _ := dataOf(c, w, kind, name)
+	value, found := data[key]
+	return value, found
+}
+
+// dataOf is the content of a ConfigMap or Secret beside a workload. A Secret's
+// encoded values stay as they are: nothing here compares them.
+func dataOf(c *graph.Cluster, w graph.Workload, kind, name string) (map[string]string, bool) {
+	object := c.Find(w.Object, "", kind, w.GetNamespace(), name)
+	if object == nil {
+		return nil, false
+	}
+	data := map[string]string{}
+	for _, field := range []string{"data", "stringData"} {
+		values, _, _ := unstructured.NestedMap(object.Object, field)
+		for key, value := range values {
+			if text, ok := value.(string); ok {
+				data[key] = text
+			}
+		}
+	}
+	return data, true
+}

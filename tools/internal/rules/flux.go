@@ -1,0 +1,287 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+var fluxRules = []Rule{
+	{
+		ID: "FLX001", Severity: findings.Error, Title: "dependsOn that never becomes ready",
+		Why: "kustomize-controller retries a Kustomization until all it depends on is ready. A name that is not there, " +
+			"the Kustomization itself, a HelmRelease or a cycle leaves it waiting for ever, without an error that stands out.",
+		Example: "spec:\n  dependsOn:\n    - name: infrastucture # misspelt",
+		Mend:    "Name a Kustomization of the same cluster, with its namespace if that is another one.",
+		check:   checkDependencies,
+	},
+	{
+		ID: "FLX002", Severity: findings.Error, Title: "reference that resolves to nothing",
+		Why: "A source, a path, a ConfigMap to substitute from or a kubeConfig that does not exist stops the Kustomization " +
+			"at its first step, and everything that depends on it.",
+		Example: "spec:\n  path: ./apps/consumer/deploy/loacl",
+		Mend:    "Correct the name, or apply the object before. What may be missing is marked optional.",
+		check:   checkReferences,
+	},
+	{
+		ID: "FLX003", Severity: findings.Error, Title: "variable without value",
+		Why: "Since Flux 2.9 substitution is strict: a variable with neither value nor default fails the build of the whole " +
+			"Kustomization. Shell scripts in ConfigMaps are substituted too.",
+		Example: "env:\n  - name: AWS_REGION\n    value: ${AWS_REGIN}",
+		Mend:    "Give it a value in what the Kustomization substitutes from, a default (${NAME:=default}), or escape it ($${NAME}).",
+		check:   checkVariables,
+	},
+	{
+		ID: "FLX004", Severity: findings.Error, Title: "custom resource before its definition",
+		Why: "Flux dry-runs every object before it applies any. A custom resource whose CustomResourceDefinition another " +
+			"Kustomization applies fails until that one is done, and on a new cluster both may wait for each other " +
+			"(https://github.com/fluxcd/kustomize-controller/issues/1194). Definitions in the same Kustomization are fine: " +
+			"they are applied and awaited as a stage of their own.",
+		Example: "# keda applies ScaledObject's definition, this one does not depend on it\nkind: Kustomization\nmetadata:\n  name: consumer",
+		Mend:    "Add dependsOn on the Kustomization that applies the definition, or on one that waits for it.",
+		check:   checkDefinitions,
+	},
+	{
+		ID: "FLX005", Severity: findings.Error, Title: "namespace that is missing or comes too late",
+		Why: "A namespaced object without namespace lands in `default` or fails, and one in a namespace that is created " +
+			"later, or by nobody, fails the Kustomization until a person helps.",
+		Example: "kind: ServiceAccount\nmetadata:\n  name: consumer # no namespace",
+		Mend:    "Set the namespace, and apply the Namespace in the same Kustomization or in one that this one depends on.",
+		check:   checkNamespaces,
+	},
+	{
+		ID: "FLX006", Severity: findings.Error, Title: "object with two owners",
+		Why: "Two Kustomizations that apply one object overwrite each other at every interval, and when one of them drops " +
+			"it, it is pruned under the other (https://github.com/fluxcd/flux2/issues/5611).",
+		Example: "# both ./apps/a and ./apps/b hold it\nkind: Namespace\nmetadata:\n  name: apps",
+		Mend:    "Keep it in one Kustomization and let the other depend on that one.",
+		check:   checkOwners,
+	},
+	{
+		ID: "FLX007", Severity: findings.Error, Title: "version that differs from its pin",
+		Why: "What validate checks against, what the local cluster runs and what production installs come from one pin. " +
+			"A manifest that names another version is checked against the wrong definitions.",
+		Example: "ref:\n  tag: v2.20.1 # tools/engines/keda pins v2.21.0",
+		Mend:    "Write the pinned version, or move the pin.",
+		check:   checkVersions,
+	},
+	{
+		ID: "FLX009", Severity: findings.Error, Title: "Kustomization that does not build",
+		Why:     "kustomize-controller builds the path with kustomize before it applies anything: an error there stops all of it.",
+		Example: "resources:\n  - deploymnt.yaml # no such file",
+		Mend:    "Correct the file that the message names; `kustomize build` shows the same error.",
+		check:   checkBuilds,
+	},
+}
+
+func checkDependencies(r *Run) {
+	for _, k := range r.Cluster.Kustomizations {
+		for i, reference := range k.Spec.DependsOn {
+			namespace := reference.Namespace
+			if namespace == "" {
+				namespace = k.Namespace
+			}
+			place := on(k.Object, "spec", "dependsOn", i, "name")
+			key := render.Key{GroupKind: graph.KustomizationKind, Namespace: namespace, Name: reference.Name}
+			dependency := r.Cluster.Kustomization(key)
+			switch {
+			case dependency == k:
+				r.report(place, "remove it", "%s depends on itself", k)
+			case dependency == nil && r.Cluster.Get(key) == nil:
+				r.report(place, r.suggestDependency(namespace, reference.Name), "%s depends on Kustomization %s/%s, which this cluster does not have", k, namespace, reference.Name)
+			case dependency != nil && dependsOn(r.Cluster, dependency, k, nil):
+				r.report(place, "break the cycle: what both need goes into a third Kustomization", "%s and %s depend on each other: neither starts", k, dependency)
+			case graph.Ancestor(k, dependencyOrSelf(dependency, k)) && dependency != nil:
+				r.report(place, "depend on a Kustomization that this one does not apply", "%s depends on %s, which it applies itself", k, dependency)
+			}
+		}
+	}
+}
+
+func dependencyOrSelf(dependency, k *render.Kustomization) *render.Kustomization {
+	if dependency == nil {
+		return k
+	}
+	return dependency
+}
+
+func (r *Run) suggestDependency(namespace, name string) string {
+	for _, release := range r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease") {
+		if release.GetName() == name {
+			return fmt.Sprintf("%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there", name)
+		}
+	}
+	var names []string
+	for _, k := range r.Cluster.Kustomizations {
+		if k.Namespace == namespace {
+			names = append(names, k.Name)
+		} else if k.Name == name {
+			return fmt.Sprintf("set the reference's namespace: %s", k.Namespace)
+		}
+	}
+	return didYouMean(name, names, "name a Kustomization of this cluster")
+}
+
+func dependsOn(c *graph.Cluster, k, target *render.Kustomization, seen []*render.Kustomization) bool {
+	if slices.Contains(seen, k) {
+		return false
+	}
+	for _, dependency := range c.Dependencies(k) {
+		if dependency == target || dependsOn(c, dependency, target, append(seen, k)) {
+			return true
+		}
+	}
+	return false
+}
+
+// failures reports what rendering itself ran into.
+func (r *Run) failures(causes ...render.Cause) {
+	for _, failure := range r.Cluster.Failures {
+		if !slices.Contains(causes, failure.Cause) {
+			continue
+		}
+		object := ""
+		if failure.Kustomization != nil {
+			object = graph.KeyOf(failure.Kustomization).String()
+		}
+		r.reportAt(object, failure.At, failure.Mend, "%s", failure.Message)
+	}
+}
+
+func checkReferences(r *Run) {
+	r.failures(render.SourceMissing, render.PathMissing, render.PathEmpty, render.VariablesMissing)
+	for _, k := range r.Cluster.Kustomizations {
+		// A kubeConfig Secret holds a credential and is often made by hand; a
+		// ConfigMap holds none and belongs into the repository.
+		if config := k.Spec.KubeConfig; config != nil && config.ConfigMapRef != nil && r.Cluster.Find(k.Object, "", "ConfigMap", k.Namespace, config.ConfigMapRef.Name) == nil {
+			r.report(on(k.Object, "spec", "kubeConfig", "configMapRef", "name"), "apply the ConfigMap to the Kustomization's own namespace",
+				"%s takes its kubeConfig from ConfigMap %s/%s, which nothing in this cluster applies", k, k.Namespace, config.ConfigMapRef.Name)
+		}
+	}
+}
+
+func checkVariables(r *Run) { r.failures(render.VariableMissing) }
+
+func checkBuilds(r *Run) { r.failures(render.BuildFailed, render.InvalidSpec) }
+
+func checkDefinitions(r *Run) {
+	definitions := map[string]*render.Object{}
+	for _, crd := range r.Cluster.Of("apiextensions.k8s.io", "CustomResourceDefinition") {
+		definitions[definedKind(crd)] = crd
+	}
+	for _, xrd := range r.Cluster.Of("apiextensions.crossplane.io", "CompositeResourceDefinition") {
+		definitions[definedKind(xrd)] = xrd
+	}
+	reported := map[string]bool{}
+	for _, o := range r.Cluster.All() {
+		kind := o.GroupVersionKind().GroupKind()
+		definition := definitions[kind.Kind+"."+kind.Group]
+		if definition == nil || graph.Target(definition) != graph.Target(o) {
+			continue
+		}
+		first, then := definition.Owner, o.Owner
+		// A parent's definitions are a stage of their own: they stand before
+		// the parent applies its children.
+		if first == then || r.Cluster.Precedes(first, then) || graph.Ancestor(first, then) && isCRD(definition) {
+			continue
+		}
+		if once := then.String() + kind.String(); !reported[once] {
+			reported[once] = true
+			r.report(on(o, "kind"), fmt.Sprintf("add dependsOn to %s: %s, or one that waits for it", then, first.Name),
+				"%s is a %s, whose definition %s applies; %s does not wait for it", o.Key(), kind.Kind, first, then)
+		}
+	}
+}
+
+func isCRD(o *render.Object) bool { return o.GetKind() == "CustomResourceDefinition" }
+
+func definedKind(definition *render.Object) string {
+	group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(definition.Object, "spec", "names", "kind")
+	return kind + "." + group
+}
+
+// given are the namespaces that every cluster has before Flux applies anything.
+var given = []string{"default", "kube-system", "kube-public", "kube-node-lease", "flux-system"}
+
+func checkNamespaces(r *Run) {
+	missing := map[string]bool{}
+	for _, o := range r.Cluster.All() {
+		namespaced, known := r.namespaced(o)
+		if !known || !namespaced {
+			continue
+		}
+		name := o.GetNamespace()
+		if name == "" {
+			r.report(on(o, "metadata"), "set metadata.namespace, or `namespace` in its kustomization.yaml", "%s has no namespace: Flux refuses it or puts it into `default`", o.Key())
+			continue
+		}
+		if slices.Contains(given, name) || name == r.Cluster.Kustomizations[0].Namespace || missing[o.Owner.String()+name] {
+			continue
+		}
+		namespace := r.Cluster.Find(o, "", "Namespace", "", name)
+		switch {
+		case namespace == nil && r.madeElsewhere(name):
+		case namespace == nil:
+			missing[o.Owner.String()+name] = true
+			var names []string
+			for _, n := range r.Cluster.Of("", "Namespace") {
+				names = append(names, n.GetName())
+			}
+			r.report(on(o, "metadata", "namespace"), didYouMean(name, names, "add the Namespace to "+o.Owner.String()),
+				"namespace %s of %s is created by nothing in this cluster", name, o.Key())
+		case !r.namespacePrecedes(namespace, o):
+			missing[o.Owner.String()+name] = true
+			r.report(on(o, "metadata", "namespace"), fmt.Sprintf("add dependsOn to %s: %s", o.Owner, namespace.Owner.Name),
+				"namespace %s of %s is created by %s, which %s does not wait for", name, o.Key(), namespace.Owner, o.Owner)
+		}
+	}
+}
+
+func (r *Run) namespacePrecedes(namespace, o *render.Object) bool {
+	return namespace.Owner == o.Owner || graph.Ancestor(namespace.Owner, o.Owner) || r.Cluster.Precedes(namespace.Owner, o.Owner)
+}
+
+// madeElsewhere tells whether a namespace may come from what is unknown here,
+// or from a HelmRelease that creates it.
+func (r *Run) madeElsewhere(name string) bool {
+	if len(r.Cluster.Unknowns) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease"), func(release *render.Object) bool {
+		create, _, _ := unstructured.NestedBool(release.Object, "spec", "install", "createNamespace")
+		target, _, _ := unstructured.NestedString(release.Object, "spec", "targetNamespace")
+		return create && target == name
+	})
+}
+
+func checkOwners(r *Run) {
+	seen := map[string]bool{}
+	for _, o := range r.Cluster.All() {
+		same := r.Cluster.Same(o, o.Key())
+		if len(same) < 2 || same[0] == o || same[0].Owner == o.Owner || shares(o) || shares(same[0]) {
+			continue
+		}
+		if once := o.Key().String() + o.Owner.String(); !seen[once] {
+			seen[once] = true
+			r.report(on(o, "metadata", "name"), fmt.Sprintf("keep it where %s has it (%s) and let %s depend on that", same[0].Owner, same[0].Locate("metadata", "name"), o.Owner),
+				"%s is applied by %s and by %s", o.Key(), same[0].Owner, o.Owner)
+		}
+	}
+}
+
+// shares tells whether an object says itself that it has more than one owner:
+// https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources
+func shares(o *render.Object) bool {
+	switch strings.ToLower(o.GetAnnotations()["kustomize.toolkit.fluxcd.io/ssa"]) {
+	case "merge", "ifnotpresent", "ignore":
+		return true
+	}
+	return o.GetAnnotations()["kustomize.toolkit.fluxcd.io/reconcile"] == "disabled"
+}

@@ -1,0 +1,159 @@
+package rules
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws"
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+// queue is an SQS queue that the cluster's objects declare. Numbers that are
+// not said are nil: AWS has its defaults.
+type queue struct {
+	object *render.Object
+	// field is where the object's settings of the queue are, for findings.
+	field []any
+
+	name, account, region                           string
+	delay, visibility, retention, maxReceives, wait *int64
+	deadLetterQueue                                 string // its name
+}
+
+// at is a setting of the queue as a place for findings.
+func (q queue) at(setting string) at {
+	if q.object.GetKind() == "ConfigMap" {
+		return on(q.object, q.field...)
+	}
+	return on(q.object, append(slices.Clone(q.field), setting)...)
+}
+
+// queuesOf lists the queues that a cluster declares: as managed resources of
+// Crossplane's provider-aws, or in the configuration of the local AWS server.
+func queuesOf(c *graph.Cluster) []queue {
+	var queues []queue
+	for _, group := range []string{"sqs.aws.m.upbound.io", "sqs.aws.upbound.io"} {
+		for _, o := range c.Of(group, "Queue") {
+			queues = append(queues, managedQueue(o))
+		}
+	}
+	for _, o := range c.Of("", "ConfigMap") {
+		queues = append(queues, localQueues(o)...)
+	}
+	return queues
+}
+
+func managedQueue(o *render.Object) queue {
+	provider, _, _ := unstructured.NestedMap(o.Object, "spec", "forProvider")
+	q := queue{object: o, field: []any{"spec", "forProvider"}}
+	q.name, _ = provider["name"].(string)
+	q.region, _ = provider["region"].(string)
+	q.delay, q.visibility = integer(provider["delaySeconds"]), integer(provider["visibilityTimeoutSeconds"])
+	q.retention, q.wait = integer(provider["messageRetentionSeconds"]), integer(provider["receiveWaitTimeSeconds"])
+	if text, ok := provider["redrivePolicy"].(string); ok {
+		if policy, err := parseRedrive(text); err == nil {
+			q.maxReceives, q.deadLetterQueue = policy.maxReceives, policy.queue
+		}
+	}
+	return q
+}
+
+func integer(value any) *int64 {
+	switch value := value.(type) {
+	case int64:
+		return &value
+	case float64:
+		whole := int64(value)
+		return &whole
+	}
+	return nil
+}
+
+// redrive is the redrive policy of a queue.
+type redrive struct {
+	queue       string // the name in the ARN
+	arn         string
+	maxReceives *int64
+}
+
+// parseRedrive reads the JSON of a redrive policy. AWS takes the count as a
+// number or as a number in a string.
+func parseRedrive(text string) (redrive, error) {
+	var policy struct {
+		Target string `json:"deadLetterTargetArn"`
+		Count  any    `json:"maxReceiveCount"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(text), &policy); err != nil {
+		return redrive{}, err
+	}
+	r := redrive{arn: policy.Target, maxReceives: integer(policy.Count)}
+	if text, ok := policy.Count.(string); ok {
+		var number any
+		if yaml.Unmarshal([]byte(text), &number) == nil {
+			r.maxReceives = integer(number)
+		}
+	}
+	r.queue = policy.Target[strings.LastIndex(policy.Target, ":")+1:]
+	return r, nil
+}
+
+// localQueues reads a ConfigMap that configures the local AWS server; another
+// one's data has not its shape.
+func localQueues(o *render.Object) []queue {
+	data, _, _ := unstructured.NestedStringMap(o.Object, "data")
+	var queues []queue
+	for key, text := range data {
+		var config localaws.Config
+		if !strings.Contains(text, "queues:") || yaml.UnmarshalStrict([]byte(text), &config) != nil {
+			continue
+		}
+		for _, declared := range config.Queues {
+			q := queue{object: o, field: []any{"data", key}, name: declared.Name, account: config.AccountID, region: config.Region}
+			q.delay, q.visibility, q.retention = number(declared.DelaySeconds), number(declared.VisibilityTimeout), number(declared.MessageRetentionPeriod)
+			if declared.Redrive != nil {
+				q.deadLetterQueue, q.maxReceives = declared.Redrive.DeadLetterQueue, number(&declared.Redrive.MaxReceiveCount)
+			}
+			queues = append(queues, q)
+		}
+	}
+	return queues
+}
+
+func number(value *int) *int64 {
+	if value == nil {
+		return nil
+	}
+	wide := int64(*value)
+	return &wide
+}
+
+// queueURL is a queue's URL taken apart. Region is empty for an endpoint that
+// is not AWS's.
+type queueURL struct{ host, region, account, name string }
+
+var awsHost = regexp.MustCompile(`^(?:sqs(?:-fips)?\.([a-z0-9-]+)|([a-z0-9-]+)\.queue|queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$`)
+
+// parseQueueURL reads a URL as KEDA does: its path is exactly /account/name.
+func parseQueueURL(text string) (queueURL, bool) {
+	parsed, err := url.ParseRequestURI(text)
+	if err != nil {
+		return queueURL{}, false
+	}
+	parts := strings.Split(parsed.Path, "/")
+	if len(parts) != 3 || parts[2] == "" {
+		return queueURL{}, false
+	}
+	q := queueURL{host: parsed.Hostname(), account: parts[1], name: parts[2]}
+	if match := awsHost.FindStringSubmatch(q.host); match != nil {
+		q.region = match[1] + match[2]
+	}
+	return q, true
+}
+
+func (q queueURL) isAWS() bool { return awsHost.MatchString(q.host) }

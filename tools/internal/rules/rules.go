@@ -1,0 +1,107 @@
+// Package rules holds what schemas cannot see: faults that take two objects, or
+// an object and how Flux, KEDA or AWS treats it. Each family has its file, each
+// rule an id that stays, the reason for it with where people were hurt, and the
+// mend. A rule never flags what works: where upstream tolerates something, so
+// does the rule.
+//
+// The rules walk package graph; they read no files and know no output format.
+package rules
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+)
+
+// Rule is one thing that is checked.
+type Rule struct {
+	// ID is the family and a number, such as KEDA003.
+	ID       string
+	Severity findings.Severity
+	// Title is the fault in a few words.
+	Title string
+	// Why says what goes wrong and who says so, Example shows the fault, Mend
+	// how to mend it.
+	Why, Example, Mend string
+
+	check func(*Run)
+}
+
+// All are the rules in the order of their ids.
+func All() []Rule { return slices.Concat(fluxRules, kedaRules, schemaRules) }
+
+// Find is the rule with an id.
+func Find(id string) (Rule, bool) {
+	for _, rule := range All() {
+		if rule.ID == id {
+			return rule, true
+		}
+	}
+	return Rule{}, false
+}
+
+// Input is what rules judge.
+type Input struct {
+	Cluster *graph.Cluster
+	Config  config.Config
+	// Root is the repository's folder.
+	Root string
+	// Catalog holds the schemas of the kinds, those that the cluster declares
+	// included.
+	Catalog *schema.Catalog
+}
+
+// Check runs every rule over one cluster.
+func Check(input Input) []findings.Finding {
+	var all []findings.Finding
+	for _, rule := range All() {
+		run := &Run{Input: input, rule: rule}
+		rule.check(run)
+		all = append(all, run.found...)
+	}
+	return all
+}
+
+// Run is one rule at work on one cluster.
+type Run struct {
+	Input
+	rule  Rule
+	found []findings.Finding
+}
+
+// at is a field of an object.
+type at struct {
+	object *render.Object
+	field  []any
+}
+
+// on names a field of an object as the place of a finding.
+func on(object *render.Object, field ...any) at { return at{object, field} }
+
+// report adds a finding at a field.
+func (r *Run) report(place at, mend, format string, args ...any) {
+	r.reportAt(place.object.Key().String(), place.object.Locate(place.field...), mend, format, args...)
+}
+
+// warn is report for what a rule of errors only warns of.
+func (r *Run) warn(place at, mend, format string, args ...any) {
+	r.report(place, mend, format, args...)
+	r.found[len(r.found)-1].Severity = findings.Warning
+}
+
+func (r *Run) reportAt(object string, location render.Location, mend, format string, args ...any) {
+	r.found = append(r.found, findings.Finding{
+		Rule: r.rule.ID, Severity: r.rule.Severity, Clusters: []string{r.Cluster.Name},
+		Object: object, File: location.File, Line: location.Line, Column: location.Column,
+		Message: fmt.Sprintf(format, args...), Mend: mend,
+	})
+}
+
+// elsewhere tells whether something that the cluster lacks may come from what
+// could not be rendered.
+func (r *Run) elsewhere() bool { return len(r.Cluster.Unknowns) > 0 }

@@ -1,0 +1,91 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	catalog "github.com/mystique-unicorn/sales-events/tools/internal/schema"
+)
+
+var schemaRules = []Rule{
+	{
+		ID: "SCH001", Severity: findings.Error, Title: "kind that the API server does not know",
+		Why: "An object of an unknown kind fails the dry-run of its whole Kustomization. The kinds are those of the pinned " +
+			"Kubernetes, Flux, KEDA, Crossplane and AWS provider, and what the cluster's own definitions declare.",
+		Example: "apiVersion: apps/v1\nkind: Deploymnt",
+		Mend:    "Correct apiVersion or kind, apply the definition, or name it with --schema.",
+		check:   checkKinds,
+	},
+	{
+		ID: "SCH002", Severity: findings.Error, Title: "object that the API server refuses",
+		Why: "An unknown field, a wrong type, a missing field or a broken rule of the definition: server-side apply refuses " +
+			"the object, and with it the whole Kustomization.",
+		Example: "spec:\n  replicas: \"2\"",
+		Mend:    "Write the field as the schema says; an unquoted number or true is not a string.",
+		check:   checkShapes,
+	},
+}
+
+// coreGroups are groups whose kinds come with Kubernetes itself: no source that
+// is unknown here adds to them.
+var coreGroups = []string{"", "apps", "batch", "autoscaling", "policy", "rbac.authorization.k8s.io", "networking.k8s.io"}
+
+func checkKinds(r *Run) {
+	for _, o := range r.Cluster.All() {
+		kind := o.GroupVersionKind()
+		if _, known := r.Catalog.Lookup(kind); known || r.elsewhere() && !slices.Contains(coreGroups, kind.Group) {
+			continue
+		}
+		field, mend := "kind", "apply its CustomResourceDefinition, or name it with --schema"
+		switch versions := r.Catalog.Versions(kind.GroupKind()); {
+		case len(versions) > 0:
+			field, mend = "apiVersion", fmt.Sprintf("the version is one of %v", versions)
+		case len(r.Catalog.Kinds(kind.Group)) > 0:
+			mend = didYouMean(kind.Kind, r.Catalog.Kinds(kind.Group), mend)
+		case len(r.Catalog.Groups(kind.Kind)) > 0:
+			field, mend = "apiVersion", didYouMean(kind.Group, r.Catalog.Groups(kind.Kind), mend)
+		}
+		r.report(on(o, field), mend, "there is no kind %s in %s", kind.Kind, kind.GroupVersion())
+	}
+}
+
+func checkShapes(r *Run) {
+	for _, o := range r.Cluster.All() {
+		kind, known := r.Catalog.Lookup(o.GroupVersionKind())
+		if !known {
+			continue
+		}
+		for _, problem := range kind.Validate(o.Object) {
+			r.report(on(o, problem.Path...), "correct it: the schema is that of "+kind.Source(), "%s", problem)
+		}
+	}
+}
+
+// namespaced tells whether an object's kind lives in namespaces, if its kind is
+// known.
+func (i Input) namespaced(o *render.Object) (namespaced, known bool) {
+	kind, known := i.Catalog.Lookup(o.GroupVersionKind())
+	return known && kind.Namespaced(), known
+}
+
+// Schema names the schema that an object was held against; empty for none.
+func (i Input) Schema(o *render.Object) (kind schema.GroupVersionKind, source string) {
+	if found, known := i.Catalog.Lookup(o.GroupVersionKind()); known {
+		return found.Kind(), found.Source()
+	}
+	return schema.GroupVersionKind{}, ""
+}
+
+// Catalog adds the definitions that a cluster applies to a catalog.
+func Catalog(base *catalog.Catalog, cluster *render.Cluster) *catalog.Catalog {
+	var objects []*unstructured.Unstructured
+	for _, o := range cluster.Objects() {
+		objects = append(objects, o.Unstructured)
+	}
+	return base.With(objects)
+}

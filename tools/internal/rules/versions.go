@@ -1,0 +1,76 @@
+package rules
+
+import (
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+func checkVersions(r *Run) {
+	if r.Config.Pins == "" || len(r.Config.Versions) == 0 {
+		return
+	}
+	all, err := pins.Load(filepath.Join(r.Root, r.Config.Pins))
+	if err != nil {
+		return // the command has said so already
+	}
+	for _, version := range r.Config.Versions {
+		for _, p := range all {
+			pinned, err := p.VersionOf(version.Module)
+			if err != nil {
+				continue
+			}
+			if version.Image != "" {
+				r.checkImageVersion(version.Image, version.Module, pinned)
+			} else {
+				r.checkSourceVersion(version.Source, version.Module, pinned)
+			}
+			break
+		}
+	}
+}
+
+func (r *Run) checkImageVersion(image, module, pinned string) {
+	for _, w := range r.Cluster.Workloads() {
+		for i, container := range w.Template.Spec.Containers {
+			name, tag := splitImage(container.Image)
+			if name == image && strings.TrimPrefix(tag, "v") != strings.TrimPrefix(pinned, "v") {
+				r.report(on(w.Object, w.Field("containers", i, "image")...), "write "+pinned+", or move the pin of "+module,
+					"%s runs %s, but %s is pinned to %s", w.Key(), container.Image, module, pinned)
+			}
+		}
+	}
+}
+
+func (r *Run) checkSourceVersion(url, module, pinned string) {
+	for _, o := range r.sources() {
+		declared, _, _ := unstructured.NestedString(o.Object, "spec", "url")
+		tag, found, _ := unstructured.NestedString(o.Object, "spec", "ref", "tag")
+		if declared == url && tag != pinned {
+			field := []any{"spec", "ref", "tag"}
+			if !found {
+				field = []any{"spec", "ref"}
+			}
+			r.report(on(o, field...), "write tag: "+pinned+", or move the pin of "+module,
+				"%s takes %s at %q, but %s is pinned to %s", o.Key(), url, tag, module, pinned)
+		}
+	}
+}
+
+func (r *Run) sources() []*render.Object {
+	return append(append([]*render.Object{}, r.Cluster.Of("source.toolkit.fluxcd.io", "GitRepository")...), r.Cluster.Of("source.toolkit.fluxcd.io", "OCIRepository")...)
+}
+
+// splitImage takes an image reference apart into the name and the tag, which is
+// empty when there is none.
+func splitImage(image string) (name, tag string) {
+	image, _, _ = strings.Cut(image, "@")
+	if colon := strings.LastIndex(image, ":"); colon > strings.LastIndex(image, "/") {
+		return image[:colon], image[colon+1:]
+	}
+	return image, ""
+}

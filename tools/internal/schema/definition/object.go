@@ -1,0 +1,81 @@
+package definition
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/xcrd"
+	crossplane "github.com/crossplane/crossplane/apis/v2/apiextensions/v1"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// FromObject returns the definitions that an object declares; none if it is of
+// a kind that declares nothing.
+func FromObject(object *unstructured.Unstructured) ([]Definition, error) {
+	crds, err := CRDs(object)
+	if err != nil {
+		return nil, err
+	}
+	var found []Definition
+	for _, crd := range crds {
+		definitions, err := FromCRD(crd)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, definitions...)
+	}
+	return found, nil
+}
+
+// CRDs are the CustomResourceDefinitions that an object stands for: itself, or
+// those that Crossplane derives from a CompositeResourceDefinition.
+func CRDs(object *unstructured.Unstructured) ([]*apiextensions.CustomResourceDefinition, error) {
+	switch object.GroupVersionKind().GroupKind() {
+	case schema.GroupKind{Group: apiextensions.GroupName, Kind: "CustomResourceDefinition"}:
+		var crd apiextensions.CustomResourceDefinition
+		return []*apiextensions.CustomResourceDefinition{&crd}, convert(object, &crd)
+	case schema.GroupKind{Group: crossplane.Group, Kind: crossplane.CompositeResourceDefinitionKind}:
+		return derived(object)
+	}
+	return nil, nil
+}
+
+// derived are the definitions of the composite resource, and of its claim if it
+// offers one.
+func derived(object *unstructured.Unstructured) ([]*apiextensions.CustomResourceDefinition, error) {
+	var xrd crossplane.CompositeResourceDefinition
+	if err := convert(object, &xrd); err != nil {
+		return nil, err
+	}
+	if xrd.Spec.Scope == nil && object.GroupVersionKind().Version != "v1" {
+		// The default in version 2; in version 1, which the type is of, it is
+		// LegacyCluster.
+		namespaced := crossplane.CompositeResourceScopeNamespaced
+		xrd.Spec.Scope = &namespaced
+	}
+	composite, err := xcrd.ForCompositeResource(&xrd)
+	if err != nil {
+		return nil, fmt.Errorf("CompositeResourceDefinition %s: %w", xrd.Name, err)
+	}
+	if !xrd.OffersClaim() {
+		return []*apiextensions.CustomResourceDefinition{composite}, nil
+	}
+	claim, err := xcrd.ForCompositeResourceClaim(&xrd)
+	if err != nil {
+		return nil, fmt.Errorf("CompositeResourceDefinition %s: %w", xrd.Name, err)
+	}
+	return []*apiextensions.CustomResourceDefinition{composite, claim}, nil
+}
+
+func convert(object *unstructured.Unstructured, into any) error {
+	data, err := json.Marshal(object.Object)
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
+	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	openapi "k8s.io/kube-openapi/pkg/validation/errors"
+	"k8s.io/kube-openapi/pkg/validation/validate"
+)
+
+// Validate says what an API server would find wrong with an object of this
+// kind, in the order of the fields. It does not change the object. That the
+// object's apiVersion and kind are those of the schema is for the caller to see.
+func (s *Schema) Validate(object map[string]any) []Problem {
+	s.load()
+	if s.err != nil {
+		return []Problem{{Kind: Unreadable, Message: s.err.Error()}}
+	}
+	given, err := decoded(object)
+	if err != nil {
+		return []Problem{{Kind: Unreadable, Message: err.Error()}}
+	}
+	return settle(append(s.validateMetadata(given), s.validateShape(given)...))
+}
+
+// decoded is a copy of an object as an API server decodes it from JSON.
+func decoded(object map[string]any) (map[string]any, error) {
+	data, err := utiljson.Marshal(object)
+	if err != nil {
+		return nil, fmt.Errorf("the object cannot be written as JSON: %w", err)
+	}
+	var given map[string]any
+	if err := utiljson.Unmarshal(data, &given); err != nil {
+		return nil, fmt.Errorf("the object cannot be read from JSON: %w", err)
+	}
+	if given == nil {
+		given = map[string]any{}
+	}
+	return given, nil
+}
+
+// validateShape goes the API server's way with a custom resource, see the
+// package's comment.
+func (s *Schema) validateShape(given map[string]any) []Problem {
+	run := run{schema: s, given: given, object: runtime.DeepCopyJSON(given)}
+	run.prune()
+	if s.status {
+		delete(run.object, "status")
+	}
+	run.setDefaults()
+	run.checkValues()
+	run.checkFields(objectmeta.Validate(nil, run.object, s.structural, false), Metadata)
+	run.checkFields(listtype.ValidateListSetsAndMaps(nil, s.structural, run.object), Duplicate)
+	if !run.misshapen {
+		run.checkRules()
+	}
+	if !run.misshapen && s.ofObjects() {
+		run.checkDefinition()
+	}
+	return run.problems
+}
+
+// ofObjects is whether the schema describes whole objects, not their metadata.
+func (s *Schema) ofObjects() bool { return s.metadata != nil }
+
+// run is the validation of one object.
+type run struct {
+	schema *Schema
+	// given is the object as it came, which paths are resolved against; object
+	// is what the API server makes of it.
+	given, object map[string]any
+	problems      []Problem
+	// misshapen is whether CEL rules would stumble over the object. The API
+	// server leaves them out in the same cases.
+	misshapen bool
+}
+
+func (r *run) report(path []any, kind Kind, format string, args ...any) {
+	r.problems = append(r.problems, Problem{Path: path, Kind: kind, Message: fmt.Sprintf(format, args...)})
+}
+
+func (r *run) prune() {
+	options := structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
+	unknown := pruning.PruneWithOptions(r.object, r.schema.structural, r.schema.ofObjects(), options)
+	failed, inMetadata := objectmeta.CoerceWithOptions(nil, r.object, r.schema.structural, false, objectmeta.CoerceOptions{ReturnUnknownFieldPaths: true})
+	for _, text := range append(unknown, inMetadata...) {
+		path := resolve(r.given, text)
+		r.report(path, UnknownField, "unknown field%s", r.suggest(path))
+	}
+	if failed != nil {
+		r.checkFields(field.ErrorList{failed}, Metadata)
+	}
+}
+
+func (r *run) setDefaults() {
+	defaulting.PruneNonNullableNullsWithoutDefaults(r.object, r.schema.structural)
+	defaulting.Default(r.object, r.schema.structural)
+}
+
+func (r *run) checkValues() {
+	result := validate.NewSchemaValidator(r.schema.openapi, nil, "", formats).Validate(r.object)
+	for _, err := range result.Errors {
+		var invalid *openapi.Validation
+		if errors.As(err, &invalid) {
+			r.checkValue(invalid)
+			continue
+		}
+		name, expected := splitMessage(err.Error())
+		path := resolve(r.object, name)
+		r.report(path, Limit, "is %s: %s", describe(valueAt(r.object, path)), expected)
+	}
+}
+
+// checkValue reports what kube-openapi found. Its message says what is expected
+// after the name of the field and ` in body `.
+func (r *run) checkValue(invalid *openapi.Validation) {
+	path := resolve(r.object, invalid.Name)
+	value := describe(valueAt(r.object, path))
+	_, expected, _ := strings.Cut(invalid.Error(), " in body ")
+	switch invalid.Code() {
+	case openapi.RequiredFailCode, openapi.InvalidTypeCode, openapi.EnumFailCode, openapi.TooLongFailCode, openapi.MaxItemsFailCode, openapi.TooManyPropertiesCode:
+		r.misshapen = true
+	}
+	switch invalid.Code() {
+	case openapi.RequiredFailCode:
+		r.report(path, Required, "is required and not set")
+	case openapi.InvalidTypeCode:
+		if types, ok := strings.CutPrefix(expected, "must be of type "); ok {
+			if format, ok := strings.CutSuffix(types, ": "+strconv.Quote(fmt.Sprint(invalid.Value))); ok {
+				types = format
+			}
+			r.reportType(path, value, types)
+			return
+		}
+		r.report(path, Format, "is %s: %s", value, expected)
+	case openapi.EnumFailCode:
+		r.report(path, Enum, "is %s: expected one of %s", value, alternatives(invalid.Values))
+	default:
+		r.report(path, Limit, "is %s: %s", value, expected)
+	}
+}
+
+// reportType tells a value of the wrong type from a string of the wrong format:
+// kube-openapi says both in the same words.
+func (r *run) reportType(path []any, value, types string) {
+	names := strings.Split(types, ",")
+	for i, name := range names {
+		article, ok := articles[name]
+		if !ok {
+			r.report(path, Format, "is %s: expected %s", value, meaningOf(types))
+			return
+		}
+		names[i] = article
+	}
+	r.report(path, Type, "is %s: expected %s", value, strings.Join(names, " or "))
+}
+
+// checkFields reports what the API server's code calls field errors.
+func (r *run) checkFields(found field.ErrorList, kind Kind) {
+	for _, err := range found {
+		path := resolve(r.object, err.Field)
+		switch err.Type {
+		case field.ErrorTypeRequired:
+			r.misshapen = true
+			r.report(path, Required, "is required and not set%s", detail(err))
+		case field.ErrorTypeDuplicate:
+			r.report(path, Duplicate, "is there twice: %s", inJSON(err.BadValue))
+		default:
+			path, what := culprit(r.object, path, err.BadValue)
+			r.report(path, kind, "is %s%s", what, detail(err))
+		}
+	}
+}
+
+func (r *run) checkRules() {
+	validator := r.schema.celValidator()
+	if validator == nil {
+		return
+	}
+	found, _ := validator.Validate(context.Background(), nil, r.schema.structural, r.object, nil, celconfig.RuntimeCELCostBudget)
+	for _, err := range found {
+		path := resolve(r.object, err.Field)
+		r.report(path, CEL, "%s", strings.TrimPrefix(detail(err), ": "))
+	}
+}

@@ -1,0 +1,233 @@
+// Package command is the command line of validate: flags in, a report out, and
+// one place that chooses the exit code. What is rendered is up to
+// tools/internal/render, what is wrong to tools/internal/rules, how it is
+// written to tools/internal/findings.
+//
+// Exit codes: 0 nothing but warnings; 1 errors; 2 it could not run.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
+	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+)
+
+// errFound is the outcome that there are errors, which the report names.
+var errFound = errors.New("errors were found")
+
+// Execute runs one command line and returns the exit code. SIGINT and SIGTERM
+// cancel it.
+func Execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	switch err := root.ExecuteContext(ctx); {
+	case err == nil:
+		return 0
+	case errors.Is(err, errFound):
+		return 1
+	default:
+		fmt.Fprintln(stderr, "error:", err)
+		return 2
+	}
+}
+
+// invocation is one command line.
+type invocation struct {
+	root     string
+	clusters []string
+	schemas  []string
+	format   string
+	explain  string
+	list     bool
+
+	stdout io.Writer
+}
+
+func newRoot() *cobra.Command {
+	var i invocation
+	root := &cobra.Command{
+		Use:   "validate",
+		Short: "Find what would break before the push: schemas, references, KEDA, offline",
+		Example: `  validate                        every cluster of this repository
+  validate --format github        annotations for a pull request
+  validate --explain KEDA003      why a rule is there, an example and the mend
+  validate --list                 each object with the schema that saw it`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown argument %q; see `%s --help`", args[0], cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			i.stdout = cmd.OutOrStdout()
+			if i.explain != "" {
+				return i.explainRule()
+			}
+			return i.run(cmd.Context())
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
+	})
+	flags := root.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&i.root, "root", ".", "the repository's `folder`")
+	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to check, by name or folder (default all)")
+	flags.StringSliceVar(&i.schemas, "schema", nil, "a `file` or folder with more definitions of kinds")
+	flags.StringVar(&i.format, "format", findings.Formats()[0], strings.Join(findings.Formats(), ", "))
+	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the mend")
+	flags.BoolVar(&i.list, "list", false, "print each object with its place and the schema that saw it")
+	return root
+}
+
+func (i *invocation) explainRule() error {
+	rule, found := rules.Find(strings.ToUpper(i.explain))
+	if !found {
+		var ids []string
+		for _, rule := range rules.All() {
+			ids = append(ids, rule.ID)
+		}
+		return fmt.Errorf("no rule %s: there are %s", i.explain, strings.Join(ids, ", "))
+	}
+	_, err := fmt.Fprintf(i.stdout, "%s (%s): %s\n\n%s\n\nExample:\n\n    %s\n\nMend: %s\n",
+		rule.ID, rule.Severity, rule.Title, rule.Why, strings.ReplaceAll(rule.Example, "\n", "\n    "), rule.Mend)
+	return err
+}
+
+func (i *invocation) run(ctx context.Context) error {
+	start := time.Now()
+	if !slices.Contains(findings.Formats(), i.format) {
+		return fmt.Errorf("--format=%s: it is one of %s", i.format, strings.Join(findings.Formats(), ", "))
+	}
+	settings, err := config.Read(i.root)
+	if err != nil {
+		return err
+	}
+	if err := checkExceptions(settings); err != nil {
+		return err
+	}
+	catalog := schema.Builtin()
+	for _, path := range i.schemas {
+		if catalog, err = catalog.LoadPath(path); err != nil {
+			return fmt.Errorf("--schema: %w", err)
+		}
+	}
+	rendering, err := render.Run(ctx, render.Options{Root: i.root, Clusters: i.clusters, Config: settings})
+	if err != nil {
+		return err
+	}
+	defer rendering.Close()
+
+	var report findings.Report
+	schemas := map[string]bool{}
+	for _, cluster := range rendering.Clusters {
+		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: i.root, Catalog: rules.Catalog(catalog, cluster)}
+		report.Findings = append(report.Findings, rules.Check(input)...)
+		i.cover(&report.Coverage, cluster, input, schemas)
+	}
+	if i.list {
+		return nil
+	}
+	report.Findings = accept(report.Findings, settings.Exceptions)
+	report.Coverage.Schemas, report.Coverage.Rules = len(schemas), len(rules.All())
+	report.Coverage.Seconds = time.Since(start).Seconds()
+	if err := findings.Write(i.stdout, i.format, report, i.options()); err != nil {
+		return err
+	}
+	if report.Count(findings.Error) > 0 {
+		return errFound
+	}
+	return nil
+}
+
+// cover counts what the findings of a cluster rest on, and lists it on request.
+func (i *invocation) cover(coverage *findings.Coverage, cluster *render.Cluster, input rules.Input, schemas map[string]bool) {
+	coverage.Clusters = append(coverage.Clusters, cluster.Name)
+	coverage.Unknown += len(cluster.Unknowns)
+	for _, o := range input.Cluster.All() {
+		coverage.Objects++
+		kind, source := input.Schema(o)
+		if source == "" {
+			coverage.Unknown++
+			source = "no schema"
+		} else {
+			schemas[kind.String()+source] = true
+		}
+		if i.list {
+			fmt.Fprintf(i.stdout, "%s\t%s\t%s\t%s\n", cluster.Name, o.Key(), o.Locate(), source)
+		}
+	}
+	if i.list {
+		for _, unknown := range cluster.Unknowns {
+			fmt.Fprintf(i.stdout, "%s\tunknown\t%s\t%s\n", cluster.Name, unknown.At, unknown.Reason)
+		}
+	}
+}
+
+func (i *invocation) options() findings.Options {
+	terminal := false
+	if file, ok := i.stdout.(*os.File); ok {
+		terminal = term.IsTerminal(int(file.Fd()))
+	}
+	options := findings.Options{Root: i.root, Excerpts: terminal, Colors: terminal && os.Getenv("NO_COLOR") == ""}
+	for _, rule := range rules.All() {
+		options.Rules = append(options.Rules, findings.Rule{ID: rule.ID, Severity: rule.Severity, Title: rule.Title, Why: rule.Why, Mend: rule.Mend})
+	}
+	return options
+}
+
+// checkExceptions refuses an exception that can never apply.
+func checkExceptions(settings config.Config) error {
+	for _, exception := range settings.Exceptions {
+		if _, found := rules.Find(exception.Rule); !found {
+			return fmt.Errorf("%s:%d: there is no rule %s", config.Name, exception.Line, exception.Rule)
+		}
+		if !doublestar.ValidatePattern(exception.Path) {
+			return fmt.Errorf("%s:%d: %q is no pattern of files", config.Name, exception.Line, exception.Path)
+		}
+	}
+	return nil
+}
+
+// accept lowers the findings that the configuration accepts.
+func accept(all []findings.Finding, exceptions []config.Exception) []findings.Finding {
+	for n, finding := range all {
+		for _, exception := range exceptions {
+			if exception.Rule != finding.Rule || !doublestar.MatchUnvalidated(exception.Path, finding.File) {
+				continue
+			}
+			all[n].Accepted = exception.Reason
+			all[n].Severity = findings.Warning
+			if exception.Severity == "off" {
+				all[n].Severity = findings.Off
+			}
+		}
+	}
+	return all
+}

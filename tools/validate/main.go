@@ -1,0 +1,20 @@
+// Command validate is the gate before a push: it renders every cluster of a
+// repository as Flux would, holds each object against its schema and all of
+// them against each other, and points at the line to mend. It needs no cluster
+// and no network.
+package main
+
+import (
+	"os"
+	"runtime/debug"
+
+	"github.com/mystique-unicorn/sales-events/tools/validate/internal/command"
+)
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		// A run is short: it takes memory for time.
+		debug.SetGCPercent(400)
+	}
+	os.Exit(command.Execute(os.Args[1:], os.Stdout, os.Stderr))
+}
