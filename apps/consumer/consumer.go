@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	// longPoll is the longest that SQS allows, in seconds.
-	longPoll = 20
 	// receiveRetry and receiveRetryMax bound the wait after a receive that
 	// failed: unlike an empty one, it says nothing of the backlog.
 	receiveRetry, receiveRetryMax = time.Second, 30 * time.Second
@@ -49,7 +47,7 @@ func newConsumer(ctx context.Context, c config.Config, queues *sqs.Client, bucke
 	}
 	return &consumer{
 		config: c, queues: queues, bucket: bucket, source: source, dead: dead,
-		visibility: time.Duration(visibility) * time.Second, longPoll: longPoll, log: log, metrics: newMetrics(registry),
+		visibility: time.Duration(visibility) * time.Second, longPoll: int32(config.LongPoll.Seconds()), log: log, metrics: newMetrics(registry),
 	}, nil
 }
 

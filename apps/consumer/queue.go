@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 )
 
 // maxPutOff bounds how long a message that failed stays hidden.
@@ -19,14 +21,15 @@ const maxPutOff = 15 * time.Minute
 // longer than the queue's visibility timeout. The function that it returns
 // ends it and waits for its end; it may be called twice.
 func (c *consumer) heartbeat(work context.Context, messages []types.Message) (stop func()) {
-	if c.visibility <= 0 {
-		return func() {} // the queue hides nothing
+	every := config.Heartbeat(c.visibility)
+	if every == 0 {
+		return func() {}
 	}
 	ctx, cancel := context.WithCancel(work)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(c.visibility / 3)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {

@@ -18,7 +18,9 @@ import (
 // encrypted is a value as SOPS writes it; the group is the value's type.
 var encrypted = regexp.MustCompile(`ENC\[AES256_GCM,data:[^\]]*type:([a-z]+)\]`)
 
-const placeholder = "encrypted"
+// Encrypted stands for each value that SOPS encrypted: its length and content
+// are unknown.
+const Encrypted = "encrypted"
 
 // replaceEncrypted replaces the values of an object that SOPS encrypted by
 // placeholders of the same type, and removes SOPS's own field, as decryption
@@ -78,7 +80,7 @@ func replaceValue(value any, base64Encoded bool) any {
 		switch {
 		case match == nil:
 		case base64Encoded:
-			return base64.StdEncoding.EncodeToString([]byte(placeholder))
+			return base64.StdEncoding.EncodeToString([]byte(Encrypted))
 		case match[1] == "int":
 			return int64(0)
 		case match[1] == "float":
@@ -86,7 +88,7 @@ func replaceValue(value any, base64Encoded bool) any {
 		case match[1] == "bool":
 			return false
 		default:
-			return placeholder
+			return Encrypted
 		}
 	}
 	return value
@@ -145,7 +147,7 @@ func decryptedFile(name string, data []byte) []byte {
 	case extension == ".yaml", extension == ".yml", extension == ".json", strings.HasSuffix(name, corev1.DockerConfigJsonKey):
 		var content map[string]any
 		if err := yaml.Unmarshal(data, &content); err != nil {
-			return []byte(placeholder)
+			return []byte(Encrypted)
 		}
 		delete(content, "sops")
 		text, err := yaml.Marshal(replaceValue(content, false))
@@ -153,11 +155,11 @@ func decryptedFile(name string, data []byte) []byte {
 			text, err = yaml.YAMLToJSON(text)
 		}
 		if err != nil {
-			return []byte(placeholder)
+			return []byte(Encrypted)
 		}
 		return text
 	default:
-		return []byte(placeholder)
+		return []byte(Encrypted)
 	}
 }
 
@@ -166,7 +168,7 @@ func decryptedLines(data []byte) []byte {
 	for line := range bytes.SplitSeq(data, []byte("\n")) {
 		// SOPS keeps its own facts in variables of that prefix.
 		if !bytes.HasPrefix(line, []byte("sops_")) {
-			lines = append(lines, encrypted.ReplaceAll(line, []byte(placeholder)))
+			lines = append(lines, encrypted.ReplaceAll(line, []byte(Encrypted)))
 		}
 	}
 	return bytes.Join(lines, []byte("\n"))

@@ -1,10 +1,14 @@
 package rules
 
 import (
+	"encoding/base64"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 )
 
 // variable is an environment variable of a container.
@@ -34,11 +38,12 @@ func environment(c *graph.Cluster, w graph.Workload, index int) (variables map[s
 		data, found := dataOf(c, w, kind, name)
 		complete = complete && found
 		for key, value := range data {
-			variables[from.Prefix+key] = variable{value, true, w.Field("containers", index, "envFrom", i)}
+			variables[from.Prefix+key] = variable{value, value != render.Encrypted, w.Field("containers", index, "envFrom", i)}
 		}
 	}
 	for i, env := range container.Env {
-		v := variable{value: env.Value, known: env.ValueFrom == nil, field: w.Field("containers", index, "env", i, "value")}
+		// $(NAME) is another variable's value.
+		v := variable{value: env.Value, known: env.ValueFrom == nil && !strings.Contains(env.Value, "$("), field: w.Field("containers", index, "env", i, "value")}
 		if env.ValueFrom != nil {
 			v.field = w.Field("containers", index, "env", i, "valueFrom")
 			v.value, v.known = referenced(c, w, env.ValueFrom)
@@ -60,11 +65,10 @@ func referenced(c *graph.Cluster, w graph.Workload, from *corev1.EnvVarSource) (
 	}
 	data, _ := dataOf(c, w, kind, name)
 	value, found := data[key]
-	return value, found
+	return value, found && value != render.Encrypted
 }
 
-// dataOf is the content of a ConfigMap or Secret beside a workload. A Secret's
-// encoded values stay as they are: nothing here compares them.
+// dataOf is the content of a ConfigMap or Secret beside a workload.
 func dataOf(c *graph.Cluster, w graph.Workload, kind, name string) (map[string]string, bool) {
 	object := c.Find(w.Object, "", kind, w.GetNamespace(), name)
 	if object == nil {
@@ -74,7 +78,11 @@ func dataOf(c *graph.Cluster, w graph.Workload, kind, name string) (map[string]s
 	for _, field := range []string{"data", "stringData"} {
 		values, _, _ := unstructured.NestedMap(object.Object, field)
 		for key, value := range values {
-			if text, ok := value.(string); ok {
+			text, ok := value.(string)
+			if plain, err := base64.StdEncoding.DecodeString(text); kind == "Secret" && field == "data" && err == nil {
+				text = string(plain)
+			}
+			if ok {
 				data[key] = text
 			}
 		}

@@ -1,12 +1,15 @@
 package rules
 
 import (
+	"errors"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
@@ -34,11 +37,15 @@ func (q queue) at(setting string) at {
 	return on(q.object, append(slices.Clone(q.field), setting)...)
 }
 
+// queueGroups are the API groups of provider-aws for SQS: namespaced, and
+// cluster-scoped as before Crossplane 2.
+var queueGroups = []string{"sqs.aws.m.upbound.io", "sqs.aws.upbound.io"}
+
 // queuesOf lists the queues that a cluster declares: as managed resources of
 // Crossplane's provider-aws, or in the configuration of the local AWS server.
 func queuesOf(c *graph.Cluster) []queue {
 	var queues []queue
-	for _, group := range []string{"sqs.aws.m.upbound.io", "sqs.aws.upbound.io"} {
+	for _, group := range queueGroups {
 		for _, o := range c.Of(group, "Queue") {
 			queues = append(queues, managedQueue(o))
 		}
@@ -51,6 +58,13 @@ func queuesOf(c *graph.Cluster) []queue {
 
 func managedQueue(o *render.Object) queue {
 	provider, _, _ := unstructured.NestedMap(o.Object, "spec", "forProvider")
+	// What holds when the queue is created, unless forProvider says otherwise.
+	initial, _, _ := unstructured.NestedMap(o.Object, "spec", "initProvider")
+	for key, value := range initial {
+		if _, said := provider[key]; !said && provider != nil {
+			provider[key] = value
+		}
+	}
 	q := queue{object: o, field: []any{"spec", "forProvider"}}
 	q.name, _ = provider["name"].(string)
 	q.region, _ = provider["region"].(string)
@@ -69,8 +83,9 @@ func integer(value any) *int64 {
 	case int64:
 		return &value
 	case float64:
-		whole := int64(value)
-		return &whole
+		if whole := int64(value); float64(whole) == value {
+			return &whole
+		}
 	}
 	return nil
 }
@@ -89,14 +104,15 @@ func parseRedrive(text string) (redrive, error) {
 		Target string `json:"deadLetterTargetArn"`
 		Count  any    `json:"maxReceiveCount"`
 	}
-	if err := yaml.UnmarshalStrict([]byte(text), &policy); err != nil {
+	// Of JSON's decoders the one that is as strict with names as AWS is.
+	strict, err := json.UnmarshalStrict([]byte(text), &policy)
+	if err := errors.Join(append(strict, err)...); err != nil {
 		return redrive{}, err
 	}
 	r := redrive{arn: policy.Target, maxReceives: integer(policy.Count)}
 	if text, ok := policy.Count.(string); ok {
-		var number any
-		if yaml.Unmarshal([]byte(text), &number) == nil {
-			r.maxReceives = integer(number)
+		if number, err := strconv.ParseInt(text, 10, 64); err == nil {
+			r.maxReceives = &number
 		}
 	}
 	r.queue = policy.Target[strings.LastIndex(policy.Target, ":")+1:]

@@ -33,7 +33,7 @@ type Rule struct {
 }
 
 // All are the rules in the order of their ids.
-func All() []Rule { return slices.Concat(fluxRules, kedaRules, schemaRules) }
+func All() []Rule { return slices.Concat(fluxRules, kedaRules, sqsRules, schemaRules) }
 
 // Find is the rule with an id.
 func Find(id string) (Rule, bool) {

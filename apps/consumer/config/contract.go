@@ -1,0 +1,19 @@
+package config
+
+import "time"
+
+// What the consumer asks of its queue and of the pod that it runs in.
+const (
+	// LongPoll is how long a receive waits for messages: the longest that SQS
+	// allows.
+	LongPoll = 20 * time.Second
+	// Drain is how long the consumer takes from SIGTERM to its end while AWS
+	// answers. It lets the long poll end, or finishes the one message that it
+	// is storing, and hands the rest back: ProcessDelay is cut short.
+	Drain = LongPoll + 5*time.Second
+)
+
+// Heartbeat is how often the consumer extends the visibility timeout of the
+// batch that it works on, given the queue's timeout; 0 is never, because a queue
+// without timeout hides nothing.
+func Heartbeat(visibility time.Duration) time.Duration { return max(visibility, 0) / 3 }
