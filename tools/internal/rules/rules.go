@@ -33,7 +33,9 @@ type Rule struct {
 }
 
 // All are the rules in the order of their ids.
-func All() []Rule { return slices.Concat(fluxRules, kedaRules, sqsRules, schemaRules) }
+func All() []Rule {
+	return slices.Concat(fluxRules, kedaRules, sqsRules, podRules, schemaRules, exceptionRules)
+}
 
 // Find is the rule with an id.
 func Find(id string) (Rule, bool) {

@@ -122,5 +122,5 @@ func check(t *testing.T, archive *txtar.Archive) []findings.Finding {
 	for _, cluster := range rendering.Clusters {
 		all = append(all, rules.Check(rules.Input{Cluster: graph.New(cluster), Config: cfg, Root: root, Catalog: rules.Catalog(schema.Builtin(), cluster)})...)
 	}
-	return all
+	return append(all, rules.Unused(all, cfg.Exceptions)...)
 }

@@ -145,16 +145,21 @@ func (i *invocation) run(ctx context.Context) error {
 	defer rendering.Close()
 
 	var report findings.Report
-	schemas := map[string]bool{}
+	schemas, hidden := map[string]bool{}, false
 	for _, cluster := range rendering.Clusters {
 		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: i.root, Catalog: rules.Catalog(catalog, cluster)}
 		report.Findings = append(report.Findings, rules.Check(input)...)
+		hidden = hidden || len(cluster.Unknowns) > 0
 		i.cover(&report.Coverage, cluster, input, schemas)
 	}
 	if i.list {
 		return nil
 	}
-	report.Findings = accept(report.Findings, settings.Exceptions)
+	if len(i.clusters) == 0 && !hidden {
+		// Otherwise what needs one may be out of sight.
+		report.Findings = append(report.Findings, rules.Unused(report.Findings, settings.Exceptions)...)
+	}
+	rules.Accept(report.Findings, settings.Exceptions)
 	report.Coverage.Schemas, report.Coverage.Rules = len(schemas), len(rules.All())
 	report.Coverage.Seconds = time.Since(start).Seconds()
 	if err := findings.Write(i.stdout, i.format, report, i.options()); err != nil {
@@ -213,21 +218,4 @@ func checkExceptions(settings config.Config) error {
 		}
 	}
 	return nil
-}
-
-// accept lowers the findings that the configuration accepts.
-func accept(all []findings.Finding, exceptions []config.Exception) []findings.Finding {
-	for n, finding := range all {
-		for _, exception := range exceptions {
-			if exception.Rule != finding.Rule || !doublestar.MatchUnvalidated(exception.Path, finding.File) {
-				continue
-			}
-			all[n].Accepted = exception.Reason
-			all[n].Severity = findings.Warning
-			if exception.Severity == "off" {
-				all[n].Severity = findings.Off
-			}
-		}
-	}
-	return all
 }

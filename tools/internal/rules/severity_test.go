@@ -1,0 +1,37 @@
+package rules_test
+
+import (
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+)
+
+// TestSeverities: where one rule has two severities, an error is what does not
+// work, a warning what works for now.
+func TestSeverities(t *testing.T) {
+	for fixture, want := range map[string]map[int]findings.Severity{
+		"POD001-refused": {18: findings.Error, 32: findings.Error, 46: findings.Error, 69: findings.Warning},
+		"SQS003-buried":  {29: findings.Error, 51: findings.Error, 125: findings.Warning, 135: findings.Warning},
+		"SQS005-crash":   {14: findings.Error, 20: findings.Error, 22: findings.Warning},
+		"SQS006-shell":   {13: findings.Warning, 14: findings.Warning, 43: findings.Error, 65: findings.Warning},
+		"SQS006-scaled":  {13: findings.Error, 41: findings.Error},
+	} {
+		archive, err := txtar.ParseFile("testdata/" + fixture + ".txtar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[int]findings.Severity{}
+		for _, finding := range check(t, archive) {
+			if finding.Rule == fixture[:6] {
+				got[finding.Line] = finding.Severity
+			}
+		}
+		for line, severity := range want {
+			if got[line] != severity {
+				t.Errorf("%s:%d: %q, want %q", fixture, line, got[line], severity)
+			}
+		}
+	}
+}
