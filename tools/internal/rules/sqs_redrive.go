@@ -44,6 +44,9 @@ func checkRedrive(r *Run) {
 	if !complete || r.elsewhere() {
 		return
 	}
+	for _, pods := range r.consumers() {
+		settled[pods.DeadLetterQueue] = true // the consumer sends there itself
+	}
 	for _, q := range queues {
 		if q.name == "" || settled[q.name] {
 			continue
