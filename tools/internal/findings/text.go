@@ -8,20 +8,22 @@ import (
 )
 
 // renderText groups findings by file: what and where in one line, the mend in
-// the next, and in the end what the findings rest on.
+// the next, and in the end what the findings rest on. What is switched off with
+// a reason is counted only; the other formats list it.
 func renderText(report Report, options Options) ([]byte, error) {
 	source := openSource(options)
 	defer source.close()
 	paint := painter(options.Colors)
 
 	var out bytes.Buffer
-	for i, finding := range report.Findings {
-		if i == 0 || report.Findings[i-1].File != finding.File {
+	shown := slices.DeleteFunc(slices.Clone(report.Findings), func(f Finding) bool { return f.Severity == Off })
+	for i, finding := range shown {
+		if i == 0 || shown[i-1].File != finding.File {
 			fmt.Fprintln(&out, paint(bold, title(finding.File)))
 		}
 		writeFinding(&out, paint, finding, report.Coverage)
 		writeExcerpt(&out, paint, source, finding)
-		if i+1 == len(report.Findings) || report.Findings[i+1].File != finding.File {
+		if i+1 == len(shown) || shown[i+1].File != finding.File {
 			fmt.Fprintln(&out)
 		}
 	}
@@ -88,15 +90,18 @@ func writeExcerpt(out *bytes.Buffer, paint paintFunc, source *source, finding Fi
 // closing says in one line what was looked at and what came of it.
 func closing(report Report) string {
 	coverage := report.Coverage
-	return strings.Join([]string{
+	parts := []string{
 		count(coverage.Objects, "object") + " in " + count(len(coverage.Clusters), "cluster"),
 		count(coverage.Schemas, "schema") + " used",
 		fmt.Sprintf("%d unknown", coverage.Unknown),
 		count(coverage.Rules, "rule") + " run",
 		count(report.Count(Error), "error"),
 		count(report.Count(Warning), "warning"),
-		fmt.Sprintf("%.2f s", coverage.Seconds),
-	}, ", ")
+	}
+	if accepted := report.Count(Off); accepted > 0 {
+		parts = append(parts, fmt.Sprintf("%d accepted", accepted))
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%.2f s", coverage.Seconds)), ", ")
 }
 
 func count(n int, noun string) string {
