@@ -34,7 +34,7 @@ type Rule struct {
 
 // All are the rules in the order of their ids.
 func All() []Rule {
-	return slices.Concat(fluxRules, kedaRules, sqsRules, podRules, schemaRules, exceptionRules)
+	return slices.Concat(exceptionRules, fluxRules, irsaRules, kedaRules, podRules, schemaRules, sqsRules)
 }
 
 // Find is the rule with an id.

@@ -1,0 +1,184 @@
+package iam
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"unicode/utf8"
+)
+
+const (
+	// maxDocument is well over the largest policy that AWS takes, indented: a
+	// key policy may have 32 KiB.
+	maxDocument = 64 << 10
+	// maxDepth is what the grammar needs: a condition's value in its list. With
+	// maxKey, which is longer than any condition key, it bounds the JSON paths.
+	maxDepth = 6
+	maxKey   = 256
+)
+
+// node is a JSON value that remembers its place. encoding/json would let the
+// last of two equal keys win, where AWS refuses the document.
+type node struct {
+	path   string
+	offset int
+	// scalar is string, json.Number, bool or nil.
+	scalar any
+	object bool
+	array  bool
+	// items are an array's elements or an object's values, keys their names.
+	items []node
+	keys  []string
+}
+
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// decode reads one JSON document.
+func decode(document []byte) (node, *Error) {
+	if len(document) > maxDocument {
+		return node{}, &Error{Statement: -1, Message: fmt.Sprintf("the document has %d bytes, more than any policy may have", len(document))}
+	}
+	if !utf8.Valid(document) {
+		return node{}, &Error{Statement: -1, Message: "the document is not UTF-8"}
+	}
+	d := decoder{document: document, json: json.NewDecoder(bytes.NewReader(document))}
+	d.json.UseNumber()
+	root, err := d.value("", 0)
+	if err != nil {
+		return node{}, d.failed(err)
+	}
+	if _, err := d.json.Token(); !errors.Is(err, io.EOF) {
+		return node{}, d.failed(errors.New("something follows the document"))
+	}
+	return root, nil
+}
+
+type decoder struct {
+	document []byte
+	json     *json.Decoder
+}
+
+// failed gives an error of the JSON itself its place.
+func (d *decoder) failed(err error) *Error {
+	if placed := (*Error)(nil); errors.As(err, &placed) {
+		return placed
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return &Error{Statement: -1, Offset: int(d.json.InputOffset()), Message: "the document is not valid JSON: " + err.Error()}
+}
+
+func (d *decoder) value(path string, depth int) (node, error) {
+	n := node{path: path, offset: d.next()}
+	if depth > maxDepth {
+		return n, &Error{Statement: -1, Path: path, Offset: n.offset, Message: "is nested deeper than a policy goes"}
+	}
+	token, err := d.json.Token()
+	if err != nil {
+		return n, err
+	}
+	switch token {
+	case json.Delim('{'):
+		n.object = true
+		return n, d.members(&n, depth)
+	case json.Delim('['):
+		n.array = true
+		return n, d.elements(&n, depth)
+	}
+	n.scalar = token
+	return n, nil
+}
+
+func (d *decoder) members(n *node, depth int) error {
+	for d.json.More() {
+		token, err := d.json.Token()
+		if err != nil {
+			return err
+		}
+		key, _ := token.(string) // the decoder takes nothing else for a key
+		if len(key) > maxKey {
+			return &Error{Statement: -1, Path: n.path, Offset: n.offset, Message: "has a key longer than any that a policy may have"}
+		}
+		item, err := d.value(child(n.path, key), depth+1)
+		if err != nil {
+			return err
+		}
+		n.keys = append(n.keys, key)
+		n.items = append(n.items, item)
+	}
+	_, err := d.json.Token()
+	return err
+}
+
+func (d *decoder) elements(n *node, depth int) error {
+	for d.json.More() {
+		item, err := d.value(fmt.Sprintf("%s[%d]", n.path, len(n.items)), depth+1)
+		if err != nil {
+			return err
+		}
+		n.items = append(n.items, item)
+	}
+	_, err := d.json.Token()
+	return err
+}
+
+// next is the offset of the token to come.
+func (d *decoder) next() int {
+	offset := int(d.json.InputOffset())
+	for offset < len(d.document) && bytes.IndexByte([]byte(" \t\r\n,:"), d.document[offset]) >= 0 {
+		offset++
+	}
+	return offset
+}
+
+// child is the JSON path of an object's member.
+func child(path, key string) string {
+	switch {
+	case !identifier.MatchString(key):
+		return fmt.Sprintf("%s[%q]", path, key)
+	case path == "":
+		return key
+	}
+	return path + "." + key
+}
+
+// get returns the member of that name.
+func (n node) get(key string) (node, bool) {
+	for i, k := range n.keys {
+		if k == key {
+			return n.items[i], true
+		}
+	}
+	return node{}, false
+}
+
+// list takes a single value for a list of one, as the grammar does.
+func (n node) list() []node {
+	if n.array {
+		return n.items
+	}
+	return []node{n}
+}
+
+// typeName is what a message calls the value's type.
+func (n node) typeName() string {
+	switch n.scalar.(type) {
+	case string:
+		return "a string"
+	case json.Number:
+		return "a number"
+	case bool:
+		return "a Boolean"
+	}
+	switch {
+	case n.object:
+		return "an object"
+	case n.array:
+		return "a list"
+	}
+	return "null"
+}

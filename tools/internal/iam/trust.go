@@ -1,0 +1,374 @@
+package iam
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	assumeRole = "sts:AssumeRoleWithWebIdentity"
+	// audience is what EKS puts into the tokens that pods present to AWS.
+	audience = "sts.amazonaws.com"
+)
+
+// Subject is a service account of a cluster, as its web identity token names
+// it.
+type Subject struct {
+	// Issuer is the cluster's OIDC issuer, with or without https://. Empty means
+	// that it is not known yet: then any will do, but it must be the same one in
+	// the provider's ARN and in the condition keys.
+	Issuer string
+	// Account is the AWS account of the OIDC provider; empty if it is not known.
+	Account string
+
+	Namespace      string
+	ServiceAccount string
+}
+
+// Claim is the token's sub.
+func (s Subject) Claim() string {
+	return "system:serviceaccount:" + s.Namespace + ":" + s.ServiceAccount
+}
+
+// DefectKind says what is wrong with a trust policy.
+type DefectKind string
+
+// The kinds up to DefectDenied keep the subject out, and are reported if it is
+// kept out; a wrong key and a wildcard that never matches, always. The others
+// let in more than the subject, and are reported in any case.
+const (
+	// DefectAction: no statement allows sts:AssumeRoleWithWebIdentity.
+	DefectAction DefectKind = "action"
+	// DefectProvider: the federated principal is another issuer, or none.
+	DefectProvider DefectKind = "provider"
+	// DefectAccount: the provider is of another account.
+	DefectAccount DefectKind = "account"
+	// DefectKey: a condition key is no claim of the issuer.
+	DefectKey DefectKind = "key"
+	// DefectWildcard: a wildcard in an operator that takes it literally.
+	DefectWildcard DefectKind = "wildcard"
+	// DefectSubject: sub is another service account.
+	DefectSubject DefectKind = "subject"
+	// DefectCondition: another condition is not met by a token of the subject.
+	DefectCondition DefectKind = "condition"
+	// DefectDenied: a Deny statement applies.
+	DefectDenied DefectKind = "denied"
+
+	// DefectAudience: aud is not, or not only, sts.amazonaws.com.
+	DefectAudience DefectKind = "audience"
+	// DefectNoAudience: aud is not compared.
+	DefectNoAudience DefectKind = "no audience"
+	// DefectNoSubject: sub is not compared, every service account of the cluster
+	// is let in.
+	DefectNoSubject DefectKind = "no subject"
+	// DefectBroadSubject: sub is compared with a pattern.
+	DefectBroadSubject DefectKind = "broad subject"
+	// DefectShared: the role trusts the subject, and someone else by name. That
+	// may be meant.
+	DefectShared DefectKind = "shared"
+	// DefectEveryone: the principal is everyone.
+	DefectEveryone DefectKind = "everyone"
+)
+
+// Defect is one thing that is wrong with a trust policy.
+type Defect struct {
+	Kind DefectKind
+	// StatementIndex is -1, and JSONPath empty, if no statement is at fault.
+	StatementIndex int
+	JSONPath       string
+	// Message is one line: what is wrong, and what would be right.
+	Message string
+}
+
+// Trusts decides whether a pod with this service account may assume the role by
+// web identity, and lists what keeps it out and who else is let in. A subject
+// that is kept out has at least one defect; one that is let in has none if the
+// policy trusts it and nobody else.
+func (p *Policy) Trusts(s Subject) (Decision, []Defect) {
+	s.Issuer = strings.TrimPrefix(s.Issuer, "https://")
+	t := trust{policy: p, subject: s}
+	t.decide()
+	if t.decision.Outcome == Denied {
+		t.report(DefectDenied, t.decision.Path, "%s", t.decision.Reason)
+	}
+	fitting := 0
+	for i := range p.Statements {
+		t.statement = &p.Statements[i]
+		if t.lets() && t.fits() {
+			fitting++
+			t.everyone()
+			t.conditions()
+		}
+	}
+	for i := range p.Statements {
+		t.statement = &p.Statements[i]
+		suits := t.lets() && t.fits()
+		if t.statement.Effect == Allow && !suits {
+			t.others(fitting > 0)
+		}
+	}
+	if !t.decision.Allowed() && len(t.defects) == 0 {
+		t.defects = []Defect{{DefectAction, -1, "", "no statement allows " + assumeRole + " to an OIDC provider"}}
+	}
+	return t.decision, t.defects
+}
+
+// trust is the analysis of one policy for one subject.
+type trust struct {
+	policy   *Policy
+	subject  Subject
+	decision Decision
+	defects  []Defect
+
+	// statement is the one at hand, provider the one it names that fits the
+	// subject.
+	statement *Statement
+	provider  provider
+}
+
+// provider is an IAM OIDC provider.
+type provider struct{ arn, account, issuer string }
+
+func parseProvider(arn string) (provider, bool) {
+	parts := strings.SplitN(arn, ":", arnParts)
+	if len(parts) < arnParts || parts[2] != "iam" {
+		return provider{}, false
+	}
+	issuer, ok := strings.CutPrefix(parts[5], "oidc-provider/")
+	return provider{arn, parts[4], issuer}, ok && issuer != ""
+}
+
+func (t *trust) report(kind DefectKind, path, format string, args ...any) {
+	index := t.decision.Statement
+	if t.statement != nil {
+		index = t.statement.Index
+	}
+	t.defects = append(t.defects, Defect{kind, index, path, fmt.Sprintf(format, args...)})
+}
+
+// decide tries each provider that the policy names for the subject. A Deny for
+// one of them says more than the want of an Allow for another.
+func (t *trust) decide() {
+	for i := range t.policy.Statements {
+		t.statement = &t.policy.Statements[i]
+		if !t.lets() || !t.fits() {
+			continue
+		}
+		decision := t.assume()
+		if t.decision.Outcome == "" || t.decision.Outcome == NotAllowed || decision.Allowed() {
+			t.decision = decision
+		}
+	}
+	if t.decision.Outcome == "" {
+		t.provider = t.unnamed()
+		t.decision = t.assume()
+	}
+	t.statement = nil
+}
+
+func (t *trust) assume() Decision {
+	return Policies{Resource: t.policy}.Evaluate(Request{
+		Principal: Principal{Federated, t.provider.arn},
+		Action:    assumeRole,
+		Context:   t.token(),
+	})
+}
+
+// token is the context of a request with the subject's token.
+func (t *trust) token() map[string][]string {
+	return map[string][]string{
+		t.provider.issuer + ":sub": {t.subject.Claim()},
+		t.provider.issuer + ":aud": {audience},
+		"aws:FederatedProvider":    {t.provider.arn},
+	}
+}
+
+// lets reports whether the statement is one for web identities.
+func (t *trust) lets() bool {
+	return t.statement.Effect == Allow && t.statement.matchesAction(assumeRole)
+}
+
+// fits finds the provider that the statement and the subject agree on.
+func (t *trust) fits() bool {
+	if t.statement.Principals.Not {
+		t.provider = t.unnamed()
+		return true
+	}
+	for _, v := range t.statement.Principals.Values {
+		if v.Kind == Everyone || v.Kind == Federated && v.ID == "*" {
+			t.provider = t.unnamed()
+			return true
+		}
+		named, ok := parseProvider(v.ID)
+		if v.Kind == Federated && ok && t.issues(named) && t.owns(named) {
+			t.provider = named
+			return true
+		}
+	}
+	return false
+}
+
+func (t *trust) issues(p provider) bool {
+	return t.subject.Issuer == "" || t.subject.Issuer == p.issuer
+}
+
+func (t *trust) owns(p provider) bool {
+	return t.subject.Account == "" || t.subject.Account == p.account
+}
+
+// unnamed is a provider of the subject that no statement names.
+func (t *trust) unnamed() provider {
+	p := provider{account: t.subject.Account, issuer: t.subject.Issuer}
+	p.arn = "arn:aws:iam::" + p.account + ":oidc-provider/" + p.issuer
+	return p
+}
+
+// everyone looks for principals that leave all to the conditions.
+func (t *trust) everyone() {
+	list := t.statement.Principals
+	if list.Not {
+		t.report(DefectEveryone, list.Path, "NotPrincipal lets in everyone else: name the OIDC provider under Principal.Federated")
+		return
+	}
+	for _, v := range list.Values {
+		switch named, ok := parseProvider(v.ID); {
+		case v.ID == "*":
+			t.report(DefectEveryone, v.Path, `the principal "*" is everyone: name the OIDC provider under Principal.Federated`)
+		case v.Kind == Federated && ok && named != t.provider && t.decision.Allowed():
+			t.report(DefectShared, v.Path, "the role also trusts the OIDC provider %s", named.arn)
+		}
+	}
+}
+
+// others explains an Allow statement that is not for the subject's provider; it
+// matters only if no other is.
+func (t *trust) others(fitting bool) {
+	s := t.statement
+	federated := false
+	for _, v := range s.Principals.Values {
+		if v.Kind != Federated {
+			continue
+		}
+		federated = true
+		named, ok := parseProvider(v.ID)
+		switch {
+		case !t.lets():
+		case fitting && t.decision.Allowed():
+			t.report(DefectShared, v.Path, "the role also trusts the OIDC provider %s", v.ID)
+		case fitting:
+		case !ok:
+			t.report(DefectProvider, v.Path, "%q is no OIDC provider: its ARN is arn:aws:iam::<account>:oidc-provider/<issuer>", v.ID)
+		case !t.issues(named):
+			t.report(DefectProvider, v.Path, "the OIDC provider is of the issuer %s, the cluster's is %s", named.issuer, t.subject.Issuer)
+		default:
+			t.report(DefectAccount, v.Path, "the OIDC provider is of the account %s, not of %s", named.account, t.subject.Account)
+		}
+	}
+	switch {
+	case fitting:
+	case federated && !t.lets():
+		t.report(DefectAction, s.Actions.Path, "a web identity needs the action %s, the statement has %s", assumeRole, s.Actions.words())
+	case !federated && t.lets():
+		t.report(DefectProvider, s.Path, "the statement names no OIDC provider under Principal.Federated")
+	}
+}
+
+// conditions checks what the statement compares with the token.
+func (t *trust) conditions() {
+	if t.provider.issuer == "" {
+		return // the principal is everyone, and no issuer is known
+	}
+	subject, aud := false, false
+	exact := t.exact()
+	for _, c := range t.statement.Conditions {
+		before := len(t.defects)
+		switch claim := t.claim(c); {
+		case claim == "sub" && c.narrows():
+			subject = true
+			t.checkSubject(c, exact)
+		case claim == "aud" && c.narrows():
+			aud = true
+			t.checkAudience(c)
+		case claim == "" && c.isClaim():
+			t.report(DefectKey, c.Path, "the condition key %q is no claim of the issuer: its keys are %s:sub and %[2]s:aud", c.Key, t.provider.issuer)
+		}
+		if !t.decision.Allowed() && len(t.defects) == before && !c.holds(newContext(t.token()), t.policy.variables()) {
+			t.report(DefectCondition, c.Path, "a token of %s does not meet the condition %s of %s", t.subject.Claim(), c.Operator, c.Key)
+		}
+	}
+	if !subject {
+		t.report(DefectNoSubject, t.statement.Path, "every service account of the cluster is let in: compare %s:sub with %q", t.provider.issuer, t.subject.Claim())
+	}
+	if !aud {
+		t.report(DefectNoAudience, t.statement.Path, "tokens for any audience are let in: compare %s:aud with %q", t.provider.issuer, audience)
+	}
+}
+
+// claim is sub or aud if the condition's key is that claim of the provider.
+func (t *trust) claim(c Condition) string {
+	for _, claim := range []string{"sub", "aud"} {
+		if strings.EqualFold(c.Key, t.provider.issuer+":"+claim) {
+			return claim
+		}
+	}
+	return ""
+}
+
+// isClaim reports whether the key looks like one of a token.
+func (c Condition) isClaim() bool {
+	key := strings.ToLower(c.Key)
+	return strings.HasSuffix(key, ":sub") || strings.HasSuffix(key, ":aud")
+}
+
+// narrows reports whether the condition says who is let in, rather than who is
+// not.
+func (c Condition) narrows() bool {
+	return !c.operator.negated && c.operator.name != null
+}
+
+// exact reports whether one condition lets in the subject alone: then the
+// others cannot let in more.
+func (t *trust) exact() bool {
+	return slices.ContainsFunc(t.statement.Conditions, func(c Condition) bool {
+		return t.claim(c) == "sub" && c.narrows() && !slices.ContainsFunc(c.Values, func(v Value) bool {
+			return v.Text != t.subject.Claim() && !c.dead(v.Text)
+		})
+	})
+}
+
+// dead reports whether the text has a wildcard that the operator takes
+// literally: no claim contains one.
+func (c Condition) dead(text string) bool {
+	return !c.operator.wildcards && strings.ContainsAny(text, "*?")
+}
+
+func (t *trust) checkSubject(c Condition, exact bool) {
+	want := t.subject.Claim()
+	for _, v := range c.Values {
+		switch {
+		case v.Text == want:
+		case c.dead(v.Text):
+			t.report(DefectWildcard, v.Path, "%s takes the wildcard in %q literally, it never matches: write %q", c.Operator, v.Text, want)
+		case exact:
+		case c.operator.wildcards && plain(v.Text).match(want):
+			t.report(DefectBroadSubject, v.Path, "%q lets in other service accounts too: StringEquals with %q does not", v.Text, want)
+		case t.decision.Allowed():
+			t.report(DefectShared, v.Path, "the role also trusts %q", v.Text)
+		default:
+			t.report(DefectSubject, v.Path, "sub is %q, the pods are %q", v.Text, want)
+		}
+	}
+}
+
+func (t *trust) checkAudience(c Condition) {
+	for _, v := range c.Values {
+		switch {
+		case v.Text == audience:
+		case c.dead(v.Text):
+			t.report(DefectWildcard, v.Path, "%s takes the wildcard in %q literally, it never matches: write %q", c.Operator, v.Text, audience)
+		default:
+			t.report(DefectAudience, v.Path, "aud is %q, the tokens of pods have %q", v.Text, audience)
+		}
+	}
+}
