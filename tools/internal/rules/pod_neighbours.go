@@ -32,7 +32,7 @@ func checkNetworkPolicies(r *Run) {
 		policies := r.beside(w.Object, networkingv1.GroupName, "NetworkPolicy")
 		object := r.Cluster.Find(w.Object, "", "Namespace", "", namespace)
 		switch {
-		case slices.ContainsFunc(policies, func(o *render.Object) bool { return selects(o, w, "spec", "podSelector") }):
+		case slices.ContainsFunc(policies, func(o *render.Object) bool { return selectsPods(o, w, "spec", "podSelector") }):
 		case len(policies) == 0 && object != nil:
 			r.report(on(object, "metadata", "name"), "add a NetworkPolicy for its pods", "namespace %s runs %s and has no NetworkPolicy", namespace, w.Key())
 			said[graph.Target(w.Object)+"/"+namespace] = true
@@ -59,9 +59,9 @@ func (r *Run) beside(object *render.Object, group, kind string) []*render.Object
 	return found
 }
 
-// selects tells whether the label selector in a field of an object matches a
+// selectsPods tells whether the label selector in a field of an object matches a
 // workload's pods. An empty one matches all.
-func selects(o *render.Object, w graph.Workload, field ...string) bool {
+func selectsPods(o *render.Object, w graph.Workload, field ...string) bool {
 	var selector metav1.LabelSelector
 	content, _, _ := unstructured.NestedMap(o.Object, field...)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &selector); err != nil {
@@ -81,7 +81,7 @@ func checkDisruptionBudgets(r *Run) {
 		for _, w := range r.Cluster.Workloads() {
 			beside := w.GetNamespace() == o.GetNamespace() && graph.Target(w.Object) == graph.Target(o)
 			// Unlike an empty selector, none at all selects nothing.
-			if beside && budget.Spec.Selector != nil && selects(o, w, "spec", "selector") {
+			if beside && budget.Spec.Selector != nil && selectsPods(o, w, "spec", "selector") {
 				selected = append(selected, w)
 			}
 		}

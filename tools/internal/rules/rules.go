@@ -34,7 +34,7 @@ type Rule struct {
 
 // All are the rules in the order of their ids.
 func All() []Rule {
-	return slices.Concat(exceptionRules, fluxRules, irsaRules, kedaRules, podRules, schemaRules, sqsRules)
+	return slices.Concat(exceptionRules, fluxRules, irsaRules, kedaRules, podRules, schemaRules, sqsRules, crossplaneRules)
 }
 
 // Find is the rule with an id.

@@ -2,6 +2,7 @@ package rules
 
 import (
 	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 )
 
@@ -41,5 +42,13 @@ func (r *Run) consumerSettings(w graph.Workload) (consumer.Config, bool) {
 		return consumer.Config{}, false
 	}
 	settings, err := consumer.Parse(r.lookup(w))
+	return settings, err == nil
+}
+
+func (r *Run) producerSettings(w graph.Workload) (producer.Config, bool) {
+	if r.program(w) != producerProgram {
+		return producer.Config{}, false
+	}
+	settings, err := producer.Parse(r.lookup(w))
 	return settings, err == nil
 }
