@@ -7,7 +7,9 @@ package gitserver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cgi"
 	"os"
@@ -24,7 +26,7 @@ func Handler(root string) http.Handler {
 			http.Error(w, "git is not in PATH: install it", http.StatusInternalServerError)
 		})
 	}
-	return &cgi.Handler{
+	return sized(&cgi.Handler{
 		Path: git,
 		Args: []string{"http-backend"},
 		Env: []string{
@@ -35,7 +37,50 @@ func Handler(root string) http.Handler {
 			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
 		},
 		InheritEnv: []string{"PATH"},
+	})
+}
+
+// sized gives requests of unknown length their length. Git sends a push of more
+// than 1 MiB in chunks, which CGI has no way to pass on.
+func sized(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength >= 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body, err := spool(r.Body)
+		if err != nil {
+			http.Error(w, "keep the push until it is complete: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		defer body.Close()
+		info, err := body.Stat()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		r.Body, r.ContentLength, r.TransferEncoding = body, info.Size(), nil
+		next.ServeHTTP(w, r)
+	})
+}
+
+// spool copies what is read into a file that has no name, so that it ends with
+// this process.
+func spool(from io.Reader) (*os.File, error) {
+	file, err := os.CreateTemp("", "push-")
+	if err != nil {
+		return nil, err
 	}
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	if _, err := io.Copy(file, from); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // InitBare makes an empty repository below root that accepts pushes to main.

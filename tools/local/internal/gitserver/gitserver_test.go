@@ -1,6 +1,7 @@
 package gitserver
 
 import (
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -23,6 +24,10 @@ func TestPushThenClone(t *testing.T) {
 	server := httptest.NewServer(Handler(root))
 	defer server.Close()
 	write(t, work, "file", "content", 0o644)
+	// Git sends more than 1 MiB in chunks; noise, so that it does not shrink.
+	noise := make([]byte, 2<<20)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	write(t, work, "noise", string(noise), 0o644)
 	for _, args := range [][]string{
 		{"-C", work, "init", "--quiet"},
 		{"-C", work, "add", "."},
