@@ -54,7 +54,8 @@ func makeTarget(t *testing.T, args ...string) {
 }
 
 // A cluster that is killed leaves the machine as it was, the next one starts,
-// a push changes it without any apply, and down leaves nothing either.
+// its objects are those that render says, a push changes them without any apply,
+// and down leaves nothing either.
 func TestLifecycle(t *testing.T) {
 	paths, err := layout.Default()
 	if err != nil {
@@ -81,6 +82,7 @@ func TestLifecycle(t *testing.T) {
 
 	makeTarget(t, "up")
 	makeTarget(t, "up") // already up
+	checkFidelity(t, paths)
 	pushQueueLength(t, paths)
 	makeTarget(t, "down")
 	if after := machine(t, paths); after != before {
