@@ -25,6 +25,7 @@ type Cluster struct {
 	kinds   map[schema.GroupKind][]*render.Object
 	keys    map[place][]*render.Object
 	owners  map[render.Key]*render.Kustomization
+	read    func(*render.Object) // see Watch; nil for nobody
 }
 
 // place is a key within one target: a Kustomization with a kubeConfig applies
@@ -79,12 +80,36 @@ func Target(o *render.Object) string {
 	}
 }
 
+// Watch is the same cluster for one reader: read is called with each object
+// that the methods of the result return, as often as they do.
+func (c *Cluster) Watch(read func(*render.Object)) *Cluster {
+	watched := *c
+	watched.read = read
+	return &watched
+}
+
+func (c *Cluster) reading(objects ...*render.Object) {
+	if c.read == nil {
+		return
+	}
+	for _, o := range objects {
+		if o != nil {
+			c.read(o)
+		}
+	}
+}
+
 // All are the objects in the order in which Flux applies them.
-func (c *Cluster) All() []*render.Object { return c.objects }
+func (c *Cluster) All() []*render.Object {
+	c.reading(c.objects...)
+	return c.objects
+}
 
 // Of lists the objects of a kind, whatever their version.
 func (c *Cluster) Of(group, kind string) []*render.Object {
-	return c.kinds[schema.GroupKind{Group: group, Kind: kind}]
+	found := c.kinds[schema.GroupKind{Group: group, Kind: kind}]
+	c.reading(found...)
+	return found
 }
 
 // Find is the object that a reference in another object names: on the same API
@@ -101,11 +126,41 @@ func (c *Cluster) Find(from *render.Object, group, kind, namespace, name string)
 // Same lists the objects with a key on the API server of another object; more
 // than one means that Kustomizations fight over it.
 func (c *Cluster) Same(from *render.Object, key render.Key) []*render.Object {
-	return c.keys[place{Target(from), key}]
+	found := c.keys[place{Target(from), key}]
+	c.reading(found...)
+	return found
 }
 
 // Kustomization is the rendered Kustomization with a key, or nil.
-func (c *Cluster) Kustomization(key render.Key) *render.Kustomization { return c.owners[key] }
+func (c *Cluster) Kustomization(key render.Key) *render.Kustomization {
+	k := c.owners[key]
+	if k != nil {
+		c.reading(k.Object)
+	}
+	return k
+}
+
+// Kustomizations are those that are rendered, in the order in which Flux
+// applies them; the first is the root.
+func (c *Cluster) Kustomizations() []*render.Kustomization {
+	for _, k := range c.Cluster.Kustomizations {
+		c.reading(k.Object)
+	}
+	return c.Cluster.Kustomizations
+}
+
+// Failures are what Flux would refuse for one of the causes: every
+// Kustomization was looked at for them.
+func (c *Cluster) Failures(causes ...render.Cause) []render.Failure {
+	c.Kustomizations()
+	var found []render.Failure
+	for _, failure := range c.Cluster.Failures {
+		if slices.Contains(causes, failure.Cause) {
+			found = append(found, failure)
+		}
+	}
+	return found
+}
 
 // Precedes tells whether Flux has applied everything of one Kustomization, and
 // waited for it where asked to, before it starts with another.
@@ -140,7 +195,7 @@ func (c *Cluster) Dependencies(k *render.Kustomization) []*render.Kustomization 
 			namespace = k.Namespace
 		}
 		key := render.Key{GroupKind: KustomizationKind, Namespace: namespace, Name: reference.Name}
-		if dependency := c.owners[key]; dependency != nil {
+		if dependency := c.Kustomization(key); dependency != nil {
 			found = append(found, dependency)
 		}
 	}
@@ -205,6 +260,7 @@ func (c *Cluster) Workloads() []Workload {
 	var workloads []Workload
 	for _, o := range c.objects {
 		if workload, ok := WorkloadOf(o); ok {
+			c.reading(o)
 			workloads = append(workloads, workload)
 		}
 	}

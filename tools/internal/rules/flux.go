@@ -81,7 +81,7 @@ var fluxRules = []Rule{
 }
 
 func checkDependencies(r *Run) {
-	for _, k := range r.Cluster.Kustomizations {
+	for _, k := range r.Cluster.Kustomizations() {
 		for i, reference := range k.Spec.DependsOn {
 			namespace := reference.Namespace
 			if namespace == "" {
@@ -118,7 +118,7 @@ func (r *Run) suggestDependency(namespace, name string) string {
 		}
 	}
 	var names []string
-	for _, k := range r.Cluster.Kustomizations {
+	for _, k := range r.Cluster.Kustomizations() {
 		if k.Namespace == namespace {
 			names = append(names, k.Name)
 		} else if k.Name == name {
@@ -142,10 +142,7 @@ func dependsOn(c *graph.Cluster, k, target *render.Kustomization, seen []*render
 
 // failures reports what rendering itself ran into.
 func (r *Run) failures(causes ...render.Cause) {
-	for _, failure := range r.Cluster.Failures {
-		if !slices.Contains(causes, failure.Cause) {
-			continue
-		}
+	for _, failure := range r.Cluster.Failures(causes...) {
 		object := ""
 		if failure.Kustomization != nil {
 			object = graph.KeyOf(failure.Kustomization).String()
@@ -156,7 +153,7 @@ func (r *Run) failures(causes ...render.Cause) {
 
 func checkReferences(r *Run) {
 	r.failures(render.SourceMissing, render.PathMissing, render.PathEmpty, render.VariablesMissing)
-	for _, k := range r.Cluster.Kustomizations {
+	for _, k := range r.Cluster.Kustomizations() {
 		// A kubeConfig Secret holds a credential and is often made by hand; a
 		// ConfigMap holds none and belongs into the repository.
 		if config := k.Spec.KubeConfig; config != nil && config.ConfigMapRef != nil && r.Cluster.Find(k.Object, "", "ConfigMap", k.Namespace, config.ConfigMapRef.Name) == nil {
@@ -211,7 +208,7 @@ func definedKind(definition *render.Object) string {
 var given = []string{"default", "kube-system", "kube-public", "kube-node-lease", "flux-system"}
 
 func checkNamespaces(r *Run) {
-	missing := map[string]bool{}
+	missing, root := map[string]bool{}, r.Cluster.Kustomizations()[0]
 	for _, o := range r.Cluster.All() {
 		namespaced, known := r.namespaced(o)
 		if !known || !namespaced {
@@ -222,7 +219,7 @@ func checkNamespaces(r *Run) {
 			r.report(on(o, "metadata"), "set metadata.namespace, or `namespace` in its kustomization.yaml", "%s has no namespace: Flux refuses it or puts it into `default`", o.Key())
 			continue
 		}
-		if slices.Contains(given, name) || name == r.Cluster.Kustomizations[0].Namespace || missing[o.Owner.String()+name] {
+		if slices.Contains(given, name) || name == root.Namespace || missing[o.Owner.String()+name] {
 			continue
 		}
 		namespace := r.Cluster.Find(o, "", "Namespace", "", name)

@@ -56,6 +56,9 @@ type Input struct {
 	// Catalog holds the schemas of the kinds, those that the cluster declares
 	// included.
 	Catalog *schema.Catalog
+	// Saw is told of each object that a rule read to come to its judgement, as
+	// often as it did; nil if nobody asks.
+	Saw func(Rule, *render.Object)
 }
 
 // Check runs every rule over one cluster.
@@ -63,6 +66,9 @@ func Check(input Input) []findings.Finding {
 	var all []findings.Finding
 	for _, rule := range All() {
 		run := &Run{Input: input, rule: rule}
+		if input.Saw != nil {
+			run.Cluster = input.Cluster.Watch(func(o *render.Object) { input.Saw(rule, o) })
+		}
 		rule.check(run)
 		all = append(all, run.found...)
 	}

@@ -74,7 +74,7 @@ func newRoot() *cobra.Command {
 		Example: `  validate                        every cluster of this repository
   validate --format github        annotations for a pull request
   validate --explain KEDA003      why a rule is there, an example and the mend
-  validate --list                 each object with the schema that saw it`,
+  validate --list                 each object with the schema and the rules that saw it`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -102,7 +102,7 @@ func newRoot() *cobra.Command {
 	flags.StringSliceVar(&i.schemas, "schema", nil, "a `file` or folder with more definitions of kinds")
 	flags.StringVar(&i.format, "format", findings.Formats()[0], strings.Join(findings.Formats(), ", "))
 	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the mend")
-	flags.BoolVar(&i.list, "list", false, "print each object with its place and the schema that saw it")
+	flags.BoolVar(&i.list, "list", false, "print each object with its place, its schema and the rules that saw it, as text or json")
 	return root
 }
 
@@ -122,8 +122,12 @@ func (i *invocation) explainRule() error {
 
 func (i *invocation) run(ctx context.Context) error {
 	start := time.Now()
-	if !slices.Contains(findings.Formats(), i.format) {
-		return fmt.Errorf("--format=%s: it is one of %s", i.format, strings.Join(findings.Formats(), ", "))
+	formats := findings.Formats()
+	if i.list {
+		formats = listFormats
+	}
+	if !slices.Contains(formats, i.format) {
+		return fmt.Errorf("--format=%s: it is one of %s", i.format, strings.Join(formats, ", "))
 	}
 	settings, err := config.Read(i.root)
 	if err != nil {
@@ -145,15 +149,20 @@ func (i *invocation) run(ctx context.Context) error {
 	defer rendering.Close()
 
 	var report findings.Report
+	var listed listing
 	schemas, hidden := map[string]bool{}, false
 	for _, cluster := range rendering.Clusters {
 		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: i.root, Catalog: rules.Catalog(catalog, cluster)}
+		if i.list {
+			listed.add(input)
+			continue
+		}
 		report.Findings = append(report.Findings, rules.Check(input)...)
 		hidden = hidden || len(cluster.Unknowns) > 0
-		i.cover(&report.Coverage, cluster, input, schemas)
+		cover(&report.Coverage, input, schemas)
 	}
 	if i.list {
-		return nil
+		return listed.write(i.stdout, i.format)
 	}
 	if len(i.clusters) == 0 && !hidden {
 		// Otherwise what needs one may be out of sight.
@@ -171,26 +180,17 @@ func (i *invocation) run(ctx context.Context) error {
 	return nil
 }
 
-// cover counts what the findings of a cluster rest on, and lists it on request.
-func (i *invocation) cover(coverage *findings.Coverage, cluster *render.Cluster, input rules.Input, schemas map[string]bool) {
-	coverage.Clusters = append(coverage.Clusters, cluster.Name)
-	coverage.Unknown += len(cluster.Unknowns)
+// cover counts what the findings of a cluster rest on.
+func cover(coverage *findings.Coverage, input rules.Input, schemas map[string]bool) {
+	coverage.Clusters = append(coverage.Clusters, input.Cluster.Name)
+	coverage.Unknown += len(input.Cluster.Unknowns)
 	for _, o := range input.Cluster.All() {
 		coverage.Objects++
 		kind, source := input.Schema(o)
 		if source == "" {
 			coverage.Unknown++
-			source = "no schema"
 		} else {
 			schemas[kind.String()+source] = true
-		}
-		if i.list {
-			fmt.Fprintf(i.stdout, "%s\t%s\t%s\t%s\n", cluster.Name, o.Key(), o.Locate(), source)
-		}
-	}
-	if i.list {
-		for _, unknown := range cluster.Unknowns {
-			fmt.Fprintf(i.stdout, "%s\tunknown\t%s\t%s\n", cluster.Name, unknown.At, unknown.Reason)
 		}
 	}
 }

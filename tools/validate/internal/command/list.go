@@ -1,0 +1,91 @@
+package command
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
+)
+
+// listFormats are the formats of --list, the default first.
+var listFormats = []string{"text", "json"}
+
+// listing says of each object, in the order in which Flux applies them, who
+// looked at it, and of each gap why nobody could.
+type listing []entry
+
+// entry is an object, or the Flux object whose result is unknown.
+type entry struct {
+	Cluster string `json:"cluster"`
+	Object  string `json:"object"`
+	At      string `json:"at"`
+	// Schema is the one that the object was held against; empty if its kind has
+	// none.
+	Schema string `json:"schema,omitempty"`
+	// Rules are the ids of the rules that read the object.
+	Rules []string `json:"rules"`
+	// Unknown is why what the object stands for is not in the list.
+	Unknown string `json:"unknown,omitempty"`
+}
+
+// add judges a cluster, and notes who looks at what instead of what they find.
+func (l *listing) add(input rules.Input) {
+	readers := map[*render.Object][]string{}
+	input.Saw = func(rule rules.Rule, o *render.Object) {
+		if !slices.Contains(readers[o], rule.ID) {
+			readers[o] = append(readers[o], rule.ID)
+		}
+	}
+	rules.Check(input)
+	for _, o := range input.Cluster.All() {
+		_, source := input.Schema(o)
+		*l = append(*l, entry{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])})
+	}
+	for _, unknown := range input.Cluster.Unknowns {
+		e := entry{Cluster: input.Cluster.Name, At: unknown.At.String(), Rules: []string{}, Unknown: unknown.Reason}
+		if unknown.Object != nil {
+			e.Object = unknown.Object.Key().String()
+		}
+		*l = append(*l, e)
+	}
+}
+
+func notNil(ids []string) []string {
+	if ids == nil {
+		return []string{}
+	}
+	return ids
+}
+
+func (l listing) write(out io.Writer, format string) error {
+	if format == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(l)
+	}
+	columns := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(columns, "CLUSTER\tOBJECT\tPLACE\tSCHEMA\tRULES")
+	for _, e := range l {
+		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", e.Cluster, cmp.Or(e.Object, "(the root)"), e.At, e.schema(), e.readers())
+	}
+	return columns.Flush()
+}
+
+func (e entry) schema() string {
+	if e.Unknown != "" {
+		return "unknown"
+	}
+	return cmp.Or(e.Schema, "none")
+}
+
+// readers are the rules or, where there is nothing to read, the reason.
+func (e entry) readers() string {
+	return cmp.Or(e.Unknown, strings.Join(e.Rules, " "), "-")
+}
