@@ -89,6 +89,36 @@ func TestWith(t *testing.T) {
 	}
 }
 
+// TestValidateUpdate finds the steps that a transition rule refuses, and nothing
+// that Validate finds.
+func TestValidateUpdate(t *testing.T) {
+	kind, _ := catalog.Builtin().With(objects(t, widgets)).Lookup(schema.GroupVersionKind{Group: "example.org", Version: "v1", Kind: "Widget"})
+	for name, test := range map[string]struct {
+		old, now map[string]any
+		want     []string
+	}{
+		"same":                   {map[string]any{"fixed": "a"}, map[string]any{"fixed": "a", "size": int64(1)}, nil},
+		"other":                  {map[string]any{"fixed": "a"}, map[string]any{"fixed": "b"}, []string{"spec.fixed: failed rule: self == oldSelf"}},
+		"new":                    {map[string]any{}, map[string]any{"fixed": "b"}, nil},
+		"gone":                   {map[string]any{"fixed": "a"}, map[string]any{}, nil},
+		"wrong by itself":        {map[string]any{"fixed": "a"}, map[string]any{"fixed": "a", "size": int64(3), "mode": "fast"}, nil},
+		"misshapen":              {map[string]any{"fixed": "a"}, map[string]any{"fixed": int64(1)}, nil},
+		"misshapen before":       {map[string]any{"fixed": int64(1)}, map[string]any{"fixed": "a"}, nil},
+		"wrong before and after": {map[string]any{"size": int64(3), "mode": "fast"}, map[string]any{"size": int64(4), "mode": "fast"}, nil},
+	} {
+		widget := func(spec map[string]any) map[string]any {
+			return map[string]any{"apiVersion": "example.org/v1", "kind": "Widget", "metadata": map[string]any{"name": "a"}, "spec": spec}
+		}
+		var got []string
+		for _, problem := range kind.ValidateUpdate(widget(test.old), widget(test.now)) {
+			got = append(got, problem.String())
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func TestLoadPath(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "crds", "widgets.yaml"), "# a comment\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n"+widgets)

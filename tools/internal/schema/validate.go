@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,41 @@ func (s *Schema) Validate(object map[string]any) []Problem {
 	return settle(append(s.validateMetadata(given), s.validateShape(given)...))
 }
 
+// ValidateUpdate says what an API server would find wrong with the step from an
+// old object to a new one of this kind, and not with the new one by itself: its
+// transition rules, those that use oldSelf. An object that Validate finds
+// misshapen has none.
+func (s *Schema) ValidateUpdate(old, object map[string]any) []Problem {
+	s.load()
+	if s.err != nil || s.celValidator() == nil {
+		return nil
+	}
+	before, after := s.prepared(old), s.prepared(object)
+	if before == nil || after == nil {
+		return nil
+	}
+	alone := run{schema: s, given: after.given, object: after.object}
+	alone.checkRules(nil)
+	after.problems = nil
+	after.checkRules(before.object)
+	return settle(slices.DeleteFunc(after.problems, func(problem Problem) bool {
+		return slices.ContainsFunc(alone.problems, func(other Problem) bool { return other.String() == problem.String() })
+	}))
+}
+
+// prepared is a run up to the rules, or nil if they would stumble.
+func (s *Schema) prepared(object map[string]any) *run {
+	given, err := decoded(object)
+	if err != nil {
+		return nil
+	}
+	r := s.start(given)
+	if r.misshapen {
+		return nil
+	}
+	return r
+}
+
 // decoded is a copy of an object as an API server decodes it from JSON.
 func decoded(object map[string]any) (map[string]any, error) {
 	data, err := utiljson.Marshal(object)
@@ -54,7 +90,19 @@ func decoded(object map[string]any) (map[string]any, error) {
 // validateShape goes the API server's way with a custom resource, see the
 // package's comment.
 func (s *Schema) validateShape(given map[string]any) []Problem {
-	run := run{schema: s, given: given, object: runtime.DeepCopyJSON(given)}
+	run := s.start(given)
+	if !run.misshapen {
+		run.checkRules(nil)
+	}
+	if !run.misshapen && s.ofObjects() {
+		run.checkDefinition()
+	}
+	return run.problems
+}
+
+// start goes that way up to the rules of the definition.
+func (s *Schema) start(given map[string]any) *run {
+	run := &run{schema: s, given: given, object: runtime.DeepCopyJSON(given)}
 	run.prune()
 	if s.status {
 		delete(run.object, "status")
@@ -63,13 +111,7 @@ func (s *Schema) validateShape(given map[string]any) []Problem {
 	run.checkValues()
 	run.checkFields(objectmeta.Validate(nil, run.object, s.structural, false), Metadata)
 	run.checkFields(listtype.ValidateListSetsAndMaps(nil, s.structural, run.object), Duplicate)
-	if !run.misshapen {
-		run.checkRules()
-	}
-	if !run.misshapen && s.ofObjects() {
-		run.checkDefinition()
-	}
-	return run.problems
+	return run
 }
 
 // ofObjects is whether the schema describes whole objects, not their metadata.
@@ -184,12 +226,18 @@ func (r *run) checkFields(found field.ErrorList, kind Kind) {
 	}
 }
 
-func (r *run) checkRules() {
+// checkRules holds the object against the rules of its definition. Those for
+// updates need what it was before; nil leaves them out.
+func (r *run) checkRules(old map[string]any) {
 	validator := r.schema.celValidator()
 	if validator == nil {
 		return
 	}
-	found, _ := validator.Validate(context.Background(), nil, r.schema.structural, r.object, nil, celconfig.RuntimeCELCostBudget)
+	var before any // a nil mapping is no absent one
+	if old != nil {
+		before = old
+	}
+	found, _ := validator.Validate(context.Background(), nil, r.schema.structural, r.object, before, celconfig.RuntimeCELCostBudget)
 	for _, err := range found {
 		path := resolve(r.object, err.Field)
 		r.report(path, CEL, "%s", strings.TrimPrefix(detail(err), ": "))
