@@ -64,7 +64,7 @@ func FromFolder(ctx context.Context, root, into string) (*Artifact, error) {
 // FromRevision copies the tree of a Git revision.
 func FromRevision(ctx context.Context, root, revision, into string) (*Artifact, error) {
 	tree := filepath.Join(into, "tree")
-	if err := extract(ctx, root, revision, tree); err != nil {
+	if err := Checkout(ctx, root, revision, tree); err != nil {
 		return nil, err
 	}
 	files, err := walk(tree)
@@ -183,9 +183,10 @@ func walk(root string) ([]string, error) {
 	return files, nil
 }
 
-// extract writes the regular files of a revision. It reads the objects instead
-// of asking for an archive, from which attributes may leave files out.
-func extract(ctx context.Context, root, revision, into string) error {
+// Checkout writes the regular files of a revision, those that Flux leaves out
+// too. It reads the objects instead of asking for an archive, from which
+// attributes may leave files out.
+func Checkout(ctx context.Context, root, revision, into string) error {
 	tree, err := git(ctx, root, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", revision+"^{tree}")
 	if err != nil {
 		return fmt.Errorf("%s has no revision %s: fetch it, or name another", root, revision)

@@ -59,6 +59,28 @@ func Merge(all []Finding) []Finding {
 	return merged
 }
 
+// Introduced are those of all findings that are not known already: of the same
+// rule, object, message and clusters, wherever they stand, and each as often.
+func Introduced(known, all []Finding) []Finding {
+	type identity struct{ rule, object, message, clusters string }
+	identify := func(f Finding) identity {
+		return identity{f.Rule, f.Object, f.Message, strings.Join(f.Clusters, " ")}
+	}
+	left := map[identity]int{}
+	for _, finding := range known {
+		left[identify(finding)]++
+	}
+	var introduced []Finding
+	for _, finding := range all {
+		if id := identify(finding); left[id] > 0 {
+			left[id]--
+			continue
+		}
+		introduced = append(introduced, finding)
+	}
+	return introduced
+}
+
 // union leaves both slices as they are: findings of one run share them.
 func union(a, b []string) []string {
 	joined := slices.Clone(a)
@@ -101,6 +123,9 @@ type Coverage struct {
 	Rules   int `json:"rules"`
 	// Clusters are the names of the clusters.
 	Clusters []string `json:"clusters"`
+	// Known counts the findings that are left out because the base revision has
+	// them too.
+	Known int `json:"known,omitempty"`
 	// Seconds is what the run took.
 	Seconds float64 `json:"seconds"`
 }

@@ -6,6 +6,25 @@ import (
 	"testing"
 )
 
+// TestIntroduced leaves out what is known, wherever it stands, as often as it is
+// known.
+func TestIntroduced(t *testing.T) {
+	finding := func(object, message, cluster string, line int) Finding {
+		return Finding{Rule: "KEDA003", Object: object, Message: message, Clusters: []string{cluster}, File: "a.yaml", Line: line}
+	}
+	known := []Finding{finding("o", "m", "local", 1), finding("o", "gone", "local", 2)}
+	all := []Finding{
+		finding("o", "m", "local", 7), finding("o", "m", "local", 9), finding("o", "m", "staging", 7),
+		finding("p", "m", "local", 7), finding("o", "n", "local", 7),
+	}
+	if got := Introduced(known, all); !reflect.DeepEqual(got, all[1:]) {
+		t.Errorf("got %v, want %v", got, all[1:])
+	}
+	if got := Introduced(nil, all); !reflect.DeepEqual(got, all) {
+		t.Errorf("without known ones got %v", got)
+	}
+}
+
 func TestMerge(t *testing.T) {
 	at := func(file string, line, column int, clusters ...string) Finding {
 		return Finding{Rule: "KEDA003", Severity: Error, Clusters: clusters, Object: "o", File: file, Line: line, Column: column, Message: "m", Mend: "n"}

@@ -101,6 +101,9 @@ func closing(report Report) string {
 	if accepted := report.Count(Off); accepted > 0 {
 		parts = append(parts, fmt.Sprintf("%d accepted", accepted))
 	}
+	if coverage.Known > 0 {
+		parts = append(parts, fmt.Sprintf("%d known from the base revision", coverage.Known))
+	}
 	return strings.Join(append(parts, fmt.Sprintf("%.2f s", coverage.Seconds)), ", ")
 }
 

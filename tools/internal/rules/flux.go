@@ -72,6 +72,19 @@ var fluxRules = []Rule{
 		check:   checkVersions,
 	},
 	{
+		ID: "FLX008", Severity: findings.Error, Title: "change that fails or destroys what is there", Base: true,
+		Why: "Both states are fine, the way from one to the other is not. The API server refuses a new value of an immutable " +
+			"field, and with it the whole Kustomization (https://github.com/fluxcd/flux2/issues/2386). What is no longer declared is " +
+			"pruned: a namespace with all that is in it, a definition with every object of its kind, a queue with its messages " +
+			"(https://github.com/fluxcd/flux2/issues/3949). What moves to another Kustomization, or is applied by one that is " +
+			"renamed, is pruned and created anew if the old one is first " +
+			"(https://github.com/fluxcd/flux2/issues/3316, https://github.com/fluxcd/kustomize-controller/issues/339).",
+		Example: "# the base revision says app: shop, and the Deployment runs\nkind: Deployment\nspec:\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: shop",
+		Mend: "Keep the value, or go in two steps: first annotate the object with kustomize.toolkit.fluxcd.io/prune: disabled " +
+			"and let Flux apply that, then remove or move it. What is meant to go is accepted in the configuration, with the reason.",
+		check: checkChanges,
+	},
+	{
 		ID: "FLX009", Severity: findings.Error, Title: "Kustomization that does not build",
 		Why:     "kustomize-controller builds the path with kustomize before it applies anything: an error there stops all of it.",
 		Example: "resources:\n  - deploymnt.yaml # no such file",

@@ -28,6 +28,9 @@ type Rule struct {
 	// Why says what goes wrong and who says so, Example shows the fault, Mend
 	// how to mend it.
 	Why, Example, Mend string
+	// Base is whether the rule judges a change, and so has nothing to say
+	// without a base revision.
+	Base bool
 
 	check func(*Run)
 }
@@ -50,7 +53,10 @@ func Find(id string) (Rule, bool) {
 // Input is what rules judge.
 type Input struct {
 	Cluster *graph.Cluster
-	Config  config.Config
+	// Base is the cluster before the change; nil if nobody asks what changes, or
+	// if the cluster is new.
+	Base   *graph.Cluster
+	Config config.Config
 	// Root is the repository's folder.
 	Root string
 	// Catalog holds the schemas of the kinds, those that the cluster declares

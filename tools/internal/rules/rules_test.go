@@ -23,7 +23,8 @@ import (
 // TestFixtures holds each rule against small repositories. A fixture is named
 // after its rule; lines that the rule must flag end in `# want`, and it must
 // flag no others. A rule has at least one fixture that breaks it and one that
-// does not.
+// does not. Files in base/ are the base revision; a finding about a file of it
+// has no line, and the file says `# want` anywhere.
 func TestFixtures(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -88,9 +89,14 @@ func wanted(archive *txtar.Archive) []string {
 	want := []string{}
 	for _, file := range archive.Files {
 		for i, line := range strings.Split(string(file.Data), "\n") {
-			if strings.HasSuffix(line, "# want") {
-				want = append(want, fmt.Sprintf("%s:%d", file.Name, i+1))
+			if !strings.HasSuffix(line, "# want") {
+				continue
 			}
+			if name, base := strings.CutPrefix(file.Name, "base/"); base {
+				want = append(want, name+":0")
+				continue
+			}
+			want = append(want, fmt.Sprintf("%s:%d", file.Name, i+1))
 		}
 	}
 	slices.Sort(want)
@@ -99,9 +105,14 @@ func wanted(archive *txtar.Archive) []string {
 
 func check(t *testing.T, archive *txtar.Archive) []findings.Finding {
 	t.Helper()
-	root := t.TempDir()
+	root, base := t.TempDir(), t.TempDir()
+	bases := map[string]*graph.Cluster{}
 	for _, file := range archive.Files {
-		name := filepath.Join(root, file.Name)
+		into, name := root, file.Name
+		if before, found := strings.CutPrefix(name, "base/"); found {
+			into, name = base, before
+		}
+		name = filepath.Join(into, name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -109,18 +120,31 @@ func check(t *testing.T, archive *txtar.Archive) []findings.Finding {
 			t.Fatal(err)
 		}
 	}
+	_, before := rendered(t, base)
+	for _, cluster := range before {
+		bases[cluster.Path] = graph.New(cluster)
+	}
+	cfg, after := rendered(t, root)
+	var all []findings.Finding
+	for _, cluster := range after {
+		all = append(all, rules.Check(rules.Input{
+			Cluster: graph.New(cluster), Base: bases[cluster.Path], Config: cfg, Root: root, Catalog: rules.Catalog(schema.Builtin(), cluster),
+		})...)
+	}
+	return append(all, rules.Unused(all, cfg.Exceptions)...)
+}
+
+// rendered are the clusters of a repository; none of one that has no files.
+func rendered(t *testing.T, root string) (config.Config, []*render.Cluster) {
+	t.Helper()
 	cfg, err := config.Read(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendering, err := render.Run(context.Background(), render.Options{Root: root, Config: cfg})
+	rendering, err := render.Run(context.Background(), render.Options{Root: root, Config: cfg, Optional: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rendering.Close()
-	var all []findings.Finding
-	for _, cluster := range rendering.Clusters {
-		all = append(all, rules.Check(rules.Input{Cluster: graph.New(cluster), Config: cfg, Root: root, Catalog: rules.Catalog(schema.Builtin(), cluster)})...)
-	}
-	return append(all, rules.Unused(all, cfg.Exceptions)...)
+	t.Cleanup(func() { rendering.Close() })
+	return cfg, rendering.Clusters
 }

@@ -60,6 +60,7 @@ type invocation struct {
 	clusters []string
 	schemas  []string
 	format   string
+	base     string
 	explain  string
 	list     bool
 
@@ -73,6 +74,7 @@ func newRoot() *cobra.Command {
 		Short: "Find what would break before the push: schemas, references, KEDA, offline",
 		Example: `  validate                        every cluster of this repository
   validate --format github        annotations for a pull request
+  validate --base origin/main     only what this change brings, and what it would destroy
   validate --explain KEDA003      why a rule is there, an example and the mend
   validate --list                 each object with the schema and the rules that saw it`,
 		SilenceUsage:  true,
@@ -101,6 +103,7 @@ func newRoot() *cobra.Command {
 	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to check, by name or folder (default all)")
 	flags.StringSliceVar(&i.schemas, "schema", nil, "a `file` or folder with more definitions of kinds")
 	flags.StringVar(&i.format, "format", findings.Formats()[0], strings.Join(findings.Formats(), ", "))
+	flags.StringVar(&i.base, "base", "", "report only what is new since a Git `revision`, and changes that fail or destroy")
 	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the mend")
 	flags.BoolVar(&i.list, "list", false, "print each object with its place, its schema and the rules that saw it, as text or json")
 	return root
@@ -129,6 +132,9 @@ func (i *invocation) run(ctx context.Context) error {
 	if !slices.Contains(formats, i.format) {
 		return fmt.Errorf("--format=%s: it is one of %s", i.format, strings.Join(formats, ", "))
 	}
+	if i.list && i.base != "" {
+		return errors.New("--list shows what is there, --base what changes: give one of them")
+	}
 	settings, err := config.Read(i.root)
 	if err != nil {
 		return err
@@ -147,29 +153,38 @@ func (i *invocation) run(ctx context.Context) error {
 		return err
 	}
 	defer rendering.Close()
+	if i.list {
+		var listed listing
+		for _, cluster := range rendering.Clusters {
+			listed.add(rules.Input{Cluster: graph.New(cluster), Config: settings, Root: i.root, Catalog: rules.Catalog(catalog, cluster)})
+		}
+		return listed.write(i.stdout, i.format)
+	}
+	before := &past{}
+	if i.base != "" {
+		if before, err = i.before(ctx, settings, catalog); err != nil {
+			return err
+		}
+		defer before.close()
+	}
 
 	var report findings.Report
-	var listed listing
 	schemas, hidden := map[string]bool{}, false
 	for _, cluster := range rendering.Clusters {
-		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: i.root, Catalog: rules.Catalog(catalog, cluster)}
-		if i.list {
-			listed.add(input)
-			continue
-		}
+		input := rules.Input{Cluster: graph.New(cluster), Base: before.clusters[cluster.Path], Config: settings, Root: i.root, Catalog: rules.Catalog(catalog, cluster)}
 		report.Findings = append(report.Findings, rules.Check(input)...)
 		hidden = hidden || len(cluster.Unknowns) > 0
 		cover(&report.Coverage, input, schemas)
 	}
-	if i.list {
-		return listed.write(i.stdout, i.format)
-	}
 	if len(i.clusters) == 0 && !hidden {
 		// Otherwise what needs one may be out of sight.
-		report.Findings = append(report.Findings, rules.Unused(report.Findings, settings.Exceptions)...)
+		report.Findings = append(report.Findings, rules.Unused(report.Findings, i.judged(settings.Exceptions))...)
 	}
+	all := len(report.Findings)
+	report.Findings = findings.Introduced(before.found, report.Findings)
+	report.Coverage.Known = all - len(report.Findings)
 	rules.Accept(report.Findings, settings.Exceptions)
-	report.Coverage.Schemas, report.Coverage.Rules = len(schemas), len(rules.All())
+	report.Coverage.Schemas, report.Coverage.Rules = len(schemas), i.ran()
 	report.Coverage.Seconds = time.Since(start).Seconds()
 	if err := findings.Write(i.stdout, i.format, report, i.options()); err != nil {
 		return err
@@ -178,6 +193,25 @@ func (i *invocation) run(ctx context.Context) error {
 		return errFound
 	}
 	return nil
+}
+
+// judged are the exceptions whose rules have something to say in this run.
+func (i *invocation) judged(exceptions []config.Exception) []config.Exception {
+	return slices.DeleteFunc(slices.Clone(exceptions), func(exception config.Exception) bool {
+		rule, _ := rules.Find(exception.Rule)
+		return rule.Base && i.base == ""
+	})
+}
+
+// ran counts the rules that have something to say in this run.
+func (i *invocation) ran() int {
+	count := 0
+	for _, rule := range rules.All() {
+		if !rule.Base || i.base != "" {
+			count++
+		}
+	}
+	return count
 }
 
 // cover counts what the findings of a cluster rest on.

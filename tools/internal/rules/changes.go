@@ -1,0 +1,174 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	"github.com/fluxcd/pkg/ssa/utils"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+const (
+	pruneSwitch     = "kustomize.toolkit.fluxcd.io/prune"
+	reconcileSwitch = "kustomize.toolkit.fluxcd.io/reconcile"
+	applySwitch     = "kustomize.toolkit.fluxcd.io/ssa"
+	forceSwitch     = "kustomize.toolkit.fluxcd.io/force"
+)
+
+func checkChanges(r *Run) {
+	if r.Base == nil {
+		return
+	}
+	for _, o := range r.Cluster.All() {
+		if old := r.before(o); old != nil {
+			r.checkImmutable(old, o)
+		}
+	}
+	moved := map[string]bool{}
+	for _, old := range r.Base.All() {
+		now := r.Cluster.Same(old, old.Key())
+		stays := slices.ContainsFunc(now, func(o *render.Object) bool { return graph.KeyOf(o.Owner) == graph.KeyOf(old.Owner) })
+		switch {
+		case stays || !r.prunes(old):
+		case len(now) == 0:
+			r.checkPruned(old)
+		default:
+			r.checkMoved(old, now[0], moved)
+		}
+	}
+}
+
+// before is an object as the base revision has it, or nil. Of two owners' the
+// same one counts.
+func (r *Run) before(o *render.Object) *render.Object {
+	found := r.Base.Same(o, o.Key())
+	for _, old := range found {
+		if graph.KeyOf(old.Owner) == graph.KeyOf(o.Owner) {
+			return old
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return found[0]
+}
+
+// switched tells whether an object's label or annotation has a value that Flux
+// heeds.
+func switched(o *render.Object, name, value string) bool {
+	return utils.AnyInMetadata(o.Unstructured, map[string]string{name: value})
+}
+
+// prunes tells whether Flux deletes an object of the base once its Kustomization
+// no longer applies it. What the cluster has counts: an annotation that this
+// change brings may come too late.
+func (r *Run) prunes(old *render.Object) bool {
+	kept := switched(old, pruneSwitch, "disabled") || switched(old, reconcileSwitch, "disabled") || switched(old, applySwitch, "Ignore")
+	if kept || broken(r.Base, old.Owner) || r.silentOn(old.Owner) {
+		return false
+	}
+	if now := r.Cluster.Kustomization(graph.KeyOf(old.Owner)); now != nil {
+		// One that stops to prune with this very change may do it once more.
+		return old.Owner.Spec.Prune || now.Spec.Prune
+	}
+	if old.Owner.Object == nil || !r.prunes(old.Owner.Object) {
+		return false
+	}
+	switch (kustomizev1.Kustomization{Spec: old.Owner.Spec}).GetDeletionPolicy() {
+	case kustomizev1.DeletionPolicyMirrorPrune:
+		return old.Owner.Spec.Prune
+	case kustomizev1.DeletionPolicyOrphan:
+		return false
+	default:
+		return true
+	}
+}
+
+// silentOn tells whether the rendering cannot say what a Kustomization of the
+// base applies now: it does not render, or what applies it does not.
+func (r *Run) silentOn(k *render.Kustomization) bool {
+	for ; k != nil; k = k.Parent {
+		if broken(r.Cluster, k) {
+			return true
+		}
+		if r.Cluster.Kustomization(graph.KeyOf(k)) != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// broken tells whether a Kustomization could not be rendered as it is applied.
+func broken(c *graph.Cluster, k *render.Kustomization) bool {
+	key := graph.KeyOf(k)
+	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {
+		return failure.Kustomization != nil && graph.KeyOf(failure.Kustomization) == key
+	}) || slices.ContainsFunc(c.Unknowns, func(unknown render.Unknown) bool {
+		return unknown.Object != nil && unknown.Object.Key() == key
+	})
+}
+
+func (r *Run) checkPruned(old *render.Object) {
+	loss := r.loss(old)
+	if loss == "" {
+		return
+	}
+	mend := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that before", pruneSwitch)
+	message := fmt.Sprintf("%s is no longer declared (%s in the base revision): %s prunes it, and with it %s", old.Key(), old.Locate(), old.Owner, loss)
+	if owner := r.Cluster.Kustomization(graph.KeyOf(old.Owner)); owner != nil && owner.Object != nil {
+		r.reportAt(old.Key().String(), owner.Object.Locate("spec", "prune"), mend, "%s", message)
+		return
+	}
+	// The line would be one of another revision.
+	r.reportAt(old.Key().String(), render.Location{File: old.Locate().File}, mend, "%s", message)
+}
+
+// checkMoved names each object that takes others or data with it, and of the
+// rest that moves along the first one.
+func (r *Run) checkMoved(old, now *render.Object, moved map[string]bool) {
+	if previous := r.Cluster.Kustomization(graph.KeyOf(old.Owner)); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
+		return // the labels of the new owner keep the old one off
+	}
+	mend := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, pruneSwitch)
+	if loss := r.loss(old); loss != "" {
+		r.report(on(now, "metadata", "name"), mend, "%s moves from %s to %s: the old one prunes it if it is first, and with it %s", now.Key(), old.Owner, now.Owner, loss)
+		return
+	}
+	if way := old.Owner.String() + now.Owner.String(); !moved[way] {
+		moved[way] = true
+		r.warn(on(now, "metadata", "name"), mend, "objects move from %s to %s, %s among them: the old one prunes them if it is first, and the new one creates them anew", old.Owner, now.Owner, now.Key())
+	}
+}
+
+// loss is what goes with an object of the base that is deleted; empty if all of
+// it comes back with the manifest.
+func (r *Run) loss(o *render.Object) string {
+	kind := o.GroupVersionKind()
+	switch {
+	case kind.Group == "" && kind.Kind == "Namespace":
+		return "all that is in it"
+	case kind.Group == "" && kind.Kind == "PersistentVolumeClaim":
+		return "its data, unless its volume is retained"
+	case kind.Kind == "CustomResourceDefinition", kind.Group == crossplaneGroup && kind.Kind == "CompositeResourceDefinition":
+		return "every object of its kind"
+	case isManaged(o):
+		service, _, _ := strings.Cut(kind.Group, ".")
+		if _, deletes := deletion(o); deletes && (service == "sqs" && kind.Kind == "Queue" || service == "s3" && kind.Kind == "Bucket") {
+			return "what it holds"
+		}
+	case r.composedInBase(kind.Group, kind.Kind) && (strings.HasSuffix(kind.Kind, "Queue") || strings.HasSuffix(kind.Kind, "Bucket")):
+		return "what it is composed of, and what that holds"
+	}
+	return ""
+}
+
+// composedInBase tells whether a kind is that of composite resources.
+func (r *Run) composedInBase(group, kind string) bool {
+	return slices.ContainsFunc((&Run{Input: Input{Cluster: r.Base}}).definitions(), func(xrd definition) bool {
+		return xrd.group == group && (xrd.kind == kind || xrd.claim == kind)
+	})
+}

@@ -1,0 +1,61 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
+	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+)
+
+// past is the base revision: its clusters by their folders, and what was wrong
+// with them already. The zero value is a repository that begins with the change.
+type past struct {
+	clusters map[string]*graph.Cluster
+	found    []findings.Finding
+
+	rendering *render.Rendering
+	folder    string
+}
+
+func (p *past) close() {
+	p.rendering.Close()
+	os.RemoveAll(p.folder)
+}
+
+// before judges the base revision as a repository of its own: by its
+// configuration and its pins, for a change may touch those too. A configuration
+// that cannot be read counts for nothing, so that a change can mend it.
+func (i *invocation) before(ctx context.Context, settings config.Config, catalog *schema.Catalog) (*past, error) {
+	folder, err := os.MkdirTemp("", "base-")
+	if err != nil {
+		return nil, err
+	}
+	p := &past{clusters: map[string]*graph.Cluster{}, folder: folder}
+	if err := artifact.Checkout(ctx, i.root, i.base, folder); err != nil {
+		os.RemoveAll(folder)
+		return nil, fmt.Errorf("--base: %w", err)
+	}
+	if own, err := config.Read(folder); err == nil {
+		settings = own
+	}
+	// A cluster may be new.
+	p.rendering, err = render.Run(ctx, render.Options{Root: folder, Clusters: i.clusters, Optional: true, Config: settings})
+	if err != nil {
+		os.RemoveAll(folder)
+		return nil, fmt.Errorf("--base %s: %w", i.base, err)
+	}
+	for _, cluster := range p.rendering.Clusters {
+		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: folder, Catalog: rules.Catalog(catalog, cluster)}
+		p.clusters[cluster.Path] = input.Cluster
+		p.found = append(p.found, rules.Check(input)...)
+	}
+	p.found = append(p.found, rules.Unused(p.found, i.judged(settings.Exceptions))...)
+	return p, nil
+}
