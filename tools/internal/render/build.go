@@ -96,11 +96,8 @@ func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source 
 	case errors.Is(err, errEmpty):
 		return refuse(PathEmpty, path, "put manifests there, or correct the path; .sourceignore may leave them out", "path %s holds no manifest", k.Spec.Path)
 	case err != nil:
-		at, mend := cmp.Or(k.build.blame(err), k.inSpec(err), path), "run `kustomize build` on the path"
-		if _, ok := errors.AsType[*layerError](err); ok {
-			mend = "correct the entry, or add what it names"
-		}
-		return refuse(BuildFailed, at, mend, "kustomize build failed: %s", explain(source, err))
+		cause := k.build.diagnose(err)
+		return refuse(BuildFailed, cmp.Or(cause.at, k.inSpec(err), path), cause.mend, "kustomize build failed: %s", explain(source, cause))
 	}
 	return b.objects(ctx, w, k)
 }
@@ -294,8 +291,8 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 	if err != nil {
 		return nil, nil, err
 	}
-	if at, err := k.build.ignored(); err != nil {
-		failures = append(failures, buildFailure(k, at, "correct the field: Flux leaves out what it does not know, and `kustomize build` refuses it", err))
+	for _, ignored := range k.build.ignored() {
+		failures = append(failures, buildFailure(k, ignored.at, ignored.mend, ignored))
 	}
 	var objects []*Object
 	for _, data := range k.build.resources {
@@ -373,27 +370,6 @@ func relativeTo(source *artifact.Artifact, file string) string {
 	return filepath.ToSlash(strings.TrimPrefix(file, source.Dir+string(filepath.Separator)))
 }
 
-// ignored is a field that the outermost kustomization file has and that Flux's
-// generator drops: what it was to do is not done, without a word.
-func (b *build) ignored() (Location, error) {
-	f := b.read(b.file)
-	if f == nil {
-		return Location{}, nil
-	}
-	var k types.Kustomization
-	err := k.Unmarshal(f.data)
-	if err == nil {
-		return Location{}, nil
-	}
-	at := Location{File: f.name, Line: 1}
-	if match := unknownField.FindStringSubmatch(err.Error()); match != nil {
-		at.Line = f.find(regexp.MustCompile(`^\s*(- )?` + regexp.QuoteMeta(match[1]) + `\s*:`))
-	}
-	return at, fmt.Errorf("%s: %w", f.name, err)
-}
-
-var unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
-
 func (b *build) setsOpenAPI() bool {
 	return slices.ContainsFunc(b.layers, func(l layer) bool { return len(l.OpenAPI) > 0 })
 }
@@ -409,13 +385,9 @@ func (b *build) files() []string {
 	return files
 }
 
-// blame finds the line that a build error is about: the error has a place,
-// names a file of the artifact, a patch's target, or an entry of a
-// kustomization.
+// blame finds the line that a build error is about: the error names a file of
+// the artifact, a patch's target, or an entry of a kustomization.
 func (b *build) blame(err error) Location {
-	if located, ok := errors.AsType[*layerError](err); ok {
-		return located.at
-	}
 	text := explain(b.source, err)
 	return cmp.Or(b.blamedPatch(text), b.blamedFile(text), b.blamedEntry(text))
 }

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"path"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
@@ -24,10 +24,11 @@ type layer struct {
 	namespace, prefix, suffix string
 }
 
-// layerError is an error with its place.
+// layerError is an error with its place, and what to do about it.
 type layerError struct {
-	at  Location
-	err error
+	at   Location
+	err  error
+	mend string
 }
 
 func (e *layerError) Error() string { return e.err.Error() }
@@ -93,7 +94,7 @@ func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 	}
 	k := &types.Kustomization{}
 	if err := k.Unmarshal(data); err != nil {
-		return nil, &layerError{Location{File: name, Line: yamlErrorLine(err.Error())}, fmt.Errorf("%s: %w", name, err)}
+		return nil, misread(name, data, err)
 	}
 	k.FixKustomization()
 	r.known[file] = k
@@ -104,12 +105,13 @@ func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 // does not exist is an error here: kustomize would try whether it is the
 // address of a repository.
 func (r *layerReader) include(file, entry string, l layer, from []string) error {
-	refuse := func(format string, args ...any) error {
-		return &layerError{r.build.entry(l, entry), fmt.Errorf("%s includes %s, which "+format, append([]any{l.name, entry}, args...)...)}
+	refuse := func(mend, format string, args ...any) error {
+		err := fmt.Errorf("%s includes %s, which "+format, append([]any{l.name, entry}, args...)...)
+		return &layerError{r.build.entry(l, entry), err, mend}
 	}
 	target := filepath.Join(filepath.Dir(file), entry)
 	if !r.files.Exists(target) {
-		return refuse("is not in the source; .sourceignore or .gitignore may leave it out")
+		return refuse(r.build.meant(l, entry, "add it, or remove the entry"), "is not in the source; .sourceignore or .gitignore may leave it out")
 	}
 	if !r.files.IsDir(target) {
 		return nil
@@ -117,9 +119,9 @@ func (r *layerReader) include(file, entry string, l layer, from []string) error 
 	included := kustomizationFile(r.files, target)
 	switch {
 	case included == "":
-		return refuse("is a folder without kustomization.yaml")
+		return refuse("add one, or list the folder's files", "is a folder without kustomization.yaml")
 	case slices.Contains(from, relativeTo(r.build.source, included)):
-		return refuse("includes %s in turn", l.name)
+		return refuse("remove one of the two entries", "includes %s in turn", l.name)
 	default:
 		return r.read(included, l, from)
 	}
@@ -128,6 +130,11 @@ func (r *layerReader) include(file, entry string, l layer, from []string) error 
 // loaded are the entries of a kustomization that kustomize loads: each may be
 // an address.
 func loaded(k types.Kustomization) []string {
+	return append(manifests(k), contentFiles(k)...)
+}
+
+// manifests are the entries whose files hold YAML.
+func manifests(k types.Kustomization) []string {
 	entries := slices.Concat(k.Resources, k.Components, k.Crds, k.Configurations, k.Generators, k.Transformers, k.Validators)
 	entries = append(entries, k.OpenAPI["path"])
 	merges, operations := olderPatches(k)
@@ -138,6 +145,12 @@ func loaded(k types.Kustomization) []string {
 	for _, replacement := range k.Replacements {
 		entries = append(entries, replacement.Path)
 	}
+	// Some of these may hold YAML instead of a path.
+	return slices.DeleteFunc(entries, func(entry string) bool { return strings.ContainsAny(entry, "\n{") })
+}
+
+// contentFiles are the files that generators put into ConfigMaps and Secrets.
+func contentFiles(k types.Kustomization) []string {
 	var sources []types.KvPairSources
 	for _, generator := range k.ConfigMapGenerator {
 		sources = append(sources, generator.KvPairSources)
@@ -145,14 +158,14 @@ func loaded(k types.Kustomization) []string {
 	for _, generator := range k.SecretGenerator {
 		sources = append(sources, generator.KvPairSources)
 	}
+	var files []string
 	for _, s := range sources {
-		entries = append(append(entries, s.EnvSource), s.EnvSources...)
+		files = append(append(files, s.EnvSource), s.EnvSources...)
 		for _, entry := range s.FileSources {
-			entries = append(entries, sourceFile(entry))
+			files = append(files, sourceFile(entry))
 		}
 	}
-	// Some of these may hold YAML instead of a path.
-	return slices.DeleteFunc(entries, func(entry string) bool { return strings.ContainsAny(entry, "\n{") })
+	return files
 }
 
 // olderPatches are the patches in the fields that kustomize deprecates and
@@ -183,16 +196,31 @@ func (r *layerReader) isRemote(file, entry string) bool {
 	return !r.files.Exists(local) || r.files.IsDir(local)
 }
 
-// entry is the line of a layer's file that names an entry. What the Flux
+// entry is the place in a layer's file that names an entry. What the Flux
 // Kustomization adds to the outermost layer is in no file.
 func (b *build) entry(l layer, entry string) Location {
 	f := b.read(l.file)
 	if f == nil {
 		return Location{}
 	}
-	before, _, found := bytes.Cut(f.data, []byte(entry))
-	if !found {
-		return Location{}
+	for _, d := range f.documents {
+		if node := scalar(d.root, entry); node != nil {
+			return d.at(node)
+		}
 	}
-	return Location{File: l.name, Line: bytes.Count(before, []byte("\n")) + 1}
+	return Location{}
+}
+
+// scalar is the first node of a tree that says an entry, with the name that a
+// generator may give it.
+func scalar(node *yaml.Node, entry string) *yaml.Node {
+	if node.Kind == yaml.ScalarNode && (node.Value == entry || strings.HasSuffix(node.Value, "="+entry)) {
+		return node
+	}
+	for _, content := range node.Content {
+		if found := scalar(content, entry); found != nil {
+			return found
+		}
+	}
+	return nil
 }

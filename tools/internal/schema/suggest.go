@@ -5,8 +5,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/agnivade/levenshtein"
 	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
 )
 
 // suggest ends the message about an unknown field with the field that was
@@ -19,16 +20,10 @@ func (r *run) suggest(path []any) string {
 	if !ok {
 		return ""
 	}
-	best, distance := "", len(name)/2+1
-	for _, candidate := range fieldsOf(r.schema.structural, path[:len(path)-1]) {
-		if d := levenshtein.ComputeDistance(name, candidate); d < distance {
-			best, distance = candidate, d
-		}
+	if meant := spelling.Nearest(name, fieldsOf(r.schema.structural, path[:len(path)-1])); meant != "" {
+		return fmt.Sprintf(": did you mean %s?", meant)
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(": did you mean %s?", best)
+	return ""
 }
 
 // fieldsOf are the fields that a schema has at a path, sorted.
