@@ -127,7 +127,9 @@ func newSide(cluster *render.Cluster) side {
 		}
 	}
 	for _, unknown := range cluster.Unknowns {
-		s.broken[unknown.Object.Key()] = true
+		if !unknown.Values {
+			s.broken[unknown.Object.Key()] = true
+		}
 	}
 	return s
 }

@@ -72,6 +72,12 @@ func (c *Cluster) Objects() []*Object {
 	return all
 }
 
+// Incomplete tells whether Flux may apply objects that are not among the
+// cluster's.
+func (c *Cluster) Incomplete() bool {
+	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool { return !unknown.Values })
+}
+
 // Get is the object with a key, or nil.
 func (c *Cluster) Get(key Key) *Object { return c.index[key] }
 
@@ -92,6 +98,8 @@ type Kustomization struct {
 	Files []string
 
 	build *build
+	// outside is whether some of its variables have values that are unknown.
+	outside bool
 }
 
 // String is the Kustomization as Flux's own messages name it.
@@ -168,6 +176,9 @@ type Unknown struct {
 	Object *Object
 	Reason string
 	At     Location
+	// Values is whether no more is unknown than values of variables: all objects
+	// are there.
+	Values bool
 }
 
 // Run renders the clusters that the options select.

@@ -59,6 +59,8 @@ type variables struct {
 	k       *Kustomization
 	values  map[string]string
 	lenient bool
+	// outside is whether a Secret that nobody here knows brings more values.
+	outside bool
 	// flux is the Kustomization for Flux's own code, with all values in place.
 	flux unstructured.Unstructured
 }
@@ -72,11 +74,13 @@ func (w *walk) variables(ctx context.Context, k *Kustomization) (*variables, []F
 	if missing := w.missingReferences(k); len(missing) > 0 {
 		return nil, missing, nil
 	}
-	flux, err := k.unstructured()
+	known, v := w.withoutOutside(k), &variables{k: k, lenient: w.lenient}
+	v.outside = len(known.Spec.PostBuild.SubstituteFrom) < len(k.Spec.PostBuild.SubstituteFrom)
+	k.outside = v.outside
+	flux, err := known.unstructured()
 	if err != nil {
 		return nil, nil, err
 	}
-	v := &variables{k: k, lenient: w.lenient}
 	if v.values, err = fluxkustomize.LoadVariables(ctx, rendered{cluster: w.cluster}, flux); err != nil {
 		failure := buildFailure(k, k.locate("spec", "postBuild"), "a ConfigMap's data holds strings, a Secret's base64", err)
 		return nil, []Failure{failure}, nil
@@ -101,7 +105,7 @@ var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 func (w *walk) missingReferences(k *Kustomization) []Failure {
 	var missing []Failure
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
-		if reference.Optional || w.cluster.index[variablesKey(k, reference)] != nil {
+		if reference.Optional || w.cluster.index[variablesKey(k, reference)] != nil || reference.Kind == "Secret" {
 			continue
 		}
 		missing = append(missing, Failure{
@@ -112,6 +116,27 @@ func (w *walk) missingReferences(k *Kustomization) []Failure {
 		})
 	}
 	return missing
+}
+
+// withoutOutside is a Kustomization without the Secrets to substitute from that
+// nothing in the cluster applies: repositories that keep no secrets have them
+// made by hand or by another tool. What they hold is unknown.
+func (w *walk) withoutOutside(k *Kustomization) *Kustomization {
+	postBuild := *k.Spec.PostBuild
+	postBuild.SubstituteFrom = nil
+	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
+		if reference.Kind != "Secret" || reference.Optional || w.cluster.index[variablesKey(k, reference)] != nil {
+			postBuild.SubstituteFrom = append(postBuild.SubstituteFrom, reference)
+			continue
+		}
+		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{
+			Object: k.Object, Values: true, At: k.locate("spec", "postBuild", "substituteFrom", i, "name"),
+			Reason: fmt.Sprintf("it substitutes from Secret %s/%s, which nothing in this cluster applies before: if it is made outside of the repository, only the cluster knows its values", k.Namespace, reference.Name),
+		})
+	}
+	spec := k.Spec
+	spec.PostBuild = &postBuild
+	return &Kustomization{Namespace: k.Namespace, Name: k.Name, Spec: spec}
 }
 
 // substitute replaces the variables of one object. It returns nothing when the
@@ -132,6 +157,9 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if err != nil {
 		return nil, []Failure{v.failure(object, err)}
 	}
+	if v.outside {
+		v.leave(v.undefined(string(text)))
+	}
 	always := (&kustomizev1.Kustomization{Spec: v.k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways
 	_, err = fluxkustomize.SubstituteVariables(ctx, nil, v.flux, r,
 		fluxkustomize.SubstituteWithStrict(!v.lenient), fluxkustomize.SubstituteWithAlways(always))
@@ -149,10 +177,29 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	return objects, nil
 }
 
+// leave gives variables themselves as values.
+func (v *variables) leave(names []string) {
+	for _, name := range names {
+		v.values[name] = "${" + name + "}"
+		_ = unstructured.SetNestedField(v.flux.Object, v.values[name], "spec", "postBuild", "substitute", name)
+	}
+}
+
+// Open tells whether a field of the object holds a variable whose value is made
+// outside of the repository.
+func (o *Object) Open(field ...any) bool {
+	text, ok := valueAt(o.Object, field).(string)
+	return ok && o.Owner != nil && o.Owner.outside && strings.Contains(text, "${")
+}
+
 // refused names the variables for which Flux refuses an object.
 func (v *variables) refused(object *Object, text string, err error) []Failure {
 	var failures []Failure
-	for _, name := range v.undefined(text) {
+	var undefined []string
+	if !v.lenient {
+		undefined = v.undefined(text)
+	}
+	for _, name := range undefined {
 		failures = append(failures, Failure{
 			Cause: VariableMissing, Kustomization: v.k, Subject: name,
 			Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: Flux refuses it", name, object.Key()),
@@ -173,9 +220,6 @@ func (v *variables) failure(object *Object, err error) Failure {
 
 // undefined lists the variables of a text that have neither value nor default.
 func (v *variables) undefined(text string) []string {
-	if v.lenient {
-		return nil
-	}
 	tree, err := parse.Parse(text)
 	if err != nil {
 		return nil

@@ -100,16 +100,20 @@ func (w *walk) renderRoot(ctx context.Context) error {
 }
 
 // next takes the first Kustomization whose dependencies are applied and whose
-// variables are known. When none is ready the first one goes: what it lacks is
-// then a failure with a name.
+// variables are known, else one that lacks no more than Secrets: they may be
+// made outside of the repository. When none is ready the first one goes: what
+// it lacks is then a failure with a name.
 func (w *walk) next() *Kustomization {
-	ready := max(0, slices.IndexFunc(w.pending, w.ready))
+	ready := slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, true) })
+	if ready < 0 {
+		ready = max(0, slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, false) }))
+	}
 	next := w.pending[ready]
 	w.pending = slices.Delete(w.pending, ready, ready+1)
 	return next
 }
 
-func (w *walk) ready(k *Kustomization) bool {
+func (w *walk) ready(k *Kustomization, secrets bool) bool {
 	for _, dependency := range k.Spec.DependsOn {
 		key := Key{kustomizationKind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name}
 		if !w.settled(key, nil) {
@@ -118,7 +122,8 @@ func (w *walk) ready(k *Kustomization) bool {
 	}
 	if k.Spec.PostBuild != nil {
 		for _, reference := range k.Spec.PostBuild.SubstituteFrom {
-			if !reference.Optional && w.cluster.index[variablesKey(k, reference)] == nil {
+			needed := !reference.Optional && (secrets || reference.Kind != "Secret")
+			if needed && w.cluster.index[variablesKey(k, reference)] == nil {
 				return false
 			}
 		}

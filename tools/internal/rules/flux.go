@@ -261,7 +261,7 @@ func (r *Run) namespacePrecedes(namespace, o *render.Object) bool {
 // madeElsewhere tells whether a namespace may come from what is unknown here,
 // or from a HelmRelease that creates it.
 func (r *Run) madeElsewhere(name string) bool {
-	if len(r.Cluster.Unknowns) > 0 {
+	if r.Cluster.Incomplete() {
 		return true
 	}
 	return slices.ContainsFunc(r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease"), func(release *render.Object) bool {

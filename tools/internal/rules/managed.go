@@ -127,7 +127,7 @@ func selects(from, to *render.Object, selector map[string]any) bool {
 // values name.
 func (r *Run) unrendered() bool {
 	return slices.ContainsFunc(r.Cluster.Unknowns, func(unknown render.Unknown) bool {
-		return unknown.Object == nil || !r.installsCrossplane(unknown.Object)
+		return !unknown.Values && (unknown.Object == nil || !r.installsCrossplane(unknown.Object))
 	})
 }
 

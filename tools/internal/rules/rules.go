@@ -99,13 +99,21 @@ func on(object *render.Object, field ...any) at { return at{object, field} }
 
 // report adds a finding at a field.
 func (r *Run) report(place at, mend, format string, args ...any) {
-	r.reportAt(place.object.Key().String(), place.object.Locate(place.field...), mend, format, args...)
+	r.add(r.rule.Severity, place, mend, format, args...)
 }
 
 // warn is report for what a rule of errors only warns of.
 func (r *Run) warn(place at, mend, format string, args ...any) {
-	r.report(place, mend, format, args...)
-	r.found[len(r.found)-1].Severity = findings.Warning
+	r.add(findings.Warning, place, mend, format, args...)
+}
+
+// add leaves out what is said of a value that nobody knows here.
+func (r *Run) add(severity findings.Severity, place at, mend, format string, args ...any) {
+	if place.object.Open(place.field...) {
+		return
+	}
+	r.reportAt(place.object.Key().String(), place.object.Locate(place.field...), mend, format, args...)
+	r.found[len(r.found)-1].Severity = severity
 }
 
 func (r *Run) reportAt(object string, location render.Location, mend, format string, args ...any) {
@@ -118,4 +126,4 @@ func (r *Run) reportAt(object string, location render.Location, mend, format str
 
 // elsewhere tells whether something that the cluster lacks may come from what
 // could not be rendered.
-func (r *Run) elsewhere() bool { return len(r.Cluster.Unknowns) > 0 }
+func (r *Run) elsewhere() bool { return r.Cluster.Incomplete() }
