@@ -11,6 +11,7 @@ package artifact
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,8 @@ type Artifact struct {
 	// Name says in a finding where the files come from: empty for the
 	// repository itself, else a Go module with its version or a source.
 	Name string
-	// origins maps a file's path in the artifact to its path in Name, where
-	// they differ.
+	// origins maps a file's path in the artifact to the name that findings have
+	// for it, where another source brings it.
 	origins map[string]string
 }
 
@@ -45,46 +46,58 @@ type Artifact struct {
 func (a *Artifact) File(name string) string {
 	name = path.Clean(name)
 	if origin, moved := a.origins[name]; moved {
-		name = origin
+		return origin
 	}
 	return path.Join(a.Name, name)
+}
+
+// Options are what a source says about its artifact besides where the files
+// come from.
+type Options struct {
+	// Folders are those of a sparse checkout; none means the whole tree.
+	Folders []string
+	// Ignore are patterns that come after, and win over, those of .sourceignore.
+	Ignore string
+	// Includes are other artifacts within the tree. They are there before the
+	// patterns apply.
+	Includes []Include
+}
+
+// Include copies a folder of another artifact, or all of it, to a folder of the
+// tree that is not there yet.
+type Include struct {
+	From     *Artifact
+	Path, To string
 }
 
 // FromFolder copies a working tree as Flux would see it once it is pushed:
 // what Git ignores is not there. A folder that is no Git repository is taken
 // whole.
-func FromFolder(ctx context.Context, root, into string) (*Artifact, error) {
+func FromFolder(ctx context.Context, root string, options Options, into string) (*Artifact, error) {
 	files, err := pushed(ctx, root)
 	if err != nil {
 		return nil, err
 	}
-	return archive(root, into, "", files)
+	return archive(root, files, "", options, into)
 }
 
 // FromRevision copies the tree of a Git revision.
-func FromRevision(ctx context.Context, root, revision, into string) (*Artifact, error) {
+func FromRevision(ctx context.Context, root, revision string, options Options, into string) (*Artifact, error) {
 	tree := filepath.Join(into, "tree")
 	if err := Checkout(ctx, root, revision, tree); err != nil {
 		return nil, err
 	}
-	files, err := walk(tree)
-	if err != nil {
-		return nil, err
-	}
-	return archive(tree, filepath.Join(into, "artifact"), "", files)
+	return FromModule(tree, "", options, filepath.Join(into, "artifact"))
 }
 
-// FromModule copies the tree of a Go module, or the folders of it that a
-// source with a sparse checkout asks for. Name is how findings call it.
-func FromModule(dir, name string, folders []string, into string) (*Artifact, error) {
+// FromModule copies the tree of a Go module, or another folder as it is. Name is
+// how findings call it.
+func FromModule(dir, name string, options Options, into string) (*Artifact, error) {
 	files, err := walk(dir)
 	if err != nil {
 		return nil, err
 	}
-	if len(folders) > 0 {
-		files = slices.DeleteFunc(files, func(file string) bool { return !withinAny(file, folders) })
-	}
-	return archive(dir, into, name, files)
+	return archive(dir, files, name, options, into)
 }
 
 // Copy is one step of composing an artifact from others. From is a pattern of
@@ -99,16 +112,33 @@ func withinAny(file string, folders []string) bool {
 	})
 }
 
-// archive copies those of the files that .sourceignore and Flux's defaults let
-// through. It follows source-controller's reconcilers, which load the ignore
-// files of every folder of the tree.
-func archive(root, into, name string, files []string) (*Artifact, error) {
+// archive copies those of a tree's files that the options and the ignore files
+// of the tree's folders let through. It follows source-controller's reconcilers:
+// includes are copied first, and Flux's own patterns count only where there are
+// no others.
+func archive(root string, files []string, name string, options Options, into string) (*Artifact, error) {
+	if len(options.Folders) > 0 {
+		files = slices.DeleteFunc(files, func(file string) bool { return !withinAny(file, options.Folders) })
+	}
+	a := &Artifact{Dir: into, Name: name}
+	if len(options.Includes) > 0 {
+		staged := into + ".staged"
+		var err error
+		if files, err = a.stage(root, files, options.Includes, staged); err != nil {
+			return nil, err
+		}
+		root = staged
+	}
 	domain := strings.Split(root, string(filepath.Separator))
 	patterns, err := sourceignore.LoadIgnorePatterns(root, domain)
 	if err != nil {
 		return nil, fmt.Errorf("read the .sourceignore files of %s: %w", root, err)
 	}
+	patterns = append(patterns, sourceignore.ReadPatterns(strings.NewReader(options.Ignore), domain)...)
 	matcher := sourceignore.NewDefaultMatcher(patterns, domain)
+	if len(patterns) > 0 {
+		matcher = sourceignore.NewMatcher(append(sourceignore.VCSPatterns(domain), patterns...))
+	}
 	for _, file := range files {
 		if matcher.Match(append(slices.Clone(domain), strings.Split(file, "/")...), false) {
 			continue
@@ -120,7 +150,50 @@ func archive(root, into, name string, files []string) (*Artifact, error) {
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return nil, err
 	}
-	return &Artifact{Dir: into, Name: name}, nil
+	return a, nil
+}
+
+// stage copies files and includes into a new tree, and lists it.
+func (a *Artifact) stage(root string, files []string, includes []Include, into string) ([]string, error) {
+	for _, file := range files {
+		if err := copyFile(filepath.Join(root, file), filepath.Join(into, file)); err != nil {
+			return nil, err
+		}
+	}
+	a.origins = map[string]string{}
+	for _, include := range includes {
+		if err := a.include(include, into); err != nil {
+			return nil, fmt.Errorf("include %s at %s: %w", path.Join("/", include.Path), include.To, err)
+		}
+	}
+	return walk(into)
+}
+
+func (a *Artifact) include(include Include, into string) error {
+	to, from := strings.TrimPrefix(path.Join("/", include.To), "/"), strings.TrimPrefix(path.Join("/", include.Path), "/")
+	if _, err := os.Stat(filepath.Join(into, to)); err == nil {
+		return errors.New("the folder is there already")
+	}
+	files, err := walk(include.From.Dir)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, file := range files {
+		if !withinAny(file, []string{cmp.Or(from, ".")}) {
+			continue
+		}
+		found = true
+		target := path.Join(to, strings.TrimPrefix(file, from))
+		if err := copyFile(filepath.Join(include.From.Dir, file), filepath.Join(into, target)); err != nil {
+			return err
+		}
+		a.origins[target] = include.From.File(file)
+	}
+	if !found {
+		return errors.New("the source has no such folder")
+	}
+	return nil
 }
 
 // copyFile leaves out what is no regular file, as source-controller does.

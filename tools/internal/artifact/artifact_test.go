@@ -28,11 +28,11 @@ func TestFromFolder(t *testing.T) {
 	if err := os.Symlink("a.yaml", filepath.Join(root, "link.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	a, err := artifact.FromFolder(t.Context(), root, filepath.Join(t.TempDir(), "artifact"))
+	a, err := artifact.FromFolder(t.Context(), root, artifact.Options{}, filepath.Join(t.TempDir(), "artifact"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{".sourceignore", "a.yaml", "docs/keep.yaml", "nested/.sourceignore", "nested/a.yaml", "untracked.yaml"}
+	want := []string{".github/workflows/ci.yaml", ".sops.yaml", ".sourceignore", "a.yaml", "docs/keep.yaml", "logo.png", "nested/.sourceignore", "nested/a.yaml", "untracked.yaml"}
 	if got := files(t, a.Dir); !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
 	}
@@ -56,7 +56,7 @@ func TestFromRevision(t *testing.T) {
 		t.Fatal(err)
 	}
 	for folder, want := range map[string][]string{".": {"a.yaml", "gone.yaml", "hidden.yaml", "sub/b.yaml"}, "sub": {"b.yaml"}} {
-		a, err := artifact.FromRevision(t.Context(), filepath.Join(root, folder), "HEAD", filepath.Join(t.TempDir(), "artifact"))
+		a, err := artifact.FromRevision(t.Context(), filepath.Join(root, folder), "HEAD", artifact.Options{}, filepath.Join(t.TempDir(), "artifact"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestFromRevision(t *testing.T) {
 		}
 	}
 	for _, revision := range []string{"nowhere", "--output=x", ""} {
-		_, err := artifact.FromRevision(t.Context(), root, revision, filepath.Join(t.TempDir(), "artifact"))
+		_, err := artifact.FromRevision(t.Context(), root, revision, artifact.Options{}, filepath.Join(t.TempDir(), "artifact"))
 		if err == nil || !strings.Contains(err.Error(), "has no revision "+revision) {
 			t.Errorf("revision %q: %v", revision, err)
 		}
@@ -84,7 +84,7 @@ func TestFromModule(t *testing.T) {
 		{[]string{"none"}, nil},
 		{[]string{"."}, []string{".sourceignore", "config/a.yaml", "configuration/c.yaml", "main.go"}},
 	} {
-		a, err := artifact.FromModule(dir, "example.com/m@v1.0.0", test.folders, filepath.Join(t.TempDir(), "artifact"))
+		a, err := artifact.FromModule(dir, "example.com/m@v1.0.0", artifact.Options{Folders: test.folders}, filepath.Join(t.TempDir(), "artifact"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,6 +97,65 @@ func TestFromModule(t *testing.T) {
 	}
 }
 
+// TestIgnore: patterns of the source win over those of the tree, and Flux's own
+// count only where there are no others.
+func TestIgnore(t *testing.T) {
+	for _, test := range []struct{ tree, ignore, want string }{
+		{"", "", "a.yaml b.yaml"},
+		{"", "/a.yaml", "b.yaml logo.png"},
+		{"/*\n!/b.yaml", "", "b.yaml"},
+		{"/*\n!/b.yaml", "!/a.yaml", "a.yaml b.yaml"},
+		{"/b.yaml", "/a.yaml", "logo.png"},
+		{"", "*\n!.gitattributes", ".gitattributes"},
+	} {
+		content := map[string]string{"a.yaml": "", "b.yaml": "", "logo.png": "", ".gitattributes": ""}
+		if test.tree != "" {
+			content[".sourceignore"] = test.tree
+		}
+		a, err := artifact.FromModule(tree(t, content), "m", artifact.Options{Ignore: test.ignore}, filepath.Join(t.TempDir(), "artifact"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.DeleteFunc(files(t, a.Dir), func(file string) bool { return file == ".sourceignore" })
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%q, %q: %q, want %q", test.tree, test.ignore, got, test.want)
+		}
+	}
+}
+
+// TestIncludes copies other artifacts into the tree before anything is ignored.
+func TestIncludes(t *testing.T) {
+	other, err := artifact.FromModule(tree(t, map[string]string{"app/a.yaml": "", "app/b.yaml": "", "apple/c.yaml": ""}), "other", artifact.Options{}, filepath.Join(t.TempDir(), "other"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		include artifact.Include
+		want    string // files and what findings call them, or the error
+	}{
+		{artifact.Include{To: "x"}, "own.yaml=own/own.yaml x/app/a.yaml=other/app/a.yaml x/apple/c.yaml=other/apple/c.yaml"},
+		{artifact.Include{Path: "./app/", To: "x/y"}, "own.yaml=own/own.yaml x/y/a.yaml=other/app/a.yaml"},
+		{artifact.Include{Path: "app", To: "../../x"}, "own.yaml=own/own.yaml x/a.yaml=other/app/a.yaml"},
+		{artifact.Include{Path: "none", To: "x"}, "include /none at x: the source has no such folder"},
+		{artifact.Include{To: "sub"}, "include / at sub: the folder is there already"},
+	} {
+		test.include.From = other
+		options := artifact.Options{Ignore: "b.yaml\n/sub", Includes: []artifact.Include{test.include}}
+		a, err := artifact.FromModule(tree(t, map[string]string{"own.yaml": "", "sub/d.yaml": ""}), "own", options, filepath.Join(t.TempDir(), "artifact"))
+		var got []string
+		if err != nil {
+			got = append(got, err.Error())
+		} else {
+			for _, file := range files(t, a.Dir) {
+				got = append(got, file+"="+a.File(file))
+			}
+		}
+		if text := strings.Join(got, " "); text != test.want {
+			t.Errorf("%+v: %s, want %s", test.include, text, test.want)
+		}
+	}
+}
+
 // TestCompose follows the documentation of spec.artifacts[].copy.
 func TestCompose(t *testing.T) {
 	sources := map[string]*artifact.Artifact{}
@@ -104,7 +163,7 @@ func TestCompose(t *testing.T) {
 		"repo":  {"stack/app/a.yaml": "repo", "stack/b.yaml": "repo", "one.yaml": "repo"},
 		"other": {"app/a.yaml": "other"},
 	} {
-		a, err := artifact.FromModule(tree(t, content), alias, nil, filepath.Join(t.TempDir(), alias))
+		a, err := artifact.FromModule(tree(t, content), alias, artifact.Options{}, filepath.Join(t.TempDir(), alias))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,7 @@ func TestFidelity(t *testing.T) {
 	}
 	built := 0
 	for name, root := range roots {
-		source, err := artifact.FromFolder(t.Context(), root, filepath.Join(t.TempDir(), name))
+		source, err := artifact.FromFolder(t.Context(), root, artifact.Options{}, filepath.Join(t.TempDir(), name))
 		if err != nil {
 			t.Fatal(err)
 		}

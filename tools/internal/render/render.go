@@ -202,12 +202,13 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	}
 	builder := newBuilder()
 	defer func() { <-builder.ready }()
-	var self *artifact.Artifact
-	if options.Revision == "" {
-		self, err = artifact.FromFolder(ctx, root, filepath.Join(r.work, "self"))
-	} else {
-		self, err = artifact.FromRevision(ctx, root, options.Revision, filepath.Join(r.work, "self"))
+	own := func(of artifact.Options, into string) (*artifact.Artifact, error) {
+		if options.Revision == "" {
+			return artifact.FromFolder(ctx, root, of, into)
+		}
+		return artifact.FromRevision(ctx, root, options.Revision, of, into)
 	}
+	self, err := own(artifact.Options{}, filepath.Join(r.work, "self"))
 	if err != nil {
 		return err
 	}
@@ -216,6 +217,7 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 		return err
 	}
 	sources := newSources(root, r.work, self, options.Config, builder)
+	sources.own = own
 	for _, folder := range folders {
 		walk := newWalk(sources, folder, options.Lenient)
 		if err := walk.run(ctx); err != nil {

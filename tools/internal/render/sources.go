@@ -31,7 +31,9 @@ type sources struct {
 	repository string // the repository's folder
 	work       string
 	self       *artifact.Artifact
-	config     config.Config
+	// own makes an artifact of this repository as a source asks for it.
+	own    func(options artifact.Options, into string) (*artifact.Artifact, error)
+	config config.Config
 	// known are the artifacts made so far, by what they are made of.
 	known   map[string]*artifact.Artifact
 	builder *builder
@@ -80,7 +82,11 @@ func (s *sources) render(ctx context.Context, w *walk, k *Kustomization) ([]*Obj
 	case errors.As(err, &undeclared):
 		at, who := k.locate("spec", "sourceRef", "name"), "sourceRef"
 		if undeclared.by != nil {
-			at, who = undeclared.by.Locate("spec", "sources"), undeclared.by.Key().String()
+			field := "sources" // of an ArtifactGenerator
+			if undeclared.by.GetKind() == sourcev1.GitRepositoryKind {
+				field = "include"
+			}
+			at, who = undeclared.by.Locate("spec", field), undeclared.by.Key().String()
 		}
 		return nil, []Failure{{
 			Cause: SourceMissing, Kustomization: k, Subject: undeclared.key.Name,
@@ -97,15 +103,16 @@ func (s *sources) render(ctx context.Context, w *walk, k *Kustomization) ([]*Obj
 // noSource is the error of a source that nothing declares.
 type noSource struct {
 	key Key
-	by  *Object // the ArtifactGenerator that names it, if not the Kustomization
+	by  *Object // the ArtifactGenerator or GitRepository that names it, if not the Kustomization
 }
 
 func (n noSource) Error() string { return "nothing declares " + n.key.String() }
 
-// artifact is the content of a source. The generators it comes through are
-// kept, because they may go in circles.
+// artifact is the content of a source. The objects it comes through are kept,
+// because they may go in circles.
 func (s *sources) artifact(ctx context.Context, w *walk, key Key, through []*Object) (*artifact.Artifact, error) {
-	if w.isSelf(key) {
+	object := w.cluster.index[key]
+	if w.isSelf(key) && object == nil {
 		return s.self, nil
 	}
 	if generator := w.generated[key]; generator != nil {
@@ -114,7 +121,6 @@ func (s *sources) artifact(ctx context.Context, w *walk, key Key, through []*Obj
 		}
 		return s.compose(ctx, w, generator, key.Name, append(through, generator))
 	}
-	object := w.cluster.index[key]
 	switch {
 	case object == nil && len(through) > 0:
 		return nil, noSource{key, through[len(through)-1]}
@@ -122,37 +128,81 @@ func (s *sources) artifact(ctx context.Context, w *walk, key Key, through []*Obj
 		return nil, noSource{key: key}
 	case key.Kind != sourcev1.GitRepositoryKind:
 		url, _, _ := unstructured.NestedString(object.Object, "spec", "url")
-		return s.mapped(ctx, url, "", nil, key)
+		ignore, _, _ := unstructured.NestedString(object.Object, "spec", "ignore")
+		return s.located(ctx, w, url, "", artifact.Options{Ignore: ignore}, key)
 	}
 	var repository sourcev1.GitRepository
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &repository); err != nil {
 		return nil, unresolved{fmt.Sprintf("%s is malformed: %v", key, err)}
 	}
+	if slices.Contains(through, object) {
+		return nil, unresolved{fmt.Sprintf("%s includes itself", key)}
+	}
+	options, err := s.options(ctx, w, repository, key, append(through, object))
+	if err != nil {
+		return nil, err
+	}
 	tag := ""
 	if ref := repository.Spec.Reference; ref != nil {
 		tag = ref.Tag
 	}
-	return s.mapped(ctx, repository.Spec.URL, tag, repository.Spec.SparseCheckout, key)
+	a, err := s.located(ctx, w, repository.Spec.URL, tag, options, key)
+	if err != nil && len(options.Includes) > 0 && !errors.As(err, new(unresolved)) {
+		return nil, unresolved{fmt.Sprintf("%s cannot be put together: %v", key, err)}
+	}
+	return a, err
 }
 
-// mapped finds the content of a URL on this machine: where the configuration
-// says, or in the Go module cache when the URL is that of a module.
-func (s *sources) mapped(ctx context.Context, url, tag string, folders []string, key Key) (*artifact.Artifact, error) {
+// options are what a GitRepository says about its artifact.
+func (s *sources) options(ctx context.Context, w *walk, repository sourcev1.GitRepository, key Key, through []*Object) (artifact.Options, error) {
+	options := artifact.Options{Folders: repository.Spec.SparseCheckout}
+	if ignore := repository.Spec.Ignore; ignore != nil {
+		options.Ignore = *ignore
+	}
+	for _, include := range repository.Spec.Include {
+		from, err := s.artifact(ctx, w, Key{key.GroupKind, key.Namespace, include.GitRepositoryRef.Name}, through)
+		if err != nil {
+			return options, err
+		}
+		options.Includes = append(options.Includes, artifact.Include{From: from, Path: include.GetFromPath(), To: include.GetToPath()})
+	}
+	return options, nil
+}
+
+// located finds the content of a URL on this machine: in this repository, where
+// the configuration says, or in the Go module cache when the URL is that of a
+// module.
+func (s *sources) located(ctx context.Context, w *walk, url, tag string, options artifact.Options, key Key) (*artifact.Artifact, error) {
+	if w.isSelf(key) {
+		if contentOf(options) == contentOf(artifact.Options{}) {
+			return s.self, nil
+		}
+		return s.once("self "+contentOf(options), func() (*artifact.Artifact, error) { return s.own(options, s.folderName(key.Name)) })
+	}
 	for _, source := range s.config.Sources {
 		switch {
 		case source.URL != url:
 			continue
 		case source.Module != "":
-			return s.module(ctx, source.Module, tag, folders, key)
+			return s.module(ctx, source.Module, tag, options, key)
 		default:
-			return s.folder(filepath.Join(s.repository, source.Path), source.Path, folders)
+			return s.folder(filepath.Join(s.repository, source.Path), source.Path, options)
 		}
 	}
 	path, found := modulePath(url, tag)
 	if !found {
 		return nil, unresolved{fmt.Sprintf("the content of %s, %q, is not on this machine: map its url to a path or a Go module in %s, under sources", key, url, config.Name)}
 	}
-	return s.module(ctx, path, tag, folders, key)
+	return s.module(ctx, path, tag, options, key)
+}
+
+// contentOf tells options apart that make other artifacts of one tree.
+func contentOf(options artifact.Options) string {
+	text := fmt.Sprintf("%q %q", options.Folders, options.Ignore)
+	for _, include := range options.Includes {
+		text += fmt.Sprintf(" %q=%q/%q", include.To, include.From.Dir, include.Path)
+	}
+	return text
 }
 
 // modulePath is the Go module that a repository holds at a tag: the URL's path
@@ -172,14 +222,14 @@ func modulePath(url, tag string) (string, bool) {
 // module reads a Go module at a version. One that the repository pins is
 // fetched into the module cache if need be, and checked against go.sum, as the
 // go command does for a build; another one has to be there.
-func (s *sources) module(ctx context.Context, path, version string, folders []string, key Key) (*artifact.Artifact, error) {
+func (s *sources) module(ctx context.Context, path, version string, options artifact.Options, key Key) (*artifact.Artifact, error) {
 	name := path + "@" + version
 	dir, err := s.moduleDir(ctx, path, version)
 	if err != nil {
 		return nil, unresolved{fmt.Sprintf("the content of %s is Go module %s, which is not on this machine (%v): pin it below the folder that %s names under pins, or run `go mod download %s`", key, name, err, config.Name, name)}
 	}
-	return s.once(fmt.Sprintf("%s %q", name, folders), func() (*artifact.Artifact, error) {
-		return artifact.FromModule(dir, name, folders, s.folderName(key.Name))
+	return s.once(name+" "+contentOf(options), func() (*artifact.Artifact, error) {
+		return artifact.FromModule(dir, name, options, s.folderName(key.Name))
 	})
 }
 
@@ -236,13 +286,13 @@ func moduleCache(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-func (s *sources) folder(dir, name string, folders []string) (*artifact.Artifact, error) {
+func (s *sources) folder(dir, name string, options artifact.Options) (*artifact.Artifact, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, unresolved{fmt.Sprintf("%s maps a source to %s, which does not exist", config.Name, name)}
 	}
 	name = path.Clean(filepath.ToSlash(name))
-	return s.once(fmt.Sprintf("%s %q", name, folders), func() (*artifact.Artifact, error) {
-		return artifact.FromModule(dir, name, folders, s.folderName(path.Base(name)))
+	return s.once(name+" "+contentOf(options), func() (*artifact.Artifact, error) {
+		return artifact.FromModule(dir, name, options, s.folderName(path.Base(name)))
 	})
 }
 
