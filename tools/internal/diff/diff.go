@@ -112,8 +112,8 @@ func newSide(cluster *render.Cluster) side {
 		return s
 	}
 	s.get = cluster.Get
-	for _, k := range cluster.Kustomizations {
-		s.applied[keyOf(k)] = k
+	for _, k := range slices.Concat(cluster.Kustomizations, cluster.Releases) {
+		s.applied[k.Key()] = k
 	}
 	for _, object := range cluster.Objects() {
 		// Of an object that two Kustomizations apply the last one counts.
@@ -123,7 +123,7 @@ func newSide(cluster *render.Cluster) side {
 	}
 	for _, failure := range cluster.Failures {
 		if failure.Kustomization != nil {
-			s.broken[keyOf(failure.Kustomization)] = true
+			s.broken[failure.Kustomization.Key()] = true
 		}
 	}
 	for _, unknown := range cluster.Unknowns {
@@ -138,10 +138,10 @@ func newSide(cluster *render.Cluster) side {
 // other one applies: it cannot be rendered here, or what applies it cannot.
 func (s side) silentOn(k *render.Kustomization) bool {
 	for ; k != nil; k = k.Parent {
-		if s.broken[keyOf(k)] {
+		if s.broken[k.Key()] {
 			return true
 		}
-		if s.applied[keyOf(k)] != nil {
+		if s.applied[k.Key()] != nil {
 			return false
 		}
 	}
@@ -155,7 +155,7 @@ func compareCluster(path string, before, after side) Cluster {
 		switch {
 		case after.get(old.Key()) != nil:
 		case after.silentOn(old.Owner):
-			unknown[keyOf(old.Owner)]++
+			unknown[old.Owner.Key()]++
 		case kept(old) != "":
 			cluster.Left = append(cluster.Left, newObject(old, kept(old)))
 		default:
@@ -172,7 +172,7 @@ func compareCluster(path string, before, after side) Cluster {
 			cluster.Created = append(cluster.Created, newObject(current, note))
 			continue
 		}
-		if keyOf(old.Owner) != keyOf(current.Owner) {
+		if old.Owner.Key() != current.Owner.Key() {
 			owned := newObject(current, "")
 			owned.Before = old.Owner.String()
 			cluster.Owned = append(cluster.Owned, owned)
@@ -209,17 +209,11 @@ func newObject(object *render.Object, note string) Object {
 
 func notCompared(k *render.Kustomization, objects int) Object {
 	o := Object{
-		Key: keyOf(k), Name: keyOf(k).String(), Owner: k.String(),
+		Key: k.Key(), Name: k.Key().String(), Owner: k.String(),
 		Note: fmt.Sprintf("cannot be rendered after the change: %d of its objects are not compared", objects),
 	}
 	if k.Object != nil {
 		o.At = Place(k.Object.Locate())
 	}
 	return o
-}
-
-func keyOf(k *render.Kustomization) render.Key {
-	key := render.Key{Namespace: k.Namespace, Name: k.Name}
-	key.Group, key.Kind = kustomizev1.GroupVersion.Group, kustomizev1.KustomizationKind
-	return key
 }

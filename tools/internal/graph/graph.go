@@ -53,15 +53,10 @@ func New(c *render.Cluster) *Cluster {
 		at := place{Target(o), o.Key()}
 		g.keys[at] = append(g.keys[at], o)
 	}
-	for _, k := range c.Kustomizations {
-		g.owners[KeyOf(k)] = k
+	for _, k := range slices.Concat(c.Kustomizations, c.Releases) {
+		g.owners[k.Key()] = k
 	}
 	return g
-}
-
-// KeyOf is the key of a Kustomization's own object.
-func KeyOf(k *render.Kustomization) render.Key {
-	return render.Key{GroupKind: KustomizationKind, Namespace: k.Namespace, Name: k.Name}
 }
 
 // Target names the API server that an object is applied to: empty for the
@@ -131,7 +126,7 @@ func (c *Cluster) Same(from *render.Object, key render.Key) []*render.Object {
 	return found
 }
 
-// Kustomization is the rendered Kustomization with a key, or nil.
+// Kustomization is the rendered Kustomization or HelmRelease with a key, or nil.
 func (c *Cluster) Kustomization(key render.Key) *render.Kustomization {
 	k := c.owners[key]
 	if k != nil {
@@ -185,8 +180,8 @@ func (c *Cluster) precedes(first, then *render.Kustomization, seen []*render.Kus
 	return false
 }
 
-// Dependencies are the Kustomizations that one depends on, those that are
-// rendered.
+// Dependencies are the Kustomizations that one depends on, or the HelmReleases
+// that a HelmRelease does: those that are rendered.
 func (c *Cluster) Dependencies(k *render.Kustomization) []*render.Kustomization {
 	var found []*render.Kustomization
 	for _, reference := range k.Spec.DependsOn {
@@ -194,7 +189,7 @@ func (c *Cluster) Dependencies(k *render.Kustomization) []*render.Kustomization 
 		if namespace == "" {
 			namespace = k.Namespace
 		}
-		key := render.Key{GroupKind: KustomizationKind, Namespace: namespace, Name: reference.Name}
+		key := render.Key{GroupKind: k.Key().GroupKind, Namespace: namespace, Name: reference.Name}
 		if dependency := c.Kustomization(key); dependency != nil {
 			found = append(found, dependency)
 		}
@@ -223,7 +218,7 @@ func WaitsFor(parent, child *render.Kustomization) bool {
 		return true
 	}
 	return slices.ContainsFunc(parent.Spec.HealthChecks, func(check meta.NamespacedObjectKindReference) bool {
-		return check.Kind == kustomizev1.KustomizationKind && check.Name == child.Name && check.Namespace == child.Namespace
+		return check.Kind == child.Key().Kind && check.Name == child.Name && check.Namespace == child.Namespace
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 func (o *Object) Locate(field ...any) Location {
 	k := o.Owner
 	if k == nil || k.build == nil {
-		return Location{}
+		return o.at
 	}
 	if len(field) > 0 {
 		for _, find := range []func(*Object, []any) (Location, bool){

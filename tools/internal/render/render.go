@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -31,6 +32,9 @@ type Options struct {
 	// Optional leaves out clusters that do not exist; by default they are an
 	// error.
 	Optional bool
+	// Charts are folders with charts of Helm repositories, packed as
+	// name-version.tgz or unpacked, as `helm pull` leaves them.
+	Charts []string
 	// Lenient substitutes a variable without value by nothing, as Flux did
 	// before 2.9.
 	Lenient bool
@@ -55,6 +59,9 @@ type Cluster struct {
 	// Kustomizations are in the order in which Flux applies them; the first is
 	// the root.
 	Kustomizations []*Kustomization
+	// Releases are the HelmReleases that can be rendered, as what applies the
+	// objects of their charts. They come after the Kustomizations.
+	Releases []*Kustomization
 	// Failures are what Flux would refuse, Unknowns what cannot be known here.
 	Failures []Failure
 	Unknowns []Unknown
@@ -66,7 +73,7 @@ type Cluster struct {
 // them.
 func (c *Cluster) Objects() []*Object {
 	var all []*Object
-	for _, k := range c.Kustomizations {
+	for _, k := range slices.Concat(c.Kustomizations, c.Releases) {
 		all = append(all, k.Objects...)
 	}
 	return all
@@ -81,7 +88,8 @@ func (c *Cluster) Incomplete() bool {
 // Get is the object with a key, or nil.
 func (c *Cluster) Get(key Key) *Object { return c.index[key] }
 
-// Kustomization is a Flux Kustomization and what it applies.
+// Kustomization is a Flux Kustomization and what it applies. A HelmRelease, which
+// applies the objects of its chart, is one too.
 type Kustomization struct {
 	// Object is the Kustomization itself; nil for a root that only
 	// `flux bootstrap` declares.
@@ -91,6 +99,9 @@ type Kustomization struct {
 	// Namespace and Name identify it, Spec is its specification.
 	Namespace, Name string
 	Spec            kustomizev1.KustomizationSpec
+	// Release is the HelmRelease that this is, or nil. Spec then holds what the
+	// two specifications have in common.
+	Release *helmv2.HelmRelease
 	// Objects are what it applies, in Flux's order.
 	Objects []*Object
 	// Files are the kustomization files that the build reads, as findings call
@@ -104,10 +115,16 @@ type Kustomization struct {
 
 // String is the Kustomization as Flux's own messages name it.
 func (k *Kustomization) String() string {
-	return fmt.Sprintf("Kustomization/%s/%s", k.Namespace, k.Name)
+	return fmt.Sprintf("%s/%s/%s", k.Key().Kind, k.Namespace, k.Name)
 }
 
-func (k *Kustomization) key() Key { return Key{kustomizationKind, k.Namespace, k.Name} }
+// Key is the key of the Kustomization's, or HelmRelease's, own object.
+func (k *Kustomization) Key() Key {
+	if k.Release != nil {
+		return Key{helmReleaseKind, k.Namespace, k.Name}
+	}
+	return Key{kustomizationKind, k.Namespace, k.Name}
+}
 
 // Key identifies an object within a cluster, whatever its version.
 type Key struct {
@@ -134,10 +151,12 @@ func (k Key) String() string {
 // Object is an object as Flux would apply it.
 type Object struct {
 	*unstructured.Unstructured
-	// Owner is the Kustomization that applies it.
+	// Owner is the Kustomization, or the HelmRelease, that applies it.
 	Owner *Kustomization
 	// Template is the object before variables were substituted.
 	template map[string]any
+	// at is the place of an object of a chart.
+	at Location
 }
 
 // Key identifies the object.
@@ -153,7 +172,7 @@ const (
 	PathEmpty        Cause = "path empty"        // the path holds no manifest
 	BuildFailed      Cause = "build failed"      // kustomize refuses it
 	VariableMissing  Cause = "variable missing"  // a variable has neither value nor default
-	VariablesMissing Cause = "variables missing" // substituteFrom names nothing
+	VariablesMissing Cause = "variables missing" // substituteFrom or valuesFrom names nothing
 	InvalidSpec      Cause = "invalid spec"      // the Kustomization is malformed
 	Duplicate        Cause = "duplicate"         // a second Kustomization of that name
 )
@@ -218,6 +237,7 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	}
 	sources := newSources(root, r.work, self, options.Config, builder)
 	sources.own = own
+	sources.charts = options.Charts
 	for _, folder := range folders {
 		walk := newWalk(sources, folder, options.Lenient)
 		if err := walk.run(ctx); err != nil {

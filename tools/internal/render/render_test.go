@@ -32,15 +32,18 @@ func TestRepositories(t *testing.T) {
 				t.Fatal(err)
 			}
 			root := t.TempDir()
-			want := -1
+			want, charts := -1, map[string]bool{}
 			for i, f := range archive.Files {
 				if f.Name == "want" {
 					want = i
 					continue
 				}
 				write(t, root, f.Name, f.Data)
+				if folder, _, _ := strings.Cut(f.Name, "/"); strings.HasPrefix(folder, "pulled") {
+					charts[filepath.Join(root, folder)] = true
+				}
 			}
-			got := dump(run(t, render.Options{Root: root, Lenient: strings.Contains(string(archive.Comment), "flux: 2.8")}))
+			got := dump(run(t, render.Options{Root: root, Charts: slices.Sorted(maps.Keys(charts)), Lenient: strings.Contains(string(archive.Comment), "flux: 2.8")}))
 			switch {
 			case want >= 0 && string(archive.Files[want].Data) == got:
 			case *update && want < 0:
@@ -100,7 +103,7 @@ func dump(rendering *render.Rendering) string {
 	}
 	for _, cluster := range rendering.Clusters {
 		fmt.Fprintf(&text, "%s\n", cluster.Path)
-		for _, k := range cluster.Kustomizations {
+		for _, k := range slices.Concat(cluster.Kustomizations, cluster.Releases) {
 			fmt.Fprintf(&text, "%s %v\n", k, k.Files)
 			for _, object := range k.Objects {
 				line(object.Locate(), "  %s", object.Key())

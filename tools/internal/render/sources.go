@@ -34,6 +34,7 @@ type sources struct {
 	// own makes an artifact of this repository as a source asks for it.
 	own    func(options artifact.Options, into string) (*artifact.Artifact, error)
 	config config.Config
+	charts []string // see Options.Charts
 	// known are the artifacts made so far, by what they are made of.
 	known   map[string]*artifact.Artifact
 	builder *builder
@@ -80,20 +81,7 @@ func (s *sources) render(ctx context.Context, w *walk, k *Kustomization) ([]*Obj
 		w.unknown(k.Object, missing.reason, "spec", "sourceRef")
 		return nil, nil, nil
 	case errors.As(err, &undeclared):
-		at, who := k.locate("spec", "sourceRef", "name"), "sourceRef"
-		if undeclared.by != nil {
-			field := "sources" // of an ArtifactGenerator
-			if undeclared.by.GetKind() == sourcev1.GitRepositoryKind {
-				field = "include"
-			}
-			at, who = undeclared.by.Locate("spec", field), undeclared.by.Key().String()
-		}
-		return nil, []Failure{{
-			Cause: SourceMissing, Kustomization: k, Subject: undeclared.key.Name,
-			Message: fmt.Sprintf("%s names %s, which nothing in this cluster declares", who, undeclared.key),
-			Mend:    "declare the source in a folder that the cluster applies, or correct the name, kind or namespace",
-			At:      at,
-		}}, nil
+		return nil, []Failure{undeclared.failure(k, k.locate("spec", "sourceRef", "name"), "sourceRef")}, nil
 	case err != nil:
 		return nil, nil, err
 	}
@@ -107,6 +95,23 @@ type noSource struct {
 }
 
 func (n noSource) Error() string { return "nothing declares " + n.key.String() }
+
+// failure is that of what needs the source, and names it at a place.
+func (n noSource) failure(k *Kustomization, at Location, who string) Failure {
+	if n.by != nil {
+		field := "sources" // of an ArtifactGenerator
+		if n.by.GetKind() == sourcev1.GitRepositoryKind {
+			field = "include"
+		}
+		at, who = n.by.Locate("spec", field), n.by.Key().String()
+	}
+	return Failure{
+		Cause: SourceMissing, Kustomization: k, Subject: n.key.Name,
+		Message: fmt.Sprintf("%s names %s, which nothing in this cluster declares", who, n.key),
+		Mend:    "declare the source in a folder that the cluster applies, or correct the name, kind or namespace",
+		At:      at,
+	}
+}
 
 // artifact is the content of a source. The objects it comes through are kept,
 // because they may go in circles.

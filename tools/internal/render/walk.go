@@ -33,6 +33,8 @@ type walk struct {
 	lenient bool
 	root    *Kustomization
 	pending []*Kustomization
+	// releases are the HelmReleases to install.
+	releases []*Kustomization
 
 	known     map[Key]bool // applied or pending
 	applied   map[Key]*Kustomization
@@ -58,11 +60,11 @@ func (w *walk) run(ctx context.Context) error {
 	if err := w.renderRoot(ctx); err != nil {
 		return err
 	}
-	for len(w.pending) > 0 {
+	for len(w.pending)+len(w.releases) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.apply(ctx, w.next()); err != nil {
+		if err := w.next(ctx); err != nil {
 			return err
 		}
 	}
@@ -93,24 +95,35 @@ func (w *walk) renderRoot(ctx context.Context) error {
 	if err := w.apply(ctx, w.root); err != nil {
 		return err
 	}
-	if object := w.cluster.index[w.root.key()]; object != nil && w.root.Object != nil {
+	if object := w.cluster.index[w.root.Key()]; object != nil && w.root.Object != nil {
 		w.root.Object = object // the same, and its own
 	}
 	return nil
 }
 
-// next takes the first Kustomization whose dependencies are applied and whose
-// variables are known, else one that lacks no more than Secrets: they may be
-// made outside of the repository. When none is ready the first one goes: what
-// it lacks is then a failure with a name.
-func (w *walk) next() *Kustomization {
-	ready := slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, true) })
+// next goes on with the first Kustomization whose dependencies are applied and
+// whose variables are known, else with such a HelmRelease, else with a
+// Kustomization that lacks no more than Secrets: they may be made outside of the
+// repository. When none is ready the first one goes: what it lacks is then a
+// failure with a name.
+func (w *walk) next(ctx context.Context) error {
+	ready, installable := slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, true) }), -1
 	if ready < 0 {
-		ready = max(0, slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, false) }))
+		installable = slices.IndexFunc(w.releases, w.installable)
 	}
-	next := w.pending[ready]
-	w.pending = slices.Delete(w.pending, ready, ready+1)
-	return next
+	if ready < 0 && installable < 0 {
+		ready = slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, false) })
+	}
+	if installable < 0 && len(w.pending) > 0 {
+		return w.apply(ctx, take(&w.pending, max(0, ready)))
+	}
+	return w.install(ctx, take(&w.releases, max(0, installable)))
+}
+
+func take(queue *[]*Kustomization, i int) *Kustomization {
+	k := (*queue)[i]
+	*queue = slices.Delete(*queue, i, i+1)
+	return k
 }
 
 func (w *walk) ready(k *Kustomization, secrets bool) bool {
@@ -160,16 +173,25 @@ func variablesKey(k *Kustomization, reference kustomizev1.SubstituteReference) K
 // would do: they can be found from then on, and Kustomizations among them start.
 func (w *walk) apply(ctx context.Context, k *Kustomization) error {
 	w.cluster.Kustomizations = append(w.cluster.Kustomizations, k)
-	w.known[k.key()], w.applied[k.key()] = true, k
+	w.known[k.Key()], w.applied[k.Key()] = true, k
 	objects, failures, err := w.sources.render(ctx, w, k)
 	if err != nil {
 		return err
 	}
 	w.cluster.Failures = append(w.cluster.Failures, failures...)
+	for _, object := range objects {
+		setMetadata(object.Unstructured, k)
+	}
+	w.add(objects, k)
+	return nil
+}
+
+// add makes objects known as applied, and starts the Kustomizations and
+// HelmReleases among them.
+func (w *walk) add(objects []*Object, k *Kustomization) {
 	sortObjects(objects)
 	k.Objects = objects
 	for _, object := range objects {
-		setMetadata(object.Unstructured, k)
 		w.cluster.index[object.Key()] = object
 	}
 	for _, object := range objects {
@@ -179,10 +201,9 @@ func (w *walk) apply(ctx context.Context, k *Kustomization) error {
 		case generatorKind:
 			w.generates(object)
 		case helmReleaseKind:
-			w.unknown(object, "charts are not rendered: what the release applies is not among the objects", "spec")
+			w.enqueueRelease(object, k)
 		}
 	}
-	return nil
 }
 
 // generates notes which artifacts an ArtifactGenerator makes.
@@ -198,7 +219,7 @@ func (w *walk) generates(object *Object) {
 
 func (w *walk) enqueue(object *Object, parent *Kustomization) {
 	key := object.Key()
-	w.children[parent.key()] = append(w.children[parent.key()], key)
+	w.children[parent.Key()] = append(w.children[parent.Key()], key)
 	if w.known[key] {
 		// The root, which is among its own objects, or one that two parents
 		// apply: the rules name the second owner.

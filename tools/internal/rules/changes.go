@@ -31,7 +31,7 @@ func checkChanges(r *Run) {
 	moved := map[string]bool{}
 	for _, old := range r.Base.All() {
 		now := r.Cluster.Same(old, old.Key())
-		stays := slices.ContainsFunc(now, func(o *render.Object) bool { return graph.KeyOf(o.Owner) == graph.KeyOf(old.Owner) })
+		stays := slices.ContainsFunc(now, func(o *render.Object) bool { return o.Owner.Key() == old.Owner.Key() })
 		switch {
 		case stays || !r.prunes(old):
 		case len(now) == 0:
@@ -47,7 +47,7 @@ func checkChanges(r *Run) {
 func (r *Run) before(o *render.Object) *render.Object {
 	found := r.Base.Same(o, o.Key())
 	for _, old := range found {
-		if graph.KeyOf(old.Owner) == graph.KeyOf(o.Owner) {
+		if old.Owner.Key() == o.Owner.Key() {
 			return old
 		}
 	}
@@ -71,7 +71,7 @@ func (r *Run) prunes(old *render.Object) bool {
 	if kept || broken(r.Base, old.Owner) || r.silentOn(old.Owner) {
 		return false
 	}
-	if now := r.Cluster.Kustomization(graph.KeyOf(old.Owner)); now != nil {
+	if now := r.Cluster.Kustomization(old.Owner.Key()); now != nil {
 		// One that stops to prune with this very change may do it once more.
 		return old.Owner.Spec.Prune || now.Spec.Prune
 	}
@@ -95,7 +95,7 @@ func (r *Run) silentOn(k *render.Kustomization) bool {
 		if broken(r.Cluster, k) {
 			return true
 		}
-		if r.Cluster.Kustomization(graph.KeyOf(k)) != nil {
+		if r.Cluster.Kustomization(k.Key()) != nil {
 			return false
 		}
 	}
@@ -104,9 +104,9 @@ func (r *Run) silentOn(k *render.Kustomization) bool {
 
 // broken tells whether a Kustomization could not be rendered as it is applied.
 func broken(c *graph.Cluster, k *render.Kustomization) bool {
-	key := graph.KeyOf(k)
+	key := k.Key()
 	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {
-		return failure.Kustomization != nil && graph.KeyOf(failure.Kustomization) == key
+		return failure.Kustomization != nil && failure.Kustomization.Key() == key
 	}) || slices.ContainsFunc(c.Unknowns, func(unknown render.Unknown) bool {
 		return !unknown.Values && unknown.Object != nil && unknown.Object.Key() == key
 	})
@@ -119,7 +119,7 @@ func (r *Run) checkPruned(old *render.Object) {
 	}
 	mend := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that before", pruneSwitch)
 	message := fmt.Sprintf("%s is no longer declared (%s in the base revision): %s prunes it, and with it %s", old.Key(), old.Locate(), old.Owner, loss)
-	if owner := r.Cluster.Kustomization(graph.KeyOf(old.Owner)); owner != nil && owner.Object != nil {
+	if owner := r.Cluster.Kustomization(old.Owner.Key()); owner != nil && owner.Object != nil {
 		r.reportAt(old.Key().String(), owner.Object.Locate("spec", "prune"), mend, "%s", message)
 		return
 	}
@@ -130,7 +130,7 @@ func (r *Run) checkPruned(old *render.Object) {
 // checkMoved names each object that takes others or data with it, and of the
 // rest that moves along the first one.
 func (r *Run) checkMoved(old, now *render.Object, moved map[string]bool) {
-	if previous := r.Cluster.Kustomization(graph.KeyOf(old.Owner)); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
+	if previous := r.Cluster.Kustomization(old.Owner.Key()); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
 		return // the labels of the new owner keep the old one off
 	}
 	mend := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, pruneSwitch)

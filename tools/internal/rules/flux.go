@@ -158,7 +158,7 @@ func (r *Run) failures(causes ...render.Cause) {
 	for _, failure := range r.Cluster.Failures(causes...) {
 		object := ""
 		if failure.Kustomization != nil {
-			object = graph.KeyOf(failure.Kustomization).String()
+			object = failure.Kustomization.Key().String()
 		}
 		r.reportAt(object, failure.At, failure.Mend, "%s", failure.Message)
 	}
@@ -203,10 +203,26 @@ func checkDefinitions(r *Run) {
 		}
 		if once := then.String() + kind.String(); !reported[once] {
 			reported[once] = true
-			r.report(on(o, "kind"), fmt.Sprintf("add dependsOn to %s: %s, or one that waits for it", then, first.Name),
+			r.report(on(o, "kind"), dependOn(then, first)+", or one that waits for it",
 				"%s is a %s, whose definition %s applies; %s does not wait for it", o.Key(), kind.Kind, first, then)
 		}
 	}
+}
+
+// dependOn is the mend that lets one Kustomization or HelmRelease wait for
+// another: each can depend on its own kind alone.
+func dependOn(then, first *render.Kustomization) string {
+	wait := ""
+	if then.Release == nil && first.Release != nil {
+		first, wait = first.Parent, ", with wait: true there"
+	}
+	if then.Release != nil && first.Release == nil {
+		then = then.Parent
+	}
+	if then == first || graph.Ancestor(then, first) {
+		return fmt.Sprintf("move it into a Kustomization that depends on %s%s", first.Name, wait)
+	}
+	return fmt.Sprintf("add dependsOn to %s: %s%s", then, first.Name, wait)
 }
 
 func isCRD(o *render.Object) bool { return o.GetKind() == "CustomResourceDefinition" }
@@ -248,7 +264,7 @@ func checkNamespaces(r *Run) {
 				"namespace %s of %s is created by nothing in this cluster", name, o.Key())
 		case !r.namespacePrecedes(namespace, o):
 			missing[o.Owner.String()+name] = true
-			r.report(on(o, "metadata", "namespace"), fmt.Sprintf("add dependsOn to %s: %s", o.Owner, namespace.Owner.Name),
+			r.report(on(o, "metadata", "namespace"), dependOn(o.Owner, namespace.Owner),
 				"namespace %s of %s is created by %s, which %s does not wait for", name, o.Key(), namespace.Owner, o.Owner)
 		}
 	}

@@ -134,6 +134,23 @@ func (c *Catalog) Groups(kind string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// All are the versions of all kinds, in no order.
+func (c *Catalog) All() []schema.GroupVersionKind {
+	var all []schema.GroupVersionKind
+	seen := map[schema.GroupKind]bool{}
+	for layer := c; layer != nil; layer = layer.below {
+		for kind, versions := range layer.kinds {
+			if !seen[kind] {
+				seen[kind] = true
+				for version := range versions {
+					all = append(all, kind.WithVersion(version))
+				}
+			}
+		}
+	}
+	return all
+}
+
 // versions are those of the topmost layer that has the kind: one definition of a
 // resource lists all of its versions.
 func (c *Catalog) versions(kind schema.GroupKind) map[string]*Schema {

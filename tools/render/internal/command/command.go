@@ -51,6 +51,7 @@ func Execute(args []string, stdout, stderr io.Writer) int {
 type invocation struct {
 	root     string
 	clusters []string
+	charts   []string
 	out      string
 	revision string
 	format   string
@@ -88,6 +89,7 @@ func newRoot() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&i.root, "root", ".", "the repository's `folder`")
 	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to render, by name or folder (default all)")
+	flags.StringSliceVar(&i.charts, "charts", nil, "a `folder` with charts of Helm repositories, as helm pull leaves them")
 	flags.StringVar(&i.out, "out", "-", "the `folder` to write one file per object to, or - for one stream")
 	flags.StringVar(&i.revision, "diff", "", "print what changed since a Git `revision`")
 	flags.StringVar(&i.format, "format", "", "yaml or json; with --diff text, markdown or json")
@@ -117,7 +119,7 @@ func (i *invocation) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options := render.Options{Root: i.root, Clusters: i.clusters, Lenient: lenient, Config: settings}
+	options := render.Options{Root: i.root, Clusters: i.clusters, Charts: i.charts, Lenient: lenient, Config: settings}
 	if i.revision != "" {
 		return i.diff(ctx, options)
 	}

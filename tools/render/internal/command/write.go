@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -97,7 +98,7 @@ type tree struct {
 
 func (t *tree) addCluster(cluster *render.Cluster) error {
 	folder := t.name(".", "", cluster.Name, cluster.Path)
-	for _, k := range cluster.Kustomizations {
+	for _, k := range slices.Concat(cluster.Kustomizations, cluster.Releases) {
 		sub := t.name(folder, "", k.Name, k.Namespace+"-"+k.Name)
 		for _, object := range k.Objects {
 			text, err := t.encode(cluster, object)

@@ -59,6 +59,7 @@ type invocation struct {
 	root     string
 	clusters []string
 	schemas  []string
+	charts   []string
 	format   string
 	base     string
 	explain  string
@@ -102,6 +103,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.root, "root", ".", "the repository's `folder`")
 	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to check, by name or folder (default all)")
 	flags.StringSliceVar(&i.schemas, "schema", nil, "a `file` or folder with more definitions of kinds")
+	flags.StringSliceVar(&i.charts, "charts", nil, "a `folder` with charts of Helm repositories, as helm pull leaves them")
 	flags.StringVar(&i.format, "format", findings.Formats()[0], strings.Join(findings.Formats(), ", "))
 	flags.StringVar(&i.base, "base", "", "report only what is new since a Git `revision`, and changes that fail or destroy")
 	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the mend")
@@ -148,7 +150,7 @@ func (i *invocation) run(ctx context.Context) error {
 			return fmt.Errorf("--schema: %w", err)
 		}
 	}
-	rendering, err := render.Run(ctx, render.Options{Root: i.root, Clusters: i.clusters, Config: settings})
+	rendering, err := render.Run(ctx, render.Options{Root: i.root, Clusters: i.clusters, Charts: i.charts, Config: settings})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,102 @@
+package render
+
+import (
+	"context"
+	"fmt"
+	"runtime/metrics"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/Masterminds/sprig/v3"
+	"github.com/google/uuid"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/engine"
+)
+
+// What the templates of a chart may take.
+var (
+	maxTemplateTime = 30 * time.Second
+	maxTemplateHeap = uint64(1 << 30) // bytes, beyond what is in use before
+)
+
+// execute executes the templates of a chart. Nothing ends a template that does
+// not end itself: one that takes too much is left behind, and the error, which
+// is no refusal, is to end the process.
+func execute(ctx context.Context, c *chart, values common.Values) (map[string]string, error) {
+	type outcome struct {
+		files map[string]string
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		files, err := engine.Engine{CustomTemplateFuncs: steady()}.Render(c.Chart, values)
+		done <- outcome{files, err}
+	}()
+	before, ticker := heap(), time.NewTicker(20*time.Millisecond)
+	defer ticker.Stop()
+	for start := time.Now(); ; {
+		select {
+		case o := <-done:
+			return o.files, o.err
+		case <-ctx.Done():
+			return nil, runaway{ctx.Err()}
+		case <-ticker.C:
+		}
+		if time.Since(start) > maxTemplateTime || heap() > before+maxTemplateHeap {
+			return nil, runaway{fmt.Errorf("the templates of chart %s take more than %s or %d MB: look for a loop without end", c.Name(), maxTemplateTime, maxTemplateHeap>>20)}
+		}
+	}
+}
+
+// runaway is the error of templates that were left behind.
+type runaway struct{ error }
+
+func (r runaway) Unwrap() error { return r.error }
+
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// certificate is what Helm's functions for certificates return.
+type certificate struct{ Cert, Key string }
+
+// steady are Helm's functions that would give something else at each rendering,
+// and then no two renderings could be compared, or that take as much memory as
+// the template asks for.
+func steady() template.FuncMap {
+	text := func(...any) string { return Encrypted }
+	pair := func(...any) certificate { return certificate{Encrypted, Encrypted} }
+	same := map[string]func(int, string) string{}
+	functions := template.FuncMap{
+		"randAlphaNum": fill("a"), "randAlpha": fill("a"), "randAscii": fill("a"), "randNumeric": fill("0"), "randBytes": fill("a"),
+		"randInt": func(low, _ int) int { return low },
+		"shuffle": func(s string) string { return s },
+		"uuidv4":  uuid.Nil.String,
+		"now":     func() time.Time { return time.Unix(0, 0).UTC() },
+		"bcrypt":  text, "htpasswd": text, "encryptAES": text, "genPrivateKey": text,
+		"genCA": pair, "genCAWithKey": pair, "genSelfSignedCert": pair, "genSelfSignedCertWithKey": pair,
+		"genSignedCert": pair, "genSignedCertWithKey": pair, "buildCustomCert": pair,
+	}
+	for _, name := range []string{"repeat", "indent", "nindent"} {
+		same[name], _ = sprig.TxtFuncMap()[name].(func(int, string) string)
+		functions[name] = func(count int, s string) (string, error) {
+			if count < 0 || count > maxFile || count*max(1, len(s)) > maxFile {
+				return "", fmt.Errorf("%s %d of %d bytes: more than any API server takes", name, count, len(s))
+			}
+			return same[name](count, s), nil
+		}
+	}
+	return functions
+}
+
+func fill(with string) func(int) (string, error) {
+	return func(count int) (string, error) {
+		if count < 0 || count > maxFile {
+			return "", fmt.Errorf("%d random characters: more than any API server takes", count)
+		}
+		return strings.Repeat(with, count), nil
+	}
+}
