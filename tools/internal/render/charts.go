@@ -40,11 +40,8 @@ type chart struct {
 // chartReference says which chart a HelmRelease installs, whichever of its
 // fields, or which HelmChart, says so.
 type chartReference struct {
-	source      Key
-	chart       string
-	version     string
-	valuesFiles []string
-	lenient     bool // values files may be missing
+	source Key
+	helmv2.HelmChartTemplateSpec
 }
 
 // refusal is the error of what Flux would refuse.
@@ -66,33 +63,25 @@ func chartField(release *helmv2.HelmRelease) []any {
 
 // chartReference resolves a HelmRelease's chart or chartRef.
 func (w *walk) chartReference(k *Kustomization) (chartReference, error) {
+	var ref chartReference
 	switch spec := k.Release.Spec; {
-	case spec.ChartRef != nil:
-		ref := kustomizev1.CrossNamespaceSourceReference{APIVersion: spec.ChartRef.APIVersion, Kind: spec.ChartRef.Kind, Namespace: spec.ChartRef.Namespace, Name: spec.ChartRef.Name}
-		return w.chartOf(sourceKey(k.Namespace, ref))
 	case spec.Chart != nil:
-		s := spec.Chart.Spec
-		ref := kustomizev1.CrossNamespaceSourceReference{APIVersion: s.SourceRef.APIVersion, Kind: s.SourceRef.Kind, Namespace: s.SourceRef.Namespace, Name: s.SourceRef.Name}
-		return chartReference{sourceKey(k.Namespace, ref), s.Chart, s.Version, s.ValuesFiles, s.IgnoreMissingValuesFiles}, nil
+		ref.HelmChartTemplateSpec = spec.Chart.Spec
+	case spec.ChartRef != nil:
+		ref.SourceRef = helmv2.CrossNamespaceObjectReference(*spec.ChartRef)
 	default:
-		return chartReference{}, newRefusal(InvalidSpec, k.locate("spec"), k.Name, "set spec.chart or spec.chartRef", "no chart is named")
+		return ref, newRefusal(InvalidSpec, k.locate("spec"), k.Name, "set spec.chart or spec.chartRef", "no chart is named")
 	}
-}
-
-// chartOf follows a reference to a HelmChart; other kinds hold the chart
-// themselves.
-func (w *walk) chartOf(key Key) (chartReference, error) {
-	object := w.cluster.index[key]
-	if key.Kind != sourcev1.HelmChartKind || object == nil {
-		return chartReference{source: key}, nil
+	ref.source = sourceKey(k.Namespace, kustomizev1.CrossNamespaceSourceReference(ref.SourceRef))
+	if object := w.cluster.index[ref.source]; ref.source.Kind == sourcev1.HelmChartKind && object != nil {
+		// Its specification has the fields of spec.chart.spec.
+		content, _, _ := unstructured.NestedMap(object.Object, "spec")
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &ref.HelmChartTemplateSpec); err != nil {
+			return ref, unresolved{fmt.Sprintf("%s is malformed: %v", ref.source, err)}
+		}
+		ref.source = sourceKey(object.GetNamespace(), kustomizev1.CrossNamespaceSourceReference(ref.SourceRef))
 	}
-	var typed sourcev1.HelmChart
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed); err != nil {
-		return chartReference{}, unresolved{fmt.Sprintf("%s is malformed: %v", key, err)}
-	}
-	s := typed.Spec
-	ref := kustomizev1.CrossNamespaceSourceReference{APIVersion: s.SourceRef.APIVersion, Kind: s.SourceRef.Kind, Name: s.SourceRef.Name}
-	return chartReference{sourceKey(key.Namespace, ref), s.Chart, s.Version, s.ValuesFiles, s.IgnoreMissingValuesFiles}, nil
+	return ref, nil
 }
 
 // chart loads the chart of a HelmRelease as source-controller packs it: from
@@ -129,7 +118,7 @@ func (s *sources) chart(ctx context.Context, w *walk, k *Kustomization) (*chart,
 
 // packed loads a chart that an artifact holds.
 func (s *sources) packed(source *artifact.Artifact, ref chartReference, at Location) (*chart, error) {
-	folder := ref.chart
+	folder := ref.Chart
 	if ref.source.Kind == sourcev1.ExternalArtifactKind {
 		// The artifact is the chart, in a folder as a package has it.
 		if matches, _ := filepath.Glob(filepath.Join(source.Dir, "*", helmutil.ChartfileName)); len(matches) == 1 {
@@ -143,9 +132,9 @@ func (s *sources) packed(source *artifact.Artifact, ref chartReference, at Locat
 	loaded, err := loader.Load(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, newRefusal(PathMissing, at, ref.chart, "name the folder of the chart within its source; .sourceignore may leave it out", "chart %s is not in its source", ref.chart)
+		return nil, newRefusal(PathMissing, at, ref.Chart, "name the folder of the chart within its source; .sourceignore may leave it out", "chart %s is not in its source", ref.Chart)
 	case err != nil:
-		return nil, newRefusal(BuildFailed, at, ref.chart, "run `helm lint` on the chart", "chart %s: %s", ref.chart, explain(source, err))
+		return nil, newRefusal(BuildFailed, at, ref.Chart, "run `helm lint` on the chart", "chart %s: %s", ref.Chart, explain(source, err))
 	}
 	found := &chart{loaded, source, relativeTo(source, dir), s.builder.positions}
 	if filepath.Ext(dir) == ".tgz" {
@@ -203,7 +192,7 @@ const supply = "put it into a folder given by --charts"
 // of Options.Charts.
 func (s *sources) pulled(repository *Object, ref chartReference) (*chart, error) {
 	url, _, _ := unstructured.NestedString(repository.Object, "spec", "url")
-	name, version, pull := path.Base(ref.chart), ref.version, fmt.Sprintf("%s --repo %s", ref.chart, url)
+	name, version, pull := path.Base(ref.Chart), ref.Version, fmt.Sprintf("%s --repo %s", ref.Chart, url)
 	if ref.source.Kind == sourcev1.OCIRepositoryKind {
 		name = path.Base(url)
 		tag, _, _ := unstructured.NestedString(repository.Object, "spec", "ref", "tag")
@@ -211,7 +200,7 @@ func (s *sources) pulled(repository *Object, ref chartReference) (*chart, error)
 		version = cmp.Or(constraint, tag)
 		pull = url
 	} else if strings.HasPrefix(url, "oci://") {
-		pull = strings.TrimSuffix(url, "/") + "/" + ref.chart
+		pull = strings.TrimSuffix(url, "/") + "/" + ref.Chart
 	}
 	found, err := s.newest(name, version)
 	if err != nil {
@@ -269,15 +258,15 @@ func (s *sources) newest(name, version string) (*helmchart.Chart, error) {
 // setValues replaces the chart's own values by those of the reference's values
 // files: of the source for a chart in an artifact, else of the chart.
 func (c *chart) setValues(ref chartReference, at Location) error {
-	if len(ref.valuesFiles) == 0 {
+	if len(ref.ValuesFiles) == 0 {
 		return nil
 	}
 	values := map[string]any{}
-	for _, name := range ref.valuesFiles {
+	for _, name := range ref.ValuesFiles {
 		data, err := c.read(name)
 		var read map[string]any
 		switch {
-		case err != nil && ref.lenient:
+		case err != nil && ref.IgnoreMissingValuesFiles:
 			continue
 		case err != nil:
 			return newRefusal(PathMissing, at, name, "correct valuesFiles, or set ignoreMissingValuesFiles", "values file %s is not in the source of chart %s", name, c.Name())

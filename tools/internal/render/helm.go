@@ -279,9 +279,11 @@ const templateKey = "postrenderer.helm.sh/postrender-filename"
 
 // postRender parses rendered templates and passes them through the
 // post-renderers, then through the one that sets Flux's labels, which
-// helm-controller always adds: it refuses the same object twice.
+// helm-controller always adds: it refuses the same object twice. Hooks go with
+// the templates unless the release says otherwise.
 func (k *Kustomization) postRender(files map[string]string) ([]*unstructured.Unstructured, error) {
-	var templates, hooks []*kyaml.RNode
+	var templates []*kyaml.RNode
+	apart := cmp.Or(k.Release.Spec.PostRenderStrategy, helmv2.PostRenderStrategyCombined) != helmv2.PostRenderStrategyCombined
 	size := 0
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if size += len(files[name]); size > maxFile {
@@ -296,23 +298,17 @@ func (k *Kustomization) postRender(files map[string]string) ([]*unstructured.Uns
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
 			for _, node := range nodes {
-				hook := node.GetAnnotations(releasev1.HookAnnotation)[releasev1.HookAnnotation]
+				if apart && len(node.GetAnnotations(releasev1.HookAnnotation)) > 0 {
+					continue
+				}
 				if err := node.PipeE(kyaml.SetAnnotation(templateKey, name)); err != nil {
 					return nil, fmt.Errorf("%s: %w", name, err)
 				}
-				if hook != "" && k.Release.GetPostRenderStrategy() != helmv2.PostRenderStrategyCombined && k.Release.Spec.PostRenderStrategy != "" {
-					hooks = append(hooks, node)
-				} else {
-					templates = append(templates, node)
-				}
+				templates = append(templates, node)
 			}
 		}
 	}
-	manifests, err := k.kustomize(templates)
-	if err == nil && k.Release.Spec.PostRenderStrategy == helmv2.PostRenderStrategySeparate {
-		_, err = k.kustomize(hooks)
-	}
-	return manifests, err
+	return k.kustomize(templates)
 }
 
 func nodesOf(document string) (nodes []*kyaml.RNode, err error) {
