@@ -192,6 +192,8 @@ func compareCluster(path string, before, after side) Cluster {
 // kept says why Flux would not delete an object that is no longer declared.
 func kept(object *render.Object) string {
 	switch {
+	case object.Bundled, object.GetAnnotations()["helm.sh/resource-policy"] == "keep" && object.Owner.Release != nil:
+		return "Helm keeps it"
 	case !object.Owner.Spec.Prune:
 		return "its Kustomization does not prune"
 	case object.GetAnnotations()[pruneKey] == kustomizev1.DisabledValue, object.GetLabels()[pruneKey] == kustomizev1.DisabledValue:

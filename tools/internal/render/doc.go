@@ -14,8 +14,20 @@
 //  5. encrypted values become placeholders of their type: nothing is decrypted;
 //  6. variables are substituted, strictly unless told otherwise;
 //  7. common metadata and the owner's labels are set;
-//  8. the objects are sorted as they are applied, and the Kustomizations among
-//     them are rendered in turn.
+//  8. the objects are sorted as they are applied, and the Kustomizations and
+//     HelmReleases among them are rendered in turn.
+//
+// A HelmRelease goes the way of helm-controller: once no Kustomization is ready,
+// the values that it names are merged, its chart is taken from the repository,
+// a pinned module or a folder that the caller has (Options.Charts), and Helm's
+// engine executes the templates as for an installation. They learn of the pinned
+// version of Kubernetes and of the kinds that are built in or that the cluster
+// declares; what they would make by chance or of the time is a placeholder, and
+// lookup finds nothing. Post-renderers and metadata follow. Hooks take part in
+// that and are left out of the objects: they come and go. The line of an object
+// is where the template says its kind, or that of the HelmRelease when the chart
+// is not in the repository. The version of a chart is as its source says it,
+// without the revision that source-controller may add.
 //
 // Objects are as they are written: kustomize-controller goes on to convert those
 // of Kubernetes' own kinds to their types, which drops unknown fields without a

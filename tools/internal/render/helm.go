@@ -143,7 +143,9 @@ func (w *walk) release(ctx context.Context, k *Kustomization) ([]*Object, error)
 		objects = append(objects, object)
 	}
 	for _, u := range definitions {
-		objects = append(objects, k.objectOf(c, u))
+		object := k.objectOf(c, u)
+		object.Bundled = true
+		objects = append(objects, object)
 	}
 	return objects, nil
 }

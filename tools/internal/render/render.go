@@ -153,6 +153,9 @@ type Object struct {
 	*unstructured.Unstructured
 	// Owner is the Kustomization, or the HelmRelease, that applies it.
 	Owner *Kustomization
+	// Bundled tells that it is a definition in a chart's crds folder: Helm
+	// creates it where it is missing, and never deletes it.
+	Bundled bool
 	// Template is the object before variables were substituted.
 	template map[string]any
 	// at is the place of an object of a chart.

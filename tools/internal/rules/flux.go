@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
@@ -85,10 +86,11 @@ var fluxRules = []Rule{
 		check: checkChanges,
 	},
 	{
-		ID: "FLX009", Severity: findings.Error, Title: "Kustomization that does not build",
-		Why:     "kustomize-controller builds the path with kustomize before it applies anything: an error there stops all of it.",
+		ID: "FLX009", Severity: findings.Error, Title: "Kustomization or HelmRelease that does not build",
+		Why: "kustomize-controller builds the path with kustomize before it applies anything, and helm-controller executes a " +
+			"chart's templates: an error there stops all of it.",
 		Example: "resources:\n  - deploymnt.yaml # no such file",
-		Mend:    "Correct the file that the message names; `kustomize build` shows the same error.",
+		Mend:    "Correct the file that the message names; `kustomize build` or `helm template` shows the same error.",
 		check:   checkBuilds,
 	},
 }
@@ -302,9 +304,13 @@ func checkOwners(r *Run) {
 	}
 }
 
-// shares tells whether an object says itself that it has more than one owner:
+// shares tells whether an object may have more than one owner: a chart's
+// definition that is left alone where there is one, or one that says so itself,
 // https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources
 func shares(o *render.Object) bool {
+	if o.Bundled && o.Owner.Release.GetInstall().CRDs != helmv2.CreateReplace {
+		return true
+	}
 	switch strings.ToLower(o.GetAnnotations()["kustomize.toolkit.fluxcd.io/ssa"]) {
 	case "merge", "ifnotpresent", "ignore":
 		return true
