@@ -197,6 +197,9 @@ func (s *sources) pulled(repository *Object, ref chartReference) (*chart, error)
 		name = path.Base(url)
 		tag, _, _ := unstructured.NestedString(repository.Object, "spec", "ref", "tag")
 		constraint, _, _ := unstructured.NestedString(repository.Object, "spec", "ref", "semver")
+		if digest, _, _ := unstructured.NestedString(repository.Object, "spec", "ref", "digest"); digest != "" && tag == "" {
+			return nil, unresolved{fmt.Sprintf("%s names chart %s by its digest: add the tag, which Flux then ignores", ref.source, name)}
+		}
 		version = cmp.Or(constraint, tag)
 		pull = url
 	} else if strings.HasPrefix(url, "oci://") {

@@ -119,7 +119,7 @@ func (w *walk) release(ctx context.Context, k *Kustomization) ([]*Object, error)
 	if err != nil {
 		return nil, err
 	}
-	catalog := w.catalog(definitions)
+	catalog := w.kinds.known().With(definitions)
 	files, err := w.template(ctx, k, c, values, catalog)
 	if err != nil {
 		return nil, err
@@ -219,15 +219,20 @@ func capabilitiesOf(catalog *schema.Catalog) *common.Capabilities {
 	return capabilities
 }
 
-// catalog are the kinds that are built in, and those that the cluster and the
-// chart declare.
-func (w *walk) catalog(definitions []*unstructured.Unstructured) *schema.Catalog {
-	for _, object := range w.cluster.index {
-		if object.GetKind() == "CustomResourceDefinition" {
-			definitions = append(definitions, object.Unstructured)
-		}
+// kinds are those that are built in, and those that the cluster declares.
+type kinds struct {
+	catalog  *schema.Catalog
+	declared []*unstructured.Unstructured // and not in the catalog yet
+}
+
+// known is the catalog of all kinds so far. It costs nothing until a HelmRelease
+// needs it.
+func (k *kinds) known() *schema.Catalog {
+	if k.catalog == nil {
+		k.catalog = schema.Builtin()
 	}
-	return schema.Builtin().With(definitions)
+	k.catalog, k.declared = k.catalog.With(k.declared), nil
+	return k.catalog
 }
 
 // definitions are the CustomResourceDefinitions in the crds folders of a chart;
@@ -333,6 +338,11 @@ func (k *Kustomization) kustomize(nodes []*kyaml.RNode) ([]*unstructured.Unstruc
 	for _, renderer := range k.Release.Spec.PostRenderers {
 		if renderer.Kustomize == nil {
 			continue
+		}
+		for _, patch := range renderer.Kustomize.Patches {
+			if err := digestible([]byte(patch.Patch)); err != nil {
+				return nil, fmt.Errorf("a patch of postRenderers: %w", err)
+			}
 		}
 		manifest, err := yaml.Marshal(map[string]any{"resources": []string{"chart.yaml"}, "patches": renderer.Kustomize.Patches, "images": renderer.Kustomize.Images})
 		if err != nil {

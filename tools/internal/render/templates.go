@@ -16,8 +16,8 @@ import (
 
 // What the templates of a chart may take.
 var (
-	maxTemplateTime = 30 * time.Second
-	maxTemplateHeap = uint64(1 << 30) // bytes, beyond what is in use before
+	maxTemplateTime   = 30 * time.Second
+	maxTemplateMemory = uint64(256 << 20) // bytes, beyond what is in use before
 )
 
 // execute executes the templates of a chart. Nothing ends a template that does
@@ -33,7 +33,7 @@ func execute(ctx context.Context, c *chart, values common.Values) (map[string]st
 		files, err := engine.Engine{CustomTemplateFuncs: steady()}.Render(c.Chart, values)
 		done <- outcome{files, err}
 	}()
-	before, ticker := heap(), time.NewTicker(20*time.Millisecond)
+	before, ticker := memory(), time.NewTicker(20*time.Millisecond)
 	defer ticker.Stop()
 	for start := time.Now(); ; {
 		select {
@@ -43,8 +43,8 @@ func execute(ctx context.Context, c *chart, values common.Values) (map[string]st
 			return nil, runaway{ctx.Err()}
 		case <-ticker.C:
 		}
-		if time.Since(start) > maxTemplateTime || heap() > before+maxTemplateHeap {
-			return nil, runaway{fmt.Errorf("the templates of chart %s take more than %s or %d MB: look for a loop without end", c.Name(), maxTemplateTime, maxTemplateHeap>>20)}
+		if time.Since(start) > maxTemplateTime || memory() > before+maxTemplateMemory {
+			return nil, runaway{fmt.Errorf("the templates of chart %s take more than %s or %d MB: look for a loop without end", c.Name(), maxTemplateTime, maxTemplateMemory>>20)}
 		}
 	}
 }
@@ -54,10 +54,12 @@ type runaway struct{ error }
 
 func (r runaway) Unwrap() error { return r.error }
 
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// memory is what is in use. A stack may take half a gigabyte before it ends the
+// process.
+func memory() uint64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() + samples[1].Value.Uint64()
 }
 
 // certificate is what Helm's functions for certificates return.

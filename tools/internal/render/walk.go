@@ -35,6 +35,7 @@ type walk struct {
 	pending []*Kustomization
 	// releases are the HelmReleases to install.
 	releases []*Kustomization
+	kinds    kinds
 
 	known     map[Key]bool // applied or pending
 	applied   map[Key]*Kustomization
@@ -193,6 +194,9 @@ func (w *walk) add(objects []*Object, k *Kustomization) {
 	k.Objects = objects
 	for _, object := range objects {
 		w.cluster.index[object.Key()] = object
+		if object.GetKind() == "CustomResourceDefinition" {
+			w.kinds.declared = append(w.kinds.declared, object.Unstructured)
+		}
 	}
 	for _, object := range objects {
 		switch object.GroupVersionKind().GroupKind() {
