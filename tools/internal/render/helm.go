@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -129,8 +130,9 @@ func (w *walk) release(ctx context.Context, k *Kustomization) ([]*Object, error)
 		return nil, newRefusal(BuildFailed, k.templateOf(c, err.Error()), c.Name(), "correct the template, or postRenderers", "chart %s: %v", c.Name(), err)
 	}
 	var objects []*Object
+	before := map[string]int{}
 	for _, u := range manifests {
-		object := k.objectOf(c, u)
+		object := k.objectOf(c, u, before)
 		if _, isHook := u.GetAnnotations()[releasev1.HookAnnotation]; isHook {
 			continue
 		}
@@ -143,7 +145,7 @@ func (w *walk) release(ctx context.Context, k *Kustomization) ([]*Object, error)
 		objects = append(objects, object)
 	}
 	for _, u := range definitions {
-		object := k.objectOf(c, u)
+		object := k.objectOf(c, u, before)
 		object.Bundled = true
 		objects = append(objects, object)
 	}
@@ -394,10 +396,13 @@ func resources(text string) (all [][]byte, err error) {
 	return contents(built)
 }
 
-// objectOf is an object of a release, with the place of its template.
-func (k *Kustomization) objectOf(c *chart, u *unstructured.Unstructured) *Object {
+// objectOf is an object of a release, with its place: where its template says
+// its kind, each time it says so for the next object of that kind.
+func (k *Kustomization) objectOf(c *chart, u *unstructured.Unstructured, before map[string]int) *Object {
 	annotations := u.GetAnnotations()
 	name := annotations[templateKey]
+	count := before[name+u.GetKind()]
+	before[name+u.GetKind()]++
 	unstructured.RemoveNestedField(u.Object, "metadata", "annotations", templateKey)
 	if len(annotations) == 1 && name != "" {
 		unstructured.RemoveNestedField(u.Object, "metadata", "annotations")
@@ -405,8 +410,8 @@ func (k *Kustomization) objectOf(c *chart, u *unstructured.Unstructured) *Object
 	at := k.templateOf(c, name+":1")
 	if f := k.sourceFile(c, name); f != nil {
 		kind := regexp.MustCompile(`(?m)^kind:\s*"?` + regexp.QuoteMeta(u.GetKind()) + `\b`)
-		if found := kind.FindIndex(f.data); found != nil {
-			at.Line = 1 + strings.Count(string(f.data[:found[0]]), "\n")
+		if found := kind.FindAllIndex(f.data, count+1); found != nil {
+			at.Line = 1 + bytes.Count(f.data[:found[len(found)-1][0]], []byte("\n"))
 		}
 	}
 	return &Object{Unstructured: u, Owner: k, template: u.Object, at: at}
