@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"github.com/fluxcd/pkg/apis/kustomize"
 	ssautil "github.com/fluxcd/pkg/ssa/utils"
 	"github.com/rogpeppe/go-internal/txtar"
 	helmcommon "helm.sh/helm/v4/pkg/chart/common"
@@ -161,4 +163,28 @@ func installChart(t *testing.T, template, schemaText string) error {
 		return refusal{cluster.Failures[0]}
 	}
 	return nil
+}
+
+// FuzzPostRender gives any text for rendered templates to what parses and
+// patches them: it may refuse the text, and must survive it.
+func FuzzPostRender(f *testing.F) {
+	for _, seed := range []string{
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: List\napiVersion: v1\nitems: [{}]\n",
+		"a: &a {x: *a}", "--- # comment\n--- !tag {}", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {helm.sh/hook: test}}",
+		"apiVersion: 1\nkind: [a]\nmetadata: {name: {}, annotations: [a]}", "? [a]\n: b",
+	} {
+		f.Add(seed, "- {op: add, path: /data, value: {a: b}}")
+	}
+	f.Fuzz(func(_ *testing.T, text, patch string) {
+		k := &Kustomization{Namespace: "default", Name: "a", Release: &helmv2.HelmRelease{}}
+		k.Release.Spec.PostRenderers = []helmv2.PostRenderer{{Kustomize: &helmv2.Kustomize{Patches: []kustomize.Patch{{Patch: patch, Target: &kustomize.Selector{Kind: "ConfigMap"}}}}}}
+		c := &chart{Chart: &helmchart.Chart{Metadata: &helmchart.Metadata{Name: "a"}}}
+		manifests, err := k.postRender(map[string]string{"a/templates/a.yaml": text})
+		if err != nil {
+			return
+		}
+		for _, u := range manifests {
+			k.objectOf(c, u, map[string]int{})
+		}
+	})
 }

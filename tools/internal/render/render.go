@@ -59,8 +59,9 @@ type Cluster struct {
 	// Kustomizations are in the order in which Flux applies them; the first is
 	// the root.
 	Kustomizations []*Kustomization
-	// Releases are the HelmReleases that can be rendered, as what applies the
-	// objects of their charts. They come after the Kustomizations.
+	// Releases are the HelmReleases, as what applies the objects of their charts,
+	// in the order in which they are installed; those that are unknown or refused
+	// have no objects.
 	Releases []*Kustomization
 	// Failures are what Flux would refuse, Unknowns what cannot be known here.
 	Failures []Failure
