@@ -26,7 +26,9 @@ func TestPushThenClone(t *testing.T) {
 	write(t, work, "file", "content", 0o644)
 	// Git sends more than 1 MiB in chunks; noise, so that it does not shrink.
 	noise := make([]byte, 2<<20)
-	rand.NewChaCha8([32]byte{}).Read(noise)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(noise); err != nil {
+		t.Fatal(err)
+	}
 	write(t, work, "noise", string(noise), 0o644)
 	for _, args := range [][]string{
 		{"-C", work, "init", "--quiet"},
