@@ -8,8 +8,9 @@ FLAGS ?=
 
 LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help demo up down status reconcile validate test e2e lint go
+.PHONY: help demo up down status reconcile validate hook test e2e lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +39,9 @@ reconcile: ## have Flux pull and apply now, and wait until everything is ready
 validate: ## what Flux, the API server or KEDA would refuse, in every cluster
 	go run ./tools/validate
 
+hook: ## have Git validate before each commit
+	ln -sf "$$(pwd)/tools/validate/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
+
 test: ## every test: no cluster, no root; the race detector on for apps/
 	go test -race ./apps/...
 	go test $$(go list ./... | grep -v /apps/)
@@ -45,6 +49,7 @@ test: ## every test: no cluster, no root; the race detector on for apps/
 e2e: ## the tests that start a real local cluster (root)
 	go test -tags=e2e -count=1 -timeout=60m ./tools/local/...
 
-lint: ## go vet and golangci-lint, as .golangci.yml says
+lint: ## go vet, golangci-lint as .golangci.yml says, actionlint
 	go vet ./...
 	$(LINT) run
+	$(ACTIONLINT)
