@@ -11,7 +11,6 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
 )
 
 // past is the base revision: its clusters by their folders, and what was wrong
@@ -32,30 +31,31 @@ func (p *past) close() {
 // before judges the base revision as a repository of its own: by its
 // configuration and its pins, for a change may touch those too. A configuration
 // that cannot be read counts for nothing, so that a change can mend it.
-func (i *invocation) before(ctx context.Context, settings config.Config, catalog *schema.Catalog) (*past, error) {
+func (o Options) before(ctx context.Context) (*past, error) {
 	folder, err := os.MkdirTemp("", "base-")
 	if err != nil {
 		return nil, err
 	}
 	p := &past{clusters: map[string]*graph.Cluster{}, folder: folder}
-	if err := artifact.Checkout(ctx, i.root, i.base, folder); err != nil {
+	if err := artifact.Checkout(ctx, o.Root, o.Base, folder); err != nil {
 		os.RemoveAll(folder)
 		return nil, fmt.Errorf("--base: %w", err)
 	}
+	settings := o.Config
 	if own, err := config.Read(folder); err == nil {
 		settings = own
 	}
 	// A cluster may be new.
-	p.rendering, err = render.Run(ctx, render.Options{Root: folder, Clusters: i.clusters, Optional: true, Config: settings})
+	p.rendering, err = render.Run(ctx, render.Options{Root: folder, Clusters: o.Clusters, Charts: o.Charts, Optional: true, Config: settings})
 	if err != nil {
 		os.RemoveAll(folder)
-		return nil, fmt.Errorf("--base %s: %w", i.base, err)
+		return nil, fmt.Errorf("--base %s: %w", o.Base, err)
 	}
 	for _, cluster := range p.rendering.Clusters {
-		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: folder, Catalog: rules.Catalog(catalog, cluster)}
+		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: folder, Catalog: rules.Catalog(o.Catalog, cluster)}
 		p.clusters[cluster.Path] = input.Cluster
 		p.found = append(p.found, rules.Check(input)...)
 	}
-	p.found = append(p.found, rules.Unused(p.found, i.judged(settings.Exceptions))...)
+	p.found = append(p.found, rules.Unused(p.found, o.judged(settings.Exceptions))...)
 	return p, nil
 }

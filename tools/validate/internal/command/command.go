@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/spf13/cobra"
@@ -24,8 +23,6 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
 	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
 )
@@ -126,7 +123,6 @@ func (i *invocation) explainRule() error {
 }
 
 func (i *invocation) run(ctx context.Context) error {
-	start := time.Now()
 	formats := findings.Formats()
 	if i.list {
 		formats = listFormats
@@ -137,57 +133,21 @@ func (i *invocation) run(ctx context.Context) error {
 	if i.list && i.base != "" {
 		return errors.New("--list shows what is there, --base what changes: give one of them")
 	}
-	settings, err := config.Read(i.root)
+	options, err := i.what()
 	if err != nil {
 		return err
 	}
-	if err := checkExceptions(settings); err != nil {
-		return err
-	}
-	catalog := schema.Builtin()
-	for _, path := range i.schemas {
-		if catalog, err = catalog.LoadPath(path); err != nil {
-			return fmt.Errorf("--schema: %w", err)
-		}
-	}
-	rendering, err := render.Run(ctx, render.Options{Root: i.root, Clusters: i.clusters, Charts: i.charts, Config: settings})
-	if err != nil {
-		return err
-	}
-	defer rendering.Close()
 	if i.list {
 		var listed listing
-		for _, cluster := range rendering.Clusters {
-			listed.add(rules.Input{Cluster: graph.New(cluster), Config: settings, Root: i.root, Catalog: rules.Catalog(catalog, cluster)})
+		if err := options.each(ctx, &past{}, listed.add); err != nil {
+			return err
 		}
 		return listed.write(i.stdout, i.format)
 	}
-	before := &past{}
-	if i.base != "" {
-		if before, err = i.before(ctx, settings, catalog); err != nil {
-			return err
-		}
-		defer before.close()
+	report, err := Check(ctx, options)
+	if err != nil {
+		return err
 	}
-
-	var report findings.Report
-	schemas, hidden := map[string]bool{}, false
-	for _, cluster := range rendering.Clusters {
-		input := rules.Input{Cluster: graph.New(cluster), Base: before.clusters[cluster.Path], Config: settings, Root: i.root, Catalog: rules.Catalog(catalog, cluster)}
-		report.Findings = append(report.Findings, rules.Check(input)...)
-		hidden = hidden || len(cluster.Unknowns) > 0
-		cover(&report.Coverage, input, schemas)
-	}
-	if len(i.clusters) == 0 && !hidden {
-		// Otherwise what needs one may be out of sight.
-		report.Findings = append(report.Findings, rules.Unused(report.Findings, i.judged(settings.Exceptions))...)
-	}
-	all := len(report.Findings)
-	report.Findings = findings.Introduced(before.found, report.Findings)
-	report.Coverage.Known = all - len(report.Findings)
-	rules.Accept(report.Findings, settings.Exceptions)
-	report.Coverage.Schemas, report.Coverage.Rules = len(schemas), i.ran()
-	report.Coverage.Seconds = time.Since(start).Seconds()
 	if err := findings.Write(i.stdout, i.format, report, i.options()); err != nil {
 		return err
 	}
@@ -197,38 +157,22 @@ func (i *invocation) run(ctx context.Context) error {
 	return nil
 }
 
-// judged are the exceptions whose rules have something to say in this run.
-func (i *invocation) judged(exceptions []config.Exception) []config.Exception {
-	return slices.DeleteFunc(slices.Clone(exceptions), func(exception config.Exception) bool {
-		rule, _ := rules.Find(exception.Rule)
-		return rule.Base && i.base == ""
-	})
-}
-
-// ran counts the rules that have something to say in this run.
-func (i *invocation) ran() int {
-	count := 0
-	for _, rule := range rules.All() {
-		if !rule.Base || i.base != "" {
-			count++
+// what reads what the command line names.
+func (i *invocation) what() (Options, error) {
+	settings, err := config.Read(i.root)
+	if err != nil {
+		return Options{}, err
+	}
+	if err := checkExceptions(settings); err != nil {
+		return Options{}, err
+	}
+	catalog := schema.Builtin()
+	for _, path := range i.schemas {
+		if catalog, err = catalog.LoadPath(path); err != nil {
+			return Options{}, fmt.Errorf("--schema: %w", err)
 		}
 	}
-	return count
-}
-
-// cover counts what the findings of a cluster rest on.
-func cover(coverage *findings.Coverage, input rules.Input, schemas map[string]bool) {
-	coverage.Clusters = append(coverage.Clusters, input.Cluster.Name)
-	coverage.Unknown += len(input.Cluster.Unknowns)
-	for _, o := range input.Cluster.All() {
-		coverage.Objects++
-		kind, source := input.Schema(o)
-		if source == "" {
-			coverage.Unknown++
-		} else {
-			schemas[kind.String()+source] = true
-		}
-	}
+	return Options{Root: i.root, Config: settings, Clusters: i.clusters, Charts: i.charts, Base: i.base, Catalog: catalog}, nil
 }
 
 func (i *invocation) options() findings.Options {

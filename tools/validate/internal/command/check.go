@@ -1,0 +1,115 @@
+package command
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
+	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+)
+
+// Options say what to check.
+type Options struct {
+	// Root is the repository's folder, Config what it says of itself.
+	Root   string
+	Config config.Config
+	// Clusters are the names or folders of the clusters; none means all.
+	Clusters []string
+	// Charts are the folders of charts that no source here holds.
+	Charts []string
+	// Base is the revision whose faults are not reported; empty for none.
+	Base string
+	// Catalog holds the schemas of the kinds that the clusters do not declare
+	// themselves. It keeps what it has parsed: runs that share one are faster.
+	Catalog *schema.Catalog
+}
+
+// Check renders the clusters and holds them against every rule. Faults are in
+// the report; the error is why there is none.
+func Check(ctx context.Context, options Options) (findings.Report, error) {
+	start := time.Now()
+	before := &past{}
+	if options.Base != "" {
+		var err error
+		if before, err = options.before(ctx); err != nil {
+			return findings.Report{}, err
+		}
+		defer before.close()
+	}
+	var report findings.Report
+	schemas, hidden := map[string]bool{}, false
+	err := options.each(ctx, before, func(input rules.Input) {
+		report.Findings = append(report.Findings, rules.Check(input)...)
+		hidden = hidden || len(input.Cluster.Unknowns) > 0
+		cover(&report.Coverage, input, schemas)
+	})
+	if err != nil {
+		return findings.Report{}, err
+	}
+	if len(options.Clusters) == 0 && !hidden {
+		// Otherwise what needs one may be out of sight.
+		report.Findings = append(report.Findings, rules.Unused(report.Findings, options.judged(options.Config.Exceptions))...)
+	}
+	all := len(report.Findings)
+	report.Findings = findings.Introduced(before.found, report.Findings)
+	report.Coverage.Known = all - len(report.Findings)
+	rules.Accept(report.Findings, options.Config.Exceptions)
+	report.Coverage.Schemas, report.Coverage.Rules = len(schemas), options.ran()
+	report.Coverage.Seconds = time.Since(start).Seconds()
+	return report, nil
+}
+
+// each renders the clusters and visits one after the other, as long as their
+// objects can be located.
+func (o Options) each(ctx context.Context, before *past, visit func(rules.Input)) error {
+	rendering, err := render.Run(ctx, render.Options{Root: o.Root, Clusters: o.Clusters, Charts: o.Charts, Config: o.Config})
+	if err != nil {
+		return err
+	}
+	defer rendering.Close()
+	for _, cluster := range rendering.Clusters {
+		visit(rules.Input{
+			Cluster: graph.New(cluster), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
+			Catalog: rules.Catalog(o.Catalog, cluster),
+		})
+	}
+	return nil
+}
+
+// judged are the exceptions whose rules have something to say in this run.
+func (o Options) judged(exceptions []config.Exception) []config.Exception {
+	return slices.DeleteFunc(slices.Clone(exceptions), func(exception config.Exception) bool {
+		rule, _ := rules.Find(exception.Rule)
+		return rule.Base && o.Base == ""
+	})
+}
+
+// ran counts the rules that have something to say in this run.
+func (o Options) ran() int {
+	count := 0
+	for _, rule := range rules.All() {
+		if !rule.Base || o.Base != "" {
+			count++
+		}
+	}
+	return count
+}
+
+// cover counts what the findings of a cluster rest on.
+func cover(coverage *findings.Coverage, input rules.Input, schemas map[string]bool) {
+	coverage.Clusters = append(coverage.Clusters, input.Cluster.Name)
+	coverage.Unknown += len(input.Cluster.Unknowns)
+	for _, o := range input.Cluster.All() {
+		coverage.Objects++
+		if kind, source := input.Schema(o); source == "" {
+			coverage.Unknown++
+		} else {
+			schemas[kind.String()+source] = true
+		}
+	}
+}
