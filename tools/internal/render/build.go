@@ -389,7 +389,7 @@ func (b *build) files() []string {
 // the artifact, a patch's target, or an entry of a kustomization.
 func (b *build) blame(err error) Location {
 	text := explain(b.source, err)
-	return cmp.Or(b.blamedPatch(text), b.blamedFile(text), b.blamedEntry(text))
+	return cmp.Or(b.malformed(), b.blamedPatch(text), b.blamedFile(text), b.blamedEntry(text))
 }
 
 // fileName is what looks like a file in an error.
@@ -421,13 +421,22 @@ func (b *build) blamedPatch(text string) Location {
 				continue
 			}
 			for _, operation := range d.root.Content {
-				if _, pointer := child(operation, "path"); pointer != nil && len(pointer.Value) > 1 && strings.Contains(text, pointer.Value) {
+				if _, pointer := child(operation, "path"); pointer != nil && mentions(text, pointer.Value) {
 					return d.at(pointer)
 				}
 			}
 		}
 	}
 	return Location{}
+}
+
+// mentions tells whether a text names a JSON pointer, and not one that goes on.
+func mentions(text, pointer string) bool {
+	if len(pointer) < 2 {
+		return false
+	}
+	expression, err := regexp.Compile(`(?:^|[\s:"'])` + regexp.QuoteMeta(pointer) + `(?:[\s:"']|$)`)
+	return err == nil && expression.MatchString(text)
 }
 
 func (b *build) blamedEntry(text string) Location {

@@ -97,6 +97,9 @@ func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 		return nil, misread(name, data, err)
 	}
 	k.FixKustomization()
+	if err := enforce(k, data, name); err != nil {
+		return nil, err
+	}
 	r.known[file] = k
 	return k, nil
 }

@@ -33,7 +33,7 @@ func (k *Kustomization) locateInImages(o *Object, field []any) (Location, bool) 
 	}
 	for i, entry := range k.Spec.Images {
 		if setsImage(image, entry.Name, entry.NewName, entry.NewTag, entry.Digest) {
-			return k.locate("spec", "images", i), true
+			return k.locate("spec", "images", i, imageField(entry.NewTag, entry.Digest)), true
 		}
 	}
 	for _, l := range k.build.origin().layers {
@@ -42,13 +42,25 @@ func (k *Kustomization) locateInImages(o *Object, field []any) (Location, bool) 
 				continue
 			}
 			for _, d := range l.documents {
-				if node, _, depth := follow(d.root, []any{"images", i}, nil); depth == 2 {
+				if node, _, depth := follow(d.root, []any{"images", i, imageField(entry.NewTag, entry.Digest)}, nil); depth >= 2 {
 					return d.at(node), true
 				}
 			}
 		}
 	}
 	return Location{}, false
+}
+
+// imageField is the field of an entry that says the version.
+func imageField(tag, digest string) string {
+	switch {
+	case digest != "":
+		return "digest"
+	case tag != "":
+		return "newTag"
+	default:
+		return "newName"
+	}
 }
 
 func setsImage(image, name, newName, newTag, digest string) bool {

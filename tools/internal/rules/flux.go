@@ -93,6 +93,15 @@ var fluxRules = []Rule{
 		Mend:    "Correct the file that the message names; `kustomize build` or `helm template` shows the same error.",
 		check:   checkBuilds,
 	},
+	{
+		ID: "FLX010", Severity: findings.Warning, Title: "patch or image that applies to nothing",
+		Why: "kustomize applies a patch to whatever its target selects and an image entry to whatever runs the image, and " +
+			"takes it for done when that is nothing: the setting it was written for stays what the base says " +
+			"(https://github.com/kubernetes-sigs/kustomize/issues/4379).",
+		Example: "patches:\n  - path: replicas.yaml\n    target:\n      kind: Deployment\n      name: consumr",
+		Mend:    "Correct kind and name of the target, or remove the entry.",
+		check:   checkIdle,
+	},
 }
 
 func checkDependencies(r *Run) {
@@ -181,6 +190,24 @@ func checkReferences(r *Run) {
 func checkVariables(r *Run) { r.failures(render.VariableMissing) }
 
 func checkBuilds(r *Run) { r.failures(render.BuildFailed, render.InvalidSpec) }
+
+func checkIdle(r *Run) {
+	reported := map[render.Location]bool{}
+	for _, k := range r.Cluster.Kustomizations() {
+		for _, idle := range k.Idle() {
+			if reported[idle.At] {
+				continue
+			}
+			reported[idle.At] = true
+			subject := "no object of the build is a " + idle.Kind + " " + idle.Name
+			if idle.Kind == "image" {
+				subject = "nothing in the build runs image " + idle.Name
+			}
+			r.reportAt(k.Key().String(), idle.At, didYouMean(idle.Name, idle.Names, "correct the kind or the name, or remove the entry"),
+				"%s: the entry applies to nothing", subject)
+		}
+	}
+}
 
 func checkDefinitions(r *Run) {
 	definitions := map[string]*render.Object{}

@@ -1,0 +1,166 @@
+package render
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"sigs.k8s.io/kustomize/api/types"
+)
+
+// Idle is an entry of a kustomization that applies to nothing: kustomize passes
+// over it without a word.
+type Idle struct {
+	At Location
+	// Kind is that of the target, or image; Name is what the entry names, and
+	// Names are what it could.
+	Kind, Name string
+	Names      []string
+}
+
+// Idle lists the patches and images that apply to nothing. Of patches it knows
+// those that name their target: one for all of a kind may well find none.
+func (k *Kustomization) Idle() []Idle {
+	if k.build == nil || k.build.err != nil {
+		return nil
+	}
+	var idle []Idle
+	made := k.build.material()
+	if made.unknown {
+		return nil
+	}
+	for i, l := range k.build.origin().layers {
+		if l.Kind == types.ComponentKind || l.makesObjects() {
+			continue // for several builds, or of what only kustomize knows
+		}
+		patches, images := l.length("patches"), l.length("images")
+		for j, p := range l.Patches {
+			at := func() Location { return l.at("patches", j, "target", "name") }
+			if i == 0 && j >= patches {
+				at = func() Location { return k.locate("spec", "patches", j-patches, "target", "name") }
+			}
+			if t := p.Target; t != nil && t.Name != "" && !made.has(t) {
+				idle = append(idle, Idle{at(), t.Kind, t.Name, made.names[t.Kind]})
+			}
+		}
+		for j, image := range l.Images {
+			at := func() Location { return l.at("images", j, "name") }
+			if i == 0 && j >= images {
+				at = func() Location { return k.locate("spec", "images", j-images, "name") }
+			}
+			if !made.runs(image.Name) {
+				idle = append(idle, Idle{at(), "image", image.Name, made.images})
+			}
+		}
+	}
+	return idle
+}
+
+// at is the place of a field of a layer's file.
+func (l origin) at(field ...any) Location {
+	for _, d := range l.documents {
+		if node, _, depth := follow(d.root, field, nil); depth > 0 {
+			return d.at(node)
+		}
+	}
+	return Location{File: l.name, Line: 1}
+}
+
+func (l origin) makesObjects() bool {
+	return len(l.Generators)+len(l.Transformers)+len(l.HelmCharts)+len(l.Replacements)+len(l.Components) > 0
+}
+
+// material is what the files of a build say, whatever patches make of it.
+type material struct {
+	names  map[string][]string // of objects, by kind
+	images []string            // without tag
+	texts  map[string]bool
+	// unknown is that a file is empty: somebody else fills it, as `flux
+	// bootstrap` does.
+	unknown bool
+}
+
+func (b *build) material() material {
+	c := material{names: map[string][]string{}, texts: map[string]bool{}}
+	for kind, manifests := range b.origin().manifests {
+		for _, m := range manifests {
+			// A layer sees the name as far as the layers within have changed it.
+			c.names[kind] = append(c.names[kind], m.text("metadata", "name"), m.name)
+			c.read(m.root)
+		}
+	}
+	for _, l := range b.origin().layers {
+		for _, generator := range l.ConfigMapGenerator {
+			c.names["ConfigMap"] = append(c.names["ConfigMap"], generator.Name)
+		}
+		for _, generator := range l.SecretGenerator {
+			c.names["Secret"] = append(c.names["Secret"], generator.Name)
+		}
+		for _, image := range l.Images {
+			c.texts[image.NewName] = true
+		}
+		for _, entry := range slices.Concat(l.Resources, patchFiles(l.Kustomization)) {
+			if f := b.read(path.Join(l.dir, entry)); f != nil {
+				c.unknown = c.unknown || len(f.documents) == 0
+				for _, d := range f.documents {
+					c.read(d.root)
+				}
+			}
+		}
+		for _, d := range l.documents {
+			if _, patches := child(d.root, "patches"); patches != nil {
+				c.read(patches)
+			}
+		}
+	}
+	return c
+}
+
+func patchFiles(k types.Kustomization) []string {
+	files, operations := olderPatches(k)
+	for _, p := range slices.Concat(k.Patches, operations) {
+		files = append(files, p.Path)
+	}
+	return files
+}
+
+func (c *material) read(node *yaml.Node) {
+	if node.Kind == yaml.ScalarNode {
+		c.texts[node.Value] = true
+	}
+	for i, value := range node.Content {
+		if i%2 == 1 && node.Kind == yaml.MappingNode && node.Content[i-1].Value == "image" && value.Value != "" {
+			name, _, _ := strings.Cut(value.Value, "@")
+			if colon := strings.LastIndex(name, ":"); colon > strings.LastIndex(name, "/") {
+				name = name[:colon]
+			}
+			if !slices.Contains(c.images, name) {
+				c.images = append(c.images, name)
+			}
+		}
+		c.read(value)
+	}
+}
+
+func (c material) has(target *types.Selector) bool {
+	for kind, names := range c.names {
+		if matches(target.Kind, kind) && slices.ContainsFunc(names, func(name string) bool { return matches(target.Name, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// runs tells whether any text of the build is the image, or has it in it: fields
+// other than a container's can be made to count.
+func (c material) runs(image string) bool {
+	expression := regexp.MustCompile(`(?:^|[^\w./-])` + regexp.QuoteMeta(image) + `(?:[^\w./-]|$)`)
+	for text := range c.texts {
+		if strings.Contains(text, image) && expression.MatchString(text) {
+			return true
+		}
+	}
+	return false
+}
