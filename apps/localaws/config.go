@@ -46,6 +46,11 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}
+	return ParseConfig(path, data)
+}
+
+// ParseConfig is LoadConfig of the content of a file.
+func ParseConfig(path string, data []byte) (Config, error) {
 	var c Config
 	if err := yaml.UnmarshalStrict(data, &c); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)

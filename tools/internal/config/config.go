@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -63,7 +64,7 @@ type Version struct {
 type Workload struct {
 	// Image is the image's name without tag.
 	Image string `yaml:"image"`
-	// Program is producer or consumer.
+	// Program is producer, consumer or localaws.
 	Program string `yaml:"program"`
 }
 
@@ -129,8 +130,8 @@ func (c Config) check() error {
 		}
 	}
 	for i, workload := range c.Workloads {
-		if workload.Image == "" || workload.Program != "producer" && workload.Program != "consumer" {
-			return fmt.Errorf("workloads[%d]: name an image and a program, producer or consumer", i)
+		if workload.Image == "" || !slices.Contains([]string{"producer", "consumer", "localaws"}, workload.Program) {
+			return fmt.Errorf("workloads[%d]: name an image and a program: producer, consumer or localaws", i)
 		}
 	}
 	for _, exception := range c.Exceptions {

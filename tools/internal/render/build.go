@@ -62,7 +62,8 @@ type buildKey struct {
 // build is what kustomize makes of a folder.
 type build struct {
 	source    *artifact.Artifact
-	file      string  // the outermost kustomization file, relative to the artifact
+	folder    string  // relative to the artifact
+	file      string  // the outermost kustomization file, likewise
 	layers    []layer // outermost first, each as often as it is included
 	resources [][]byte
 	err       error
@@ -124,7 +125,7 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 		return nil, err
 	}
 	disk = guarded{disk, func(name string) string { return source.File(relativeTo(source, name)) }}
-	result := &build{source: source, positions: b.positions}
+	result := &build{source: source, folder: relativeTo(source, dir), positions: b.positions}
 	if declared := kustomizationFile(disk, dir); declared != "" {
 		result.file = relativeTo(source, declared)
 	}
@@ -413,6 +414,9 @@ func (b *build) blamedFile(text string) Location {
 func (b *build) blamedPatch(text string) Location {
 	for _, p := range b.origin().patches {
 		for _, d := range p.documents {
+			if p.file != "" && strings.Contains(text, "path: "+p.file) || strings.Contains(text, fmt.Sprintf("path: %q", p.file)) {
+				return d.at(d.root)
+			}
 			kind, name := d.text("kind"), d.text("metadata", "name")
 			if kind != "" && strings.Contains(text, kind+".") && strings.Contains(text, "/"+name+".") {
 				return d.at(d.root)

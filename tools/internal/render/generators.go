@@ -57,7 +57,7 @@ func isGenerated(name, declared string) bool {
 // locateInGenerators finds what gives a key its value: a literal, a line of an
 // env file, or a file.
 func (k *Kustomization) locateInGenerators(o *Object, field []any) (Location, bool) {
-	if len(field) != 2 || field[0] != "data" {
+	if len(field) < 2 || field[0] != "data" {
 		return Location{}, false
 	}
 	key, _ := field[1].(string)
@@ -81,11 +81,21 @@ func (k *Kustomization) locateInGenerators(o *Object, field []any) (Location, bo
 				continue
 			}
 			if f := k.build.read(path.Join(g.layer.dir, sourceFile(entry.Value))); f != nil {
-				return Location{File: f.name, Line: 1}, true
+				return f.within(field[2:]), true
 			}
 		}
 	}
 	return Location{}, false
+}
+
+// within is the place of a field of what a file of a generator holds.
+func (f *file) within(field []any) Location {
+	for _, d := range f.documents {
+		if node, _, depth := follow(d.root, field, nil); depth > 0 {
+			return d.at(node)
+		}
+	}
+	return Location{File: f.name, Line: 1}
 }
 
 func (g generator) entries(list string) []*yaml.Node {

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/resid"
 )
 
 // Idle is an entry of a kustomization that applies to nothing: kustomize passes
@@ -37,9 +38,9 @@ func (k *Kustomization) Idle() []Idle {
 		}
 		patches, images := l.length("patches"), l.length("images")
 		for j, p := range l.Patches {
-			at := func() Location { return l.at("patches", j, "target", "name") }
+			at := func() Location { return l.at("patches", j, "target", made.wrong(p.Target)) }
 			if i == 0 && j >= patches {
-				at = func() Location { return k.locate("spec", "patches", j-patches, "target", "name") }
+				at = func() Location { return k.locate("spec", "patches", j-patches, "target", made.wrong(p.Target)) }
 			}
 			if t := p.Target; t != nil && t.Name != "" && !made.has(t) {
 				idle = append(idle, Idle{at(), t.Kind, t.Name, made.names[t.Kind]})
@@ -69,7 +70,7 @@ func (l origin) at(field ...any) Location {
 }
 
 func (l origin) makesObjects() bool {
-	return len(l.Generators)+len(l.Transformers)+len(l.HelmCharts)+len(l.Replacements)+len(l.Components) > 0
+	return len(l.Generators)+len(l.Transformers)+len(l.HelmCharts)+len(l.Components) > 0
 }
 
 // material is what the files of a build say, whatever patches make of it.
@@ -151,6 +152,15 @@ func (c material) has(target *types.Selector) bool {
 		}
 	}
 	return false
+}
+
+// wrong is the field of a target to correct: its kind if another one has the
+// name.
+func (c material) wrong(target *types.Selector) string {
+	if c.has(&types.Selector{ResId: resid.ResId{Name: target.Name}}) {
+		return "kind"
+	}
+	return "name"
 }
 
 // runs tells whether any text of the build is the image, or has it in it: fields

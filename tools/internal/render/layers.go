@@ -97,7 +97,7 @@ func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 		return nil, misread(name, data, err)
 	}
 	k.FixKustomization()
-	if err := enforce(k, data, name); err != nil {
+	if err := r.build.enforce(k, relativeTo(r.build.source, file), name); err != nil {
 		return nil, err
 	}
 	r.known[file] = k

@@ -10,8 +10,9 @@ import (
 
 // Locate is the place that says a field of the object: what sets it last, else
 // the manifest, else the generator that makes the object. The field's elements
-// are keys and list indices. A field that is said nowhere is located at the
-// nearest one around it.
+// are keys and list indices; those that follow a key of a generated ConfigMap's
+// data lead on into the YAML of its file. A field that is said nowhere is located
+// at the nearest one around it.
 func (o *Object) Locate(field ...any) Location {
 	k := o.Owner
 	if k == nil || k.build == nil {

@@ -9,38 +9,92 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"go.yaml.in/yaml/v3"
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
 )
 
 // malformed finds the line for which a build refuses one of its files whatever
 // the rest says: kustomize names the file at best, and lines within a document.
 func (b *build) malformed() Location {
+	if len(b.layers) == 0 {
+		return b.malformedIn(append(b.unlisted(), b.file))
+	}
 	for _, l := range b.layers {
-		entries := append([]string{path.Base(l.file)}, loaded(l.Kustomization)...)
-		for _, entry := range append(entries, l.Resources...) {
-			f := b.read(path.Join(l.dir, entry))
-			if f == nil && b.lacks(l, entry) {
+		for _, entry := range loaded(l.Kustomization) {
+			if b.lacks(l, entry) {
 				return b.entry(l, entry)
 			}
-			if f == nil {
-				continue
-			}
-			if line := malformedLine(f.data); line > 0 {
-				return Location{File: f.name, Line: line}
-			}
 		}
-		for _, entry := range l.Resources {
-			if f := b.read(path.Join(l.dir, entry)); f != nil {
-				if at := f.unnamed(); at != (Location{}) {
-					return at
-				}
+		files := []string{l.file}
+		for _, entry := range slices.Concat(l.Resources, patchFiles(l.Kustomization)) {
+			files = append(files, path.Join(l.dir, entry))
+		}
+		if at := b.malformedIn(files); at != (Location{}) {
+			return at
+		}
+	}
+	return Location{}
+}
+
+// unlisted are the manifests of a folder without a kustomization file, all of
+// which Flux applies.
+func (b *build) unlisted() []string {
+	var files []string
+	root := filepath.Join(b.source.Dir, filepath.FromSlash(b.folder))
+	_ = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(name)) {
+			files = append(files, relativeTo(b.source, name))
+		}
+		return nil
+	})
+	return files
+}
+
+func (b *build) malformedIn(files []string) Location {
+	for _, name := range files {
+		f := b.read(name)
+		if f == nil {
+			continue
+		}
+		if line := malformedLine(f.data); line > 0 {
+			return Location{File: f.name, Line: line}
+		}
+		if slices.Contains(konfig.RecognizedKustomizationFileNames(), path.Base(name)) {
+			continue
+		}
+		for _, d := range f.documents {
+			if node := refused(d); node != nil {
+				return d.at(node)
 			}
 		}
 	}
 	return Location{}
+}
+
+// operations are those of JSON 6902.
+var operations = []string{"add", "remove", "replace", "move", "copy", "test"}
+
+// refused is what kustomize takes no document with: an object without a name, an
+// operation that there is not.
+func refused(d *document) *yaml.Node {
+	if d.root.Kind == yaml.MappingNode && d.text("metadata", "name") == "" {
+		if key, _ := child(d.root, "metadata"); key != nil {
+			return key
+		}
+		return d.root
+	}
+	if d.root.Kind == yaml.SequenceNode {
+		for _, item := range d.root.Content {
+			if _, op := child(item, "op"); op != nil && !slices.Contains(operations, op.Value) {
+				return op
+			}
+		}
+	}
+	return nil
 }
 
 // lacks tells whether a layer names a file that the source does not hold.
@@ -106,36 +160,23 @@ func repeatedKey(node *yaml.Node) int {
 	return 0
 }
 
-// unnamed is the place of an object without a name, which kustomize refuses.
-func (f *file) unnamed() Location {
-	for _, d := range f.documents {
-		if d.root.Kind != yaml.MappingNode || d.text("metadata", "name") != "" {
-			continue
-		}
-		if key, _ := child(d.root, "metadata"); key != nil {
-			return d.at(key)
-		}
-		return d.at(d.root)
-	}
-	return Location{}
-}
-
 // enforce tells what is wrong with the apiVersion or the kind of a
 // kustomization file.
-func enforce(k *types.Kustomization, data []byte, name string) error {
+func (b *build) enforce(k *types.Kustomization, file, name string) error {
 	problems := k.EnforceFields()
 	if len(problems) == 0 {
 		return nil
 	}
-	at := Location{File: name, Line: 1}
-	f := &file{name: name, data: data}
-	for _, d := range parseDocuments(f, data, 0) {
-		field := "kind"
-		if k.Kind == types.KustomizationKind || k.Kind == types.ComponentKind {
-			field = "apiVersion"
-		}
-		if key, _ := child(d.root, field); key != nil {
-			at = d.at(key)
+	field, at := "kind", Location{File: name, Line: 1}
+	if k.Kind == types.KustomizationKind || k.Kind == types.ComponentKind {
+		field = "apiVersion"
+	}
+	// The outermost file is built from a completed copy, of other lines.
+	if f := b.read(file); f != nil {
+		for _, d := range f.documents {
+			if key, _ := child(d.root, field); key != nil {
+				at = d.at(key)
+			}
 		}
 	}
 	return &layerError{at, fmt.Errorf("%s: %s", name, problems[0]), "write one of kustomize.config.k8s.io/v1beta1 Kustomization and v1alpha1 Component"}

@@ -16,6 +16,7 @@ import (
 type patch struct {
 	documents []*document
 	target    *types.Selector
+	file      string // as the kustomization names it; empty for an inline patch
 	// text and flux are those of a patch in the Kustomization's own spec, by its
 	// index there; Kustomizations that share a build have it in different files.
 	text string
@@ -27,7 +28,7 @@ type patch struct {
 func (b *build) patchesOf(l origin, outermost bool) []patch {
 	var patches []patch
 	add := func(list string, i int, file, text string, target *types.Selector) {
-		p := patch{target: target, flux: -1}
+		p := patch{target: target, file: file, flux: -1}
 		if f := b.read(path.Join(l.dir, file)); file != "" && f != nil {
 			p.documents = f.documents
 		} else if scalar, d := l.inline(list, i); scalar != nil {

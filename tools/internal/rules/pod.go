@@ -67,6 +67,34 @@ var podRules = []Rule{
 		Mend:    "Use maxUnavailable of 1 or a percentage, and the labels of the pods.",
 		check:   checkDisruptionBudgets,
 	},
+	{
+		ID: "POD007", Severity: findings.Error, Title: "workload that contradicts itself",
+		Why: "A template without the labels of its selector and a mount without its volume are refused by the API server. A " +
+			"probe of a port name that the container does not have is accepted and fails for ever " +
+			"(https://github.com/stackrox/kube-linter/issues/455).",
+		Example: "readinessProbe:\n  httpGet: {path: /readyz, port: htpp} # ports: [{name: http}]",
+		Mend:    "Write the same name at both places.",
+		check:   checkCoherence,
+	},
+	{
+		ID: "POD008", Severity: findings.Warning, Title: "Service that reaches no pod",
+		Why: "A selector that matches no pods and a port name that the pods do not have are accepted, and give a Service " +
+			"without endpoints (https://github.com/kubernetes/kubernetes/issues/9734).",
+		Example: "spec:\n  selector: {app: consumr}",
+		Mend:    "Use the labels of the pods, and the name or number of a container's port.",
+		check:   checkServices,
+	},
+	{
+		ID: "POD009", Severity: findings.Error, Title: "reference to what is not there",
+		Why: "A pod whose ServiceAccount is missing is never created, and one whose ConfigMap or Secret is missing, or lacks " +
+			"the key, does not start (https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#restrictions). " +
+			"The name of a Service that does not exist, and a namespace in a NetworkPolicy that nothing creates, are errors " +
+			"that show up only as connections that fail. What people or operators may make is a warning, or no finding unless " +
+			"the name is that of something else but for a letter or two.",
+		Example: "serviceAccountName: consumr",
+		Mend:    "Correct the name, or add the object to the repository.",
+		check:   checkReferred,
+	},
 }
 
 // evaluator judges as the API server's admission does.
@@ -124,21 +152,36 @@ func (r *Run) judgePod(judge policy.Evaluator, w graph.Workload, level api.Level
 		if result.ForbiddenDetail != "" {
 			detail += ": " + result.ForbiddenDetail
 		}
-		say(accused(w, result.ForbiddenDetail), "see https://kubernetes.io/docs/concepts/security/pod-security-standards/", "%s: %s (%s)", w.Key(), detail, reason)
+		say(accused(w, result.ForbiddenReason, result.ForbiddenDetail), "see https://kubernetes.io/docs/concepts/security/pod-security-standards/", "%s: %s (%s)", w.Key(), detail, reason)
 		said = true
 	}
 	return said
 }
 
-// accused is the field that a detail is about: the securityContext of the
-// first container that it names, or that of the pod.
-func accused(w graph.Workload, detail string) at {
+// accused is the field that a refusal is about: that of the first container that
+// the detail names, or that of the pod where both may have it.
+func accused(w graph.Workload, reason, detail string) at {
+	field := securityFields[reason]
+	if strings.HasPrefix(detail, "pod or container") && w.Template.Spec.SecurityContext != nil {
+		return on(w.Object, w.Field("securityContext", field)...)
+	}
 	for _, c := range containersOf(w) {
 		if strings.Contains(detail, fmt.Sprintf("%q", c.Name)) {
-			return c.at(w, "securityContext")
+			return c.at(w, "securityContext", field)
 		}
 	}
-	return on(w.Object, w.Field("securityContext")...)
+	return on(w.Object, w.Field("securityContext", field)...)
+}
+
+// securityFields are the fields that Pod Security's reasons are about. Of a
+// reason without one the securityContext is the place.
+var securityFields = map[string]string{
+	"allowPrivilegeEscalation != false": "allowPrivilegeEscalation",
+	"unrestricted capabilities":         "capabilities",
+	"runAsNonRoot != true":              "runAsNonRoot",
+	"runAsUser=0":                       "runAsUser",
+	"seccompProfile":                    "seccompProfile",
+	"privileged":                        "privileged",
 }
 
 func checkResources(r *Run) {

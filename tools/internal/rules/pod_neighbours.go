@@ -89,7 +89,7 @@ func checkDisruptionBudgets(r *Run) {
 		case len(selected) > 0:
 			r.checkBudget(o, budget, selected)
 		case !r.elsewhere():
-			r.report(on(o, "spec", "selector"), "select the labels of the pods", "%s selects no pods: it protects nothing", o.Key())
+			r.report(onSelector(o, "spec", "selector", "matchLabels"), "select the labels of the pods", "%s selects no pods: it protects nothing", o.Key())
 		}
 	}
 }

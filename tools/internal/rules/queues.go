@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -29,12 +30,16 @@ type queue struct {
 	deadLetterQueue                                 string // its name
 }
 
+// localSettings are the local AWS server's names of provider-aws's settings,
+// where they differ.
+var localSettings = map[string]string{"visibilityTimeoutSeconds": "visibilityTimeout", "messageRetentionSeconds": "messageRetentionPeriod"}
+
 // at is a setting of the queue as a place for findings.
-func (q queue) at(setting string) at {
-	if q.object.GetKind() == "ConfigMap" {
-		return on(q.object, q.field...)
+func (q queue) at(setting ...any) at {
+	if local := localSettings[fmt.Sprint(setting[0])]; local != "" && q.object.GetKind() == "ConfigMap" {
+		setting = []any{local}
 	}
-	return on(q.object, append(slices.Clone(q.field), setting)...)
+	return on(q.object, append(slices.Clone(q.field), setting...)...)
 }
 
 // queueGroups are the API groups of provider-aws for SQS: namespaced, and
@@ -129,8 +134,8 @@ func localQueues(o *render.Object) []queue {
 		if !strings.Contains(text, "queues:") || yaml.UnmarshalStrict([]byte(text), &config) != nil {
 			continue
 		}
-		for _, declared := range config.Queues {
-			q := queue{object: o, field: []any{"data", key}, name: declared.Name, account: config.AccountID, region: config.Region}
+		for i, declared := range config.Queues {
+			q := queue{object: o, field: []any{"data", key, "queues", i}, name: declared.Name, account: config.AccountID, region: config.Region}
 			q.delay, q.visibility, q.retention = number(declared.DelaySeconds), number(declared.VisibilityTimeout), number(declared.MessageRetentionPeriod)
 			if declared.Redrive != nil {
 				q.deadLetterQueue, q.maxReceives = declared.Redrive.DeadLetterQueue, number(&declared.Redrive.MaxReceiveCount)

@@ -10,6 +10,7 @@ import (
 const (
 	producerProgram = "producer"
 	consumerProgram = "consumer"
+	localawsProgram = "localaws"
 )
 
 // program is which of them a workload's first container runs; the

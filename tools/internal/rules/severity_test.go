@@ -12,7 +12,7 @@ import (
 // work, a warning what works for now.
 func TestSeverities(t *testing.T) {
 	for fixture, want := range map[string]map[int]findings.Severity{
-		"POD001-refused": {18: findings.Error, 32: findings.Error, 46: findings.Error, 69: findings.Warning},
+		"POD001-refused": {18: findings.Error, 32: findings.Error, 46: findings.Error, 70: findings.Warning},
 		"SQS003-buried":  {29: findings.Error, 51: findings.Error, 125: findings.Warning, 135: findings.Warning},
 		"SQS005-crash":   {14: findings.Error, 20: findings.Error, 22: findings.Warning},
 		"SQS006-shell":   {13: findings.Warning, 14: findings.Warning, 43: findings.Error, 65: findings.Warning},

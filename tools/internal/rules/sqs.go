@@ -67,6 +67,15 @@ var sqsRules = []Rule{
 		Mend:    "Build it into the image, write exec before the program, and name the image by digest.",
 		check:   checkContainers,
 	},
+	{
+		ID: "SQS007", Severity: findings.Error, Title: "queue or bucket that the cluster does not declare",
+		Why: "Where the cluster declares its queues and buckets, a program that names another one gets QueueDoesNotExist or " +
+			"NoSuchBucket from AWS, at its first call: the pods start, and nothing is sent or stored " +
+			"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html).",
+		Example: "- name: RELIABLE_QUEUE_NAME\n  value: reliabel-q",
+		Mend:    "Name a queue or bucket that the cluster declares.",
+		check:   checkNames,
+	},
 }
 
 // consumerPods are pods of this project's consumer, with the queue that they

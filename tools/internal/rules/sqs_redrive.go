@@ -66,7 +66,7 @@ func (r *Run) redrives(queues []queue) (policies []redriven, complete bool) {
 	for _, q := range queues {
 		if q.object.GetKind() == "ConfigMap" {
 			if q.deadLetterQueue != "" {
-				policies = append(policies, redriven{source: q, at: q.at(""), policy: redrive{queue: q.deadLetterQueue, maxReceives: q.maxReceives}})
+				policies = append(policies, redriven{source: q, at: q.at("redrive", "deadLetterQueue"), policy: redrive{queue: q.deadLetterQueue, maxReceives: q.maxReceives}})
 			}
 			continue
 		}
@@ -171,14 +171,17 @@ func retentionOf(q queue) int64 {
 }
 
 func (r *Run) checkReceives(p redriven) {
-	count := p.policy.maxReceives
+	count, place := p.policy.maxReceives, p.at
+	if p.source.object.GetKind() == "ConfigMap" {
+		place = p.source.at("redrive", "maxReceiveCount")
+	}
 	switch {
 	case count == nil || *count < 1 || *count > maxReceives:
-		r.report(p.at, "write a whole number, 10 for example", "maxReceiveCount of queue %s is no whole number from 1 to %d", p.source.name, maxReceives)
+		r.report(place, "write a whole number, 10 for example", "maxReceiveCount of queue %s is no whole number from 1 to %d", p.source.name, maxReceives)
 	case *count < lowReceives && r.handedBack(p.source):
-		r.report(p.at, fmt.Sprintf("make it at least %d", lowReceives), "maxReceiveCount of queue %s is %d: each scale-down hands messages back, which counts, and good ones are dead-lettered", p.source.name, *count)
+		r.report(place, fmt.Sprintf("make it at least %d", lowReceives), "maxReceiveCount of queue %s is %d: each scale-down hands messages back, which counts, and good ones are dead-lettered", p.source.name, *count)
 	case *count < lowReceives:
-		r.warn(p.at, fmt.Sprintf("make it at least %d", lowReceives), "maxReceiveCount of queue %s is %d: a few receives that come to nothing bury a good message", p.source.name, *count)
+		r.warn(place, fmt.Sprintf("make it at least %d", lowReceives), "maxReceiveCount of queue %s is %d: a few receives that come to nothing bury a good message", p.source.name, *count)
 	}
 }
 

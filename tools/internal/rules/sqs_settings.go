@@ -25,6 +25,9 @@ func checkSettings(r *Run) {
 		if parse, known := programs[r.program(w)]; known {
 			r.checkProgram(w, parse)
 		}
+		if r.program(w) == localawsProgram {
+			r.checkLocalAWS(w)
+		}
 	}
 }
 
@@ -43,6 +46,10 @@ func (r *Run) checkProgram(w graph.Workload, parse func(func(string) (string, bo
 		r.report(place, "correct it: the "+r.program(w)+" ends at once", "%s: %v", w.Key(), problem)
 	}
 	for i, env := range w.Template.Spec.Containers[0].Env {
+		if near := nearest(env.Name, sdkVariables); near != "" && near != env.Name && !slices.Contains(sdkVariables, env.Name) {
+			r.report(on(w.Object, w.Field("containers", 0, "env", i, "name")...), "did you mean "+near+"?", "%s sets %s, which the AWS SDK does not read", w.Key(), env.Name)
+			continue
+		}
 		if slices.Contains(read, env.Name) || foreign.MatchString(env.Name) || env.ValueFrom != nil {
 			continue
 		}
@@ -58,6 +65,14 @@ func (r *Run) checkProgram(w graph.Workload, parse func(func(string) (string, bo
 // foreign are variables that the Go runtime and the libraries in the programs
 // read, and what describes the pod to people.
 var foreign = regexp.MustCompile(`^(AWS|OTEL|SSL|KUBERNETES|POD|NODE|K8S)_|^(GO[A-Z0-9]+|TZ|HOME|PATH|HOSTNAME|USER|LANG|TMPDIR)$|(?i)^(https?|no|all)_proxy$`)
+
+// sdkVariables are those of the AWS SDK that such programs are given:
+// https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
+var sdkVariables = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_CA_BUNDLE", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS",
+	"AWS_ENDPOINT_URL_STS", "AWS_MAX_ATTEMPTS", "AWS_PROFILE", "AWS_REGION", "AWS_RETRY_MODE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
+	"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_STS_REGIONAL_ENDPOINTS", "AWS_USE_FIPS_ENDPOINT", "AWS_WEB_IDENTITY_TOKEN_FILE",
+}
 
 // variablesOf lists what a program reads: it asks for each of its variables.
 func variablesOf(parse func(func(string) (string, bool)) error) []string {

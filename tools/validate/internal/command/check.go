@@ -45,7 +45,7 @@ func Check(ctx context.Context, options Options) (findings.Report, error) {
 	schemas, hidden := map[string]bool{}, false
 	err := options.each(ctx, before, func(input rules.Input) {
 		report.Findings = append(report.Findings, rules.Check(input)...)
-		hidden = hidden || len(input.Cluster.Unknowns) > 0
+		hidden = hidden || len(input.Cluster.Unknowns)+len(input.Cluster.Cluster.Failures) > 0
 		cover(&report.Coverage, input, schemas)
 	})
 	if err != nil {

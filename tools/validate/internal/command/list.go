@@ -18,10 +18,10 @@ var listFormats = []string{"text", "json"}
 
 // listing says of each object, in the order in which Flux applies them, who
 // looked at it, and of each gap why nobody could.
-type listing []entry
+type listing []listedObject
 
-// entry is an object, or the Flux object whose result is unknown.
-type entry struct {
+// listedObject is an object, or the Flux object whose result is unknown.
+type listedObject struct {
 	Cluster string `json:"cluster"`
 	Object  string `json:"object"`
 	At      string `json:"at"`
@@ -45,10 +45,10 @@ func (l *listing) add(input rules.Input) {
 	rules.Check(input)
 	for _, o := range input.Cluster.All() {
 		_, source := input.Schema(o)
-		*l = append(*l, entry{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])})
+		*l = append(*l, listedObject{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])})
 	}
 	for _, unknown := range input.Cluster.Unknowns {
-		e := entry{Cluster: input.Cluster.Name, At: unknown.At.String(), Rules: []string{}, Unknown: unknown.Reason}
+		e := listedObject{Cluster: input.Cluster.Name, At: unknown.At.String(), Rules: []string{}, Unknown: unknown.Reason}
 		if unknown.Object != nil {
 			e.Object = unknown.Object.Key().String()
 		}
@@ -78,7 +78,7 @@ func (l listing) write(out io.Writer, format string) error {
 	return columns.Flush()
 }
 
-func (e entry) schema() string {
+func (e listedObject) schema() string {
 	if e.Unknown != "" {
 		return "unknown"
 	}
@@ -86,6 +86,6 @@ func (e entry) schema() string {
 }
 
 // readers are the rules or, where there is nothing to read, the reason.
-func (e entry) readers() string {
+func (e listedObject) readers() string {
 	return cmp.Or(e.Unknown, strings.Join(e.Rules, " "), "-")
 }
