@@ -10,12 +10,12 @@ LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help demo up down status reconcile validate hook test e2e lint go
+.PHONY: help demo up down status reconcile validate hook test e2e bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo up down status reconcile validate test e2e lint: | go
+demo up down status reconcile validate test e2e bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -48,6 +48,9 @@ test: ## every test: no cluster, no root; the race detector on for apps/
 
 e2e: ## the tests that start a real local cluster (root)
 	go test -tags=e2e -count=1 -timeout=60m ./tools/local/...
+
+bench: ## validate against `kustomize build | kubeconform`, measured here
+	go run ./tools/bench
 
 lint: ## go vet, golangci-lint as .golangci.yml says, actionlint
 	go vet ./...

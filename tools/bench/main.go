@@ -1,0 +1,86 @@
+//go:build linux
+
+// Command bench compares validate with what a team would run in its place:
+// `kustomize build` of each overlay, piped to kubeconform. Both get the same
+// repository and schemas made of the same definitions, in turns on this machine.
+//
+// It measures and prints; it knows nothing of what either of them finds.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+func main() { os.Exit(execute()) }
+
+func execute() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := flag.String("root", ".", "the repository's `folder`")
+	runs := flag.Int("runs", 7, "how `often` each of the two runs")
+	flag.Parse()
+	if err := run(ctx, *root, max(1, *runs), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		return 1
+	}
+	return 0
+}
+
+func run(ctx context.Context, root string, runs int, out io.Writer) error {
+	work, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	if err := build(ctx, root, work); err != nil {
+		return err
+	}
+	if err := writeSchemas(filepath.Join(root, archive), filepath.Join(work, "schemas")); err != nil {
+		return err
+	}
+	overlays, err := findOverlays(ctx, root)
+	if err != nil {
+		return err
+	}
+	programs := programs{dir: work, root: root, overlays: overlays}
+	var validate, pipeline series
+	for range runs {
+		// In turns, so that what else the machine does hits both.
+		if err := validate.add(ctx, programs.validate); err != nil {
+			return err
+		}
+		if err := pipeline.add(ctx, programs.pipeline); err != nil {
+			return err
+		}
+	}
+	return report(out, len(overlays), validate, pipeline)
+}
+
+func report(out io.Writer, overlays int, validate, pipeline series) error {
+	_, err := fmt.Fprintf(out, "validate is %.1f times as fast as kustomize and kubeconform: %d overlays, %d runs each, %d processors\n\n",
+		float64(pipeline.median())/float64(validate.median()), overlays, len(validate.times), runtime.NumCPU())
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "\tmedian\tfastest\tpeak memory")
+	for _, row := range []struct {
+		name string
+		series
+	}{{"validate", validate}, {"kustomize | kubeconform", pipeline}} {
+		fmt.Fprintf(table, "%s\t%d ms\t%d ms\t%d MB\n", row.name, milliseconds(row.median()), milliseconds(row.fastest()), row.memory/1e6)
+	}
+	return table.Flush()
+}
+
+func milliseconds(d time.Duration) int64 { return d.Round(time.Millisecond).Milliseconds() }

@@ -1,0 +1,78 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+// overlay is a folder that a Flux Kustomization applies.
+type overlay struct {
+	dir string
+	// kustomized is whether kustomize has to build it; otherwise the manifests
+	// lie there as they are.
+	kustomized bool
+}
+
+// findOverlays are the folders that the clusters of a repository apply, each
+// once, also those of pinned modules.
+func findOverlays(ctx context.Context, root string) ([]overlay, error) {
+	settings, err := config.Read(root)
+	if err != nil {
+		return nil, err
+	}
+	rendering, err := render.Run(ctx, render.Options{Root: root, Config: settings})
+	if err != nil {
+		return nil, err
+	}
+	defer rendering.Close()
+	var found []overlay
+	for _, cluster := range rendering.Clusters {
+		for _, k := range cluster.Kustomizations {
+			o, err := overlayOf(ctx, root, k)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", k, err)
+			}
+			if !slices.Contains(found, o) {
+				found = append(found, o)
+			}
+		}
+	}
+	return found, nil
+}
+
+// overlayOf is the folder of a Kustomization on this machine. Its files are
+// named by their path in the repository, or by a module and its version.
+func overlayOf(ctx context.Context, root string, k *render.Kustomization) (overlay, error) {
+	if len(k.Files) == 0 {
+		return overlay{dir: filepath.Join(root, k.Spec.Path)}, nil
+	}
+	dir := path.Dir(k.Files[0])
+	module, rest, isModule := strings.Cut(dir, "@")
+	if !isModule {
+		return overlay{filepath.Join(root, dir), true}, nil
+	}
+	version, folder, _ := strings.Cut(rest, "/")
+	source, err := moduleDir(ctx, module+"@"+version)
+	return overlay{filepath.Join(source, folder), true}, err
+}
+
+func moduleDir(ctx context.Context, module string) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "mod", "download", "-json", module).Output()
+	if err != nil {
+		return "", fmt.Errorf("find the source of %s: %w", module, err)
+	}
+	var downloaded struct{ Dir string }
+	err = json.Unmarshal(out, &downloaded)
+	return downloaded.Dir, err
+}
