@@ -2,8 +2,10 @@ package rules
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -55,12 +57,19 @@ func checkKinds(r *Run) {
 }
 
 func checkShapes(r *Run) {
-	for _, o := range r.Cluster.All() {
-		kind, known := r.Catalog.Lookup(o.GroupVersionKind())
-		if !known {
-			continue
+	objects := r.Cluster.All()
+	problems := make([][]catalog.Problem, len(objects))
+	var judges errgroup.Group
+	judges.SetLimit(runtime.GOMAXPROCS(0))
+	for i, o := range objects {
+		if kind, known := r.Catalog.Lookup(o.GroupVersionKind()); known {
+			judges.Go(func() error { problems[i] = kind.Validate(o.Object); return nil })
 		}
-		for _, problem := range kind.Validate(o.Object) {
+	}
+	_ = judges.Wait() // none fails
+	for i, o := range objects {
+		for _, problem := range problems[i] {
+			kind, _ := r.Catalog.Lookup(o.GroupVersionKind())
 			r.report(on(o, problem.Path...), "correct it: the schema is that of "+kind.Source(), "%s", problem)
 		}
 	}

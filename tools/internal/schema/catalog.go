@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"maps"
@@ -22,6 +23,9 @@ type Catalog struct {
 	kinds map[schema.GroupKind]map[string]*Schema
 	// metadata is the schema of every kind's metadata.
 	metadata *Schema
+	// declared are the schemas that objects declared so far, by the content of
+	// the object. All layers share it.
+	declared *sync.Map
 }
 
 var builtin = sync.OnceValue(func() *Catalog {
@@ -29,7 +33,7 @@ var builtin = sync.OnceValue(func() *Catalog {
 	if err != nil {
 		panic(fmt.Errorf("%w: run go generate ./tools/internal/schema", err))
 	}
-	catalog := &Catalog{kinds: map[schema.GroupKind]map[string]*Schema{}, metadata: &Schema{
+	catalog := &Catalog{kinds: map[schema.GroupKind]map[string]*Schema{}, declared: &sync.Map{}, metadata: &Schema{
 		kind: definition.ObjectMeta,
 		read: func() (definition.Definition, error) { return archive.Read(definition.ObjectMeta) },
 	}}
@@ -37,9 +41,9 @@ var builtin = sync.OnceValue(func() *Catalog {
 		if kind == definition.ObjectMeta {
 			continue
 		}
-		catalog.add(kind, &Schema{
-			source: archive.SourceOf(kind).String(),
-			read:   func() (definition.Definition, error) { return archive.Read(kind) },
+		catalog.add(&Schema{
+			kind: kind, source: archive.SourceOf(kind).String(), metadata: catalog.metadata,
+			read: func() (definition.Definition, error) { return archive.Read(kind) },
 		})
 	}
 	return catalog
@@ -53,47 +57,66 @@ func Builtin() *Catalog { return builtin() }
 // CustomResourceDefinitions and CompositeResourceDefinitions. Others, and those
 // that no API server would take, declare nothing.
 func (c *Catalog) With(objects []*unstructured.Unstructured) *Catalog {
-	var all []declared
+	var all []*Schema
 	for _, object := range objects {
-		definitions, err := definition.FromObject(object)
-		if err != nil {
-			continue
-		}
-		all = append(all, declared{fmt.Sprintf("%s %s", object.GetKind(), object.GetName()), definitions})
+		all = append(all, c.declaredBy(object)...)
 	}
 	return c.layer(all)
 }
 
-// declared are the definitions of one source.
-type declared struct {
-	source      string
-	definitions []definition.Definition
+// declaredBy are the schemas that an object declares. Equal objects, which
+// clusters that share a base have, share theirs.
+func (c *Catalog) declaredBy(object *unstructured.Unstructured) []*Schema {
+	if !definition.Declares(object) {
+		return nil
+	}
+	data, err := encoded(object.Object)
+	if err != nil {
+		return nil
+	}
+	content := sha256.Sum256(data)
+	if known, found := c.declared.Load(content); found {
+		return known.([]*Schema)
+	}
+	definitions, err := definition.FromObject(object)
+	if err != nil {
+		return nil
+	}
+	schemas := c.schemas(object.GetKind()+" "+object.GetName(), definitions)
+	c.declared.Store(content, schemas)
+	return schemas
 }
 
-func (c *Catalog) layer(all []declared) *Catalog {
+// schemas are those of the definitions of one source.
+func (c *Catalog) schemas(source string, definitions []definition.Definition) []*Schema {
+	schemas := make([]*Schema, 0, len(definitions))
+	for _, d := range definitions {
+		schemas = append(schemas, &Schema{
+			kind: d.GroupVersionKind, source: source, metadata: c.metadata,
+			read: func() (definition.Definition, error) { return d, nil },
+		})
+	}
+	return schemas
+}
+
+func (c *Catalog) layer(all []*Schema) *Catalog {
 	if len(all) == 0 {
 		return c
 	}
-	catalog := &Catalog{below: c, kinds: map[schema.GroupKind]map[string]*Schema{}, metadata: c.metadata}
-	for _, one := range all {
-		for _, d := range one.definitions {
-			catalog.add(d.GroupVersionKind, &Schema{
-				source: one.source,
-				read:   func() (definition.Definition, error) { return d, nil },
-			})
-		}
+	catalog := &Catalog{below: c, kinds: map[schema.GroupKind]map[string]*Schema{}, metadata: c.metadata, declared: c.declared}
+	for _, s := range all {
+		catalog.add(s)
 	}
 	return catalog
 }
 
-func (c *Catalog) add(kind schema.GroupVersionKind, s *Schema) {
-	versions := c.kinds[kind.GroupKind()]
+func (c *Catalog) add(s *Schema) {
+	versions := c.kinds[s.kind.GroupKind()]
 	if versions == nil {
 		versions = map[string]*Schema{}
-		c.kinds[kind.GroupKind()] = versions
+		c.kinds[s.kind.GroupKind()] = versions
 	}
-	s.kind, s.metadata = kind, c.metadata
-	versions[kind.Version] = s
+	versions[s.kind.Version] = s
 }
 
 // Lookup finds the schema of one version of a kind.

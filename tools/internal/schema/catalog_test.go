@@ -119,6 +119,35 @@ func TestValidateUpdate(t *testing.T) {
 	}
 }
 
+// Clusters that apply the same definition share its schema; one that applies
+// another has its own.
+func TestWithShares(t *testing.T) {
+	kind := schema.GroupVersionKind{Group: "example.org", Version: "v1", Kind: "Widget"}
+	first, _ := catalog.Builtin().With(objects(t, widgets)).Lookup(kind)
+	second, _ := catalog.Builtin().With(objects(t, widgets)).Lookup(kind)
+	other, _ := catalog.Builtin().With(objects(t, strings.Replace(widgets, "must be positive", "must be more", 1))).Lookup(kind)
+	if first == nil || first != second || first == other {
+		t.Errorf("got %p, %p for the same, %p for another", first, second, other)
+	}
+	widget := func(count int) map[string]any {
+		parts := []any{map[string]any{"name": "a", "count": int64(count)}}
+		return map[string]any{"apiVersion": "example.org/v1", "kind": "Widget", "metadata": map[string]any{"name": "a"}, "spec": map[string]any{"parts": parts}}
+	}
+	for _, want := range []struct {
+		schema *catalog.Schema
+		count  int
+		text   string
+	}{{first, 0, "must be positive"}, {first, 1, ""}, {first, 0, "must be positive"}, {other, 0, "must be more"}} {
+		var got string
+		for _, problem := range want.schema.Validate(widget(want.count)) {
+			got += problem.Message
+		}
+		if got != want.text {
+			t.Errorf("count %d: got %q, want %q", want.count, got, want.text)
+		}
+	}
+}
+
 func TestLoadPath(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "crds", "widgets.yaml"), "# a comment\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n"+widgets)

@@ -21,7 +21,7 @@ import (
 // CompositeResourceDefinitions in YAML or JSON. Other objects in the files
 // declare nothing; a path without any declaration is an error.
 func (c *Catalog) LoadPath(path string) (*Catalog, error) {
-	var all []declared
+	var all []*Schema
 	err := filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || file != path && !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
 			return err
@@ -30,9 +30,7 @@ func (c *Catalog) LoadPath(path string) (*Catalog, error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		if len(definitions) > 0 {
-			all = append(all, declared{filepath.ToSlash(file), definitions})
-		}
+		all = append(all, c.schemas(filepath.ToSlash(file), definitions)...)
 		return nil
 	})
 	if err != nil {

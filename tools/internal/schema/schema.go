@@ -36,6 +36,9 @@ type Schema struct {
 
 	compiled sync.Once
 	cel      *cel.Validator
+
+	// judged are the problems of the objects so far, by their content.
+	judged sync.Map
 }
 
 // Source names where the schema comes from: `kubernetes 1.35.4`, or the object

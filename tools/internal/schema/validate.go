@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,14 +23,30 @@ import (
 )
 
 // Validate says what an API server would find wrong with an object of this
-// kind, in the order of the fields. It does not change the object. That the
-// object's apiVersion and kind are those of the schema is for the caller to see.
+// kind, in the order of the fields. It does not change the object, and the caller
+// does not change the problems: equal objects get the same. That the object's
+// apiVersion and kind are those of the schema is for the caller to see.
 func (s *Schema) Validate(object map[string]any) []Problem {
 	s.load()
 	if s.err != nil {
 		return []Problem{{Kind: Unreadable, Message: s.err.Error()}}
 	}
-	given, err := decoded(object)
+	data, err := encoded(object)
+	if err != nil {
+		return []Problem{{Kind: Unreadable, Message: err.Error()}}
+	}
+	// Clusters share much of what they apply.
+	content := sha256.Sum256(data)
+	if known, found := s.judged.Load(content); found {
+		return known.([]Problem)
+	}
+	problems := s.validate(data)
+	s.judged.Store(content, problems)
+	return problems
+}
+
+func (s *Schema) validate(data []byte) []Problem {
+	given, err := decoded(data)
 	if err != nil {
 		return []Problem{{Kind: Unreadable, Message: err.Error()}}
 	}
@@ -60,7 +77,11 @@ func (s *Schema) ValidateUpdate(old, object map[string]any) []Problem {
 
 // prepared is a run up to the rules, or nil if they would stumble.
 func (s *Schema) prepared(object map[string]any) *run {
-	given, err := decoded(object)
+	data, err := encoded(object)
+	if err != nil {
+		return nil
+	}
+	given, err := decoded(data)
 	if err != nil {
 		return nil
 	}
@@ -71,12 +92,16 @@ func (s *Schema) prepared(object map[string]any) *run {
 	return r
 }
 
-// decoded is a copy of an object as an API server decodes it from JSON.
-func decoded(object map[string]any) (map[string]any, error) {
+func encoded(object map[string]any) ([]byte, error) {
 	data, err := utiljson.Marshal(object)
 	if err != nil {
 		return nil, fmt.Errorf("the object cannot be written as JSON: %w", err)
 	}
+	return data, nil
+}
+
+// decoded is an object as an API server decodes it.
+func decoded(data []byte) (map[string]any, error) {
 	var given map[string]any
 	if err := utiljson.Unmarshal(data, &given); err != nil {
 		return nil, fmt.Errorf("the object cannot be read from JSON: %w", err)

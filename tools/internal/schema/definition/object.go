@@ -11,6 +11,20 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
+var (
+	crdKind = schema.GroupKind{Group: apiextensions.GroupName, Kind: "CustomResourceDefinition"}
+	xrdKind = schema.GroupKind{Group: crossplane.Group, Kind: crossplane.CompositeResourceDefinitionKind}
+)
+
+// Declares tells whether an object is of a kind that declares others.
+func Declares(object *unstructured.Unstructured) bool {
+	switch object.GroupVersionKind().GroupKind() {
+	case crdKind, xrdKind:
+		return true
+	}
+	return false
+}
+
 // FromObject returns the definitions that an object declares; none if it is of
 // a kind that declares nothing.
 func FromObject(object *unstructured.Unstructured) ([]Definition, error) {
@@ -33,10 +47,10 @@ func FromObject(object *unstructured.Unstructured) ([]Definition, error) {
 // those that Crossplane derives from a CompositeResourceDefinition.
 func CRDs(object *unstructured.Unstructured) ([]*apiextensions.CustomResourceDefinition, error) {
 	switch object.GroupVersionKind().GroupKind() {
-	case schema.GroupKind{Group: apiextensions.GroupName, Kind: "CustomResourceDefinition"}:
+	case crdKind:
 		var crd apiextensions.CustomResourceDefinition
 		return []*apiextensions.CustomResourceDefinition{&crd}, convert(object, &crd)
-	case schema.GroupKind{Group: crossplane.Group, Kind: crossplane.CompositeResourceDefinitionKind}:
+	case xrdKind:
 		return derived(object)
 	}
 	return nil, nil
