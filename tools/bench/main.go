@@ -42,10 +42,10 @@ func run(ctx context.Context, root string, runs int, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	if err := build(ctx, root, work); err != nil {
+	if err := build(ctx, work); err != nil {
 		return err
 	}
-	if err := writeSchemas(filepath.Join(root, archive), filepath.Join(work, "schemas")); err != nil {
+	if err := writeSchemas(archive, filepath.Join(work, "schemas")); err != nil {
 		return err
 	}
 	overlays, err := findOverlays(ctx, root)

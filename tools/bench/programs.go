@@ -20,15 +20,16 @@ const (
 	kubeconform = "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"
 )
 
-// build compiles the three programs into a folder.
-func build(ctx context.Context, root, into string) error {
+// build compiles the three programs into a folder: validate from the module of
+// the working directory.
+func build(ctx context.Context, into string) error {
 	for _, args := range [][]string{
 		{"build", "-o", into + string(filepath.Separator), "./tools/validate"},
 		{"install", kustomize},
 		{"install", kubeconform},
 	} {
 		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "GOBIN="+into)
+		cmd.Env = append(os.Environ(), "GOBIN="+into)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
