@@ -16,5 +16,9 @@ func main() {
 		// A run is short: it takes memory for time.
 		debug.SetGCPercent(400)
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		// But no more than a small CI machine has to spare.
+		debug.SetMemoryLimit(224 << 20)
+	}
 	os.Exit(command.Execute(os.Args[1:], os.Stdout, os.Stderr))
 }
