@@ -144,6 +144,14 @@ func (c *Cluster) Kustomizations() []*render.Kustomization {
 	return c.Cluster.Kustomizations
 }
 
+// Releases are the HelmReleases, as Kustomizations are.
+func (c *Cluster) Releases() []*render.Kustomization {
+	for _, k := range c.Cluster.Releases {
+		c.reading(k.Object)
+	}
+	return c.Cluster.Releases
+}
+
 // Failures are what Flux would refuse for one of the causes: every
 // Kustomization was looked at for them.
 func (c *Cluster) Failures(causes ...render.Cause) []render.Failure {

@@ -16,10 +16,10 @@ import (
 var fluxRules = []Rule{
 	{
 		ID: "FLX001", Severity: findings.Error, Title: "dependsOn that never becomes ready",
-		Why: "kustomize-controller retries a Kustomization until all it depends on is ready. A name that is not there, " +
-			"the Kustomization itself, a HelmRelease or a cycle leaves it waiting for ever, without an error that stands out.",
+		Why: "Flux retries a Kustomization or HelmRelease until all it depends on is ready. A name that is not there, " +
+			"the object itself, one of another kind or a cycle leaves it waiting for ever, without an error that stands out.",
 		Example: "spec:\n  dependsOn:\n    - name: infrastucture # misspelt",
-		Mend:    "Name a Kustomization of the same cluster, with its namespace if that is another one.",
+		Mend:    "Name an object of the same kind and cluster, with its namespace if that is another one.",
 		check:   checkDependencies,
 	},
 	{
@@ -105,22 +105,22 @@ var fluxRules = []Rule{
 }
 
 func checkDependencies(r *Run) {
-	for _, k := range r.Cluster.Kustomizations() {
+	for _, k := range slices.Concat(r.Cluster.Kustomizations(), r.Cluster.Releases()) {
 		for i, reference := range k.Spec.DependsOn {
 			namespace := reference.Namespace
 			if namespace == "" {
 				namespace = k.Namespace
 			}
 			place := on(k.Object, "spec", "dependsOn", i, "name")
-			key := render.Key{GroupKind: graph.KustomizationKind, Namespace: namespace, Name: reference.Name}
+			key := render.Key{GroupKind: k.Key().GroupKind, Namespace: namespace, Name: reference.Name}
 			dependency := r.Cluster.Kustomization(key)
 			switch {
 			case dependency == k:
 				r.report(place, "remove it", "%s depends on itself", k)
 			case dependency == nil && r.Cluster.Get(key) == nil:
-				r.report(place, r.suggestDependency(namespace, reference.Name), "%s depends on Kustomization %s/%s, which this cluster does not have", k, namespace, reference.Name)
+				r.report(place, r.suggestDependency(key), "%s depends on %s %s/%s, which this cluster does not have", k, key.Kind, namespace, reference.Name)
 			case dependency != nil && dependsOn(r.Cluster, dependency, k, nil):
-				r.report(place, "break the cycle: what both need goes into a third Kustomization", "%s and %s depend on each other: neither starts", k, dependency)
+				r.report(place, "break the cycle: what both need goes into a third "+key.Kind, "%s and %s depend on each other: neither starts", k, dependency)
 			case graph.Ancestor(k, dependencyOrSelf(dependency, k)) && dependency != nil:
 				r.report(place, "depend on a Kustomization that this one does not apply", "%s depends on %s, which it applies itself", k, dependency)
 			}
@@ -135,21 +135,27 @@ func dependencyOrSelf(dependency, k *render.Kustomization) *render.Kustomization
 	return dependency
 }
 
-func (r *Run) suggestDependency(namespace, name string) string {
-	for _, release := range r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease") {
-		if release.GetName() == name {
-			return fmt.Sprintf("%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there", name)
-		}
+// suggestDependency says what to write instead of a dependency that is not there:
+// an object depends on its own kind only.
+func (r *Run) suggestDependency(missing render.Key) string {
+	same, others := r.Cluster.Kustomizations(), r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease")
+	mend := "%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there"
+	if missing.GroupKind != graph.KustomizationKind {
+		same, others = r.Cluster.Releases(), r.Cluster.Of(graph.KustomizationKind.Group, graph.KustomizationKind.Kind)
+		mend = "%s is a Kustomization: let the one that applies the HelmRelease depend on it"
+	}
+	if slices.ContainsFunc(others, func(o *render.Object) bool { return o.GetName() == missing.Name }) {
+		return fmt.Sprintf(mend, missing.Name)
 	}
 	var names []string
-	for _, k := range r.Cluster.Kustomizations() {
-		if k.Namespace == namespace {
+	for _, k := range same {
+		if k.Namespace == missing.Namespace {
 			names = append(names, k.Name)
-		} else if k.Name == name {
+		} else if k.Name == missing.Name {
 			return fmt.Sprintf("set the reference's namespace: %s", k.Namespace)
 		}
 	}
-	return didYouMean(name, names, "name a Kustomization of this cluster")
+	return didYouMean(missing.Name, names, fmt.Sprintf("name a %s of this cluster", missing.Kind))
 }
 
 func dependsOn(c *graph.Cluster, k, target *render.Kustomization, seen []*render.Kustomization) bool {
