@@ -253,7 +253,8 @@ func (s *sources) newest(name, version string) (*helmchart.Chart, error) {
 	}
 	loaded, err := loader.Load(file)
 	if err != nil {
-		return nil, fmt.Errorf("load chart %s: %w", file, err)
+		reason := strings.ReplaceAll(err.Error(), filepath.Dir(file)+string(filepath.Separator), "")
+		return nil, unresolved{fmt.Sprintf("chart %s cannot be read, pull it again: %s", filepath.Base(file), reason)}
 	}
 	return loaded, nil
 }
