@@ -1,0 +1,129 @@
+package crossplane_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Every example of a composite resource composes what its golden file holds,
+// and the provider's definitions admit all of it.
+func TestExamples(t *testing.T) {
+	goldens, err := filepath.Glob("testdata/golden/*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := map[string]bool{}
+	for _, golden := range goldens {
+		rest[golden] = true
+	}
+	for plural := range allAPIs(t) {
+		if len(examplesOf(t, plural)) == 0 {
+			t.Errorf("crossplane/examples/%s: no example", plural)
+		}
+		for _, file := range examplesOf(t, plural) {
+			golden := filepath.Join("testdata", "golden", plural, filepath.Base(file))
+			delete(rest, golden)
+			t.Run(plural+"/"+filepath.Base(file), func(t *testing.T) {
+				checkGolden(t, golden, compose(t, readExample(t, plural, file)))
+			})
+		}
+	}
+	for golden := range rest {
+		t.Errorf("%s: no example composes this", golden)
+	}
+}
+
+func examplesOf(t testing.TB, plural string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("examples", plural, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// readExample reads an XR and does what the API server does before Crossplane
+// sees it.
+func readExample(t testing.TB, plural, file string) *unstructured.Unstructured {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	xr, err := decode(data)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	for _, refused := range allAPIs(t)[plural].admit(xr, nil) {
+		t.Fatalf("%s: %v", file, refused)
+	}
+	return xr
+}
+
+// compose returns what an XR composes once everything that it needs is there.
+func compose(t testing.TB, xr *unstructured.Unstructured) outcome {
+	t.Helper()
+	got := run(t, xr, world{others: []*unstructured.Unstructured{clusterOf(xr)}})
+	if got.fatal != "" {
+		t.Fatal(got.fatal)
+	}
+	for _, object := range got.objects() {
+		for _, refused := range admitComposed(t, object) {
+			t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), refused)
+		}
+	}
+	return got
+}
+
+func checkGolden(t *testing.T, golden string, got outcome) {
+	t.Helper()
+	var text strings.Builder
+	for _, object := range got.objects() {
+		document, err := yaml.Marshal(object.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString("---\n")
+		text.Write(document)
+	}
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, []byte(text.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatalf("%v: go test ./crossplane -update writes it", err)
+	}
+	if diff := cmp.Diff(string(want), text.String()); diff != "" {
+		t.Errorf("%s (-want +got), go test ./crossplane -update rewrites it:\n%s", golden, diff)
+	}
+}
+
+// issuer is what EKS assigns, as far as a golden file is concerned.
+const issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
+
+// clusterOf is the EKSCluster that an XR is for, as it reports itself when it
+// is there.
+func clusterOf(xr *unstructured.Unstructured) *unstructured.Unstructured {
+	name, _, _ := unstructured.NestedString(xr.Object, "spec", "clusterName")
+	cluster := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"oidcIssuer": issuer}}}
+	cluster.SetAPIVersion(xr.GetAPIVersion())
+	cluster.SetKind("EKSCluster")
+	cluster.SetName(name)
+	cluster.SetNamespace(xr.GetNamespace())
+	return cluster
+}

@@ -1,0 +1,282 @@
+package function
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/crossplane/function-sdk-go/request"
+	"github.com/crossplane/function-sdk-go/resource"
+	"github.com/crossplane/function-sdk-go/resource/composed"
+	"github.com/crossplane/function-sdk-go/resource/composite"
+	"github.com/crossplane/function-sdk-go/response"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/crossplane/names"
+)
+
+// composition is one call of the function: what there is of an XR, and what
+// there is to be.
+type composition struct {
+	rsp *fnv1.RunFunctionResponse
+
+	xr       *composite.Unstructured
+	observed map[resource.Name]resource.ObservedComposed
+	required map[string][]resource.Required
+
+	desired map[resource.Name]*resource.DesiredComposed
+	status  map[string]any
+
+	waiting    []string // what is not there yet, for a person
+	incomplete bool     // something cannot be composed for that
+}
+
+func newComposition(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) (*composition, error) {
+	xr, err := request.GetObservedCompositeResource(req)
+	if err != nil {
+		return nil, fmt.Errorf("read the composite resource: %w", err)
+	}
+	observed, err := request.GetObservedComposedResources(req)
+	if err != nil {
+		return nil, fmt.Errorf("read the observed resources: %w", err)
+	}
+	desired, err := request.GetDesiredComposedResources(req)
+	if err != nil {
+		return nil, fmt.Errorf("read the desired resources: %w", err)
+	}
+	required, err := request.GetRequiredResources(req)
+	if err != nil {
+		return nil, fmt.Errorf("read the required resources: %w", err)
+	}
+	return &composition{
+		rsp: rsp, xr: xr.Resource, observed: observed, required: required,
+		desired: desired, status: map[string]any{},
+	}, nil
+}
+
+// spec decodes the XR's spec.
+func (c *composition) spec(into any) error {
+	data, err := json.Marshal(c.xr.Object["spec"])
+	if err != nil {
+		return fmt.Errorf("spec: %w", err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return fmt.Errorf("spec.%s: is a %s, not a %s", wrong.Field, wrong.Value, wrong.Type)
+		}
+		return fmt.Errorf("spec: %w", err)
+	}
+	return nil
+}
+
+// managed is what a managed resource is to be: its kind, and the fields of
+// spec.forProvider that we set.
+type managed interface {
+	kind() schema.GroupVersionKind
+}
+
+// add composes a managed resource. The external name is its name on AWS; empty
+// where AWS assigns one.
+func (c *composition) add(id resource.Name, name, externalName, providerConfig string, forProvider managed) error {
+	data, err := json.Marshal(forProvider)
+	if err != nil {
+		return fmt.Errorf("compose %s: %w", id, err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return fmt.Errorf("compose %s: %w", id, err)
+	}
+	object := composed.New()
+	object.SetGroupVersionKind(forProvider.kind())
+	object.SetName(name)
+	object.SetNamespace(c.xr.GetNamespace())
+	if externalName != "" {
+		meta.SetExternalName(object, externalName)
+	}
+	object.Object["spec"] = map[string]any{
+		"forProvider":       fields,
+		"providerConfigRef": map[string]any{"kind": "ClusterProviderConfig", "name": providerConfig},
+	}
+	c.desired[id] = &resource.DesiredComposed{Resource: object}
+	return nil
+}
+
+// wait says what resources that cannot be composed yet wait for. Those that were
+// composed before are kept as they were observed, because Crossplane deletes
+// what is left out.
+func (c *composition) wait(reason string, ids ...resource.Name) {
+	c.waiting = append(c.waiting, reason)
+	for _, id := range ids {
+		if observed, composedBefore := c.observed[id]; composedBefore {
+			c.desired[id] = &resource.DesiredComposed{Resource: asDesired(observed.Resource)}
+		} else {
+			c.incomplete = true
+		}
+	}
+}
+
+// asDesired is what somebody set of an observed resource, without what the API
+// server and the provider added.
+func asDesired(observed *composed.Unstructured) *composed.Unstructured {
+	kept := composed.New()
+	kept.SetGroupVersionKind(observed.GroupVersionKind())
+	kept.SetName(observed.GetName())
+	kept.SetNamespace(observed.GetNamespace())
+	if external := meta.GetExternalName(observed); external != "" {
+		meta.SetExternalName(kept, external)
+	}
+	if spec, found, _ := unstructured.NestedMap(observed.Object, "spec"); found {
+		kept.Object["spec"] = spec
+	}
+	return kept
+}
+
+// protect keeps the API server from deleting the XR, by Crossplane's webhook.
+func (c *composition) protect(reason string) {
+	usage := composed.New()
+	usage.SetAPIVersion("protection.crossplane.io/v1beta1")
+	usage.SetKind("Usage")
+	usage.SetName(strings.ToLower(c.xr.GetKind()) + "-" + c.xr.GetName())
+	usage.SetNamespace(c.xr.GetNamespace())
+	usage.Object["spec"] = map[string]any{
+		"of": map[string]any{
+			"apiVersion":  c.xr.GetAPIVersion(),
+			"kind":        c.xr.GetKind(),
+			"resourceRef": map[string]any{"name": c.xr.GetName()},
+		},
+		"reason": reason,
+	}
+	c.desired["protection"] = &resource.DesiredComposed{Resource: usage}
+}
+
+// report puts a field of an observed resource into the XR's status, if it is
+// there.
+func (c *composition) report(field string, id resource.Name, path string) {
+	if value := c.observedString(id, path); value != "" {
+		c.status[field] = value
+	}
+}
+
+// observedString is a string of an observed resource, at a path such as
+// status.atProvider.arn; empty if it is not there yet.
+func (c *composition) observedString(id resource.Name, path string) string {
+	observed, found := c.observed[id]
+	if !found {
+		return ""
+	}
+	value, err := observed.Resource.GetString(path)
+	if err != nil {
+		return "" // not there yet
+	}
+	return value
+}
+
+// require asks Crossplane for one object of the XR's own namespace and returns
+// it, or nil while it is not there: Crossplane calls again with it.
+func (c *composition) require(id string, kind schema.GroupVersionKind, name string) *unstructured.Unstructured {
+	if c.rsp.GetRequirements() == nil {
+		c.rsp.Requirements = &fnv1.Requirements{Resources: map[string]*fnv1.ResourceSelector{}}
+	}
+	namespace := c.xr.GetNamespace()
+	c.rsp.Requirements.Resources[id] = &fnv1.ResourceSelector{
+		ApiVersion: kind.GroupVersion().String(),
+		Kind:       kind.Kind,
+		Match:      &fnv1.ResourceSelector_MatchName{MatchName: name},
+		Namespace:  &namespace,
+	}
+	if found := c.required[id]; len(found) > 0 {
+		return found[0].Resource
+	}
+	return nil
+}
+
+// respond says what there is to be, and how far it is.
+func (c *composition) respond() error {
+	if err := response.SetDesiredComposedResources(c.rsp, c.desired); err != nil {
+		return fmt.Errorf("set the desired resources: %w", err)
+	}
+	desired := composite.New()
+	desired.SetGroupVersionKind(c.xr.GroupVersionKind())
+	if len(c.status) > 0 {
+		desired.Object["status"] = c.status
+	}
+	// Crossplane takes an XR for ready when all that is composed is ready, which
+	// is no news while something is missing.
+	ready := resource.ReadyUnspecified
+	if c.incomplete {
+		ready = resource.ReadyFalse
+	}
+	if err := response.SetDesiredCompositeResource(c.rsp, &resource.Composite{Resource: desired, Ready: ready}); err != nil {
+		return fmt.Errorf("set the status: %w", err)
+	}
+	c.explain()
+	return nil
+}
+
+// conditionProvisioned tells how far an XR is in words; Ready, which
+// Crossplane sets, only names what is not ready.
+const conditionProvisioned = "Provisioned"
+
+func (c *composition) explain() {
+	refused, creating := c.progress()
+	switch {
+	case len(refused) > 0:
+		for _, message := range refused {
+			response.Warning(c.rsp, errors.New(message)).TargetComposite()
+		}
+		response.ConditionFalse(c.rsp, conditionProvisioned, "Refused").WithMessage(strings.Join(refused, "; ")).TargetComposite()
+	case len(c.waiting) > 0:
+		response.ConditionFalse(c.rsp, conditionProvisioned, "Waiting").WithMessage(strings.Join(c.waiting, "; ")).TargetComposite()
+	case len(creating) > 0:
+		response.ConditionFalse(c.rsp, conditionProvisioned, "Creating").WithMessage("not ready yet: " + strings.Join(creating, ", ")).TargetComposite()
+	default:
+		response.ConditionTrue(c.rsp, conditionProvisioned, "Available").TargetComposite()
+	}
+}
+
+// progress lists which managed resources AWS or the provider refuses, with the
+// reason, and which are not ready yet.
+func (c *composition) progress() (refused, creating []string) {
+	for _, id := range slices.Sorted(maps.Keys(c.desired)) {
+		wanted := c.desired[id].Resource
+		object := fmt.Sprintf("%s %s", wanted.GetKind(), wanted.GetName())
+		observed, found := c.observed[id]
+		if !found {
+			creating = append(creating, object)
+			continue
+		}
+		if synced := observed.Resource.GetCondition(xpv2.TypeSynced); synced.Status == corev1.ConditionFalse {
+			refused = append(refused, object+": "+synced.Message)
+		} else if observed.Resource.GetCondition(xpv2.TypeReady).Status != corev1.ConditionTrue {
+			creating = append(creating, object)
+		}
+	}
+	return refused, creating
+}
+
+// fieldOf says which field of the XR a part of an AWS name comes from.
+var fieldOf = map[string]string{
+	names.Cluster:  "spec.clusterName",
+	names.Account:  "spec.accountId",
+	names.Queue:    "metadata.name",
+	names.Bucket:   "metadata.name",
+	names.Workload: "metadata.name",
+}
+
+// named names the XR's field in an error of the package names.
+func named(err error) error {
+	var refused *names.Error
+	if errors.As(err, &refused) {
+		return fmt.Errorf("%s: %w", fieldOf[refused.Part], err)
+	}
+	return err
+}

@@ -1,0 +1,26 @@
+// Package function is the composition function of this repository's platform
+// API: it turns one composite resource (XR) of crossplane/apis into the managed
+// resources of provider-aws that realise it.
+//
+// One call, [Function.RunFunction], goes like this:
+//
+//  1. The XR's kind picks what composes it; another kind is a fatal result.
+//  2. The XR's spec is decoded. Defaults and the rules of the XR's definition
+//     have been applied before, by the API server or by who calls in process.
+//  3. It is composed. Names come from crossplane/names and depend on nothing
+//     that AWS assigns, so that ARNs are known before anything exists.
+//  4. What needs an observed value that is not there yet waits. If Crossplane
+//     composed it before, it is kept as it was observed: a resource once
+//     composed is never left out because an input is missing.
+//  5. Observed values flow to the XR's status, and the condition Provisioned
+//     says what the XR waits for or what AWS refused. Readiness of each
+//     resource is left to function-auto-ready, the pipeline's last step.
+//
+// An error is a fatal result that names the XR's field; Crossplane then changes
+// nothing. The function keeps no state and may be called concurrently.
+//
+// The package must not know how it is called, in process by the tools or by
+// Crossplane over gRPC (see cmd/function), nor where a cluster's XRs are kept.
+// The structs in managed_*.go hold only the fields that it sets; the rest of a
+// managed resource is the provider's.
+package function

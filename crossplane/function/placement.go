@@ -1,0 +1,24 @@
+package function
+
+import "fmt"
+
+// placement is what the spec of every XR says: for which cluster, and where.
+type placement struct {
+	ClusterName        string `json:"clusterName"`
+	Region             string `json:"region"`
+	AccountID          string `json:"accountId"`
+	ProviderConfigName string `json:"providerConfigName"`
+}
+
+// tags are on everything that can be tagged, beside Crossplane's own.
+func (p placement) tags() map[string]string {
+	return map[string]string{"cluster": p.ClusterName}
+}
+
+func (p placement) queueARN(name string) string {
+	return fmt.Sprintf("arn:aws:sqs:%s:%s:%s", p.Region, p.AccountID, name)
+}
+
+func bucketARN(name string) string {
+	return "arn:aws:s3:::" + name
+}

@@ -1,0 +1,200 @@
+package crossplane_test
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// observation is what the provider says of one composed resource.
+type observation struct {
+	ready      bool
+	refused    string // why the provider could not do it
+	atProvider map[string]any
+}
+
+// stage is a moment in the life of an XR: what is observed, and what the
+// function makes of it.
+type stage struct {
+	name     string
+	others   bool // the objects that the XR depends on are there, and ready
+	observed map[string]observation
+
+	composed []string // by the function's names for them
+	ready    bool
+	reason   string // of the condition Provisioned
+	message  string
+	status   map[string]any
+}
+
+const queueURL = "https://sqs.eu-west-1.amazonaws.com/111122223333/staging-reliable-q"
+
+var stages = map[string]struct {
+	example string
+	stages  []stage
+}{
+	"eventqueues": {"minimal.yaml", []stage{
+		{
+			name:     "nothing is there yet",
+			composed: []string{"dead-letter-queue", "queue"},
+			reason:   "Creating", message: "not ready yet: Queue staging-reliable-q-dlq, Queue staging-reliable-q",
+		},
+		{
+			name: "AWS refuses the queue before there is a dead-letter queue",
+			observed: map[string]observation{
+				"queue":             {refused: "create failed: dead letter target does not exist"},
+				"dead-letter-queue": {ready: true, atProvider: map[string]any{"url": queueURL + "-dlq", "arn": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q-dlq"}},
+			},
+			composed: []string{"dead-letter-queue", "queue"},
+			reason:   "Refused", message: "Queue staging-reliable-q: create failed: dead letter target does not exist",
+			status: map[string]any{"deadLetterQueueURL": queueURL + "-dlq", "deadLetterQueueARN": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q-dlq"},
+		},
+		{
+			name: "all is there",
+			observed: map[string]observation{
+				"queue":             {ready: true, atProvider: map[string]any{"url": queueURL, "arn": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q"}},
+				"dead-letter-queue": {ready: true},
+			},
+			composed: []string{"dead-letter-queue", "queue"},
+			ready:    true, reason: "Available",
+			status: map[string]any{"queueURL": queueURL, "queueARN": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q"},
+		},
+	}},
+	"eventbuckets": {"minimal.yaml", []stage{
+		{
+			name:     "nothing is there yet",
+			composed: []string{"bucket", "encryption", "lifecycle", "ownership", "policy", "protection", "public-access-block", "versioning"},
+			reason:   "Creating", message: "not ready yet: Bucket staging-111122223333-sales-events, BucketServerSideEncryptionConfiguration staging-111122223333-sales-events, " +
+				"BucketLifecycleConfiguration staging-111122223333-sales-events, BucketOwnershipControls staging-111122223333-sales-events, BucketPolicy staging-111122223333-sales-events, " +
+				"Usage eventbucket-sales-events, BucketPublicAccessBlock staging-111122223333-sales-events, BucketVersioning staging-111122223333-sales-events",
+		},
+		{
+			name: "the bucket is there, and not everything that configures it",
+			observed: map[string]observation{
+				"bucket": {ready: true, atProvider: map[string]any{"id": "staging-111122223333-sales-events"}}, "encryption": {ready: true}, "lifecycle": {ready: true},
+				"ownership": {ready: true}, "policy": {ready: true}, "protection": {ready: true}, "public-access-block": {ready: true}, "versioning": {},
+			},
+			composed: []string{"bucket", "encryption", "lifecycle", "ownership", "policy", "protection", "public-access-block", "versioning"},
+			reason:   "Creating", message: "not ready yet: BucketVersioning staging-111122223333-sales-events",
+			status: map[string]any{"bucketName": "staging-111122223333-sales-events"},
+		},
+		{
+			name: "all is there",
+			observed: map[string]observation{
+				"bucket":     {ready: true, atProvider: map[string]any{"id": "staging-111122223333-sales-events", "arn": "arn:aws:s3:::staging-111122223333-sales-events"}},
+				"encryption": {ready: true}, "lifecycle": {ready: true}, "ownership": {ready: true}, "policy": {ready: true},
+				"protection": {ready: true}, "public-access-block": {ready: true}, "versioning": {ready: true},
+			},
+			composed: []string{"bucket", "encryption", "lifecycle", "ownership", "policy", "protection", "public-access-block", "versioning"},
+			ready:    true, reason: "Available",
+			status: map[string]any{"bucketName": "staging-111122223333-sales-events", "bucketARN": "arn:aws:s3:::staging-111122223333-sales-events"},
+		},
+	}},
+	"workloadroles": {"consumer.yaml", []stage{
+		{
+			name:   "the cluster has no issuer yet",
+			reason: "Waiting", message: "EKSCluster staging/staging has not reported status.oidcIssuer",
+		},
+		{
+			name:     "the cluster has one",
+			others:   true,
+			composed: []string{"policy", "role"},
+			reason:   "Creating", message: "not ready yet: RolePolicy staging-consumer, Role staging-consumer",
+		},
+		{
+			name:   "all is there",
+			others: true,
+			observed: map[string]observation{
+				"role":   {ready: true, atProvider: map[string]any{"id": "staging-consumer", "arn": "arn:aws:iam::111122223333:role/staging-consumer"}},
+				"policy": {ready: true},
+			},
+			composed: []string{"policy", "role"},
+			ready:    true, reason: "Available",
+			status: map[string]any{"roleName": "staging-consumer", "roleARN": "arn:aws:iam::111122223333:role/staging-consumer"},
+		},
+		{
+			name: "the cluster is gone: its pods keep their role",
+			observed: map[string]observation{
+				"role":   {ready: true, atProvider: map[string]any{"id": "staging-consumer", "arn": "arn:aws:iam::111122223333:role/staging-consumer"}},
+				"policy": {ready: true},
+			},
+			composed: []string{"policy", "role"},
+			ready:    true, reason: "Waiting", message: "EKSCluster staging/staging has not reported status.oidcIssuer",
+			status: map[string]any{"roleName": "staging-consumer", "roleARN": "arn:aws:iam::111122223333:role/staging-consumer"},
+		},
+	}},
+}
+
+// Each API says how far it is, passes on what AWS assigned, and never leaves
+// out what it composed before.
+func TestStages(t *testing.T) {
+	for plural := range allAPIs(t) {
+		life, found := stages[plural]
+		if !found {
+			t.Errorf("%s has no stages", plural)
+			continue
+		}
+		xr := readExample(t, plural, filepath.Join("examples", plural, life.example))
+		complete := compose(t, xr).composed
+		for _, s := range life.stages {
+			t.Run(plural+"/"+s.name, func(t *testing.T) { s.check(t, xr, complete) })
+		}
+	}
+}
+
+func (s stage) check(t *testing.T, xr *unstructured.Unstructured, complete map[string]*unstructured.Unstructured) {
+	t.Helper()
+	w := s.world(xr, complete)
+	got := run(t, xr, w)
+	if got.fatal != "" {
+		t.Fatal(got.fatal)
+	}
+	if composed := slices.Sorted(maps.Keys(got.composed)); !slices.Equal(composed, s.composed) {
+		t.Errorf("composed %q, want %q", composed, s.composed)
+	}
+	for id, observed := range s.observed {
+		if desired := got.composed[id]; desired == nil {
+			t.Errorf("%s was composed, and is left out", id)
+		} else if diff := cmp.Diff(complete[id].Object, desired.Object); observed.refused == "" && diff != "" {
+			t.Errorf("%s changed (-before +after):\n%s", id, diff)
+		}
+	}
+	if ready := got.ready(w); ready != s.ready {
+		t.Errorf("ready is %t, want %t", ready, s.ready)
+	}
+	if reason, message := got.condition(t); reason != s.reason || message != s.message {
+		t.Errorf("Provisioned is\n%s: %s\nwant\n%s: %s", reason, message, s.reason, s.message)
+	}
+	if diff := cmp.Diff(s.status, got.status); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+func (s stage) world(xr *unstructured.Unstructured, complete map[string]*unstructured.Unstructured) world {
+	w := world{composed: map[string]*unstructured.Unstructured{}}
+	if s.others {
+		w.others = append(w.others, clusterOf(xr))
+	}
+	for id, o := range s.observed {
+		object := complete[id].DeepCopy()
+		conditions := []any{condition("Synced", o.refused == "", o.refused), condition("Ready", o.ready, "")}
+		object.Object["status"] = map[string]any{"conditions": conditions, "atProvider": o.atProvider}
+		w.composed[id] = object
+	}
+	return w
+}
+
+func condition(kind string, holds bool, message string) map[string]any {
+	status := "False"
+	if holds {
+		status = "True"
+	}
+	return map[string]any{
+		"type": kind, "status": status, "message": message,
+		"reason": "Observed", "lastTransitionTime": "2026-01-31T08:00:00Z",
+	}
+}
