@@ -1,0 +1,103 @@
+package crossplane_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// refusals are single mistakes in an example, and what their error names.
+var refusals = []struct {
+	plural, example string
+	path            string
+	value           any
+	want            string
+}{
+	{"eventqueues", "minimal.yaml", "metadata.name", "reliable-q-dlq", "metadata.name must not end in -dlq"},
+	{"eventqueues", "minimal.yaml", "metadata.name", "reliable.q", "metadata.name must hold no dot"},
+	{"eventqueues", "minimal.yaml", "metadata.name", strings.Repeat("q", 63), ""}, // 63 + staging fits in 80
+	{"eventqueues", "minimal.yaml", "spec.clusterName", "eu-staging", "spec.clusterName"},
+	{"eventqueues", "minimal.yaml", "spec.accountId", "1111", "spec.accountId"},
+	{"eventqueues", "minimal.yaml", "spec.region", "cn-north-1", "spec.region"},
+	{"eventqueues", "minimal.yaml", "spec.delaySeconds", int64(901), "spec.delaySeconds"},
+	{"eventqueues", "minimal.yaml", "spec.visibilityTimeoutSeconds", int64(0), "spec.visibilityTimeoutSeconds"},
+	{"eventqueues", "minimal.yaml", "spec.visibilityTimeoutSeconds", "30", "spec.visibilityTimeoutSeconds"},
+	{"eventqueues", "minimal.yaml", "spec.maxReceiveCount", int64(3), "spec.maxReceiveCount"},
+	{"eventqueues", "minimal.yaml", "spec.deadLetterRetentionSeconds", int64(60), "spec.deadLetterRetentionSeconds"},
+	{"eventqueues", "minimal.yaml", "spec.visibilityTimeout", int64(30), "spec.visibilityTimeout"},
+	{"eventbuckets", "minimal.yaml", "metadata.name", strings.Repeat("b", 43), "metadata.name is too long"},
+	{"eventbuckets", "minimal.yaml", "metadata.name", "sales.events", "metadata.name must hold no dot"},
+	{"eventbuckets", "minimal.yaml", "spec.expirationDays", int64(-1), "spec.expirationDays"},
+	{"eventbuckets", "minimal.yaml", "spec.noncurrentVersionExpirationDays", int64(0), "spec.noncurrentVersionExpirationDays"},
+	{"workloadroles", "producer.yaml", "metadata.name", "eks-nodes", "metadata.name must not start with eks-"},
+	{"workloadroles", "producer.yaml", "metadata.name", strings.Repeat("w", 60), "metadata.name is too long"},
+	{"workloadroles", "producer.yaml", "spec.serviceAccount.namespace", "*", "spec.serviceAccount.namespace"},
+	{"workloadroles", "producer.yaml", "spec.grants", []any{}, "spec.grants"},
+	{"workloadroles", "producer.yaml", "spec.grants", []any{map[string]any{"eventQueue": "q", "access": "Write"}}, "spec.grants[0].access"},
+	{"workloadroles", "producer.yaml", "spec.grants", []any{map[string]any{"eventQueue": "q-dlq", "access": "Send"}}, "spec.grants[0].eventQueue"},
+	{"workloadroles", "producer.yaml", "spec.grants", []any{map[string]any{"eventBucket": "b", "access": "Write"}}, "spec.grants[0].prefix"},
+	{"workloadroles", "producer.yaml", "spec.grants", []any{map[string]any{"eventBucket": "b", "access": "Write", "prefix": "*"}}, "spec.grants[0].prefix"},
+	{"workloadroles", "producer.yaml", "spec.grants", []any{map[string]any{"eventBucket": "b", "eventQueue": "q", "access": "Send"}}, "either an eventQueue or an eventBucket"},
+	{"workloadroles", "producer.yaml", "spec.grants", []any{map[string]any{"eventQueue": "*", "access": "Send"}}, "spec.grants[0].eventQueue"},
+	{"workloadroles", "producer.yaml", "spec.permissionsBoundary", "arn:aws:iam::aws:policy/AdministratorAccess", "spec.permissionsBoundary"},
+}
+
+// A mistake in an XR is refused when it is applied, with the field named.
+func TestRefused(t *testing.T) {
+	for _, c := range refusals {
+		t.Run(c.plural+"/"+c.path, func(t *testing.T) {
+			xr := readExample(t, c.plural, filepath.Join("examples", c.plural, c.example))
+			if err := unstructured.SetNestedField(xr.Object, c.value, strings.Split(c.path, ".")...); err != nil {
+				t.Fatal(err)
+			}
+			refused := allAPIs(t)[c.plural].admit(xr, nil)
+			if c.want == "" {
+				if len(refused) > 0 {
+					t.Errorf("refused: %v", refused)
+				}
+				return
+			}
+			if err := refused.ToAggregate(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// What is part of AWS names cannot change: the resources would be replaced.
+func TestImmutable(t *testing.T) {
+	others := map[string]string{"clusterName": "other", "region": "us-east-1", "accountId": "444455556666"}
+	for plural, api := range allAPIs(t) {
+		old := readExample(t, plural, examplesOf(t, plural)[0])
+		for name, value := range others {
+			changed := old.DeepCopy()
+			if err := unstructured.SetNestedField(changed.Object, value, "spec", name); err != nil {
+				t.Fatal(err)
+			}
+			if err := api.admit(changed, old).ToAggregate(); err == nil || !strings.Contains(err.Error(), "spec."+name) {
+				t.Errorf("%s: another %s: got %v, want an error that names the field", plural, name, err)
+			}
+		}
+	}
+}
+
+// The function itself refuses what it does not know, and says so on the XR.
+func TestFatal(t *testing.T) {
+	xr := readExample(t, "eventqueues", "examples/eventqueues/minimal.yaml")
+	for want, edit := range map[string]func(*unstructured.Unstructured){
+		"composes no Topic":       func(xr *unstructured.Unstructured) { xr.SetKind("Topic") },
+		"spec.delaySeconds: is a": func(xr *unstructured.Unstructured) { xr.Object["spec"].(map[string]any)["delaySeconds"] = "2 s" },
+		"metadata.name: queue":    func(xr *unstructured.Unstructured) { xr.SetName("reliable-q-dlq") },
+		"spec.clusterName: cluster": func(xr *unstructured.Unstructured) {
+			xr.Object["spec"].(map[string]any)["clusterName"] = "eu-west"
+		},
+	} {
+		changed := xr.DeepCopy()
+		edit(changed)
+		if got := run(t, changed, world{}).fatal; !strings.Contains(got, want) {
+			t.Errorf("got %q, want a message with %q", got, want)
+		}
+	}
+}
