@@ -1,0 +1,112 @@
+package crossplane_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/crossplane/function"
+)
+
+const rolesDoc = "../docs/roles.md"
+
+const rolesIntro = `# What each role may do
+
+Written by ` + "`go test ./crossplane -update`" + ` from the WorkloadRoles of [crossplane/examples](../crossplane/examples/workloadroles/) and from
+[permissions.go](../crossplane/function/permissions.go), which says what an access stands for. No statement has a wildcard but the keys
+under a prefix, which nobody knows beforehand. Every queue and bucket encrypts with keys of SQS and S3, so no role needs KMS.
+
+Roles are assumed by the token of a ServiceAccount (IRSA) and not by EKS Pod Identity, because KEDA finds the role of a workload by the
+ServiceAccount's annotation ` + "`eks.amazonaws.com/role-arn`" + `.
+`
+
+// The table of the docs holds every action of every role, on the ARN that is
+// composed for it.
+func TestRolesDocument(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(rolesIntro)
+	for _, file := range examplesOf(t, "workloadroles") {
+		xr := readExample(t, "workloadroles", file)
+		writeRole(t, &text, xr, compose(t, xr).composed["policy"])
+	}
+	if *update {
+		if err := os.WriteFile(rolesDoc, []byte(text.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(rolesDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), text.String()); diff != "" {
+		t.Errorf("%s (-want +got), go test ./crossplane -update rewrites it:\n%s", filepath.Base(rolesDoc), diff)
+	}
+}
+
+func writeRole(t *testing.T, text *strings.Builder, xr, policy *unstructured.Unstructured) {
+	t.Helper()
+	var spec struct {
+		ServiceAccount struct{ Namespace, Name string }
+		Grants         []struct{ Access string }
+	}
+	remarshal(t, xr.Object["spec"], &spec)
+	allowed := allowedBy(t, policy)
+	fmt.Fprintf(text, "\n## %[1]s\n\nPods of the ServiceAccount `%[3]s` in the namespace `%[2]s`.\n\n", policy.GetName(), spec.ServiceAccount.Namespace, spec.ServiceAccount.Name)
+	text.WriteString("| action | on | why: it |\n|---|---|---|\n")
+	for _, grant := range spec.Grants {
+		for _, permission := range function.Permissions(grant.Access) {
+			if len(allowed) == 0 || allowed[0].action != permission.Action {
+				t.Fatalf("%s: the policy allows %v where %s is due", policy.GetName(), allowed, permission.Action)
+			}
+			fmt.Fprintf(text, "| `%s` | `%s` | %s |\n", allowed[0].action, allowed[0].resource, permission.Why)
+			allowed = allowed[1:]
+		}
+	}
+	if len(allowed) > 0 {
+		t.Errorf("%s: the policy also allows %v", policy.GetName(), allowed)
+	}
+}
+
+type allowance struct{ action, resource string }
+
+// allowedBy lists what a RolePolicy allows, in its order.
+func allowedBy(t *testing.T, policy *unstructured.Unstructured) []allowance {
+	t.Helper()
+	document, _, err := unstructured.NestedString(policy.Object, "spec", "forProvider", "policy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parsed struct {
+		Statement []struct{ Action, Resource []string }
+	}
+	if err := json.Unmarshal([]byte(document), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	var all []allowance
+	for _, statement := range parsed.Statement {
+		for _, action := range statement.Action {
+			for _, resource := range statement.Resource {
+				all = append(all, allowance{action, resource})
+			}
+		}
+	}
+	return all
+}
+
+func remarshal(t *testing.T, from, into any) {
+	t.Helper()
+	data, err := json.Marshal(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+}
