@@ -66,7 +66,7 @@ var (
 		Root: filepath.Join("testdata", "repository"),
 		Rules: []Rule{
 			{
-				ID: "KEDA003", Severity: Error, Title: "trigger key that KEDA ignores",
+				ID: "KEDA003", Severity: Error, Title: "trigger metadata that KEDA ignores or cannot read",
 				Why: "KEDA drops a key that it does not know, and the default rules.", Mend: "Spell the key as KEDA does.",
 				Help: "https://example.com/docs/validate.md#keda003",
 			},

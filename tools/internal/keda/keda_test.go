@@ -30,10 +30,15 @@ func TestKeys(t *testing.T) {
 	}
 	for key, want := range map[string]bool{
 		"queueURL": true, "queueURLFromEnv": true, "queueLength": true, "scaleOnDelayed": true, "identityOwner": true,
-		"queueLenght": false, "awsRegionFromEnv": false,
+		"queueLenght": false, "awsRegionFromEnv": false, "cloud": false,
 	} {
-		if got := slices.Contains(keys, key); got != want {
-			t.Errorf("key %s is known: %v, want %v", key, got, want)
+		if got := keda.Reads(keys, key); got != want {
+			t.Errorf("key %s is read: %v, want %v", key, got, want)
+		}
+	}
+	for trigger, key := range map[string]string{"azure-queue": "endpointSuffix", "kafka": "awsAccessKeyIDFromEnv", "sumologic": "query.A"} {
+		if keys, known := keda.Keys(trigger); !known || !keda.Reads(keys, key) {
+			t.Errorf("%s does not read %s", trigger, key)
 		}
 	}
 	if _, known := keda.Keys("external"); known {

@@ -1,13 +1,6 @@
 package rules
 
-import (
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-)
-
-const (
-	kedaGroup = "keda.sh"
-	sqsType   = "aws-sqs-queue"
-)
+import "github.com/mystique-unicorn/sales-events/tools/internal/findings"
 
 var kedaRules = []Rule{
 	{
@@ -27,11 +20,11 @@ var kedaRules = []Rule{
 		check:   checkTargets,
 	},
 	{
-		ID: "KEDA003", Severity: findings.Error, Title: "trigger key that KEDA ignores",
+		ID: "KEDA003", Severity: findings.Error, Title: "trigger metadata that KEDA ignores or cannot read",
 		Why: "KEDA reads the keys that it knows and says nothing of others (https://github.com/kedacore/keda/issues/6721): " +
-			"a misspelt queueLength scales on the default of 5.",
+			"a misspelt queueLength scales on the default of 5. A value is a string, even of a number.",
 		Example: "metadata:\n  queueLenght: \"50\"",
-		Mend:    "Write a key of the scaler: https://keda.sh/docs/latest/scalers/",
+		Mend:    "Write a key of the scaler, its value in quotes: https://keda.sh/docs/latest/scalers/",
 		check:   checkTriggerKeys,
 	},
 	{
@@ -52,7 +45,7 @@ var kedaRules = []Rule{
 		check:   checkPodIdentity,
 	},
 	{
-		ID: "KEDA006", Severity: findings.Error, Title: "regions that differ",
+		ID: "KEDA006", Severity: findings.Error, Title: "regions that differ or are missing",
 		Why: "awsRegion picks the endpoint and the signature, the host of queueURL says where the queue is, and the pods go " +
 			"where AWS_REGION says. When they differ, KEDA counts the messages of a queue that nobody consumes, or of none.",
 		Example: "queueURL: https://sqs.eu-west-1.amazonaws.com/111122223333/q\nawsRegion: eu-central-1",
@@ -84,9 +77,9 @@ var kedaRules = []Rule{
 		check:   checkIntervals,
 	},
 	{
-		ID: "KEDA010", Severity: findings.Error, Title: "replica bounds that KEDA refuses",
-		Why: "KEDA's webhook refuses bounds that contradict each other, names too long for the HPA and fallbacks that cannot " +
-			"work, but its webhook fails open: without it the ScaledObject just does not scale.",
+		ID: "KEDA010", Severity: findings.Error, Title: "ScaledObject that KEDA refuses",
+		Why: "KEDA's webhook refuses bounds that contradict each other, names too long for the HPA, formulas and fallbacks that " +
+			"cannot work, but it fails open: without it the ScaledObject just does not scale.",
 		Example: "minReplicaCount: 10\nmaxReplicaCount: 5",
 		Mend:    "Correct what KEDA names; set maxReplicaCount, whose default is 100.",
 		check:   checkBounds,

@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
@@ -11,39 +13,100 @@ import (
 )
 
 func checkAuthentication(r *Run) {
-	for _, scaler := range r.scalers() {
-		for i, trigger := range scaler.triggers {
-			reference := trigger.AuthenticationRef
-			place := on(scaler.object, "spec", "triggers", i)
-			switch {
-			case reference != nil:
-				if _, found := r.authentication(scaler.object, reference); !found && !r.elsewhere() {
-					r.report(on(scaler.object, "spec", "triggers", i, "authenticationRef", "name"), r.suggestAuthentication(scaler.object, reference),
-						"%s names %s %s, which does not exist: KEDA only logs that", scaler.object.Key(), authenticationKind(reference), reference.Name)
-				}
-			case !strings.HasPrefix(trigger.Type, "aws-") || trigger.Metadata["identityOwner"] == "operator":
-			case trigger.Metadata["awsAccessKeyIDFromEnv"] != "" || trigger.Metadata["awsAccessKeyID"] != "":
-			default:
-				r.report(place, "add authenticationRef with the name of a TriggerAuthentication", "trigger %s of %s says nothing of its identity: KEDA cannot ask AWS", trigger.Type, scaler.object.Key())
+	for _, s := range r.scalers() {
+		for i, trigger := range s.triggers {
+			if reference := trigger.AuthenticationRef; reference != nil && reference.Name != "" {
+				r.checkAuthenticationReference(s, i, trigger)
+			} else if isAWS(trigger) && !namesIdentity(trigger) {
+				r.report(on(s.object, "spec", "triggers", i), "add authenticationRef with the name of a TriggerAuthentication",
+					"trigger %s of %s says nothing of its identity: KEDA cannot ask AWS", trigger.Type, s.object.Key())
 			}
 		}
 	}
 }
 
-func authenticationKind(reference *kedav1alpha1.AuthenticationRef) string {
-	if reference.Kind == "" {
-		return "TriggerAuthentication"
+func (r *Run) checkAuthenticationReference(s scaler, index int, trigger kedav1alpha1.ScaleTriggers) {
+	reference := trigger.AuthenticationRef
+	place := on(s.object, "spec", "triggers", index, "authenticationRef", "name")
+	object := r.authentication(s.object, reference)
+	if object == nil {
+		if !r.elsewhere() {
+			r.report(place, r.suggestAuthentication(s.object, reference),
+				"%s names %s %s, which does not exist: KEDA only logs that", s.object.Key(), authenticationKind(reference), reference.Name)
+		}
+		return
 	}
-	return reference.Kind
+	spec, readable := authenticationSpec(object)
+	if isAWS(trigger) && readable && !namesIdentity(trigger) && !identifies(spec) {
+		r.report(place, "give it podIdentity with provider aws, or a parameter awsAccessKeyID and a parameter awsSecretAccessKey",
+			"%s has neither a pod identity of AWS nor a pair of keys: KEDA cannot ask AWS", object.Key())
+	}
 }
 
-func (r *Run) authentication(from *render.Object, reference *kedav1alpha1.AuthenticationRef) (*render.Object, bool) {
+func isAWS(trigger kedav1alpha1.ScaleTriggers) bool { return strings.HasPrefix(trigger.Type, "aws-") }
+
+// namesIdentity tells whether an AWS trigger does without TriggerAuthentication:
+// KEDA asks as itself, or with keys of the scaled container.
+func namesIdentity(trigger kedav1alpha1.ScaleTriggers) bool {
+	if owner := trigger.Metadata["identityOwner"]; owner != "" && owner != "pod" {
+		return true
+	}
+	return cmp.Or(trigger.Metadata["awsAccessKeyID"], trigger.Metadata["awsAccessKeyIDFromEnv"]) != "" && trigger.Metadata["awsSecretAccessKeyFromEnv"] != ""
+}
+
+// identifies tells whether an authentication may be of use to AWS.
+func identifies(spec kedav1alpha1.TriggerAuthenticationSpec) bool {
+	if identity := spec.PodIdentity; identity != nil &&
+		(identity.Provider == kedav1alpha1.PodIdentityProviderAws || identity.Provider == kedav1alpha1.PodIdentityProviderAwsEKS) {
+		return true
+	}
+	return supplies(spec, "awsRoleArn") || supplies(spec, "awsSecretAccessKey") && (supplies(spec, "awsAccessKeyID") || supplies(spec, "awsAccessKeyId"))
+}
+
+// supplies tells whether an authentication has a parameter, or takes parameters
+// from where they cannot be seen.
+func supplies(spec kedav1alpha1.TriggerAuthenticationSpec, parameter string) bool {
+	if spec.FilePath != "" || spec.HashiCorpVault != nil || spec.AzureKeyVault != nil || spec.GCPSecretManager != nil || spec.AwsSecretManager != nil {
+		return true
+	}
+	return slices.ContainsFunc(spec.Env, func(env kedav1alpha1.AuthEnvironment) bool { return env.Parameter == parameter }) ||
+		slices.ContainsFunc(spec.ConfigMapTargetRef, func(ref kedav1alpha1.AuthConfigMapTargetRef) bool { return ref.Parameter == parameter }) ||
+		slices.ContainsFunc(spec.SecretTargetRef, func(ref kedav1alpha1.AuthSecretTargetRef) bool { return ref.Parameter == parameter })
+}
+
+// authenticationSupplies tells whether a trigger may have a parameter from its
+// authentication; one that cannot be read may supply anything.
+func (r *Run) authenticationSupplies(from *render.Object, reference *kedav1alpha1.AuthenticationRef, parameter string) bool {
+	if reference == nil {
+		return false
+	}
+	object := r.authentication(from, reference)
+	if object == nil {
+		return true
+	}
+	spec, readable := authenticationSpec(object)
+	return !readable || supplies(spec, parameter)
+}
+
+// authenticationSpec reads a TriggerAuthentication or its cluster-wide kind,
+// which have the same specification.
+func authenticationSpec(o *render.Object) (kedav1alpha1.TriggerAuthenticationSpec, bool) {
+	var authentication kedav1alpha1.TriggerAuthentication
+	err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &authentication)
+	return authentication.Spec, err == nil
+}
+
+func authenticationKind(reference *kedav1alpha1.AuthenticationRef) string {
+	return cmp.Or(reference.Kind, "TriggerAuthentication")
+}
+
+// authentication is what a trigger's authenticationRef names, or nil.
+func (r *Run) authentication(from *render.Object, reference *kedav1alpha1.AuthenticationRef) *render.Object {
 	namespace := from.GetNamespace()
 	if authenticationKind(reference) == "ClusterTriggerAuthentication" {
 		namespace = ""
 	}
-	object := r.Cluster.Find(from, kedaGroup, authenticationKind(reference), namespace, reference.Name)
-	return object, object != nil
+	return r.Cluster.Find(from, kedaGroup, authenticationKind(reference), namespace, reference.Name)
 }
 
 func (r *Run) suggestAuthentication(from *render.Object, reference *kedav1alpha1.AuthenticationRef) string {
@@ -66,51 +129,51 @@ func (r *Run) suggestAuthentication(from *render.Object, reference *kedav1alpha1
 func checkPodIdentity(r *Run) {
 	for _, kind := range []string{"TriggerAuthentication", "ClusterTriggerAuthentication"} {
 		for _, o := range r.Cluster.Of(kedaGroup, kind) {
-			var authentication kedav1alpha1.TriggerAuthentication
-			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &authentication); err != nil || authentication.Spec.PodIdentity == nil {
-				continue
-			}
-			identity := authentication.Spec.PodIdentity
-			has := func(value *string) bool { return value != nil && *value != "" }
-			place := on(o, "spec", "podIdentity")
-			switch {
-			case identity.Provider == kedav1alpha1.PodIdentityProviderAwsEKS:
-				r.warn(on(o, "spec", "podIdentity", "provider"), "write provider: aws", "%s uses the provider aws-eks, which is deprecated", o.Key())
-			case identity.Provider != kedav1alpha1.PodIdentityProviderAws:
-			case has(identity.RoleArn) && has(identity.IdentityOwner) && *identity.IdentityOwner == "workload":
-				r.report(on(o, "spec", "podIdentity", "roleArn"), "keep the roleArn or the identityOwner", "%s has a roleArn and takes the workload's identity: KEDA refuses both", o.Key())
-			case has(identity.ExternalID) && !has(identity.RoleArn):
-				r.report(on(o, "spec", "podIdentity", "externalID"), "add the roleArn that asks for it, or remove it", "%s has an externalID without a roleArn", o.Key())
-			case identity.IsWorkloadIdentityOwner():
-				r.checkWorkloadIdentity(o, place)
+			if spec, readable := authenticationSpec(o); readable && spec.PodIdentity != nil {
+				r.checkIdentity(o, spec.PodIdentity)
 			}
 		}
 	}
-	for _, scaler := range r.scalers() {
-		for i, trigger := range scaler.triggers {
-			if owner := trigger.Metadata["identityOwner"]; owner != "" && strings.HasPrefix(trigger.Type, "aws-") {
-				r.warn(on(scaler.object, "spec", "triggers", i, "metadata", "identityOwner"), "use a TriggerAuthentication with podIdentity", "identityOwner in the trigger is deprecated")
+	for _, s := range r.scalers() {
+		for i, trigger := range s.triggers {
+			if isAWS(trigger) && trigger.Metadata["identityOwner"] != "" {
+				r.warn(on(s.object, "spec", "triggers", i, "metadata", "identityOwner"), "use a TriggerAuthentication with podIdentity", "identityOwner in the trigger is deprecated")
 			}
 		}
 	}
 }
 
+func (r *Run) checkIdentity(o *render.Object, identity *kedav1alpha1.AuthPodIdentity) {
+	said := func(value *string) bool { return value != nil && *value != "" }
+	switch {
+	case identity.Provider == kedav1alpha1.PodIdentityProviderAwsEKS:
+		r.warn(on(o, "spec", "podIdentity", "provider"), "write provider: aws", "%s uses the provider aws-eks, which is deprecated", o.Key())
+	case identity.Provider != kedav1alpha1.PodIdentityProviderAws:
+	case identity.RoleArn != nil && identity.IsWorkloadIdentityOwner():
+		r.report(on(o, "spec", "podIdentity", "roleArn"), "keep the roleArn or the identityOwner", "%s has a roleArn and takes the workload's identity: KEDA refuses both", o.Key())
+	case said(identity.ExternalID) && !said(identity.RoleArn):
+		r.report(on(o, "spec", "podIdentity", "externalID"), "add the roleArn that asks for it, or remove it", "%s has an externalID without a roleArn", o.Key())
+	case identity.IsWorkloadIdentityOwner():
+		r.checkWorkloadIdentity(o)
+	}
+}
+
 // checkWorkloadIdentity: KEDA takes the role from the ServiceAccount of the
 // scaled pods.
-func (r *Run) checkWorkloadIdentity(authentication *render.Object, place at) {
-	for _, s := range r.scaledObjects() {
-		for _, trigger := range s.Spec.Triggers {
-			if trigger.AuthenticationRef == nil || s.target == nil {
-				continue
-			}
-			if object, _ := r.authentication(s.object, trigger.AuthenticationRef); object != authentication {
-				continue
-			}
-			account := r.Cluster.Find(s.object, "", "ServiceAccount", s.Namespace, s.target.Template.Spec.ServiceAccountName)
-			if account == nil || account.GetAnnotations()["eks.amazonaws.com/role-arn"] == "" {
-				r.report(place, "annotate the ServiceAccount with eks.amazonaws.com/role-arn, or let KEDA use its own identity",
-					"%s takes the identity of %s, whose ServiceAccount %q names no role", authentication.Key(), s.target.Key(), s.target.Template.Spec.ServiceAccountName)
-			}
+func (r *Run) checkWorkloadIdentity(authentication *render.Object) {
+	for _, s := range r.scalers() {
+		uses := slices.ContainsFunc(s.triggers, func(trigger kedav1alpha1.ScaleTriggers) bool {
+			return trigger.AuthenticationRef != nil && r.authentication(s.object, trigger.AuthenticationRef) == authentication
+		})
+		if !uses || s.pods == nil {
+			continue
 		}
+		name := cmp.Or(s.pods.Template.Spec.ServiceAccountName, "default")
+		account := r.Cluster.Find(s.object, "", "ServiceAccount", s.object.GetNamespace(), name)
+		if account == nil && r.elsewhere() || account != nil && account.GetAnnotations()[kedav1alpha1.PodIdentityAnnotationEKS] != "" {
+			continue
+		}
+		r.report(on(authentication, "spec", "podIdentity", "identityOwner"), "annotate the ServiceAccount with "+kedav1alpha1.PodIdentityAnnotationEKS+", or let KEDA use its own identity",
+			"%s takes the identity of %s, whose ServiceAccount %s names no role", authentication.Key(), s.pods.Key(), name)
 	}
 }

@@ -3,51 +3,60 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 )
 
-// queue is the declared queue of a trigger, if the cluster declares queues.
-func (t sqsTrigger) queue(queues []queue) (queue, bool) {
-	i := slices.IndexFunc(queues, func(q queue) bool { return q.name == t.url.name })
-	if !t.hasURL || i < 0 {
-		return queue{}, false
-	}
-	return queues[i], true
-}
-
 func checkRegions(r *Run) {
 	queues := queuesOf(r.Cluster)
 	for _, t := range r.sqsTriggers() {
-		region := t.Metadata["awsRegion"]
-		if t.hasURL && t.url.region != "" && region != "" && t.url.region != region {
-			r.report(t.at("awsRegion"), "use one region", "awsRegion is %s, but the queue's URL is in %s", region, t.url.region)
-		}
-		if q, found := t.queue(queues); found && q.region != "" && region != "" && q.region != region {
-			r.report(t.at("awsRegion"), "use the queue's region", "awsRegion is %s, but %s declares queue %s in %s", region, q.object.Key(), q.name, q.region)
-		}
+		region := t.text("awsRegion")
 		if region == "" {
+			r.checkRegionSaid(t)
 			continue
 		}
+		endpoint := t.text("awsEndpoint")
+		if of := regionOf(endpoint); of != "" && of != region {
+			r.report(t.at("awsEndpoint"), "use one region", "awsRegion is %s, but awsEndpoint is in %s", region, of)
+		}
+		// A server of another kind takes any host and any region.
+		ofAWS := endpoint == "" || regionOf(endpoint) != ""
+		if t.hasURL && ofAWS && t.url.region != "" && t.url.region != region {
+			r.report(t.at("awsRegion"), "use one region", "awsRegion is %s, but the queue's URL is in %s", region, t.url.region)
+		}
+		if q, found := t.queue(queues); found && q.region != "" && q.region != region {
+			r.report(t.at("awsRegion"), "use the queue's region", "awsRegion is %s, but %s declares queue %s in %s", region, q.object.Key(), q.name, q.region)
+		}
 		for _, w := range r.Cluster.Workloads() {
-			r.checkWorkloadRegion(w, t, region)
+			if graph.Target(w.Object) == graph.Target(t.object) {
+				r.checkWorkloadRegion(w, t, region)
+			}
 		}
 	}
 }
 
-// checkWorkloadRegion compares the region of the pods that use a trigger's
-// queue: the scaled ones and those that name the queue.
+// checkRegionSaid: KEDA takes the region from the trigger or the authentication,
+// and refuses a trigger without one.
+func (r *Run) checkRegionSaid(t sqsTrigger) {
+	if r.authenticationSupplies(t.object, t.trigger.AuthenticationRef, "awsRegion") {
+		return
+	}
+	r.report(t.at("awsRegion"), "say awsRegion", "the trigger of ScaledObject %s says no awsRegion, which KEDA requires", t.Name)
+}
+
+// checkWorkloadRegion compares the region of the containers that use a
+// trigger's queue: the scaled one and those that name the queue.
 func (r *Run) checkWorkloadRegion(w graph.Workload, t sqsTrigger, region string) {
+	scaled, _ := t.container()
 	for i := range w.Template.Spec.Containers {
 		variables, _ := environment(r.Cluster, w, i)
-		uses := t.target != nil && w.Object == t.target.Object
+		uses := t.pods != nil && w.Object == t.pods.Object && i == scaled
 		for _, v := range variables {
-			uses = uses || t.hasURL && v.known && (v.value == t.url.name || v.value == t.Metadata["queueURL"])
+			uses = uses || t.hasURL && v.known && (v.value == t.url.name || v.value == t.urlText)
 		}
-		if v, found := variables["AWS_REGION"]; found && uses && v.known && v.value != region {
-			r.report(on(w.Object, v.field...), "use one region", "AWS_REGION of %s is %s, but ScaledObject %s reads the queue in %s", w.Key(), v.value, t.scaled.Name, region)
+		if v := variables["AWS_REGION"]; uses && v.known && v.value != region {
+			r.report(on(w.Object, v.field...), "use one region", "AWS_REGION of %s is %s, but ScaledObject %s reads the queue in %s", w.Key(), v.value, t.Name, region)
 		}
 	}
 }
@@ -58,49 +67,56 @@ var placeholders = []string{"000000000000", "111111111111", "111122223333", "123
 func checkQueueNames(r *Run) {
 	queues := queuesOf(r.Cluster)
 	for _, t := range r.sqsTriggers() {
-		key := "queueURL"
-		if t.Metadata[key] == "" {
-			key = "queueURLFromEnv"
-		}
-		if !t.hasURL {
-			if text := t.Metadata["queueURL"]; strings.Contains(text, "/") {
-				r.report(t.at(key), "write https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", "KEDA finds no queue name in %q: the path is /account/name", text)
+		place := t.at(t.urlKey())
+		switch {
+		case t.text("queueURL") == "" && t.text("queueURLFromEnv") == "":
+			r.report(place, "say queueURL or queueURLFromEnv", "the trigger of ScaledObject %s names no queue", t.Name)
+		case !t.hasURL && strings.Contains(t.urlText, "/"):
+			// The text of a variable may be a Secret's.
+			r.report(place, "write https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", "KEDA finds no queue name by %q: the path is /account/name", t.text(t.urlKey()))
+		case t.hasURL:
+			if t.url.isAWS() && slices.Contains(placeholders, t.url.account) {
+				r.warn(place, "write your account's number into the cluster's facts", "account %s is a placeholder", t.url.account)
 			}
-			continue
-		}
-		if t.url.isAWS() && slices.Contains(placeholders, t.url.account) {
-			r.warn(t.at(key), "write your account's number into the cluster's facts", "account %s is a placeholder", t.url.account)
-		}
-		if len(queues) == 0 || r.elsewhere() {
-			continue
-		}
-		q, found := t.queue(queues)
-		if !found {
-			var names []string
-			for _, q := range queues {
-				names = append(names, q.name)
-			}
-			r.report(t.at(key), didYouMean(t.url.name, names, "declare the queue"), "the cluster declares no queue %s", t.url.name)
-		} else if q.account != "" && q.account != t.url.account {
-			r.report(t.at(key), "use account "+q.account, "queue %s is declared in account %s, not in %s", q.name, q.account, t.url.account)
+			r.checkQueueDeclared(t, queues)
 		}
 	}
 }
 
+func (r *Run) checkQueueDeclared(t sqsTrigger, queues []queue) {
+	if len(queues) == 0 || r.elsewhere() {
+		return
+	}
+	place := t.at(t.urlKey())
+	q, found := t.queue(queues)
+	if !found {
+		var names []string
+		for _, q := range queues {
+			names = append(names, q.name)
+		}
+		r.report(place, didYouMean(t.url.name, names, "declare the queue"), "the cluster declares no queue %s", t.url.name)
+	} else if q.account != "" && q.account != t.url.account {
+		r.report(place, "use account "+q.account, "queue %s is declared in account %s, not in %s", q.name, q.account, t.url.account)
+	}
+}
+
+// defaultQueueLength is KEDA's queueLength when there is none.
+const defaultQueueLength = 5
+
 func checkQueueLength(r *Run) {
 	for _, t := range r.sqsTriggers() {
-		text, said := t.Metadata["queueLength"]
-		if !said {
-			text = "5" // KEDA's default
+		length := int64(defaultQueueLength)
+		if text := t.text("queueLength"); text != "" {
+			var err error
+			if length, err = wholeNumber(text); err != nil {
+				continue // KEDA003 says so
+			}
 		}
-		length, err := strconv.ParseInt(text, 10, 64)
 		place := t.at("queueLength")
 		switch batch := r.batchOf(t); {
-		case err != nil:
-			r.report(place, "write a whole number in quotes", "queueLength is %q: KEDA cannot read it", text)
 		case length <= 0:
-			r.report(place, "write how many messages one pod shall have", "queueLength is %d: KEDA divides by it", length)
-		case t.Metadata["scaleOnInFlight"] != "false" && length < int64(batch):
+			r.report(place, "write how many messages one pod shall have", "queueLength is %d: the HorizontalPodAutoscaler takes targets above zero", length)
+		case t.flag("scaleOnInFlight", true) && length < int64(batch):
 			r.report(place, fmt.Sprintf("make it at least %d", batch), "queueLength is %d, but one pod has up to %d messages in flight: busy pods ask for more pods", length, batch)
 		}
 	}
@@ -109,11 +125,11 @@ func checkQueueLength(r *Run) {
 // batchOf is how many messages a scaled pod takes at once, as its own settings
 // say; zero when it is not known.
 func (r *Run) batchOf(t sqsTrigger) int {
-	if t.target == nil {
+	if t.pods == nil {
 		return 0
 	}
-	settings, ok := r.consumerSettings(*t.target)
-	if !ok {
+	settings, known := r.consumerSettings(*t.pods)
+	if !known {
 		return 0
 	}
 	return settings.BatchSize
@@ -134,9 +150,8 @@ func checkInFlightLimit(r *Run) {
 func checkDelayed(r *Run) {
 	queues := queuesOf(r.Cluster)
 	for _, t := range r.sqsTriggers() {
-		_, said := t.Metadata["scaleOnDelayed"]
-		if q, found := t.queue(queues); found && !said && q.delay != nil && *q.delay > 0 {
-			r.report(on(t.object, "spec", "triggers", t.index, "metadata"), "say scaleOnDelayed", "queue %s delays its messages by %d s, and the trigger does not say whether they count", q.name, *q.delay)
+		if q, found := t.queue(queues); found && t.text("scaleOnDelayed") == "" && q.delay != nil && *q.delay > 0 {
+			r.report(t.at("scaleOnDelayed"), "say scaleOnDelayed", "queue %s delays its messages by %d s, and the trigger does not say whether they count", q.name, *q.delay)
 		}
 	}
 }

@@ -1,106 +1,143 @@
 package rules
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
-	"k8s.io/apimachinery/pkg/runtime"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/keda"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 )
 
 func checkTriggerKeys(r *Run) {
-	for _, scaler := range r.scalers() {
-		for i, trigger := range scaler.triggers {
-			keys, known := keda.Keys(trigger.Type)
-			if !known {
-				if !slices.Contains(keda.Types(), trigger.Type) {
-					r.report(on(scaler.object, "spec", "triggers", i, "type"), didYouMean(trigger.Type, keda.Types(), "name a scaler of KEDA "+keda.Version()),
-						"%q is no trigger type of KEDA %s", trigger.Type, keda.Version())
-				}
-				continue
-			}
-			for _, key := range slices.Sorted(maps.Keys(trigger.Metadata)) {
-				if !slices.Contains(keys, key) {
-					r.report(on(scaler.object, "spec", "triggers", i, "metadata", key), didYouMean(key, keys, "remove it, or see the scaler's documentation"),
-						"trigger %s has no key %s: KEDA ignores it without a word", trigger.Type, key)
+	for _, kind := range []string{"ScaledObject", "ScaledJob"} {
+		for _, o := range r.Cluster.Of(kedaGroup, kind) {
+			// The typed form does not exist when a value is no string.
+			triggers, _, _ := unstructured.NestedSlice(o.Object, "spec", "triggers")
+			for i, trigger := range triggers {
+				if trigger, ok := trigger.(map[string]any); ok {
+					r.checkTriggerType(o, i, trigger)
+					r.checkTriggerMetadata(o, i, trigger)
 				}
 			}
 		}
 	}
 }
 
-// scaler is an object with triggers.
-type scaler struct {
-	object   *render.Object
-	triggers []kedav1alpha1.ScaleTriggers
+func (r *Run) checkTriggerType(o *render.Object, index int, trigger map[string]any) {
+	name, _ := trigger["type"].(string)
+	if types := keda.Types(); !slices.Contains(types, name) {
+		r.report(on(o, "spec", "triggers", index, "type"), didYouMean(name, types, "name a scaler of KEDA "+keda.Version()),
+			"%q is no trigger type of KEDA %s", name, keda.Version())
+	}
 }
 
-func (r *Run) scalers() []scaler {
-	var all []scaler
-	for _, s := range r.scaledObjects() {
-		all = append(all, scaler{s.object, s.Spec.Triggers})
-	}
-	for _, o := range r.Cluster.Of(kedaGroup, "ScaledJob") {
-		var job kedav1alpha1.ScaledJob
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &job); err == nil {
-			all = append(all, scaler{o, job.Spec.Triggers})
+func (r *Run) checkTriggerMetadata(o *render.Object, index int, trigger map[string]any) {
+	name, _ := trigger["type"].(string)
+	metadata, _ := trigger["metadata"].(map[string]any)
+	keys, known := keda.Keys(name)
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		place := on(o, "spec", "triggers", index, "metadata", key)
+		text, isText := metadata[key].(string)
+		switch {
+		case known && !keda.Reads(keys, key):
+			r.report(place, didYouMean(key, keys, "remove it, or see the scaler's documentation"), "trigger %s has no key %s: KEDA ignores it without a word", name, key)
+		case metadata[key] != nil && !isText:
+			r.report(place, "put the value in quotes", "%s is %v, which is not a string", key, metadata[key])
+		case name == sqsType:
+			r.checkSQSValue(place, key, strings.TrimSpace(text))
 		}
 	}
-	return all
 }
 
-// sqsTrigger is a trigger on an SQS queue.
-type sqsTrigger struct {
-	scaled
-	index int
-	kedav1alpha1.ScaleTriggers
-	url    queueURL
-	hasURL bool
-}
-
-func (r *Run) sqsTriggers() []sqsTrigger {
-	var all []sqsTrigger
-	for _, s := range r.scaledObjects() {
-		for i, trigger := range s.Spec.Triggers {
-			if trigger.Type != sqsType {
-				continue
-			}
-			t := sqsTrigger{scaled: s, index: i, ScaleTriggers: trigger}
-			text := trigger.Metadata["queueURL"]
-			if text == "" && s.target != nil {
-				variables, _ := environment(r.Cluster, *s.target, s.container())
-				text = variables[trigger.Metadata["queueURLFromEnv"]].value
-			}
-			t.url, t.hasURL = parseQueueURL(text)
-			all = append(all, t)
+// checkSQSValue holds a value against the type that KEDA's scaler reads it as.
+// An empty one is the default.
+func (r *Run) checkSQSValue(place at, key, text string) {
+	if text == "" {
+		return
+	}
+	switch key {
+	case "queueLength", "activationQueueLength":
+		if _, err := wholeNumber(text); err != nil {
+			r.report(place, "write a whole number in quotes", "%s is %q: KEDA reads a whole number", key, text)
+		}
+	case "scaleOnInFlight", "scaleOnDelayed":
+		if _, err := strconv.ParseBool(text); err != nil {
+			r.report(place, `write "true" or "false"`, "%s is %q: KEDA reads true or false", key, text)
 		}
 	}
-	return all
 }
 
-func (t sqsTrigger) at(key string) at {
-	return on(t.object, "spec", "triggers", t.index, "metadata", key)
+// wholeNumber reads a number as KEDA does: as JSON.
+func wholeNumber(text string) (number int64, err error) {
+	err = json.Unmarshal([]byte(text), &number)
+	return number, err
 }
 
 func checkTriggerVariables(r *Run) {
-	for _, s := range r.scaledObjects() {
-		if s.target == nil || len(s.target.Template.Spec.Containers) == 0 {
+	for _, s := range r.scalers() {
+		container, found := s.container()
+		if !found {
+			r.checkSourceContainer(s)
 			continue
 		}
-		variables, complete := environment(r.Cluster, *s.target, s.container())
-		for i, trigger := range s.Spec.Triggers {
-			for _, key := range slices.Sorted(maps.Keys(trigger.Metadata)) {
-				name := trigger.Metadata[key]
-				if _, found := variables[name]; !strings.HasSuffix(key, "FromEnv") || found || !complete {
-					continue
+		variables, complete := environment(r.Cluster, *s.pods, container)
+		source := s.pods.Template.Spec.Containers[container]
+		for i, trigger := range s.triggers {
+			for _, key := range r.variableKeys(s, trigger) {
+				name, place := trigger.Metadata[key], on(s.object, "spec", "triggers", i, "metadata", key)
+				switch _, defined := variables[name]; {
+				case !defined && complete:
+					r.report(place, didYouMean(name, slices.Sorted(maps.Keys(variables)), "name a variable of the container"),
+						"container %s of %s has no variable %s", source.Name, s.pods.Key(), name)
+				case fromPod(source, name):
+					r.report(place, "name a variable with a value, or of a ConfigMap or Secret",
+						"variable %s of %s is a field of the pod, which KEDA does not read", name, s.pods.Key())
 				}
-				r.report(on(s.object, "spec", "triggers", i, "metadata", key), didYouMean(name, slices.Sorted(maps.Keys(variables)), "name a variable of the container"),
-					"container %s of %s has no variable %s", s.target.Template.Spec.Containers[s.container()].Name, s.target.Key(), name)
 			}
 		}
 	}
+}
+
+// variableKeys are the keys of a trigger's metadata that name variables, without
+// those whose value comes from another place.
+func (r *Run) variableKeys(s scaler, trigger kedav1alpha1.ScaleTriggers) []string {
+	var keys []string
+	for _, key := range slices.Sorted(maps.Keys(trigger.Metadata)) {
+		parameter, variable := strings.CutSuffix(key, "FromEnv")
+		if variable && trigger.Metadata[key] != "" && trigger.Metadata[parameter] == "" &&
+			!r.authenticationSupplies(s.object, trigger.AuthenticationRef, parameter) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// checkSourceContainer reports a container that the pods do not have. KEDA wants
+// it even when no key names a variable.
+func (r *Run) checkSourceContainer(s scaler) {
+	if s.pods == nil || s.source == "" {
+		return
+	}
+	var names []string
+	for _, container := range s.pods.Template.Spec.Containers {
+		names = append(names, container.Name)
+	}
+	field := []any{"spec", "envSourceContainerName"}
+	if s.object.GetKind() == "ScaledObject" {
+		field = []any{"spec", "scaleTargetRef", "envSourceContainerName"}
+	}
+	r.report(on(s.object, field...), didYouMean(s.source, names, "name a container of the pods"), "%s has no container %s", s.pods.Key(), s.source)
+}
+
+func fromPod(container corev1.Container, name string) bool {
+	return slices.ContainsFunc(container.Env, func(env corev1.EnvVar) bool {
+		return env.Name == name && env.ValueFrom != nil && (env.ValueFrom.FieldRef != nil || env.ValueFrom.ResourceFieldRef != nil)
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/iam"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
@@ -79,7 +78,7 @@ func (r *Run) users() []user {
 		}
 	}
 	for _, t := range r.sqsTriggers() {
-		region := cmp.Or(t.Metadata["awsRegion"], t.url.region)
+		region := cmp.Or(t.text("awsRegion"), t.url.region)
 		if a, known := r.scalerRole(t); known && t.hasURL && t.url.isAWS() {
 			arn := fmt.Sprintf("arn:%s:sqs:%s:%s:%s", a.partition, region, t.url.account, t.url.name)
 			all = append(all, user{scalerProgram, t.object, a, region, map[string]resource{queueResource: {"sqs", t.url.name, arn}}})
@@ -124,8 +123,8 @@ func (r *Run) assumingTriggers() []assumingTrigger {
 		switch {
 		case identity.RoleArn != nil:
 			a.assumed, known = parseRoleARN(*identity.RoleArn)
-		case identity.IsWorkloadIdentityOwner() && t.target != nil:
-			a.assumed, known = r.roleOfPods(*t.target)
+		case identity.IsWorkloadIdentityOwner() && t.pods != nil:
+			a.assumed, known = r.roleOfPods(*t.pods)
 		}
 		if identity.ExternalID != nil {
 			a.externalID = *identity.ExternalID
@@ -138,18 +137,18 @@ func (r *Run) assumingTriggers() []assumingTrigger {
 }
 
 func (r *Run) podIdentity(t sqsTrigger) (*render.Object, *kedav1alpha1.AuthPodIdentity) {
-	if t.AuthenticationRef == nil {
+	if t.trigger.AuthenticationRef == nil {
 		return nil, nil
 	}
-	object, found := r.authentication(t.object, t.AuthenticationRef)
-	if !found {
+	object := r.authentication(t.object, t.trigger.AuthenticationRef)
+	if object == nil {
 		return nil, nil
 	}
-	var typed kedav1alpha1.TriggerAuthentication
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed); err != nil {
+	spec, readable := authenticationSpec(object)
+	if !readable {
 		return nil, nil // the schema says why
 	}
-	return object, typed.Spec.PodIdentity
+	return object, spec.PodIdentity
 }
 
 // scalerRole is the role as which KEDA reads a trigger's queue.

@@ -133,7 +133,7 @@ func (r *Run) leastPods(w graph.Workload) (pods int, known bool) {
 		return 0, false
 	}
 	for _, s := range r.scaledObjects() {
-		if s.target != nil && s.target.Object == w.Object {
+		if s.pods != nil && s.pods.Object == w.Object {
 			return int(*s.GetHPAMinReplicas()), true
 		}
 	}

@@ -158,7 +158,23 @@ func number(value *int) *int64 {
 // is not AWS's.
 type queueURL struct{ host, region, account, name string }
 
-var awsHost = regexp.MustCompile(`^(?:sqs(?:-fips)?\.([a-z0-9-]+)|([a-z0-9-]+)\.queue|queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$`)
+var awsHost = regexp.MustCompile(`^(?:sqs(?:-fips)?\.([a-z0-9-]+)|[a-z0-9-]+\.sqs\.([a-z0-9-]+)\.vpce|([a-z0-9-]+)\.queue|queue)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$`)
+
+// regionOf is the region of an AWS endpoint; empty for any other.
+func regionOf(endpoint string) string {
+	parsed, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	return hostRegion(parsed.Hostname())
+}
+
+func hostRegion(host string) string {
+	if match := awsHost.FindStringSubmatch(host); match != nil {
+		return match[1] + match[2] + match[3]
+	}
+	return ""
+}
 
 // parseQueueURL reads a URL as KEDA does: its path is exactly /account/name.
 func parseQueueURL(text string) (queueURL, bool) {
@@ -170,11 +186,8 @@ func parseQueueURL(text string) (queueURL, bool) {
 	if len(parts) != 3 || parts[2] == "" {
 		return queueURL{}, false
 	}
-	q := queueURL{host: parsed.Hostname(), account: parts[1], name: parts[2]}
-	if match := awsHost.FindStringSubmatch(q.host); match != nil {
-		q.region = match[1] + match[2]
-	}
-	return q, true
+	host := parsed.Hostname()
+	return queueURL{host: host, region: hostRegion(host), account: parts[1], name: parts[2]}, true
 }
 
 func (q queueURL) isAWS() bool { return awsHost.MatchString(q.host) }

@@ -44,13 +44,16 @@ func checkKinds(r *Run) {
 			continue
 		}
 		field, mend := "kind", "apply its CustomResourceDefinition, or name it with --schema"
-		switch versions := r.Catalog.Versions(kind.GroupKind()); {
+		versions, groups, kinds := r.Catalog.Versions(kind.GroupKind()), r.Catalog.Groups(kind.Kind), r.Catalog.Kinds(kind.Group)
+		switch {
 		case len(versions) > 0:
 			field, mend = "apiVersion", fmt.Sprintf("the version is one of %v", versions)
-		case len(r.Catalog.Kinds(kind.Group)) > 0:
-			mend = didYouMean(kind.Kind, r.Catalog.Kinds(kind.Group), mend)
-		case len(r.Catalog.Groups(kind.Kind)) > 0:
-			field, mend = "apiVersion", didYouMean(kind.Group, r.Catalog.Groups(kind.Kind), mend)
+		case len(groups) == 1:
+			field, mend = "apiVersion", fmt.Sprintf("%s is a kind of the group %s", kind.Kind, groups[0])
+		case len(groups) > 1:
+			field, mend = "apiVersion", didYouMean(kind.Group, groups, mend)
+		case len(kinds) > 0:
+			mend = didYouMean(kind.Kind, kinds, mend)
 		}
 		r.report(on(o, field), mend, "there is no kind %s in %s", kind.Kind, kind.GroupVersion())
 	}

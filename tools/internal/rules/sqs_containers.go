@@ -64,7 +64,7 @@ func (r *Run) local() bool {
 // takesMessages tells whether a workload is scaled on a queue or is one of this
 // project's programs: its pods come in bursts and end in mid work.
 func (r *Run) takesMessages(w graph.Workload) bool {
-	return r.program(w) != "" || slices.ContainsFunc(r.sqsTriggers(), func(t sqsTrigger) bool { return t.target != nil && t.target.Object == w.Object })
+	return r.program(w) != "" || slices.ContainsFunc(r.sqsTriggers(), func(t sqsTrigger) bool { return t.pods != nil && t.pods.Object == w.Object })
 }
 
 var (

@@ -200,8 +200,8 @@ func (r *Run) userOf(q queue) string {
 		}
 	}
 	for _, t := range r.sqsTriggers() {
-		if t.hasURL && t.url.name == q.name && t.target != nil {
-			return t.target.Key().String()
+		if t.hasURL && t.url.name == q.name && t.pods != nil {
+			return t.pods.Key().String()
 		}
 	}
 	return ""

@@ -164,10 +164,7 @@ func (r *Run) scalesOnOthers(o *render.Object) bool {
 	used := false
 	for _, scaler := range r.scalers() {
 		for _, trigger := range scaler.triggers {
-			if trigger.AuthenticationRef == nil {
-				continue
-			}
-			if object, _ := r.authentication(scaler.object, trigger.AuthenticationRef); object != o {
+			if trigger.AuthenticationRef == nil || r.authentication(scaler.object, trigger.AuthenticationRef) != o {
 				continue
 			}
 			if !isForeign(trigger.Metadata["awsEndpoint"]) {
