@@ -1,6 +1,7 @@
 package house_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -33,8 +34,9 @@ var importRules = []struct {
 	name      string
 	forbidden func(from, to pkg) bool
 }{
-	{"apps imports nothing of tools or crossplane", func(from, to pkg) bool {
-		return within(from.dir, "apps") && (within(to.dir, "tools") || within(to.dir, "crossplane"))
+	{"what runs in a cluster imports nothing of tools or crossplane", func(from, to pkg) bool {
+		deployed := within(from.dir, "apps") || within(from.dir, "infrastructure") || within(from.dir, "internal")
+		return deployed && (within(to.dir, "tools") || within(to.dir, "crossplane"))
 	}},
 	{"of apps, tools imports only localaws and each workload's config", func(from, to pkg) bool {
 		if !within(from.dir, "tools") || !within(to.dir, "apps") {
@@ -93,6 +95,9 @@ func TestRulesBite(t *testing.T) {
 		"apps/a/main.go":             "// Command a.\npackage main\n\nimport _ \"" + module + "/tools/internal/shared\"",
 		"apps/a/config/config.go":    "// Package config.\npackage config",
 		"apps/a/store/store.go":      "package store",
+		"infrastructure/i/main.go":   "// Command i.\npackage main\n\nimport (\n_ \"" + module + "/internal/used\"\n_ \"" + module + "/tools/internal/shared\"\n)",
+		"internal/used/u.go":         "// Package used.\npackage used",
+		"internal/unused/u.go":       "// Package unused.\npackage unused",
 		"tools/t/main.go":            "// Command t.\npackage main\n\nimport (\n_ \"" + module + "/apps/a\"\n_ \"" + module + "/apps/a/config\"\n)",
 		"tools/t/t_test.go":          "package main\n\nimport _ \"" + module + "/apps/a/store\"",
 		"tools/internal/shared/s.go": "// Package shared.\npackage shared",
@@ -112,12 +117,14 @@ func TestRulesBite(t *testing.T) {
 		got, want []string
 	}{
 		{"imports", checkImports(packages), []string{
-			"apps/a imports tools/internal/shared: apps imports nothing of tools or crossplane",
+			"apps/a imports tools/internal/shared: what runs in a cluster imports nothing of tools or crossplane",
+			"infrastructure/i imports tools/internal/shared: what runs in a cluster imports nothing of tools or crossplane",
 			"tools/t imports apps/a/store: of apps, tools imports only localaws and each workload's config",
 			"tools/t imports apps/a: nothing imports a main",
 			"tools/t imports apps/a: of apps, tools imports only localaws and each workload's config",
 		}},
 		{"internal", checkInternal(packages), []string{
+			"internal/unused is used by no package of this module: delete it",
 			"tools/internal/idle is used by no package of tools: delete it",
 			"tools/internal/shared is used by no package of tools: delete it",
 		}},
@@ -167,7 +174,7 @@ func checkInternal(packages map[string]pkg) []string {
 			used = used || user.dir != dir && user.imports[dir] && within(user.dir, parent)
 		}
 		if !used {
-			found = append(found, fmt.Sprintf("%s is used by no package of %s: delete it", dir, parent))
+			found = append(found, fmt.Sprintf("%s is used by no package of %s: delete it", dir, cmp.Or(parent, "this module")))
 		}
 	}
 	slices.Sort(found)
@@ -291,7 +298,10 @@ func walk(t *testing.T, root string, visit func(file string, entry fs.DirEntry))
 	}
 }
 
-func within(dir, parent string) bool { return dir == parent || strings.HasPrefix(dir, parent+"/") }
+// within is also true of any folder in the root, which is "".
+func within(dir, parent string) bool {
+	return parent == "" || dir == parent || strings.HasPrefix(dir, parent+"/")
+}
 
 func exists(name string) bool {
 	_, err := os.Stat(name)

@@ -18,7 +18,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
-	"github.com/mystique-unicorn/sales-events/apps/internal/observe"
+	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
 
 func main() {

@@ -18,8 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
-	"github.com/mystique-unicorn/sales-events/apps/internal/observe"
 	"github.com/mystique-unicorn/sales-events/apps/producer/config"
+	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
 
 func main() {

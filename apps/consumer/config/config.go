@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/mystique-unicorn/sales-events/apps/internal/settings"
+	"github.com/mystique-unicorn/sales-events/internal/settings"
 )
 
 // Config is the consumer's settings.

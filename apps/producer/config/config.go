@@ -6,7 +6,7 @@ package config
 import (
 	"log/slog"
 
-	"github.com/mystique-unicorn/sales-events/apps/internal/settings"
+	"github.com/mystique-unicorn/sales-events/internal/settings"
 )
 
 // Config is the producer's settings.
