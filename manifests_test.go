@@ -16,6 +16,7 @@ import (
 	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
+	ssmagent "github.com/mystique-unicorn/sales-events/infrastructure/ssm-agent/config"
 )
 
 // manifestFolders are what Flux gets to see, see .sourceignore.
@@ -67,9 +68,8 @@ func TestLocalSettings(t *testing.T) {
 		"producer": func(lookup func(string) (string, bool)) error { _, err := producer.Parse(lookup); return err },
 		"consumer": func(lookup func(string) (string, bool)) error { _, err := consumer.Parse(lookup); return err },
 	} {
-		env := deploymentEnv(t, name, substituted(t, "apps/"+name+"/deploy/local", facts))
-		lookup := func(key string) (string, bool) { value, ok := env[key]; return value, ok }
-		if err := parse(lookup); err != nil {
+		objects := substituted(t, "apps/"+name+"/deploy/local", facts)
+		if err := parse(environment(t, "Deployment", name, objects)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -88,6 +88,21 @@ func TestLocalSettings(t *testing.T) {
 	}
 	if _, err := localaws.New(config); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAgentSettings holds every overlay of the SSM agent against the program:
+// none but the local one runs where a test could see it crash.
+func TestAgentSettings(t *testing.T) {
+	facts := readFacts(t, "clusters/local")
+	for overlay, mode := range map[string]ssmagent.Mode{
+		"local": ssmagent.Check, "staging": ssmagent.Install, "production": ssmagent.Install,
+	} {
+		objects := substituted(t, "infrastructure/ssm-agent/deploy/"+overlay, facts)
+		c, err := ssmagent.Parse(environment(t, "DaemonSet", overlay, objects))
+		if err != nil || c.Mode != mode {
+			t.Errorf("%s: mode %s, want %s, error %v", overlay, c.Mode, mode, err)
+		}
 	}
 }
 
@@ -199,19 +214,19 @@ func substitute(t *testing.T, where string, text []byte, facts map[string]string
 	})
 }
 
-// deploymentEnv is the environment of the first container of a Deployment,
-// whose values must all be strings.
-func deploymentEnv(t *testing.T, name string, objects []map[string]any) map[string]string {
+// environment looks up in the environment of the first container of a
+// Deployment or DaemonSet, whose values must all be strings.
+func environment(t *testing.T, kind, name string, objects []map[string]any) func(string) (string, bool) {
 	t.Helper()
 	for _, object := range objects {
-		if object["kind"] != "Deployment" {
+		if object["kind"] != kind {
 			continue
 		}
 		text, err := yaml.Marshal(object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var deployment struct {
+		var workload struct {
 			Spec struct {
 				Template struct {
 					Spec struct {
@@ -225,15 +240,15 @@ func deploymentEnv(t *testing.T, name string, objects []map[string]any) map[stri
 				} `json:"template"`
 			} `json:"spec"`
 		}
-		if err := yaml.Unmarshal(text, &deployment); err != nil {
+		if err := yaml.Unmarshal(text, &workload); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		env := map[string]string{}
-		for _, entry := range deployment.Spec.Template.Spec.Containers[0].Env {
+		for _, entry := range workload.Spec.Template.Spec.Containers[0].Env {
 			env[entry.Name] = entry.Value
 		}
-		return env
+		return func(key string) (string, bool) { value, ok := env[key]; return value, ok }
 	}
-	t.Fatalf("%s: no Deployment", name)
+	t.Fatalf("%s: no %s", name, kind)
 	return nil
 }
