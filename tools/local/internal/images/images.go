@@ -34,6 +34,7 @@ func Specs(root string, set engines.Set) ([]image.Spec, error) {
 		own("localaws", "./apps/localaws/cmd/localaws"),
 		own("producer", "./apps/producer"),
 		own("consumer", "./apps/consumer"),
+		own("ssm-agent", "./infrastructure/ssm-agent"),
 	}
 	keda := strings.TrimPrefix(set["keda"].Version, "v")
 	source, err := set["flux"].VersionOf("github.com/fluxcd/source-controller")
