@@ -3,6 +3,7 @@ package crossplane_test
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -74,7 +75,11 @@ func (l leaf) matters(t *testing.T, api *api, xr *unstructured.Unstructured) boo
 	before := objectsOf(compose(t, xr))
 	for _, value := range l.others() {
 		changed := xr.DeepCopy()
-		if !set(changed.Object["spec"], l.path, value) || len(api.admit(changed, nil)) > 0 {
+		if !set(changed.Object["spec"], l.path, value) {
+			continue
+		}
+		nameByCluster(changed)
+		if len(api.admit(changed, nil)) > 0 {
 			continue
 		}
 		if got := compose(t, changed); !cmp.Equal(before, objectsOf(got)) {
@@ -136,7 +141,11 @@ func set(at any, path []string, value any) bool {
 
 // generate makes values of a schema; path says of which field.
 func generate(path []string, schema apiextensionsv1.JSONSchemaProps) *rapid.Generator[any] {
-	if special, found := generators[path[len(path)-1]]; found {
+	field := path[len(path)-1]
+	if field == "*" {
+		field = path[len(path)-2] + ".*"
+	}
+	if special, found := generators[field]; found {
 		return special.AsAny()
 	}
 	if len(schema.Enum) > 0 {
@@ -161,13 +170,25 @@ func generate(path []string, schema apiextensionsv1.JSONSchemaProps) *rapid.Gene
 	case "array":
 		return rapid.Custom(func(t *rapid.T) any { return drawList(t, path, schema) })
 	case "object":
+		if schema.AdditionalProperties != nil {
+			return rapid.Custom(func(t *rapid.T) any { return drawMap(t, path, *schema.AdditionalProperties.Schema) })
+		}
 		return rapid.Custom(func(t *rapid.T) any { return drawObject(t, path, schema) })
 	}
 	panic(fmt.Sprintf("%s: no values of type %q", strings.Join(path, "."), schema.Type))
 }
 
 // generators are of fields whose values a pattern cannot describe.
-var generators = map[string]*rapid.Generator[string]{}
+var generators = map[string]*rapid.Generator[string]{
+	"cidr": rapid.Custom(func(t *rapid.T) string {
+		address := netip.AddrFrom4([4]byte{10, rapid.Byte().Draw(t, "second"), rapid.Byte().Draw(t, "third"), 0})
+		return netip.PrefixFrom(address, rapid.IntRange(16, 20).Draw(t, "length")).Masked().String()
+	}),
+	"allowedCIDRs.*": rapid.Custom(func(t *rapid.T) string {
+		address := netip.AddrFrom4([4]byte{203, 0, 113, rapid.Byte().Draw(t, "last")})
+		return netip.PrefixFrom(address, rapid.IntRange(24, 32).Draw(t, "length")).Masked().String()
+	}),
+}
 
 func ofPattern(schema apiextensionsv1.JSONSchemaProps) *rapid.Generator[string] {
 	pattern := schema.Pattern
@@ -203,6 +224,16 @@ func drawObject(t *rapid.T, path []string, schema apiextensionsv1.JSONSchemaProp
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
 		if slices.Contains(schema.Required, name) || rapid.Bool().Draw(t, "with "+name) {
 			object[name] = generate(append(slices.Clone(path), name), schema.Properties[name]).Draw(t, name)
+		}
+	}
+	return object
+}
+
+func drawMap(t *rapid.T, path []string, schema apiextensionsv1.JSONSchemaProps) any {
+	object := map[string]any{}
+	for _, name := range []string{"team", "example.com/role"} {
+		if rapid.Bool().Draw(t, "with "+name) {
+			object[name] = generate(append(slices.Clone(path), "*"), schema).Draw(t, name)
 		}
 	}
 	return object
@@ -245,8 +276,9 @@ func draw(r *rapid.T, spec apiextensionsv1.JSONSchemaProps, example *unstructure
 // the time.
 func coherent(r *rapid.T, xr *unstructured.Unstructured) {
 	spec, _ := xr.Object["spec"].(map[string]any)
-	if xr.GetKind() == "EKSCluster" {
-		xr.SetName(spec["clusterName"].(string))
+	nameByCluster(xr)
+	if nodes, ok := spec["nodes"].(map[string]any); ok {
+		nodes["minSize"], nodes["desiredSize"], nodes["maxSize"] = int64(1), int64(2), rapid.Int64Range(2, 6).Draw(r, "maxSize")
 	}
 	grants, _ := spec["grants"].([]any)
 	for i := range grants {
@@ -260,7 +292,7 @@ func coherent(r *rapid.T, xr *unstructured.Unstructured) {
 }
 
 func checkRandom(t *testing.T, r *rapid.T, xr *unstructured.Unstructured) {
-	got := run(t, xr, world{others: []*unstructured.Unstructured{clusterOf(xr)}})
+	got := runToTheEnd(t, xr)
 	if got.fatal != "" {
 		r.Fatalf("%v is admitted, and then fatal: %s", xr.Object, got.fatal)
 	}
@@ -274,5 +306,12 @@ func checkRandom(t *testing.T, r *rapid.T, xr *unstructured.Unstructured) {
 			r.Errorf("%s is composed twice", name)
 		}
 		seen[name] = true
+	}
+}
+
+// nameByCluster names what there is once for each cluster.
+func nameByCluster(xr *unstructured.Unstructured) {
+	if name, _, _ := unstructured.NestedString(xr.Object, "spec", "clusterName"); slices.Contains([]string{"EKSCluster", "Network"}, xr.GetKind()) {
+		xr.SetName(name)
 	}
 }

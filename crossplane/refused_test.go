@@ -31,6 +31,22 @@ var refusals = []struct {
 	{"eventbuckets", "minimal.yaml", "metadata.name", "sales.events", "metadata.name must hold no dot"},
 	{"eventbuckets", "minimal.yaml", "spec.expirationDays", int64(-1), "spec.expirationDays"},
 	{"eventbuckets", "minimal.yaml", "spec.noncurrentVersionExpirationDays", int64(0), "spec.noncurrentVersionExpirationDays"},
+	{"networks", "minimal.yaml", "metadata.name", "other", "metadata.name must equal spec.clusterName"},
+	{"networks", "minimal.yaml", "spec.cidr", "10.0.0.0/24", "spec.cidr"},
+	{"networks", "minimal.yaml", "spec.cidr", "10.0.1.0/16", "spec.cidr"},
+	{"networks", "minimal.yaml", "spec.cidr", "8.8.0.0/16", "spec.cidr"},
+	{"networks", "minimal.yaml", "spec.zones", []any{"a"}, "spec.zones"},
+	{"networks", "minimal.yaml", "spec.zones", []any{"a", "a"}, "spec.zones"},
+	{"networks", "minimal.yaml", "spec.natGateways", "None", "spec.natGateways"},
+	{"eksclusters", "minimal.yaml", "metadata.name", "other", "metadata.name must equal spec.clusterName"},
+	{"eksclusters", "minimal.yaml", "spec.version", "1.9", "spec.version"},
+	{"eksclusters", "minimal.yaml", "spec.version", 1.35, "spec.version"},
+	{"eksclusters", "minimal.yaml", "spec.allowedCIDRs", []any{"10.0.0.0/40"}, "spec.allowedCIDRs"},
+	{"eksclusters", "minimal.yaml", "spec.logs", []any{"everything"}, "spec.logs"},
+	{"eksclusters", "minimal.yaml", "spec.admins", []any{"admin"}, "spec.admins"},
+	{"eksclusters", "minimal.yaml", "spec.nodes.maxSize", int64(7), "spec.nodes.maxSize"},
+	{"eksclusters", "minimal.yaml", "spec.nodes.minSize", int64(3), "minSize, desiredSize and maxSize must be in this order"},
+	{"eksclusters", "minimal.yaml", "spec.authenticationMode", "CONFIG_MAP", "spec.authenticationMode"},
 	{"workloadroles", "producer.yaml", "metadata.name", "eks-nodes", "metadata.name must not start with eks-"},
 	{"workloadroles", "producer.yaml", "metadata.name", strings.Repeat("w", 60), "metadata.name is too long"},
 	{"workloadroles", "producer.yaml", "spec.serviceAccount.namespace", "*", "spec.serviceAccount.namespace"},
@@ -68,10 +84,13 @@ func TestRefused(t *testing.T) {
 
 // What is part of AWS names cannot change: the resources would be replaced.
 func TestImmutable(t *testing.T) {
-	others := map[string]string{"clusterName": "other", "region": "us-east-1", "accountId": "444455556666"}
+	others := map[string]string{"clusterName": "other", "region": "eu-north-1", "accountId": "444455556666"}
 	for plural, api := range allAPIs(t) {
 		old := readExample(t, plural, examplesOf(t, plural)[0])
 		for name, value := range others {
+			if _, has := old.Object["spec"].(map[string]any)[name]; !has {
+				continue
+			}
 			changed := old.DeepCopy()
 			if err := unstructured.SetNestedField(changed.Object, value, "spec", name); err != nil {
 				t.Fatal(err)
@@ -79,6 +98,28 @@ func TestImmutable(t *testing.T) {
 			if err := api.admit(changed, old).ToAggregate(); err == nil || !strings.Contains(err.Error(), "spec."+name) {
 				t.Errorf("%s: another %s: got %v, want an error that names the field", plural, name, err)
 			}
+		}
+	}
+}
+
+// A zone can come at the end; another order would swap the addresses of
+// subnets, which AWS replaces for that.
+func TestZones(t *testing.T) {
+	old := readExample(t, "networks", "examples/networks/minimal.yaml")
+	for _, c := range []struct {
+		zones    []any
+		admitted bool
+	}{
+		{[]any{"a", "b"}, true},
+		{[]any{"a", "b", "c"}, true},
+		{[]any{"b", "a"}, false},
+		{[]any{"a", "c"}, false},
+		{[]any{"c", "a", "b"}, false},
+	} {
+		changed := old.DeepCopy()
+		changed.Object["spec"].(map[string]any)["zones"] = c.zones
+		if refused := allAPIs(t)["networks"].admit(changed, old); (len(refused) == 0) != c.admitted {
+			t.Errorf("%v: got %v, want admitted: %t", c.zones, refused, c.admitted)
 		}
 	}
 }

@@ -110,6 +110,13 @@ func (c *composition) add(id resource.Name, name, externalName, providerConfig s
 	return nil
 }
 
+// initially sets fields of a composed managed resource that hold when it is
+// created, and that others may change later.
+func (c *composition) initially(id resource.Name, fields map[string]any) {
+	spec, _ := c.desired[id].Resource.Object["spec"].(map[string]any)
+	spec["initProvider"] = fields
+}
+
 // wait says what resources that cannot be composed yet wait for. Those that were
 // composed before are kept as they were observed, because Crossplane deletes
 // what is left out.
@@ -180,6 +187,20 @@ func (c *composition) observedString(id resource.Name, path string) string {
 	return value
 }
 
+// observedNumber is a whole number of an observed resource; zero if it is not
+// there yet.
+func (c *composition) observedNumber(id resource.Name, path string) int64 {
+	observed, found := c.observed[id]
+	if !found {
+		return 0
+	}
+	value, err := observed.Resource.GetInteger(path)
+	if err != nil {
+		return 0 // not there yet
+	}
+	return value
+}
+
 // require asks Crossplane for one object of the XR's own namespace and returns
 // it, or nil while it is not there: Crossplane calls again with it.
 func (c *composition) require(id string, kind schema.GroupVersionKind, name string) *unstructured.Unstructured {
@@ -237,10 +258,19 @@ func (c *composition) explain() {
 	case len(c.waiting) > 0:
 		response.ConditionFalse(c.rsp, conditionProvisioned, "Waiting").WithMessage(strings.Join(c.waiting, "; ")).TargetComposite()
 	case len(creating) > 0:
-		response.ConditionFalse(c.rsp, conditionProvisioned, "Creating").WithMessage("not ready yet: " + strings.Join(creating, ", ")).TargetComposite()
+		response.ConditionFalse(c.rsp, conditionProvisioned, "Creating").WithMessage("not ready yet: " + some(creating)).TargetComposite()
 	default:
 		response.ConditionTrue(c.rsp, conditionProvisioned, "Available").TargetComposite()
 	}
+}
+
+// some names a few of many.
+func some(objects []string) string {
+	const few = 5
+	if len(objects) <= few+1 {
+		return strings.Join(objects, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(objects[:few], ", "), len(objects)-few)
 }
 
 // progress lists which managed resources AWS or the provider refuses, with the

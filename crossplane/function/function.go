@@ -16,8 +16,10 @@ const (
 
 // composers holds what composes each kind of XR.
 var composers = map[string]func(*composition) error{
+	"EKSCluster":   composeEKSCluster,
 	"EventBucket":  composeEventBucket,
 	"EventQueue":   composeEventQueue,
+	"Network":      composeNetwork,
 	"WorkloadRole": composeWorkloadRole,
 }
 

@@ -23,3 +23,20 @@ type rolePolicy struct {
 }
 
 func (rolePolicy) kind() schema.GroupVersionKind { return iam("RolePolicy") }
+
+// rolePolicyAttachment attaches a managed policy of AWS to a role.
+type rolePolicyAttachment struct {
+	Role      string `json:"role"`
+	PolicyARN string `json:"policyArn"`
+}
+
+func (rolePolicyAttachment) kind() schema.GroupVersionKind { return iam("RolePolicyAttachment") }
+
+// openIDConnectProvider has IAM believe the tokens of a cluster.
+type openIDConnectProvider struct {
+	URL          string            `json:"url"`
+	ClientIDList []string          `json:"clientIdList"`
+	Tags         map[string]string `json:"tags"`
+}
+
+func (openIDConnectProvider) kind() schema.GroupVersionKind { return iam("OpenIDConnectProvider") }

@@ -1,0 +1,291 @@
+package function
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/crossplane/function-sdk-go/resource"
+
+	"github.com/mystique-unicorn/sales-events/crossplane/names"
+)
+
+// eksCluster is the spec of an EKSCluster: see its definition.
+type eksCluster struct {
+	placement
+
+	PermissionsBoundary string   `json:"permissionsBoundary"`
+	Zones               []string `json:"zones"`
+	Version             string   `json:"version"`
+	AllowedCIDRs        []string `json:"allowedCIDRs"`
+	Logs                []string `json:"logs"`
+	Admins              []string `json:"admins"`
+	HubRoleARN          string   `json:"hubRoleARN"`
+	AutoMode            bool     `json:"autoMode"`
+	Nodes               nodes    `json:"nodes"`
+}
+
+type nodes struct {
+	InstanceTypes []string          `json:"instanceTypes"`
+	MinSize       int64             `json:"minSize"`
+	DesiredSize   int64             `json:"desiredSize"`
+	MaxSize       int64             `json:"maxSize"`
+	DiskSizeGiB   int64             `json:"diskSizeGiB"`
+	Labels        map[string]string `json:"labels"`
+}
+
+// composeEKSCluster composes the control plane, who may do what with it, and
+// its nodes. Two parts wait for what AWS assigns: the OIDC provider for the
+// issuer, the nodes for the version of their launch template.
+func composeEKSCluster(c *composition) error {
+	var spec eksCluster
+	if err := c.spec(&spec); err != nil {
+		return err
+	}
+	if _, err := names.ForCluster(spec.ClusterName); err != nil {
+		return named(err)
+	}
+	if c.xr.GetName() != spec.ClusterName {
+		return fmt.Errorf("metadata.name: is %q, and spec.clusterName is %q", c.xr.GetName(), spec.ClusterName)
+	}
+	e := eksComposer{composition: c, eksCluster: spec}
+	steps := []func() error{e.addRoles, e.addControlPlane, e.addAccess}
+	if !spec.AutoMode {
+		steps = append(steps, e.addAddons, e.addNodes)
+	}
+	steps = append(steps, e.addOIDCProvider)
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	c.report("clusterARN", "cluster", "status.atProvider.arn")
+	c.report("endpoint", "cluster", "status.atProvider.endpoint")
+	c.report("oidcIssuer", "cluster", issuerPath)
+	c.report("oidcProviderARN", "oidc-provider", "status.atProvider.arn")
+	return nil
+}
+
+const issuerPath = "status.atProvider.identity[0].oidc[0].issuer"
+
+// eksComposer composes the parts of an EKSCluster.
+type eksComposer struct {
+	*composition
+	eksCluster
+}
+
+// part adds a managed resource under the name <cluster>-eks-<name>.
+func (e eksComposer) part(id, name, externalName string, forProvider managed) error {
+	return e.add(resource.Name(id), e.name(name), externalName, e.ProviderConfigName, forProvider)
+}
+
+// name follows names.ForEKS, whose checks the cluster's name has passed.
+func (e eksComposer) name(purpose string) string { return e.ClusterName + "-eks-" + purpose }
+
+func (e eksComposer) roleARN(purpose string) string {
+	return fmt.Sprintf("arn:aws:iam::%s:role/%s", e.AccountID, e.name(purpose))
+}
+
+// The managed policies of AWS for each role:
+// https://docs.aws.amazon.com/eks/latest/userguide/cluster-iam-role.html,
+// create-node-role.html, auto-cluster-iam-role.html and auto-create-node-role.html.
+var (
+	clusterPolicies     = []string{"AmazonEKSClusterPolicy"}
+	autoClusterPolicies = []string{
+		"AmazonEKSClusterPolicy", "AmazonEKSComputePolicy", "AmazonEKSBlockStoragePolicy", "AmazonEKSLoadBalancingPolicy", "AmazonEKSNetworkingPolicy",
+	}
+	nodePolicies     = []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy", "AmazonSSMManagedInstanceCore"}
+	autoNodePolicies = []string{"AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly"}
+)
+
+func (e eksComposer) addRoles() error {
+	ofCluster, ofNodes := clusterPolicies, nodePolicies
+	assume := []string{"sts:AssumeRole"}
+	if e.AutoMode {
+		ofCluster, ofNodes = autoClusterPolicies, autoNodePolicies
+		assume = append(assume, "sts:TagSession")
+	}
+	service := func(name string, actions ...string) statement {
+		return statement{Effect: "Allow", Principal: map[string]string{"Service": name}, Action: actions}
+	}
+	if err := e.addRole("cluster", "The control plane of "+e.ClusterName, service("eks.amazonaws.com", assume...), ofCluster...); err != nil {
+		return err
+	}
+	return e.addRole("node", "The nodes of "+e.ClusterName, service("ec2.amazonaws.com", "sts:AssumeRole"), ofNodes...)
+}
+
+func (e eksComposer) addRole(purpose, description string, trust statement, policies ...string) error {
+	name := e.name(purpose)
+	err := e.part(purpose+"-role", purpose, name, role{
+		Description:         description,
+		AssumeRolePolicy:    document(trust),
+		PermissionsBoundary: fmt.Sprintf("arn:aws:iam::%s:policy/%s", e.AccountID, e.PermissionsBoundary),
+		Tags:                e.tags(),
+	})
+	if err != nil {
+		return err
+	}
+	for _, policy := range policies {
+		suffix := strings.ToLower(strings.ReplaceAll(policy, "_", "-"))
+		err := e.part(purpose+"-role-"+suffix, purpose+"-"+suffix, "", rolePolicyAttachment{Role: name, PolicyARN: "arn:aws:iam::aws:policy/" + policy})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e eksComposer) addControlPlane() error {
+	compute := computeConfig{Enabled: e.AutoMode}
+	if e.AutoMode {
+		compute.NodePools, compute.NodeRoleARN = []string{"general-purpose", "system"}, e.roleARN("node")
+	}
+	return e.add("cluster", e.ClusterName, e.ClusterName, e.ProviderConfigName, eksControlPlane{
+		Region:  e.Region,
+		Version: e.Version,
+		RoleARN: e.roleARN("cluster"),
+		// Whoever provisions the cluster does not administer it.
+		AccessConfig: accessConfig{AuthenticationMode: "API", BootstrapClusterCreatorAdminPermissions: false},
+		VPCConfig: vpcConfig{
+			EndpointPrivateAccess: true,
+			EndpointPublicAccess:  len(e.AllowedCIDRs) > 0,
+			PublicAccessCIDRs:     e.AllowedCIDRs,
+			SubnetIDRefs:          e.privateSubnets(),
+		},
+		EnabledClusterLogTypes:  e.Logs,
+		UpgradePolicy:           upgradePolicy{SupportType: "STANDARD"},
+		ComputeConfig:           compute,
+		KubernetesNetworkConfig: kubernetesNetworkConfig{enabled{e.AutoMode}},
+		StorageConfig:           storageConfig{enabled{e.AutoMode}},
+		Tags:                    e.tags(),
+	})
+}
+
+// privateSubnets are those of the Network of the same name.
+func (e eksComposer) privateSubnets() []reference {
+	var subnets []reference
+	for _, zone := range e.Zones {
+		subnets = append(subnets, *to(e.ClusterName + "-" + private + "-" + zone))
+	}
+	return subnets
+}
+
+// addAccess makes a role for administrators, and lets it and others in.
+func (e eksComposer) addAccess() error {
+	account := statement{
+		Effect:    "Allow",
+		Principal: map[string]string{"AWS": fmt.Sprintf("arn:aws:iam::%s:root", e.AccountID)},
+		Action:    []string{"sts:AssumeRole"},
+	}
+	if err := e.addRole("admin", "Administrators of "+e.ClusterName, account); err != nil {
+		return err
+	}
+	// For `aws eks update-kubeconfig`; the rest is the access entry's.
+	describe := statement{
+		Effect: "Allow", Action: []string{"eks:DescribeCluster"},
+		Resource: []string{fmt.Sprintf("arn:aws:eks:%s:%s:cluster/%s", e.Region, e.AccountID, e.ClusterName)},
+	}
+	if err := e.part("admin-grants", "admin", "grants", rolePolicy{Role: e.name("admin"), Policy: document(describe)}); err != nil {
+		return err
+	}
+	if err := e.addAdmin("admin", e.roleARN("admin")); err != nil {
+		return err
+	}
+	if e.HubRoleARN != "" {
+		if err := e.addAdmin("hub", e.HubRoleARN); err != nil {
+			return err
+		}
+	}
+	for _, arn := range e.Admins {
+		hash := sha256.Sum256([]byte(arn))
+		if err := e.addAdmin("admin-"+hex.EncodeToString(hash[:4]), arn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e eksComposer) addAdmin(id, arn string) error {
+	if err := e.part("access-"+id, id, "", accessEntry{e.Region, e.ClusterName, arn, e.tags()}); err != nil {
+		return err
+	}
+	return e.part("access-"+id+"-policy", id, "", accessPolicyAssociation{
+		Region: e.Region, ClusterName: e.ClusterName, PrincipalARN: arn,
+		PolicyARN:   "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+		AccessScope: accessScope{Type: "cluster"},
+	})
+}
+
+// vpcCNI gives a node 110 pods instead of as many as it has addresses, and
+// enforces NetworkPolicies.
+const vpcCNI = `{"enableNetworkPolicy":"true","env":{"ENABLE_PREFIX_DELEGATION":"true","WARM_PREFIX_TARGET":"1"}}`
+
+func (e eksComposer) addAddons() error {
+	for name, configuration := range map[string]string{"vpc-cni": vpcCNI, "kube-proxy": "", "coredns": ""} {
+		err := e.part("addon-"+name, name, "", addon{
+			Region: e.Region, ClusterName: e.ClusterName, AddonName: name, ConfigurationValues: configuration,
+			ResolveConflictsOnCreate: "OVERWRITE", ResolveConflictsOnUpdate: "OVERWRITE", Tags: e.tags(),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e eksComposer) addNodes() error {
+	name := e.name("nodes")
+	if err := e.part("node-template", "nodes", "", e.launchTemplate(name)); err != nil {
+		return err
+	}
+	version := e.observedNumber("node-template", "status.atProvider.latestVersion")
+	if version == 0 {
+		e.wait(fmt.Sprintf("LaunchTemplate %s has not reported its latest version", name), "nodes")
+		return nil
+	}
+	err := e.part("nodes", "nodes", name, nodeGroup{
+		Region: e.Region, ClusterName: e.ClusterName, AMIType: "AL2023_x86_64_STANDARD",
+		InstanceTypes: e.Nodes.InstanceTypes, Labels: e.Nodes.Labels,
+		LaunchTemplate: launchTemplateUse{Name: name, Version: strconv.FormatInt(version, 10)},
+		NodeRoleARN:    e.roleARN("node"),
+		ScalingConfig:  scalingConfig{MinSize: e.Nodes.MinSize, MaxSize: e.Nodes.MaxSize},
+		SubnetIDRefs:   e.privateSubnets(),
+		UpdateConfig:   updateConfig{MaxUnavailable: 1},
+		Version:        e.Version,
+		Tags:           e.tags(),
+	})
+	if err != nil {
+		return err
+	}
+	e.initially("nodes", map[string]any{"scalingConfig": map[string]any{"desiredSize": e.Nodes.DesiredSize}})
+	return nil
+}
+
+func (e eksComposer) launchTemplate(name string) launchTemplate {
+	tags := e.tags()
+	tags["Name"] = name
+	return launchTemplate{
+		Region:               e.Region,
+		Name:                 name,
+		UpdateDefaultVersion: true,
+		BlockDeviceMappings: []blockDevice{{
+			DeviceName: "/dev/xvda",
+			EBS:        ebs{Encrypted: "true", DeleteOnTermination: "true", VolumeSize: e.Nodes.DiskSizeGiB, VolumeType: "gp3"},
+		}},
+		// One hop: pods do not reach the credentials of their node.
+		MetadataOptions:   metadataOptions{HTTPEndpoint: "enabled", HTTPTokens: "required", HTTPPutResponseHopLimit: 1},
+		TagSpecifications: []tagSpecifications{{"instance", tags}, {"volume", tags}},
+		Tags:              tags,
+	}
+}
+
+func (e eksComposer) addOIDCProvider() error {
+	issuer := e.observedString("cluster", issuerPath)
+	if issuer == "" {
+		e.wait(fmt.Sprintf("Cluster %s has not reported its OIDC issuer", e.ClusterName), "oidc-provider")
+		return nil
+	}
+	return e.part("oidc-provider", "oidc", "", openIDConnectProvider{URL: issuer, ClientIDList: []string{"sts.amazonaws.com"}, Tags: e.tags()})
+}

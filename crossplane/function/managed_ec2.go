@@ -1,0 +1,163 @@
+package function
+
+import "k8s.io/apimachinery/pkg/runtime/schema"
+
+func ec2(kind string) schema.GroupVersionKind {
+	return schema.GroupVersionKind{Group: "ec2.aws.m.upbound.io", Version: "v1beta1", Kind: kind}
+}
+
+// reference names another managed resource of the XR's namespace, whose
+// identifier AWS assigns.
+type reference struct {
+	Name   string           `json:"name"`
+	Policy *referencePolicy `json:"policy,omitempty"`
+}
+
+type referencePolicy struct {
+	Resolve string `json:"resolve"`
+}
+
+func to(name string) *reference { return &reference{Name: name} }
+
+// following is a reference that is resolved again when it names another
+// resource; others are resolved once.
+func following(name string) *reference {
+	return &reference{Name: name, Policy: &referencePolicy{Resolve: "Always"}}
+}
+
+type vpc struct {
+	Region             string            `json:"region"`
+	CIDRBlock          string            `json:"cidrBlock"`
+	EnableDNSHostnames bool              `json:"enableDnsHostnames"`
+	EnableDNSSupport   bool              `json:"enableDnsSupport"`
+	Tags               map[string]string `json:"tags"`
+}
+
+func (vpc) kind() schema.GroupVersionKind { return ec2("VPC") }
+
+type subnet struct {
+	Region           string            `json:"region"`
+	VPCIDRef         *reference        `json:"vpcIdRef"`
+	AvailabilityZone string            `json:"availabilityZone"`
+	CIDRBlock        string            `json:"cidrBlock"`
+	Tags             map[string]string `json:"tags"`
+}
+
+func (subnet) kind() schema.GroupVersionKind { return ec2("Subnet") }
+
+type internetGateway struct {
+	Region   string            `json:"region"`
+	VPCIDRef *reference        `json:"vpcIdRef"`
+	Tags     map[string]string `json:"tags"`
+}
+
+func (internetGateway) kind() schema.GroupVersionKind { return ec2("InternetGateway") }
+
+type eip struct {
+	Region string            `json:"region"`
+	Domain string            `json:"domain"`
+	Tags   map[string]string `json:"tags"`
+}
+
+func (eip) kind() schema.GroupVersionKind { return ec2("EIP") }
+
+type natGateway struct {
+	Region          string            `json:"region"`
+	AllocationIDRef *reference        `json:"allocationIdRef"`
+	SubnetIDRef     *reference        `json:"subnetIdRef"`
+	Tags            map[string]string `json:"tags"`
+}
+
+func (natGateway) kind() schema.GroupVersionKind { return ec2("NATGateway") }
+
+type routeTable struct {
+	Region   string            `json:"region"`
+	VPCIDRef *reference        `json:"vpcIdRef"`
+	Tags     map[string]string `json:"tags"`
+}
+
+func (routeTable) kind() schema.GroupVersionKind { return ec2("RouteTable") }
+
+// route leads through an internet gateway or a NAT gateway.
+type route struct {
+	Region               string     `json:"region"`
+	RouteTableIDRef      *reference `json:"routeTableIdRef"`
+	DestinationCIDRBlock string     `json:"destinationCidrBlock"`
+	GatewayIDRef         *reference `json:"gatewayIdRef,omitempty"`
+	NATGatewayIDRef      *reference `json:"natGatewayIdRef,omitempty"`
+}
+
+func (route) kind() schema.GroupVersionKind { return ec2("Route") }
+
+type routeTableAssociation struct {
+	Region          string     `json:"region"`
+	RouteTableIDRef *reference `json:"routeTableIdRef"`
+	SubnetIDRef     *reference `json:"subnetIdRef"`
+}
+
+func (routeTableAssociation) kind() schema.GroupVersionKind { return ec2("RouteTableAssociation") }
+
+// vpcEndpoint is a way to a service that does not leave AWS.
+type vpcEndpoint struct {
+	Region            string            `json:"region"`
+	VPCIDRef          *reference        `json:"vpcIdRef"`
+	ServiceName       string            `json:"serviceName"`
+	VPCEndpointType   string            `json:"vpcEndpointType"` // Gateway, or Interface
+	PrivateDNSEnabled bool              `json:"privateDnsEnabled,omitempty"`
+	Tags              map[string]string `json:"tags"`
+}
+
+func (vpcEndpoint) kind() schema.GroupVersionKind { return ec2("VPCEndpoint") }
+
+type vpcEndpointRoute struct {
+	Region           string     `json:"region"`
+	VPCEndpointIDRef *reference `json:"vpcEndpointIdRef"`
+	RouteTableIDRef  *reference `json:"routeTableIdRef"`
+}
+
+func (vpcEndpointRoute) kind() schema.GroupVersionKind {
+	return ec2("VPCEndpointRouteTableAssociation")
+}
+
+type vpcEndpointSubnet struct {
+	Region           string     `json:"region"`
+	VPCEndpointIDRef *reference `json:"vpcEndpointIdRef"`
+	SubnetIDRef      *reference `json:"subnetIdRef"`
+}
+
+func (vpcEndpointSubnet) kind() schema.GroupVersionKind { return ec2("VPCEndpointSubnetAssociation") }
+
+type vpcEndpointSecurityGroup struct {
+	Region             string     `json:"region"`
+	VPCEndpointIDRef   *reference `json:"vpcEndpointIdRef"`
+	SecurityGroupIDRef *reference `json:"securityGroupIdRef"`
+	// Replaces the VPC's default group, which lets everything of the VPC in.
+	ReplaceDefaultAssociation bool `json:"replaceDefaultAssociation"`
+}
+
+func (vpcEndpointSecurityGroup) kind() schema.GroupVersionKind {
+	return ec2("VPCEndpointSecurityGroupAssociation")
+}
+
+type securityGroup struct {
+	Region      string            `json:"region"`
+	VPCIDRef    *reference        `json:"vpcIdRef"`
+	Name        string            `json:"name"`
+	Description string            `json:"description"`
+	Tags        map[string]string `json:"tags"`
+}
+
+func (securityGroup) kind() schema.GroupVersionKind { return ec2("SecurityGroup") }
+
+type securityGroupIngressRule struct {
+	Region             string     `json:"region"`
+	SecurityGroupIDRef *reference `json:"securityGroupIdRef"`
+	CIDRIPv4           string     `json:"cidrIpv4"`
+	IPProtocol         string     `json:"ipProtocol"`
+	FromPort           int64      `json:"fromPort"`
+	ToPort             int64      `json:"toPort"`
+}
+
+func (securityGroupIngressRule) kind() schema.GroupVersionKind {
+	return ec2("SecurityGroupIngressRule")
+}
