@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
@@ -173,32 +174,27 @@ func (c *composition) report(field string, id resource.Name, path string) {
 	}
 }
 
-// observedString is a string of an observed resource, at a path such as
-// status.atProvider.arn; empty if it is not there yet.
+// observedString is a string or number of an observed resource, at a path such
+// as status.atProvider.arn; empty if it is not there yet.
 func (c *composition) observedString(id resource.Name, path string) string {
 	observed, found := c.observed[id]
 	if !found {
 		return ""
 	}
-	value, err := observed.Resource.GetString(path)
+	value, err := observed.Resource.GetValue(path)
 	if err != nil {
 		return "" // not there yet
 	}
-	return value
-}
-
-// observedNumber is a whole number of an observed resource; zero if it is not
-// there yet.
-func (c *composition) observedNumber(id resource.Name, path string) int64 {
-	observed, found := c.observed[id]
-	if !found {
-		return 0
+	switch value := value.(type) {
+	case string:
+		return value
+	case float64:
+		return strconv.FormatFloat(value, 'f', -1, 64)
+	case int64:
+		return strconv.FormatInt(value, 10)
+	default:
+		return ""
 	}
-	value, err := observed.Resource.GetInteger(path)
-	if err != nil {
-		return 0 // not there yet
-	}
-	return value
 }
 
 // require asks Crossplane for one object of the XR's own namespace and returns

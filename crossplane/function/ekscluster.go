@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/crossplane/function-sdk-go/resource"
@@ -68,7 +67,11 @@ func composeEKSCluster(c *composition) error {
 	return nil
 }
 
-const issuerPath = "status.atProvider.identity[0].oidc[0].issuer"
+// What AWS assigns and the rest waits for.
+const (
+	issuerPath        = "status.atProvider.identity[0].oidc[0].issuer"
+	latestVersionPath = "status.atProvider.latestVersion"
+)
 
 // eksComposer composes the parts of an EKSCluster.
 type eksComposer struct {
@@ -240,15 +243,15 @@ func (e eksComposer) addNodes() error {
 	if err := e.part("node-template", "nodes", "", e.launchTemplate(name)); err != nil {
 		return err
 	}
-	version := e.observedNumber("node-template", "status.atProvider.latestVersion")
-	if version == 0 {
+	version := e.observedString("node-template", latestVersionPath)
+	if version == "" {
 		e.wait(fmt.Sprintf("LaunchTemplate %s has not reported its latest version", name), "nodes")
 		return nil
 	}
 	err := e.part("nodes", "nodes", name, nodeGroup{
 		Region: e.Region, ClusterName: e.ClusterName, AMIType: "AL2023_x86_64_STANDARD",
 		InstanceTypes: e.Nodes.InstanceTypes, Labels: e.Nodes.Labels,
-		LaunchTemplate: launchTemplateUse{Name: name, Version: strconv.FormatInt(version, 10)},
+		LaunchTemplate: launchTemplateUse{Name: name, Version: version},
 		NodeRoleARN:    e.roleARN("node"),
 		ScalingConfig:  scalingConfig{MinSize: e.Nodes.MinSize, MaxSize: e.Nodes.MaxSize},
 		SubnetIDRefs:   e.privateSubnets(),

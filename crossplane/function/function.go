@@ -6,6 +6,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/crossplane/function-sdk-go/response"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Group and Version of the composite resources.
@@ -21,6 +22,15 @@ var composers = map[string]func(*composition) error{
 	"EventQueue":   composeEventQueue,
 	"Network":      composeNetwork,
 	"WorkloadRole": composeWorkloadRole,
+}
+
+// Assigned lists, by kind, the paths of what AWS assigns to composed resources
+// and without which others wait. Who composes without AWS fills them in.
+func Assigned() map[schema.GroupVersionKind][]string {
+	return map[schema.GroupVersionKind][]string{
+		eksControlPlane{}.kind(): {issuerPath},
+		launchTemplate{}.kind():  {latestVersionPath},
+	}
 }
 
 // Function composes the XRs of [Group]. Its zero value is ready to use.

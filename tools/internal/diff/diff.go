@@ -121,17 +121,35 @@ func newSide(cluster *render.Cluster) side {
 			s.objects = append(s.objects, object)
 		}
 	}
+	s.addComposed(cluster)
 	for _, failure := range cluster.Failures {
 		if failure.Kustomization != nil {
 			s.broken[failure.Kustomization.Key()] = true
 		}
 	}
 	for _, unknown := range cluster.Unknowns {
-		if !unknown.Values {
+		if !unknown.Values && !unknown.Composed {
 			s.broken[unknown.Object.Key()] = true
 		}
 	}
 	return s
+}
+
+// addComposed adds what Crossplane composes to what Flux applies.
+func (s *side) addComposed(cluster *render.Cluster) {
+	composed := map[render.Key]*render.Object{}
+	for _, object := range cluster.Composed {
+		if cluster.Get(object.Key()) == nil {
+			composed[object.Key()] = object
+			s.objects = append(s.objects, object)
+		}
+	}
+	s.get = func(key render.Key) *render.Object {
+		if object := cluster.Get(key); object != nil {
+			return object
+		}
+		return composed[key]
+	}
 }
 
 // silentOn tells whether a rendering cannot know what a Kustomization of the

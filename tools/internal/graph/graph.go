@@ -47,7 +47,7 @@ func New(c *render.Cluster) *Cluster {
 		keys:    map[place][]*render.Object{},
 		owners:  map[render.Key]*render.Kustomization{},
 	}
-	for _, o := range g.objects {
+	for _, o := range slices.Concat(g.objects, c.Composed) {
 		kind := o.GroupVersionKind().GroupKind()
 		g.kinds[kind] = append(g.kinds[kind], o)
 		at := place{Target(o), o.Key()}
@@ -94,13 +94,20 @@ func (c *Cluster) reading(objects ...*render.Object) {
 	}
 }
 
-// All are the objects in the order in which Flux applies them.
+// All are the objects in the order in which Flux applies them, without what
+// Crossplane composes of them: that is Composed.
 func (c *Cluster) All() []*render.Object {
 	c.reading(c.objects...)
 	return c.objects
 }
 
-// Of lists the objects of a kind, whatever their version.
+// Composed are the objects that Crossplane composes.
+func (c *Cluster) Composed() []*render.Object {
+	c.reading(c.Cluster.Composed...)
+	return c.Cluster.Composed
+}
+
+// Of lists the objects of a kind, whatever their version, composed ones included.
 func (c *Cluster) Of(group, kind string) []*render.Object {
 	found := c.kinds[schema.GroupKind{Group: group, Kind: kind}]
 	c.reading(found...)

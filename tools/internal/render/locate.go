@@ -12,8 +12,12 @@ import (
 // the manifest, else the generator that makes the object. The field's elements
 // are keys and list indices; those that follow a key of a generated ConfigMap's
 // data lead on into the YAML of its file. A field that is said nowhere is located
-// at the nearest one around it.
+// at the nearest one around it. What Crossplane composes is said by the composite
+// resource.
 func (o *Object) Locate(field ...any) Location {
+	if o.Composite != nil {
+		return o.Composite.Locate("spec")
+	}
 	k := o.Owner
 	if k == nil || k.build == nil {
 		return o.at

@@ -63,6 +63,10 @@ type Cluster struct {
 	// in the order in which they are installed; those that are unknown or refused
 	// have no objects.
 	Releases []*Kustomization
+	// Composed is what Crossplane would compose of the composite resources among
+	// the objects, each after the resource that it is of; Flux does not apply it.
+	// Package compose fills it.
+	Composed []*Object
 	// Failures are what Flux would refuse, Unknowns what cannot be known here.
 	Failures []Failure
 	Unknowns []Unknown
@@ -83,7 +87,7 @@ func (c *Cluster) Objects() []*Object {
 // Incomplete tells whether Flux may apply objects that are not among the
 // cluster's.
 func (c *Cluster) Incomplete() bool {
-	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool { return !unknown.Values })
+	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool { return !unknown.Values && !unknown.Composed })
 }
 
 // Get is the object with a key, or nil.
@@ -157,6 +161,9 @@ type Object struct {
 	// Bundled tells that it is a definition in a chart's crds folder: Helm
 	// creates it where it is missing, and never deletes it.
 	Bundled bool
+	// Composite is the composite resource of which Crossplane composes the
+	// object; nil for what Flux applies.
+	Composite *Object
 	// Template is the object before variables were substituted.
 	template map[string]any
 	// at is the place of an object of a chart.
@@ -179,6 +186,10 @@ const (
 	VariablesMissing Cause = "variables missing" // substituteFrom or valuesFrom names nothing
 	InvalidSpec      Cause = "invalid spec"      // the Kustomization is malformed
 	Duplicate        Cause = "duplicate"         // a second Kustomization of that name
+
+	// CompositionFailed is a composite resource that its function refuses:
+	// Crossplane's reason, not Flux's.
+	CompositionFailed Cause = "composition failed"
 )
 
 // Failure is why Flux would not apply a Kustomization, or part of it.
@@ -202,6 +213,9 @@ type Unknown struct {
 	// Values is whether no more is unknown than values of variables: all objects
 	// are there.
 	Values bool
+	// Composed is whether no more is unknown than what Crossplane composes of
+	// Object.
+	Composed bool
 }
 
 // Run renders the clusters that the options select.

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 )
 
 var crossplaneRules = []Rule{
@@ -44,4 +45,19 @@ var crossplaneRules = []Rule{
 		Mend:    "Leave Delete out of managementPolicies (in v1: deletionPolicy: Orphan), or protect it with a Usage.",
 		check:   checkDeletion,
 	},
+	{
+		ID: "XP005", Severity: findings.Error, Title: "composite resource that its function refuses",
+		Why: "A fatal result of a composition function stops the composite resource: Crossplane changes nothing and tries again " +
+			"for ever (https://docs.crossplane.io/latest/guides/write-a-composition-function-in-go/). Judged where the functions of the " +
+			"pipeline run in process.",
+		Example: "kind: EventQueue\nmetadata:\n  name: orders-dlq # the name of another queue's dead-letter queue",
+		Mend:    "Correct the field that the function's message names.",
+		check:   checkComposed,
+	},
+}
+
+func checkComposed(r *Run) {
+	for _, failure := range r.Cluster.Failures(render.CompositionFailed) {
+		r.reportAt(failure.Subject, failure.At, failure.Mend, "%s", failure.Message)
+	}
 }

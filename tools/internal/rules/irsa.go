@@ -90,7 +90,7 @@ func checkRoleAnnotations(r *Run) {
 			r.report(place, "write arn:aws:iam::ACCOUNT:role/NAME", "%s names %q, which is no role's ARN", account.Key(), value)
 			continue
 		}
-		if _, found := r.declared(a); !found && len(r.roles()) > 0 && !r.unrendered() && !r.composed() {
+		if _, found := r.declared(a); !found && len(r.roles()) > 0 && !r.unrendered() && !r.uncomposed() {
 			r.reportUndeclared(place, account, a)
 		}
 	}

@@ -127,7 +127,7 @@ func selects(from, to *render.Object, selector map[string]any) bool {
 // values name.
 func (r *Run) unrendered() bool {
 	return slices.ContainsFunc(r.Cluster.Unknowns, func(unknown render.Unknown) bool {
-		return !unknown.Values && (unknown.Object == nil || !r.installsCrossplane(unknown.Object))
+		return !unknown.Values && !unknown.Composed && (unknown.Object == nil || !r.installsCrossplane(unknown.Object))
 	})
 }
 
@@ -145,12 +145,11 @@ func (r *Run) installsCrossplane(o *render.Object) bool {
 	})
 }
 
-// composed tells whether composite resources may bring managed resources: what
-// a composition makes of them is not among the objects.
-func (r *Run) composed() bool {
-	return slices.ContainsFunc(r.definitions(), func(xrd definition) bool {
-		return len(r.Cluster.Of(xrd.group, xrd.kind))+len(r.Cluster.Of(xrd.group, xrd.claim)) > 0
-	})
+// uncomposed tells whether composite resources may bring managed resources that
+// are not among the objects, because what they compose is unknown here.
+func (r *Run) uncomposed() bool {
+	return slices.ContainsFunc(r.Cluster.Unknowns, func(unknown render.Unknown) bool { return unknown.Composed }) ||
+		len(r.Cluster.Failures(render.CompositionFailed)) > 0
 }
 
 // definition is a CompositeResourceDefinition.

@@ -86,7 +86,7 @@ func isPolicy(o *render.Object, arn string) bool {
 // false when it may have others.
 func (r *Run) identity(of role) (policies []*iam.Policy, complete bool) {
 	documents, elsewhere := r.documents(of)
-	complete = len(elsewhere) == 0 && !r.unrendered() && !r.composed()
+	complete = len(elsewhere) == 0 && !r.unrendered() && !r.uncomposed()
 	for _, d := range documents {
 		policy, err := iam.Parse(d.name, iam.IdentityPolicy, []byte(d.text))
 		if err != nil {

@@ -16,12 +16,12 @@ func checkManagedReferences(r *Run) {
 	if r.unrendered() {
 		return
 	}
-	for _, o := range r.Cluster.All() {
+	for _, o := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {
 		if !isManaged(o) {
 			continue
 		}
 		r.checkProviderConfig(o)
-		if r.composed() {
+		if r.uncomposed() {
 			continue
 		}
 		for _, block := range []string{"forProvider", "initProvider"} {

@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
 	"github.com/mystique-unicorn/sales-events/tools/internal/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
@@ -146,5 +148,10 @@ func rendered(t *testing.T, root string) (config.Config, []*render.Cluster) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { rendering.Close() })
+	for _, cluster := range rendering.Clusters {
+		if err := compose.Run(t.Context(), cluster, inprocess.Functions()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return cfg, rendering.Clusters
 }

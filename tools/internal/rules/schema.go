@@ -38,7 +38,7 @@ var schemaRules = []Rule{
 var coreGroups = []string{"", "apps", "batch", "autoscaling", "policy", "rbac.authorization.k8s.io", "networking.k8s.io"}
 
 func checkKinds(r *Run) {
-	for _, o := range r.Cluster.All() {
+	for _, o := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {
 		kind := o.GroupVersionKind()
 		if _, known := r.Catalog.Lookup(kind); known || r.elsewhere() && !slices.Contains(coreGroups, kind.Group) {
 			continue
@@ -60,7 +60,7 @@ func checkKinds(r *Run) {
 }
 
 func checkShapes(r *Run) {
-	objects := r.Cluster.All()
+	objects := slices.Concat(r.Cluster.All(), r.Cluster.Composed())
 	problems := make([][]catalog.Problem, len(objects))
 	var judges errgroup.Group
 	judges.SetLimit(runtime.GOMAXPROCS(0))

@@ -27,7 +27,7 @@ func checkNames(r *Run) {
 	for _, o := range r.managed("s3", "Bucket") {
 		buckets = append(buckets, o.GetName(), o.GetAnnotations()["crossplane.io/external-name"])
 	}
-	if r.elsewhere() || r.composed() || slices.Contains(queues, "") {
+	if r.elsewhere() || r.uncomposed() || slices.Contains(queues, "") {
 		return
 	}
 	for _, w := range r.Cluster.Workloads() {

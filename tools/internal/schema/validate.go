@@ -75,6 +75,20 @@ func (s *Schema) ValidateUpdate(old, object map[string]any) []Problem {
 	}))
 }
 
+// Defaulted is an object of this kind with the defaults that an API server sets.
+// One that is misshapen is returned as it is.
+func (s *Schema) Defaulted(object map[string]any) map[string]any {
+	s.load()
+	if s.err != nil {
+		return object
+	}
+	prepared := s.prepared(object)
+	if prepared == nil {
+		return object
+	}
+	return prepared.object
+}
+
 // prepared is a run up to the rules, or nil if they would stumble.
 func (s *Schema) prepared(object map[string]any) *run {
 	data, err := encoded(object)

@@ -18,6 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
 	"github.com/mystique-unicorn/sales-events/tools/internal/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 )
@@ -136,7 +138,7 @@ func lenient(flux string) (bool, error) {
 }
 
 func (i *invocation) objects(ctx context.Context, options render.Options) error {
-	rendering, err := render.Run(ctx, options)
+	rendering, err := composed(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -145,6 +147,21 @@ func (i *invocation) objects(ctx context.Context, options render.Options) error 
 		return err
 	}
 	return report(i.stderr, rendering)
+}
+
+// composed renders, and composes the composite resources among the objects.
+func composed(ctx context.Context, options render.Options) (*render.Rendering, error) {
+	rendering, err := render.Run(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	for _, cluster := range rendering.Clusters {
+		if err := compose.Run(ctx, cluster, inprocess.Functions()); err != nil {
+			rendering.Close()
+			return nil, err
+		}
+	}
+	return rendering, nil
 }
 
 func (i *invocation) write(rendering *render.Rendering) error {

@@ -19,13 +19,13 @@ import (
 func (i *invocation) diff(ctx context.Context, options render.Options) error {
 	// A cluster may be new, or gone.
 	options.Optional = true
-	after, err := render.Run(ctx, options)
+	after, err := composed(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer after.Close()
 	options.Revision = i.revision
-	before, err := render.Run(ctx, options)
+	before, err := composed(ctx, options)
 	if err != nil {
 		return err
 	}

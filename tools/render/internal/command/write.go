@@ -19,7 +19,7 @@ import (
 // writeYAML writes one document per object, led by where it comes from.
 func writeYAML(out io.Writer, rendering *render.Rendering) error {
 	for _, cluster := range rendering.Clusters {
-		for _, object := range cluster.Objects() {
+		for _, object := range inOrder(cluster) {
 			document, err := yamlDocument(cluster, object)
 			if err != nil {
 				return err
@@ -37,27 +37,63 @@ func yamlDocument(cluster *render.Cluster, object *render.Object) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", object.Key(), err)
 	}
-	return fmt.Appendf(nil, "# %s, %s, %s\n%s", cluster.Path, object.Owner, place(object.Locate()), text), nil
+	by := object.Owner.String()
+	if object.Composite != nil {
+		by = "composed of " + object.Composite.Key().String()
+	}
+	return fmt.Appendf(nil, "# %s, %s, %s\n%s", cluster.Path, by, place(object.Locate()), text), nil
+}
+
+// inOrder are the objects in the order in which Flux applies them, each
+// composite resource followed by what Crossplane composes of it.
+func inOrder(cluster *render.Cluster) []*render.Object {
+	return withComposed(cluster, cluster.Objects())
+}
+
+func withComposed(cluster *render.Cluster, objects []*render.Object) []*render.Object {
+	var all []*render.Object
+	for _, object := range objects {
+		all = append(all, object)
+		all = append(all, composedOf(cluster, object)...)
+	}
+	return all
+}
+
+func composedOf(cluster *render.Cluster, composite *render.Object) []*render.Object {
+	var all []*render.Object
+	for _, object := range cluster.Composed {
+		if object.Composite == composite {
+			all = append(all, object)
+		}
+	}
+	return all
 }
 
 // jsonObject is an object with where it comes from.
 type jsonObject struct {
-	Cluster       string         `json:"cluster"`
-	Kustomization string         `json:"kustomization"`
-	File          string         `json:"file,omitempty"`
-	Line          int            `json:"line,omitempty"`
-	Object        map[string]any `json:"object"`
+	Cluster       string `json:"cluster"`
+	Kustomization string `json:"kustomization"`
+	// ComposedOf is the composite resource of which Crossplane composes the
+	// object; Flux applies the others.
+	ComposedOf string         `json:"composedOf,omitempty"`
+	File       string         `json:"file,omitempty"`
+	Line       int            `json:"line,omitempty"`
+	Object     map[string]any `json:"object"`
 }
 
 func newJSONObject(cluster *render.Cluster, object *render.Object) jsonObject {
 	at := object.Locate()
-	return jsonObject{cluster.Path, object.Owner.String(), at.File, at.Line, object.Object}
+	entry := jsonObject{Cluster: cluster.Path, Kustomization: object.Owner.String(), File: at.File, Line: at.Line, Object: object.Object}
+	if object.Composite != nil {
+		entry.ComposedOf = object.Composite.Key().String()
+	}
+	return entry
 }
 
 func writeJSON(out io.Writer, rendering *render.Rendering) error {
 	objects := []jsonObject{}
 	for _, cluster := range rendering.Clusters {
-		for _, object := range cluster.Objects() {
+		for _, object := range inOrder(cluster) {
 			objects = append(objects, newJSONObject(cluster, object))
 		}
 	}
@@ -100,7 +136,7 @@ func (t *tree) addCluster(cluster *render.Cluster) error {
 	folder := t.name(".", "", cluster.Name, cluster.Path)
 	for _, k := range slices.Concat(cluster.Kustomizations, cluster.Releases) {
 		sub := t.name(folder, "", k.Name, k.Namespace+"-"+k.Name)
-		for _, object := range k.Objects {
+		for _, object := range withComposed(cluster, k.Objects) {
 			text, err := t.encode(cluster, object)
 			if err != nil {
 				return err

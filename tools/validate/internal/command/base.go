@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
 	"github.com/mystique-unicorn/sales-events/tools/internal/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
@@ -52,6 +54,10 @@ func (o Options) before(ctx context.Context) (*past, error) {
 		return nil, fmt.Errorf("--base %s: %w", o.Base, err)
 	}
 	for _, cluster := range p.rendering.Clusters {
+		if err := compose.Run(ctx, cluster, inprocess.Functions()); err != nil {
+			p.close()
+			return nil, err
+		}
 		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: folder, Catalog: rules.Catalog(o.Catalog, cluster)}
 		p.clusters[cluster.Path] = input.Cluster
 		p.found = append(p.found, rules.Check(input)...)

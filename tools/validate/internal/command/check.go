@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
 	"github.com/mystique-unicorn/sales-events/tools/internal/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
@@ -73,6 +75,9 @@ func (o Options) each(ctx context.Context, before *past, visit func(rules.Input)
 	}
 	defer rendering.Close()
 	for _, cluster := range rendering.Clusters {
+		if err := compose.Run(ctx, cluster, inprocess.Functions()); err != nil {
+			return err
+		}
 		visit(rules.Input{
 			Cluster: graph.New(cluster), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
 			Catalog: rules.Catalog(o.Catalog, cluster),
@@ -104,7 +109,7 @@ func (o Options) ran() int {
 func cover(coverage *findings.Coverage, input rules.Input, schemas map[string]bool) {
 	coverage.Clusters = append(coverage.Clusters, input.Cluster.Name)
 	coverage.Unknown += len(input.Cluster.Unknowns)
-	for _, o := range input.Cluster.All() {
+	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
 		coverage.Objects++
 		if kind, source := input.Schema(o); source == "" {
 			coverage.Unknown++

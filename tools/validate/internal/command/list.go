@@ -43,7 +43,7 @@ func (l *listing) add(input rules.Input) {
 		}
 	}
 	rules.Check(input)
-	for _, o := range input.Cluster.All() {
+	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
 		_, source := input.Schema(o)
 		*l = append(*l, listedObject{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])})
 	}
