@@ -1,12 +1,15 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
@@ -183,12 +186,47 @@ func (r *Run) failures(causes ...render.Cause) {
 
 func checkReferences(r *Run) {
 	r.failures(render.SourceMissing, render.PathMissing, render.PathEmpty, render.VariablesMissing)
+	r.checkSourceKinds()
 	for _, k := range r.Cluster.Kustomizations() {
 		// A kubeConfig Secret holds a credential and is often made by hand; a
 		// ConfigMap holds none and belongs into the repository.
 		if config := k.Spec.KubeConfig; config != nil && config.ConfigMapRef != nil && r.Cluster.Find(k.Object, "", "ConfigMap", k.Namespace, config.ConfigMapRef.Name) == nil {
 			r.report(on(k.Object, "spec", "kubeConfig", "configMapRef", "name"), "apply the ConfigMap to the Kustomization's own namespace",
 				"%s takes its kubeConfig from ConfigMap %s/%s, which nothing in this cluster applies", k, k.Namespace, config.ConfigMapRef.Name)
+		}
+	}
+}
+
+// checkSourceKinds: a source that the repository does not declare, such as that
+// of `flux bootstrap`, is of the kind that most references give it.
+func (r *Run) checkSourceKinds() {
+	type name struct{ namespace, name string }
+	kinds := map[name]map[string]int{}
+	nameOf := func(k *render.Kustomization) name {
+		return name{cmp.Or(k.Spec.SourceRef.Namespace, k.Namespace), k.Spec.SourceRef.Name}
+	}
+	undeclared := func(k *render.Kustomization) bool {
+		source := nameOf(k)
+		return k.Object != nil && r.Cluster.Find(k.Object, sourcev1.GroupVersion.Group, k.Spec.SourceRef.Kind, source.namespace, source.name) == nil
+	}
+	for _, k := range r.Cluster.Kustomizations() {
+		if !undeclared(k) {
+			continue
+		}
+		if kinds[nameOf(k)] == nil {
+			kinds[nameOf(k)] = map[string]int{}
+		}
+		kinds[nameOf(k)][k.Spec.SourceRef.Kind]++
+	}
+	for _, k := range r.Cluster.Kustomizations() {
+		if !undeclared(k) {
+			continue
+		}
+		for kind, count := range kinds[nameOf(k)] {
+			if count > kinds[nameOf(k)][k.Spec.SourceRef.Kind] {
+				r.warn(on(k.Object, "spec", "sourceRef", "kind"), "write "+kind+", or declare the source",
+					"%s takes %s for a %s, which is a %s for %d other Kustomizations; nothing in this cluster declares it", k, k.Spec.SourceRef.Name, k.Spec.SourceRef.Kind, kind, count)
+			}
 		}
 	}
 }
@@ -216,18 +254,20 @@ func checkIdle(r *Run) {
 }
 
 func checkDefinitions(r *Run) {
-	definitions := map[string]*render.Object{}
+	// On each API server its own.
+	type defined struct{ target, kind string }
+	definitions := map[defined]*render.Object{}
 	for _, crd := range r.Cluster.Of("apiextensions.k8s.io", "CustomResourceDefinition") {
-		definitions[definedKind(crd)] = crd
+		definitions[defined{graph.Target(crd), definedKind(crd)}] = crd
 	}
 	for _, xrd := range r.Cluster.Of("apiextensions.crossplane.io", "CompositeResourceDefinition") {
-		definitions[definedKind(xrd)] = xrd
+		definitions[defined{graph.Target(xrd), definedKind(xrd)}] = xrd
 	}
 	reported := map[string]bool{}
 	for _, o := range r.Cluster.All() {
 		kind := o.GroupVersionKind().GroupKind()
-		definition := definitions[kind.Kind+"."+kind.Group]
-		if definition == nil || graph.Target(definition) != graph.Target(o) {
+		definition := definitions[defined{graph.Target(o), kind.Kind + "." + kind.Group}]
+		if definition == nil {
 			continue
 		}
 		first, then := definition.Owner, o.Owner

@@ -145,7 +145,7 @@ func orResource(kind string) string {
 // where the kind is not known.
 func (r *Run) within(from *render.Object, kind string, reference map[string]any) []*render.Object {
 	var all []*render.Object
-	for _, to := range r.Cluster.All() {
+	for _, to := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {
 		known := kind == "" || to.GetKind() == kind && to.GroupVersionKind().Group == from.GroupVersionKind().Group
 		if isManaged(to) && known && within(from, to, reference) {
 			all = append(all, to)
@@ -188,6 +188,9 @@ func deletion(o *render.Object) (at, bool) {
 }
 
 func deletionMend(o *render.Object) string {
+	if o.Composite != nil {
+		return "protect " + o.Composite.Key().String() + " with a Usage, as its API may offer"
+	}
 	if family(o) == clusterAWS {
 		return "set deletionPolicy: Orphan"
 	}
@@ -201,7 +204,11 @@ func (r *Run) protected(o *render.Object) bool {
 		return true
 	}
 	usages := slices.Concat(r.Cluster.Of("protection.crossplane.io", "Usage"), r.Cluster.Of("protection.crossplane.io", "ClusterUsage"), r.Cluster.Of(crossplaneGroup, "Usage"))
-	return slices.ContainsFunc(usages, func(usage *render.Object) bool { return protects(usage, o) })
+	if slices.ContainsFunc(usages, func(usage *render.Object) bool { return protects(usage, o) }) {
+		return true
+	}
+	// What is composed goes with its composite resource.
+	return o.Composite != nil && r.protected(o.Composite)
 }
 
 func protects(usage, o *render.Object) bool {

@@ -278,7 +278,10 @@ func (r *run) checkRules(old map[string]any) {
 	}
 	found, _ := validator.Validate(context.Background(), nil, r.schema.structural, r.object, before, celconfig.RuntimeCELCostBudget)
 	for _, err := range found {
-		path := resolve(r.object, err.Field)
+		var path []any
+		if err.Field != (*field.Path)(nil).String() { // of a rule on the object as a whole
+			path = resolve(r.object, err.Field)
+		}
 		r.report(path, CEL, "%s", strings.TrimPrefix(detail(err), ": "))
 	}
 }
