@@ -128,7 +128,10 @@ func TestZones(t *testing.T) {
 func TestFatal(t *testing.T) {
 	xr := readExample(t, "eventqueues", "examples/eventqueues/minimal.yaml")
 	for want, edit := range map[string]func(*unstructured.Unstructured){
-		"composes no Topic":       func(xr *unstructured.Unstructured) { xr.SetKind("Topic") },
+		"composes no Topic": func(xr *unstructured.Unstructured) { xr.SetKind("Topic") },
+		"spec.accountId: is a number": func(xr *unstructured.Unstructured) {
+			xr.Object["spec"].(map[string]any)["accountId"] = int64(111122223333)
+		},
 		"spec.delaySeconds: is a": func(xr *unstructured.Unstructured) { xr.Object["spec"].(map[string]any)["delaySeconds"] = "2 s" },
 		"metadata.name: queue":    func(xr *unstructured.Unstructured) { xr.SetName("reliable-q-dlq") },
 		"spec.clusterName: cluster": func(xr *unstructured.Unstructured) {

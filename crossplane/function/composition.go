@@ -72,7 +72,9 @@ func (c *composition) spec(into any) error {
 	if err := json.Unmarshal(data, into); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			return fmt.Errorf("spec.%s: is a %s, not a %s", wrong.Field, wrong.Value, wrong.Type)
+			// What all specs share is a struct of its own, and no field.
+			field := strings.TrimPrefix(wrong.Field, "placement.")
+			return fmt.Errorf("spec.%s: is a %s, not a %s", field, wrong.Value, wrong.Type)
 		}
 		return fmt.Errorf("spec: %w", err)
 	}
