@@ -43,6 +43,9 @@ func repository(t testing.TB) map[string][]*unstructured.Unstructured {
 	for _, pattern := range []string{"apps/*/deploy/*", "apps/*/deploy", "infrastructure/*/*"} {
 		for _, dir := range glob(t, filepath.Join(pattern, "kustomization.yaml")) {
 			dir = filepath.Dir(dir)
+			if filepath.Base(filepath.Dir(dir)) == "platform" {
+				continue // valid once facts are substituted, and of kinds that the hub defines: see TestThisRepository of validate
+			}
 			found[dir] = build(t, dir)
 		}
 	}

@@ -142,7 +142,9 @@ func (r repository) find(kind, pattern string) []*entry {
 	return found
 }
 
-func (e *entry) isScalar() bool { return e.value.Kind == yaml.ScalarNode }
+func (e *entry) isScalar() bool {
+	return e.value.Kind == yaml.ScalarNode && e.value.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0
+}
 
 // line is where the entry begins.
 func (e *entry) line() int {
@@ -306,7 +308,7 @@ func (e *entry) beside(text string) fault {
 // copyRepository copies what a run reads.
 func copyRepository(t *testing.T, from, to string) {
 	t.Helper()
-	patterns := append([]string{".validate.yaml", "{,*/}.sourceignore", "tools/engines/*/go.{mod,sum}", "infrastructure/**/*.asc"}, manifestPatterns...)
+	patterns := append([]string{".validate.yaml", "{,*/}.sourceignore", "tools/engines/*/go.{mod,sum}", "infrastructure/**/*.asc", "crossplane/apis/**/*.yaml"}, manifestPatterns...)
 	for _, pattern := range patterns {
 		names, err := doublestar.Glob(os.DirFS(from), pattern)
 		if err != nil {
