@@ -102,9 +102,20 @@ func TestImmutable(t *testing.T) {
 	}
 }
 
+// A node group cannot move to other subnets, and the provider resolves the
+// references of a cluster to its subnets once.
+func TestClusterZones(t *testing.T) {
+	old := readExample(t, "eksclusters", "examples/eksclusters/minimal.yaml")
+	changed := old.DeepCopy()
+	changed.Object["spec"].(map[string]any)["zones"] = []any{"a", "b", "c"}
+	if err := allAPIs(t)["eksclusters"].admit(changed, old).ToAggregate(); err == nil || !strings.Contains(err.Error(), "spec.zones") {
+		t.Errorf("got %v, want an error that names spec.zones", err)
+	}
+}
+
 // A zone can come at the end; another order would swap the addresses of
 // subnets, which AWS replaces for that.
-func TestZones(t *testing.T) {
+func TestNetworkZones(t *testing.T) {
 	old := readExample(t, "networks", "examples/networks/minimal.yaml")
 	for _, c := range []struct {
 		zones    []any
