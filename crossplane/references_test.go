@@ -1,0 +1,147 @@
+package crossplane_test
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// A reference names a managed resource that the same example composes, or,
+// from a cluster, its network: the provider would wait for any other for ever.
+func TestReferences(t *testing.T) {
+	for _, plural := range []string{"networks", "eksclusters"} {
+		for _, file := range examplesOf(t, plural) {
+			t.Run(plural+"/"+filepath.Base(file), func(t *testing.T) {
+				xr := readExample(t, plural, file)
+				objects := compose(t, xr).objects()
+				if plural == "eksclusters" {
+					objects = append(objects, compose(t, networkOf(t, xr)).objects()...)
+				}
+				checkReferences(t, objects)
+			})
+		}
+	}
+}
+
+func checkReferences(t *testing.T, objects []*unstructured.Unstructured) {
+	t.Helper()
+	names := map[string]bool{}
+	for _, object := range objects {
+		names[object.GetName()] = true
+	}
+	found := 0
+	for _, object := range objects {
+		for _, name := range referencesOf(object.Object["spec"]) {
+			found++
+			if !names[name] {
+				t.Errorf("%s %s refers to %s, which nothing composes", object.GetKind(), object.GetName(), name)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no references")
+	}
+}
+
+// referencesOf are the names in all fields below a value that are called
+// something with Ref or Refs.
+func referencesOf(at any) []string {
+	var names []string
+	switch at := at.(type) {
+	case map[string]any:
+		for field, value := range at {
+			switch {
+			case field == "providerConfigRef":
+			case strings.HasSuffix(field, "Ref"):
+				names = append(names, nameOf(value))
+			case strings.HasSuffix(field, "Refs"):
+				for _, item := range value.([]any) {
+					names = append(names, nameOf(item))
+				}
+			default:
+				names = append(names, referencesOf(value)...)
+			}
+		}
+	case []any:
+		for _, item := range at {
+			names = append(names, referencesOf(item)...)
+		}
+	}
+	return names
+}
+
+func nameOf(reference any) string {
+	name, _, _ := unstructured.NestedString(reference.(map[string]any), "name")
+	return name
+}
+
+// networkOf is the Network that a cluster is in.
+func networkOf(t *testing.T, cluster *unstructured.Unstructured) *unstructured.Unstructured {
+	t.Helper()
+	network := readExample(t, "networks", "examples/networks/minimal.yaml")
+	network.SetNamespace(cluster.GetNamespace())
+	network.SetName(cluster.GetName())
+	for _, field := range []string{"clusterName", "region", "zones"} {
+		network.Object["spec"].(map[string]any)[field] = cluster.Object["spec"].(map[string]any)[field]
+	}
+	return network
+}
+
+// A cluster and its nodes are in subnets that lead to the internet through NAT,
+// in one of each zone; nodes in public subnets would be reachable from outside.
+func TestPrivateNodes(t *testing.T) {
+	for _, file := range examplesOf(t, "eksclusters") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			xr := readExample(t, "eksclusters", file)
+			private := behindNAT(compose(t, networkOf(t, xr)).objects())
+			if zones := xr.Object["spec"].(map[string]any)["zones"].([]any); len(private) != len(zones) {
+				t.Fatalf("behind NAT are %q, want one for each of %q", private, zones)
+			}
+			composed := compose(t, xr).composed
+			for id, fields := range map[string][]string{
+				"cluster": {"spec", "forProvider", "vpcConfig", "subnetIdRefs"},
+				"nodes":   {"spec", "forProvider", "subnetIdRefs"},
+			} {
+				object, found := composed[id]
+				if !found {
+					continue // Auto Mode has no node group
+				}
+				references, _, err := unstructured.NestedSlice(object.Object, fields...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var subnets []string
+				for _, reference := range references {
+					subnets = append(subnets, nameOf(reference))
+				}
+				if slices.Sort(subnets); !slices.Equal(subnets, private) {
+					t.Errorf("%s is in %q, want %q", id, subnets, private)
+				}
+			}
+		})
+	}
+}
+
+// behindNAT are the subnets whose route table leads to a NAT gateway.
+func behindNAT(objects []*unstructured.Unstructured) []string {
+	tables, subnets := map[string]bool{}, map[string]bool{}
+	reference := func(object *unstructured.Unstructured, field string) string {
+		name, _, _ := unstructured.NestedString(object.Object, "spec", "forProvider", field, "name")
+		return name
+	}
+	for _, object := range objects {
+		if object.GetKind() == "Route" && reference(object, "natGatewayIdRef") != "" {
+			tables[reference(object, "routeTableIdRef")] = true
+		}
+	}
+	for _, object := range objects {
+		if object.GetKind() == "RouteTableAssociation" && tables[reference(object, "routeTableIdRef")] {
+			subnets[reference(object, "subnetIdRef")] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(subnets))
+}
