@@ -44,6 +44,11 @@ var refusals = []struct {
 	{"eksclusters", "minimal.yaml", "spec.allowedCIDRs", []any{"10.0.0.0/40"}, "spec.allowedCIDRs"},
 	{"eksclusters", "minimal.yaml", "spec.logs", []any{"everything"}, "spec.logs"},
 	{"eksclusters", "minimal.yaml", "spec.admins", []any{"admin"}, "spec.admins"},
+	{"eksclusters", "minimal.yaml", "spec.admins", []any{"arn:aws:iam::111122223333:role/staging-eks-admin"}, "take it out of admins"},
+	{"eksclusters", "full.yaml", "spec.admins", []any{"arn:aws:iam::444455556666:role/hub-kustomize-controller"}, "hubRoleARN is an administrator already"},
+	{"eksclusters", "minimal.yaml", "spec.nodes.instanceTypes", []any{"t3.medium", "t4g.medium"}, "spec.nodes.instanceTypes[1]"},
+	{"eksclusters", "minimal.yaml", "spec.nodes.instanceTypes", []any{"im4gn.large"}, "spec.nodes.instanceTypes[0]"},
+	{"eksclusters", "minimal.yaml", "spec.nodes.instanceTypes", []any{"g4dn.xlarge", "m7i-flex.large"}, ""}, // a g that is no Graviton
 	{"eksclusters", "minimal.yaml", "spec.nodes.maxSize", int64(7), "spec.nodes.maxSize"},
 	{"eksclusters", "minimal.yaml", "spec.nodes.minSize", int64(3), "minSize, desiredSize and maxSize must be in this order"},
 	{"eksclusters", "minimal.yaml", "spec.authenticationMode", "CONFIG_MAP", "spec.authenticationMode"},
