@@ -37,13 +37,13 @@ import (
 // OpenAPI schema in a global. What is built twice from the same content, as a
 // controller in several clusters, is built once.
 type builder struct {
-	builds    map[buildKey]*build
-	positions *positions
-	ready     chan struct{} // closed once kustomize has its schema
+	built  // of what the memory does not hold
+	memory *Memory
+	ready  chan struct{} // closed once kustomize has its schema
 }
 
-func newBuilder() *builder {
-	b := &builder{builds: map[buildKey]*build{}, positions: newPositions(), ready: make(chan struct{})}
+func newBuilder(memory *Memory) *builder {
+	b := &builder{built: newBuilt(), memory: memory, ready: make(chan struct{})}
 	// While the first artifacts are made.
 	go func() {
 		defer close(b.ready)
@@ -125,7 +125,11 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 		return nil, err
 	}
 	disk = guarded{disk, func(name string) string { return source.File(relativeTo(source, name)) }}
-	result := &build{source: source, folder: relativeTo(source, dir), positions: b.positions}
+	before := b.built
+	if b.memory.holds(source) {
+		before = b.memory.built
+	}
+	result := &build{source: source, folder: relativeTo(source, dir), positions: before.positions}
 	if declared := kustomizationFile(disk, dir); declared != "" {
 		result.file = relativeTo(source, declared)
 	}
@@ -135,10 +139,10 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 		return result, nil
 	}
 	key := buildKey{source.Dir, dir, sha256.Sum256(manifest), k.Spec.Decryption != nil}
-	if known := b.builds[key]; known != nil {
+	if known := before.builds[key]; known != nil {
 		return known, nil
 	}
-	b.builds[key] = result
+	before.builds[key] = result
 	files := filesys.FileSystem(overlay{disk, file, manifest})
 	if result.err = readLayers(files, result, file); result.err != nil {
 		return result, nil

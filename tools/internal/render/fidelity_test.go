@@ -71,7 +71,7 @@ func compareWithFlux(t *testing.T, source *artifact.Artifact, dir string) {
 		t.Fatal(err)
 	}
 	k := &Kustomization{Namespace: "flux-system", Name: "app", Spec: kustomizev1.KustomizationSpec{Path: relative, TargetNamespace: "elsewhere"}}
-	ours, err := newBuilder().build(source, dir, k)
+	ours, err := newBuilder(newMemory(t.TempDir())).build(source, dir, k)
 	if err != nil {
 		t.Fatal(err)
 	}

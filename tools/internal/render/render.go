@@ -40,6 +40,8 @@ type Options struct {
 	Lenient bool
 	// Config is the repository's configuration.
 	Config config.Config
+	// Memory is what earlier renderings made; nil for none.
+	Memory *Memory
 }
 
 // Rendering is what Flux would apply, cluster by cluster.
@@ -237,7 +239,11 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	builder := newBuilder()
+	memory := options.Memory
+	if memory == nil {
+		memory = newMemory(filepath.Join(r.work, "memory"))
+	}
+	builder := newBuilder(memory)
 	defer func() { <-builder.ready }()
 	own := func(of artifact.Options, into string) (*artifact.Artifact, error) {
 		if options.Revision == "" {

@@ -233,7 +233,13 @@ func (s *sources) module(ctx context.Context, path, version string, options arti
 	if err != nil {
 		return nil, unresolved{fmt.Sprintf("the content of %s is Go module %s, which is not on this machine (%v): pin it below the folder that %s names under pins, or run `go mod download %s`", key, name, err, config.Name, name)}
 	}
-	return s.once(name+" "+contentOf(options), func() (*artifact.Artifact, error) {
+	content := name + " " + dir + " " + contentOf(options)
+	if len(options.Includes) == 0 {
+		return s.builder.memory.artifact(content, func(into string) (*artifact.Artifact, error) {
+			return artifact.FromModule(dir, name, options, into)
+		})
+	}
+	return s.once(content, func() (*artifact.Artifact, error) {
 		return artifact.FromModule(dir, name, options, s.folderName(key.Name))
 	})
 }

@@ -19,6 +19,12 @@ import (
 func (i *invocation) diff(ctx context.Context, options render.Options) error {
 	// A cluster may be new, or gone.
 	options.Optional = true
+	memory, err := render.NewMemory()
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
+	options.Memory = memory
 	after, err := composed(ctx, options)
 	if err != nil {
 		return err

@@ -29,12 +29,23 @@ type Options struct {
 	// Catalog holds the schemas of the kinds that the clusters do not declare
 	// themselves. It keeps what it has parsed: runs that share one are faster.
 	Catalog *schema.Catalog
+	// Memory is what earlier runs rendered; nil for none. It too makes runs that
+	// share one faster.
+	Memory *render.Memory
 }
 
 // Check renders the clusters and holds them against every rule. Faults are in
 // the report; the error is why there is none.
 func Check(ctx context.Context, options Options) (findings.Report, error) {
 	start := time.Now()
+	if options.Memory == nil {
+		memory, err := render.NewMemory()
+		if err != nil {
+			return findings.Report{}, err
+		}
+		defer memory.Close()
+		options.Memory = memory
+	}
 	before := &past{}
 	if options.Base != "" {
 		var err error
@@ -69,7 +80,7 @@ func Check(ctx context.Context, options Options) (findings.Report, error) {
 // each renders the clusters and visits one after the other, as long as their
 // objects can be located.
 func (o Options) each(ctx context.Context, before *past, visit func(rules.Input)) error {
-	rendering, err := render.Run(ctx, render.Options{Root: o.Root, Clusters: o.Clusters, Charts: o.Charts, Config: o.Config})
+	rendering, err := render.Run(ctx, render.Options{Root: o.Root, Clusters: o.Clusters, Charts: o.Charts, Config: o.Config, Memory: o.Memory})
 	if err != nil {
 		return err
 	}

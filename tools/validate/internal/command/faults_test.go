@@ -104,7 +104,12 @@ func newSite(t *testing.T, root string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{options: Options{Root: dir, Config: settings, Catalog: schema.Builtin()}}
+	memory, err := render.NewMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { memory.Close() })
+	s := &site{options: Options{Root: dir, Config: settings, Catalog: schema.Builtin(), Memory: memory}}
 	s.healthy = s.check(t)
 	s.objects = s.render(t)
 	return s
@@ -124,7 +129,7 @@ func (s *site) check(t *testing.T, clusters ...string) []findings.Finding {
 
 // render is what the cluster gets.
 func (s *site) render(t *testing.T) []string {
-	rendering, err := render.Run(context.Background(), render.Options{Root: s.options.Root, Config: s.options.Config})
+	rendering, err := render.Run(context.Background(), render.Options{Root: s.options.Root, Config: s.options.Config, Memory: s.options.Memory})
 	if err != nil {
 		t.Error(err)
 		return nil
