@@ -32,8 +32,10 @@ func (k *Kustomization) Idle() []Idle {
 	if made.unknown {
 		return nil
 	}
-	for i, l := range k.build.origin().layers {
-		if l.Kind == types.ComponentKind || l.makesObjects() {
+	layers := k.build.origin().layers
+	for i, l := range layers {
+		// Those within a layer follow it.
+		if l.Kind == types.ComponentKind || slices.ContainsFunc(layers[i:], k.build.makesObjects) {
 			continue // for several builds, or of what only kustomize knows
 		}
 		patches, images := l.length("patches"), l.length("images")
@@ -69,8 +71,21 @@ func (l origin) at(field ...any) Location {
 	return Location{File: l.name, Line: 1}
 }
 
-func (l origin) makesObjects() bool {
-	return len(l.Generators)+len(l.Transformers)+len(l.HelmCharts)+len(l.Components) > 0
+// makesObjects tells whether a layer may have objects, or names of objects, that
+// no file says.
+func (b *build) makesObjects(l origin) bool {
+	return len(l.Generators)+len(l.HelmCharts)+len(l.Components) > 0 ||
+		slices.ContainsFunc(l.Transformers, func(entry string) bool { return !b.onlyMarks(path.Join(l.dir, entry)) })
+}
+
+// onlyMarks tells whether a file of transformers changes no more than labels and
+// annotations.
+func (b *build) onlyMarks(name string) bool {
+	f := b.read(name)
+	return f != nil && len(f.documents) > 0 && !slices.ContainsFunc(f.documents, func(d *document) bool {
+		kind := d.text("kind")
+		return d.text("apiVersion") != "builtin" || kind != "LabelTransformer" && kind != "AnnotationsTransformer"
+	})
 }
 
 // material is what the files of a build say, whatever patches make of it.
