@@ -81,11 +81,22 @@ func (s *sources) render(ctx context.Context, w *walk, k *Kustomization) ([]*Obj
 		w.unknown(k.Object, missing.reason, "spec", "sourceRef")
 		return nil, nil, nil
 	case errors.As(err, &undeclared):
-		return nil, []Failure{undeclared.failure(k, k.locate("spec", "sourceRef", "name"), "sourceRef")}, nil
+		return nil, []Failure{undeclared.failure(k, k.locate("spec", "sourceRef", w.wrong(key)), "sourceRef")}, nil
 	case err != nil:
 		return nil, nil, err
 	}
 	return s.builder.render(ctx, w, k, source)
+}
+
+// wrong is the field of a source reference to correct: its kind if a source of
+// another one has the name.
+func (w *walk) wrong(key Key) string {
+	for other := range w.cluster.index {
+		if other.Group == key.Group && other.Namespace == key.Namespace && other.Name == key.Name {
+			return "kind"
+		}
+	}
+	return "name"
 }
 
 // noSource is the error of a source that nothing declares.

@@ -3,13 +3,14 @@ package rules
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
@@ -186,7 +187,7 @@ func (r *Run) failures(causes ...render.Cause) {
 
 func checkReferences(r *Run) {
 	r.failures(render.SourceMissing, render.PathMissing, render.PathEmpty, render.VariablesMissing)
-	r.checkSourceKinds()
+	r.checkRootSource()
 	for _, k := range r.Cluster.Kustomizations() {
 		// A kubeConfig Secret holds a credential and is often made by hand; a
 		// ConfigMap holds none and belongs into the repository.
@@ -197,36 +198,35 @@ func checkReferences(r *Run) {
 	}
 }
 
-// checkSourceKinds: a source that the repository does not declare, such as that
-// of `flux bootstrap`, is of the kind that most references give it.
-func (r *Run) checkSourceKinds() {
-	type name struct{ namespace, name string }
-	kinds := map[name]map[string]int{}
-	nameOf := func(k *render.Kustomization) name {
-		return name{cmp.Or(k.Spec.SourceRef.Namespace, k.Namespace), k.Spec.SourceRef.Name}
+// checkRootSource: what bootstraps a cluster makes one source besides the root
+// Kustomization. Which kind it has, only the references say.
+func (r *Run) checkRootSource() {
+	root := r.Cluster.Kustomizations()[0]
+	if root.Object != nil || r.elsewhere() {
+		return
 	}
-	undeclared := func(k *render.Kustomization) bool {
-		source := nameOf(k)
-		return k.Object != nil && r.Cluster.Find(k.Object, sourcev1.GroupVersion.Group, k.Spec.SourceRef.Kind, source.namespace, source.name) == nil
+	var naming []*render.Kustomization
+	kinds := map[string]int{}
+	for _, k := range r.Cluster.Kustomizations()[1:] {
+		reference := k.Spec.SourceRef
+		key := render.Key{
+			GroupKind: schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: reference.Kind},
+			Namespace: cmp.Or(reference.Namespace, k.Namespace), Name: reference.Name,
+		}
+		if key.Name == root.Name && key.Namespace == root.Namespace && r.Cluster.Get(key) == nil {
+			naming = append(naming, k)
+			kinds[reference.Kind]++
+		}
 	}
-	for _, k := range r.Cluster.Kustomizations() {
-		if !undeclared(k) {
-			continue
+	usual := ""
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		if kinds[kind] > kinds[usual] {
+			usual = kind
 		}
-		if kinds[nameOf(k)] == nil {
-			kinds[nameOf(k)] = map[string]int{}
-		}
-		kinds[nameOf(k)][k.Spec.SourceRef.Kind]++
 	}
-	for _, k := range r.Cluster.Kustomizations() {
-		if !undeclared(k) {
-			continue
-		}
-		for kind, count := range kinds[nameOf(k)] {
-			if count > kinds[nameOf(k)][k.Spec.SourceRef.Kind] {
-				r.warn(on(k.Object, "spec", "sourceRef", "kind"), "write "+kind+", or declare the source",
-					"%s takes %s for a %s, which is a %s for %d other Kustomizations; nothing in this cluster declares it", k, k.Spec.SourceRef.Name, k.Spec.SourceRef.Kind, kind, count)
-			}
+	for _, k := range naming {
+		if kind := k.Spec.SourceRef.Kind; kinds[kind] < kinds[usual] {
+			r.report(on(k.Object, "spec", "sourceRef", "kind"), "write kind: "+usual, "%s takes its content from a %s, others from a %s of that name", k, kind, usual)
 		}
 	}
 }
