@@ -7,9 +7,11 @@ import (
 	"strings"
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
 )
 
 func checkAuthentication(r *Run) {
@@ -38,9 +40,31 @@ func (r *Run) checkAuthenticationReference(s scaler, index int, trigger kedav1al
 	}
 	spec, readable := authenticationSpec(object)
 	if isAWS(trigger) && readable && !namesIdentity(trigger) && !identifies(spec) {
-		r.report(place, "give it podIdentity with provider aws, or a parameter awsAccessKeyID and a parameter awsSecretAccessKey",
-			"%s has neither a pod identity of AWS nor a pair of keys: KEDA cannot ask AWS", object.Key())
+		mend := "give it podIdentity with provider aws, or a parameter awsAccessKeyID and a parameter awsSecretAccessKey"
+		if misspelt, meant := misspeltParameter(object); meant != "" {
+			place, mend = misspelt, "did you mean "+meant+"?"
+		}
+		r.report(place, mend, "%s has neither a pod identity of AWS nor a pair of keys: KEDA cannot ask AWS", object.Key())
 	}
+}
+
+// awsParameters are what an authentication can tell AWS's scalers of identity.
+var awsParameters = []string{"awsRoleArn", "awsAccessKeyID", "awsAccessKeyId", "awsSecretAccessKey", "awsSessionToken"}
+
+// misspeltParameter is the place of an authentication's first parameter that
+// looks like one of AWS's, and that one; empty if there is none.
+func misspeltParameter(authentication *render.Object) (place at, meant string) {
+	for _, list := range []string{"secretTargetRef", "configMapTargetRef", "env"} {
+		entries, _, _ := unstructured.NestedSlice(authentication.Object, "spec", list)
+		for i, entry := range entries {
+			reference, _ := entry.(map[string]any)
+			parameter, _ := reference["parameter"].(string)
+			if meant := spelling.Nearest(parameter, awsParameters); meant != "" && !slices.Contains(awsParameters, parameter) {
+				return on(authentication, "spec", list, i, "parameter"), meant
+			}
+		}
+	}
+	return at{}, ""
 }
 
 func isAWS(trigger kedav1alpha1.ScaleTriggers) bool { return strings.HasPrefix(trigger.Type, "aws-") }
