@@ -226,7 +226,8 @@ func itemOf(node *yaml.Node, index int, list []any) *yaml.Node {
 	}
 	earlier := 0
 	for _, item := range list[:index] {
-		if k, v, _ := Identity(item); k == key && v == value {
+		// As texts, for that is what the nodes have.
+		if k, v, _ := Identity(item); k == key && fmt.Sprint(v) == fmt.Sprint(value) {
 			earlier++
 		}
 	}

@@ -6,10 +6,14 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 	catalog "github.com/mystique-unicorn/sales-events/tools/internal/schema"
 )
@@ -74,6 +78,47 @@ func checkShapes(r *Run) {
 		for _, problem := range problems[i] {
 			kind, _ := r.Catalog.Lookup(o.GroupVersionKind())
 			r.report(on(o, problem.Path...), "correct it: the schema is that of "+kind.Source(), "%s", problem)
+		}
+	}
+	for _, w := range r.Cluster.Workloads() {
+		r.checkImages(w)
+	}
+	for _, o := range r.Cluster.Of(networkingv1.GroupName, "NetworkPolicy") {
+		r.checkPorts(o)
+	}
+}
+
+// checkImages: the schema lets an image be missing, the API server does not. A
+// patch for a misspelt container adds such a one.
+func (r *Run) checkImages(w graph.Workload) {
+	for list, containers := range map[string][]corev1.Container{"containers": w.Template.Spec.Containers, "initContainers": w.Template.Spec.InitContainers} {
+		var names []string
+		for _, container := range containers {
+			if container.Image != "" {
+				names = append(names, container.Name)
+			}
+		}
+		for i, container := range containers {
+			if container.Image == "" && container.Name != "" {
+				r.report(on(w.Object, w.Field(list, i, "name")...), didYouMean(container.Name, names, "say its image"), "container %s of %s has no image", container.Name, w.Key())
+			}
+		}
+	}
+}
+
+// checkPorts: a text is the name of a port, which has a letter.
+func (r *Run) checkPorts(policy *render.Object) {
+	for _, direction := range []string{"ingress", "egress"} {
+		rules, _, _ := unstructured.NestedSlice(policy.Object, "spec", direction)
+		for i, rule := range rules {
+			mapping, _ := rule.(map[string]any)
+			ports, _, _ := unstructured.NestedSlice(mapping, "ports")
+			for j, port := range ports {
+				mapping, _ := port.(map[string]any)
+				if name, isText := mapping["port"].(string); isText && len(validation.IsValidPortName(name)) > 0 {
+					r.report(on(policy, "spec", direction, i, "ports", j, "port"), "write a number without quotes, or a port's name", "%q is not the name of a port", name)
+				}
+			}
 		}
 	}
 }

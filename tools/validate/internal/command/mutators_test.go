@@ -129,6 +129,7 @@ var mutators = []mutator{
 		return e.set("{matchLabels: {app: nobody}}").or(e.neighbours("Deployment", "spec/template/metadata/labels")...)
 	})},
 	{"policy for an unknown namespace", namespaceSelectors},
+	{"policy for a port in quotes", every("NetworkPolicy", "spec/*gress/*/ports/*/port", func(e *entry) fault { return e.set(strconv.Quote(e.value.Value)) })},
 	{"service to an unknown port", every("Service", "spec/ports/*/targetPort", (*entry).misspelt)},
 	{"pod security level misspelt", every("Namespace", "metadata/labels/*", (*entry).misspelt)},
 }
