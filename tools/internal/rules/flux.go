@@ -106,6 +106,14 @@ var fluxRules = []Rule{
 		Mend:    "Correct kind and name of the target, or remove the entry.",
 		check:   checkIdle,
 	},
+	{
+		ID: "FLX011", Severity: findings.Warning, Title: "manifest that no kustomization lists",
+		Why: "Beside a kustomization.yaml a file counts only when that lists it: a NetworkPolicy or a budget that was forgotten " +
+			"there looks as if it were in force (https://github.com/kubernetes-sigs/kustomize/issues/5928).",
+		Example: "# networkpolicy.yaml is in the same folder\nresources:\n  - deployment.yaml",
+		Mend:    "List it, delete it, or name it in a comment of the kustomization.yaml that says why it is not applied.",
+		check:   checkUnlisted,
+	},
 }
 
 func checkDependencies(r *Run) {
@@ -249,6 +257,20 @@ func checkIdle(r *Run) {
 			}
 			r.reportAt(k.Key().String(), idle.At, didYouMean(idle.Name, idle.Names, "correct the kind or the name, or remove the entry"),
 				"%s: the entry applies to nothing", subject)
+		}
+	}
+}
+
+func checkUnlisted(r *Run) {
+	reported := map[string]bool{}
+	for _, k := range r.Cluster.Kustomizations() {
+		for _, unlisted := range k.Unlisted() {
+			if _, known := r.Catalog.Lookup(unlisted.Kind); reported[unlisted.File] || !known {
+				continue
+			}
+			reported[unlisted.File] = true
+			r.reportAt(k.Key().String(), unlisted.At, "list it under resources, or delete it",
+				"%s is not listed: %s %s is not applied", unlisted.File, unlisted.Kind.Kind, unlisted.Name)
 		}
 	}
 }
