@@ -84,16 +84,16 @@ func checkQueueNames(r *Run) {
 }
 
 func (r *Run) checkQueueDeclared(t sqsTrigger, queues []queue) {
-	if len(queues) == 0 || r.elsewhere() {
+	var names []string
+	for _, q := range queues {
+		names = append(names, q.name)
+	}
+	if len(queues) == 0 || slices.Contains(names, "") || r.elsewhere() || r.uncomposed() {
 		return
 	}
 	place := t.at(t.urlKey())
 	q, found := t.queue(queues)
 	if !found {
-		var names []string
-		for _, q := range queues {
-			names = append(names, q.name)
-		}
 		r.report(place, didYouMean(t.url.name, names, "declare the queue"), "the cluster declares no queue %s", t.url.name)
 	} else if q.account != "" && q.account != t.url.account {
 		r.report(place, "use account "+q.account, "queue %s is declared in account %s, not in %s", q.name, q.account, t.url.account)
