@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"fmt"
 	"flag"
 	"os"
 	"strings"
@@ -34,7 +35,9 @@ func TestThisRepository(t *testing.T) {
 	if code := Execute([]string{"--root", "../../../.."}, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
 		t.Errorf("exit %d: %s", code, &stderr)
 	}
-	if !strings.Contains(stdout.String(), " 0 unknown, ") || !strings.Contains(stdout.String(), " 0 errors, 0 warnings") {
+	// The accounts of staging and production are the user's to write.
+	placeholders := strings.Count(stdout.String(), " is a placeholder (")
+	if !strings.Contains(stdout.String(), " 0 unknown, ") || !strings.Contains(stdout.String(), fmt.Sprintf(" 0 errors, %d warnings", placeholders)) {
 		t.Errorf("not clean:\n%s", &stdout)
 	}
 }

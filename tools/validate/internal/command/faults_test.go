@@ -67,7 +67,7 @@ func warmModuleCache(t *testing.T) {
 
 var (
 	only = flag.String("mutator", "", "try only the faults of mutators whose name matches")
-	most = flag.Int("most", 2, "try so many faults of each mutator, spread over the repository")
+	most = flag.Int("most", 4, "try so many faults of each mutator, spread over the repository")
 )
 
 func allFaults(repo repository) []fault {
