@@ -83,6 +83,43 @@ func TestQueueSemantics(t *testing.T) {
 				b.Errorf("policy %q after it was removed", policy)
 			}
 		}},
+		{"API_SetQueueAttributes", "what is only kept is given back as it was set", Queue{}, func(b *bench) {
+			kept := map[string]string{
+				"Policy":               `{"Version":"2012-10-17","Statement":[]}`,
+				"RedriveAllowPolicy":   `{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:eu-west-1:000000000000:other"]}`,
+				"SqsManagedSseEnabled": "false",
+			}
+			b.ok(b.set(kept))
+			a := b.attributes("q", "All")
+			for name, want := range kept {
+				if a[name] != want {
+					b.Errorf("%s is %q, want %q", name, a[name], want)
+				}
+			}
+		}},
+		{"sqs-visibility-timeout", "a new timeout of a queue holds for later receives, not for what is in flight", Queue{}, func(b *bench) {
+			b.send("m")
+			b.one("q")
+			b.ok(b.set(map[string]string{"VisibilityTimeout": "90"}))
+			b.advance(30)
+			b.one("q")
+			b.advance(60)
+			b.none("q")
+			b.advance(30)
+			b.one("q")
+		}},
+		{"sqs-dead-letter-queues", "a queue that is there already may get one that is made later", Queue{VisibilityTimeout: aws.Int(0)}, func(b *bench) {
+			policy := map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:later","maxReceiveCount":1}`}
+			b.send("m")
+			b.code(b.set(policy), "InvalidParameterValue")
+			b.code(b.create("source", policy), "InvalidParameterValue")
+			b.ok(b.create("later", nil))
+			b.ok(b.set(policy))
+			b.ok(b.create("source", policy))
+			b.one("q")
+			b.none("q")
+			b.one("later")
+		}},
 		{"API_SetQueueAttributes", "RedrivePolicy names a queue that exists and 1 to 1000 receives; empty removes it", Queue{}, func(b *bench) {
 			policy := func(arn, count string) map[string]string {
 				return map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":` + count + `}`}

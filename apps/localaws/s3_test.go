@@ -48,6 +48,36 @@ func TestObjects(t *testing.T) {
 	fails[*types.NoSuchKey](b, err)
 }
 
+// A bucket is made in any region and, once it is empty, deleted.
+func TestBuckets(t *testing.T) {
+	b := newBench(t, Queue{})
+	name := aws.String("made-later")
+	b.absent(name)
+	_, err := b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket: name, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: testRegion},
+	})
+	b.ok(err)
+	_, err = b.s3.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: name})
+	b.ok(err)
+	_, err = b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: name})
+	fails[*types.BucketAlreadyExists](b, err)
+	_, err = b.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("k"), Body: strings.NewReader("v")})
+	b.ok(err)
+	_, err = b.s3.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: name})
+	b.code(err, "BucketNotEmpty")
+	_, err = b.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: name, Key: aws.String("k")})
+	b.ok(err)
+	_, err = b.s3.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: name})
+	b.ok(err)
+	b.absent(name)
+}
+
+func (b *bench) absent(bucket *string) {
+	b.Helper()
+	_, err := b.s3.HeadBucket(b.Context(), &s3.HeadBucketInput{Bucket: bucket})
+	fails[*types.NotFound](b, err)
+}
+
 func TestListInPages(t *testing.T) {
 	b := newBench(t, Queue{})
 	for i := range 5 {
