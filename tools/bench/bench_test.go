@@ -18,7 +18,7 @@ const root = "../.."
 
 // Every folder is there, and has a kustomization where one is to be built.
 func TestFindOverlays(t *testing.T) {
-	found, err := findOverlays(t.Context(), root)
+	found, err := findOverlays(t.Context(), root, []string{"local"})
 	if err != nil {
 		t.Fatal(err)
 	}

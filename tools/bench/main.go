@@ -28,15 +28,20 @@ func execute() int {
 	defer stop()
 	root := flag.String("root", ".", "the repository's `folder`")
 	runs := flag.Int("runs", 7, "how `often` each of the two runs")
+	cluster := flag.String("cluster", "", "the `cluster` to check, by name or folder (default all)")
 	flag.Parse()
-	if err := run(ctx, *root, max(1, *runs), os.Stdout); err != nil {
+	var clusters []string
+	if *cluster != "" {
+		clusters = []string{*cluster}
+	}
+	if err := run(ctx, *root, clusters, max(1, *runs), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, root string, runs int, out io.Writer) error {
+func run(ctx context.Context, root string, clusters []string, runs int, out io.Writer) error {
 	work, err := os.MkdirTemp("", "bench-")
 	if err != nil {
 		return err
@@ -48,11 +53,11 @@ func run(ctx context.Context, root string, runs int, out io.Writer) error {
 	if err := writeSchemas(archive, filepath.Join(work, "schemas")); err != nil {
 		return err
 	}
-	overlays, err := findOverlays(ctx, root)
+	overlays, err := findOverlays(ctx, root, clusters)
 	if err != nil {
 		return err
 	}
-	programs := programs{dir: work, root: root, overlays: overlays}
+	programs := programs{dir: work, root: root, clusters: clusters, overlays: overlays}
 	var validate, pipeline series
 	for range runs {
 		// In turns, so that what else the machine does hits both.

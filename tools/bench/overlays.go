@@ -24,14 +24,14 @@ type overlay struct {
 	kustomized bool
 }
 
-// findOverlays are the folders that the clusters of a repository apply, each
+// findOverlays are the folders that some clusters of a repository, or all, apply, each
 // once, also those of pinned modules.
-func findOverlays(ctx context.Context, root string) ([]overlay, error) {
+func findOverlays(ctx context.Context, root string, clusters []string) ([]overlay, error) {
 	settings, err := config.Read(root)
 	if err != nil {
 		return nil, err
 	}
-	rendering, err := render.Run(ctx, render.Options{Root: root, Config: settings})
+	rendering, err := render.Run(ctx, render.Options{Root: root, Clusters: clusters, Config: settings})
 	if err != nil {
 		return nil, err
 	}

@@ -40,13 +40,14 @@ func build(ctx context.Context, into string) error {
 // programs are the compiled programs and what they are to check.
 type programs struct {
 	dir, root string
+	clusters  []string
 	overlays  []overlay
 }
 
 // validate checks the repository with validate, and returns the memory that it
 // took at most.
 func (p programs) validate(ctx context.Context) (memory int64, err error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(p.dir, "validate"), "--root", p.root)
+	cmd := exec.CommandContext(ctx, filepath.Join(p.dir, "validate"), "--root", p.root, "--cluster", strings.Join(p.clusters, ","))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("validate: %w\n%s", err, out)
 	}
