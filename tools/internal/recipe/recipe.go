@@ -61,6 +61,12 @@ func All() []Recipe {
 		{Name: "containerd", Module: "github.com/containerd/containerd/v2", Stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v }},
 		{Name: "coredns", Module: "github.com/coredns/coredns"},
 		{Name: "flux", Module: "github.com/fluxcd/kustomize-controller"},
+		{Name: "helm-controller", Module: "github.com/fluxcd/helm-controller"},
+		{Name: "function-auto-ready", Module: "github.com/crossplane/function-auto-ready"},
+		// Packages say which Crossplane they need.
+		{Name: "crossplane", Module: "github.com/crossplane/crossplane/v2", Stamp: func(v string) string {
+			return "-X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=" + v
+		}},
 		{Name: "keda", Module: "github.com/kedacore/keda/v2", Stamp: func(v string) string {
 			return "-X github.com/kedacore/keda/v2/version.Version=" + strings.TrimPrefix(v, "v")
 		}},
