@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -57,22 +56,28 @@ func parsePlatform(name string) (v1.Platform, error) {
 	return *p, nil
 }
 
-// compile builds the program below dir. The go.mod beside it decides alone what
-// goes in: a workspace or flags of this machine's do not.
-func compile(ctx context.Context, spec Spec, platform v1.Platform, dir string) (string, error) {
+// Compile builds the program of spec.Package for this machine as the file out,
+// as Build does for an image: for more than one image of a program, each with
+// that file as its Binary.
+func Compile(ctx context.Context, spec Spec, out string) error {
+	return compile(ctx, spec, native, out)
+}
+
+// compile builds the program as the file out. The go.mod beside it decides alone
+// what goes in: a workspace or flags of this machine's do not.
+func compile(ctx context.Context, spec Spec, platform v1.Platform, out string) error {
 	flags := cmp.Or(spec.LinkerFlags, "-s -w")
-	out := filepath.Join(dir, platform.Architecture+platform.Variant)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out, spec.Package)
 	cmd.Dir = spec.Dir
 	cmd.Env = slices.Concat(os.Environ(), []string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS="}, target(platform))
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		return "", fmt.Errorf("compile %s for %s: %w", spec.Package, platform, ctx.Err())
+		return fmt.Errorf("compile %s for %s: %w", spec.Package, platform, ctx.Err())
 	}
 	if err != nil {
-		return "", fmt.Errorf("compile %s for %s: %w\n%s", spec.Package, platform, err, lastLines(output, 15))
+		return fmt.Errorf("compile %s for %s: %w\n%s", spec.Package, platform, err, lastLines(output, 15))
 	}
-	return out, nil
+	return nil
 }
 
 // target is the go command's environment for a platform.

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -44,6 +45,15 @@ type Spec struct {
 	// Entrypoint is the program's path in the image; empty means "/" and the
 	// last element of Name.
 	Entrypoint string
+	// Arguments are the program's where a container gives none.
+	Arguments []string
+	// Files are put into the image beside the program: the folder of this machine
+	// by its path in the image.
+	Files map[string]string
+	// CrossplanePackage is the content of package.yaml, a YAML stream that begins
+	// with the package's metadata. It makes the image a Crossplane package, see
+	// https://github.com/crossplane/crossplane/blob/main/contributing/specifications/xpkg.md.
+	CrossplanePackage []byte
 	// Labels are added to the configuration, see the OCI image specification's
 	// annotations for the well-known names.
 	Labels map[string]string
@@ -104,8 +114,8 @@ func Build(ctx context.Context, spec Spec) (Artifact, error) {
 func build(ctx context.Context, spec Spec, platforms []v1.Platform, dir string) (Artifact, error) {
 	var addenda []mutate.IndexAddendum
 	for _, platform := range platforms {
-		binary, err := compile(ctx, spec, platform, dir)
-		if err != nil {
+		binary := filepath.Join(dir, platform.Architecture+platform.Variant)
+		if err := compile(ctx, spec, platform, binary); err != nil {
 			return Artifact{}, err
 		}
 		img, err := assemble(spec, platform, binary)
@@ -127,12 +137,12 @@ func assemble(spec Spec, platform v1.Platform, binary string) (v1.Image, error) 
 	if entrypoint == "" {
 		entrypoint = "/" + path.Base(spec.Name)
 	}
-	layer, err := fileLayer(binary, entrypoint)
+	layers, err := spec.layers(binary, entrypoint)
 	if err != nil {
-		return nil, fmt.Errorf("make the layer of %s: %w", spec.Name, err)
+		return nil, fmt.Errorf("make the layers of %s: %w", spec.Name, err)
 	}
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	if img, err = mutate.AppendLayers(img, layer); err != nil {
+	if img, err = mutate.Append(img, layers...); err != nil {
 		return nil, err
 	}
 	config, err := img.ConfigFile()
@@ -143,7 +153,36 @@ func assemble(spec Spec, platform v1.Platform, binary string) (v1.Image, error) 
 	config.OS, config.Architecture, config.Variant = platform.OS, platform.Architecture, platform.Variant
 	config.Created = v1.Time{Time: time.Unix(0, 0).UTC()}
 	config.Config.Entrypoint = []string{entrypoint}
+	config.Config.Cmd = spec.Arguments
 	config.Config.User = User
 	config.Config.Labels = spec.Labels
 	return mutate.ConfigFile(img, config)
+}
+
+// layers are the program's, and those of what lies beside it.
+func (s Spec) layers(binary, entrypoint string) ([]mutate.Addendum, error) {
+	program, err := fileLayer(binary, entrypoint)
+	if err != nil {
+		return nil, err
+	}
+	layers := []mutate.Addendum{{Layer: program}}
+	if len(s.Files) > 0 {
+		files, err := readFiles(s.Files)
+		if err != nil {
+			return nil, err
+		}
+		beside, err := contentLayer(files)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, mutate.Addendum{Layer: beside})
+	}
+	if len(s.CrossplanePackage) > 0 {
+		metadata, err := contentLayer(map[string][]byte{"package.yaml": s.CrossplanePackage})
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, mutate.Addendum{Layer: metadata, Annotations: map[string]string{"io.crossplane.xpkg": "base"}})
+	}
+	return layers, nil
 }

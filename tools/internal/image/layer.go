@@ -6,11 +6,17 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -30,10 +36,7 @@ func fileLayer(file, target string) (v1.Layer, error) {
 		return nil, err
 	}
 	var header bytes.Buffer
-	if err := tar.NewWriter(&header).WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg, Name: strings.TrimPrefix(target, "/"), Mode: 0o555, Size: info.Size(),
-		ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
-	}); err != nil {
+	if err := tar.NewWriter(&header).WriteHeader(entry(target, 0o555, info.Size())); err != nil {
 		return nil, err
 	}
 	const block = 512
@@ -76,4 +79,52 @@ func (l *layer) Uncompressed() (io.ReadCloser, error) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(l.header), f, bytes.NewReader(l.end)), f}, nil
+}
+
+// entry is the same for the same file wherever it comes from.
+func entry(target string, mode, size int64) *tar.Header {
+	return &tar.Header{
+		Typeflag: tar.TypeReg, Name: strings.TrimPrefix(target, "/"), Mode: mode, Size: size,
+		ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
+	}
+}
+
+// readFiles reads the files of each folder by their paths in the image.
+func readFiles(folders map[string]string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for target, folder := range folders {
+		err := filepath.WalkDir(folder, func(file string, found fs.DirEntry, err error) error {
+			if err != nil || found.IsDir() {
+				return err
+			}
+			relative, err := filepath.Rel(folder, file)
+			if err != nil {
+				return err
+			}
+			files[path.Join(target, filepath.ToSlash(relative))], err = os.ReadFile(file)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// contentLayer is an uncompressed layer of small files by their paths.
+func contentLayer(files map[string][]byte) (v1.Layer, error) {
+	var content bytes.Buffer
+	writer := tar.NewWriter(&content)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := writer.WriteHeader(entry(name, 0o444, int64(len(files[name])))); err != nil {
+			return nil, err
+		}
+		if _, err := writer.Write(files[name]); err != nil {
+			return nil, err
+		}
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	return static.NewLayer(content.Bytes(), types.OCIUncompressedLayer), nil
 }
