@@ -161,7 +161,7 @@ func (e *environment) sync(ctx context.Context, opts upOptions) error {
 }
 
 func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error {
-	specs, err := images.Specs(e.root, e.engines)
+	specs, err := images.Specs(ctx, e.root, e.engines)
 	if err != nil {
 		return err
 	}
@@ -169,26 +169,30 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 	if err != nil {
 		return err
 	}
+	defer built.Close()
 	if err := c.WaitServing(ctx); err != nil {
 		return err
 	}
-	return images.Push(ctx, layout.Registry, built, e.progress())
+	return built.Push(ctx, layout.Registry, e.progress())
 }
 
-// publish fills the Git server: this repository, and KEDA's source at the pin
-// under its upstream tag, from which Flux builds KEDA's own manifests.
+// publish fills the Git server: this repository, and the sources of KEDA and
+// Crossplane at their pins under their upstream tags, from which Flux builds
+// KEDA's own manifests and takes Crossplane's chart.
 func (e *environment) publish(ctx context.Context, c *cluster.Cluster, opts upOptions) error {
-	keda := e.engines["keda"]
-	source, err := keda.SourceOf(ctx, keda.Module)
-	if err != nil {
-		return err
-	}
 	root := filepath.Join(e.paths.State(), "git")
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return err
 	}
-	if err := gitserver.PublishTree(ctx, root, "keda.git", source, keda.Version); err != nil {
-		return err
+	for _, name := range []string{"keda", "crossplane"} {
+		engine := e.engines[name]
+		source, err := engine.SourceOf(ctx, engine.Module)
+		if err != nil {
+			return err
+		}
+		if err := gitserver.PublishTree(ctx, root, name+".git", source, engine.Version); err != nil {
+			return err
+		}
 	}
 	if err := gitserver.InitBare(ctx, root, "sales-events.git"); err != nil {
 		return err
@@ -236,25 +240,22 @@ func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
 }
 
 func (e *environment) fluxOptions(ctx context.Context) (flux.Options, error) {
-	const source, kustomize = "github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller"
-	engine := e.engines["flux"]
-	sourceDir, err := engine.SourceOf(ctx, source)
-	if err != nil {
-		return flux.Options{}, err
+	options := flux.Options{GitURL: repository, Branch: "main", Path: "./clusters/local", Interval: 10 * time.Second}
+	for _, controller := range []struct{ name, engine string }{
+		{"source-controller", "flux"}, {"kustomize-controller", "flux"}, {"helm-controller", "helm-controller"},
+	} {
+		engine, module := e.engines[controller.engine], "github.com/fluxcd/"+controller.name
+		dir, err := engine.SourceOf(ctx, module)
+		if err != nil {
+			return flux.Options{}, err
+		}
+		version, err := engine.VersionOf(module)
+		if err != nil {
+			return flux.Options{}, err
+		}
+		options.Controllers = append(options.Controllers, flux.Controller{Name: controller.name, Dir: dir, Version: version})
 	}
-	kustomizeDir, err := engine.SourceOf(ctx, kustomize)
-	if err != nil {
-		return flux.Options{}, err
-	}
-	sourceVersion, err := engine.VersionOf(source)
-	if err != nil {
-		return flux.Options{}, err
-	}
-	return flux.Options{
-		SourceControllerDir: sourceDir, SourceControllerVersion: sourceVersion,
-		KustomizeControllerDir: kustomizeDir, KustomizeControllerVersion: engine.Version,
-		GitURL: repository, Branch: "main", Path: "./clusters/local", Interval: 10 * time.Second,
-	}, nil
+	return options, nil
 }
 
 func (e *environment) printAccess() {

@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fluxcd/pkg/ssa"
@@ -29,13 +31,19 @@ import (
 // have the same name, as `flux bootstrap` has it.
 const Namespace = "flux-system"
 
+// Controller is one of Flux's controllers.
+type Controller struct {
+	// Name is such as source-controller.
+	Name string
+	// Dir is its module's folder, whose config/{crd,rbac,manager} are built.
+	Dir string
+	// Version becomes the image's tag.
+	Version string
+}
+
 // Options says what to install and what it pulls.
 type Options struct {
-	// SourceControllerDir and KustomizeControllerDir are the controllers'
-	// module folders, whose config/{crd,rbac,manager} are built.
-	SourceControllerDir, KustomizeControllerDir string
-	// The versions become the image tags.
-	SourceControllerVersion, KustomizeControllerVersion string
+	Controllers []Controller
 	// GitURL, Branch and Path are what the root Kustomization applies.
 	GitURL, Branch, Path string
 	// Interval is how often both look for changes.
@@ -57,53 +65,54 @@ func Install(ctx context.Context, config *rest.Config, opts Options) error {
 // Build renders the controllers' manifests without a cluster.
 func Build(opts Options) ([]byte, error) {
 	memory := filesys.MakeFsInMemory()
-	for name, dir := range map[string]string{"source": opts.SourceControllerDir, "kustomize": opts.KustomizeControllerDir} {
+	resources, images := []string{"namespace.yaml"}, ""
+	for _, c := range opts.Controllers {
 		for _, part := range []string{"crd", "rbac", "manager"} {
-			if err := copyInto(memory, "/"+name+"/"+part, filepath.Join(dir, "config", part)); err != nil {
-				return nil, fmt.Errorf("read the manifests of %s-controller: %w", name, err)
+			if err := copyInto(memory, path.Join("/", c.Name, part), filepath.Join(c.Dir, "config", part)); err != nil {
+				return nil, fmt.Errorf("read the manifests of %s: %w", c.Name, err)
 			}
+			resources = append(resources, path.Join(c.Name, part))
 		}
+		images += fmt.Sprintf("  - {name: fluxcd/%[1]s, newName: ghcr.io/fluxcd/%[1]s, newTag: %[2]s}\n", c.Name, c.Version)
 	}
 	kustomization := fmt.Sprintf(`apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: %s
-resources: [namespace.yaml, source/crd, source/rbac, source/manager, kustomize/crd, kustomize/rbac, kustomize/manager]
+resources: [%s]
 images:
-  - {name: fluxcd/source-controller, newName: ghcr.io/fluxcd/source-controller, newTag: %s}
-  - {name: fluxcd/kustomize-controller, newName: ghcr.io/fluxcd/kustomize-controller, newTag: %s}
-patches:
+%spatches:
   # The images of the local cluster hold one program and no user database.
   - target: {kind: Deployment}
     patch: |
       - {op: add, path: /spec/template/spec/securityContext/runAsUser, value: 65532}
   # A failed dependency is tried again after this long, not after 30 s.
-  - target: {kind: Deployment, name: kustomize-controller}
+  - target: {kind: Deployment, name: (kustomize|helm)-controller}
     patch: |
       - {op: add, path: /spec/template/spec/containers/0/args/-, value: --requeue-dependency=2s}
-`, Namespace, opts.SourceControllerVersion, opts.KustomizeControllerVersion)
+`, Namespace, strings.Join(resources, ", "), images)
 	namespace := "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: " + Namespace + "\n"
-	for path, data := range map[string]string{"/kustomization.yaml": kustomization, "/namespace.yaml": namespace} {
-		if err := memory.WriteFile(path, []byte(data)); err != nil {
+	for file, data := range map[string]string{"/kustomization.yaml": kustomization, "/namespace.yaml": namespace} {
+		if err := memory.WriteFile(file, []byte(data)); err != nil {
 			return nil, err
 		}
 	}
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(memory, "/")
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(memory, "/")
 	if err != nil {
 		return nil, fmt.Errorf("build the Flux manifests: %w", err)
 	}
-	return resources.AsYaml()
+	return built.AsYaml()
 }
 
 func copyInto(memory filesys.FileSystem, target, source string) error {
-	return filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(source, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		relative, err := filepath.Rel(source, path)
+		relative, err := filepath.Rel(source, file)
 		if err != nil {
 			return err
 		}
-		data, err := os.ReadFile(path)
+		data, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}

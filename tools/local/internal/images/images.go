@@ -6,8 +6,12 @@ package images
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,65 +28,101 @@ const Sandbox = "ghcr.io/mystique-unicorn/pause:local"
 // name it; elsewhere images are pinned by digest.
 const tag = "local"
 
-// Specs is every image of the local cluster. root is the checkout.
-func Specs(root string, set engines.Set) ([]image.Spec, error) {
-	own := func(name, pkg string) image.Spec {
-		return image.Spec{Name: "mystique-unicorn/" + name, Tag: tag, Package: pkg, Dir: root}
-	}
-	specs := []image.Spec{
-		own("pause", "./tools/local/pause"),
-		own("localaws", "./apps/localaws/cmd/localaws"),
-		own("producer", "./apps/producer"),
-		own("consumer", "./apps/consumer"),
-		own("ssm-agent", "./infrastructure/ssm-agent"),
-	}
+// Specs is every image of the local cluster. root is the checkout. The sources
+// of what is not compiled are fetched into the module cache if need be.
+func Specs(ctx context.Context, root string, set engines.Set) ([]image.Spec, error) {
 	keda := strings.TrimPrefix(set["keda"].Version, "v")
 	source, err := set["flux"].VersionOf("github.com/fluxcd/source-controller")
 	if err != nil {
 		return nil, err
 	}
-	upstream := func(name, tag, engine, program, entrypoint string) {
-		specs = append(specs, image.Spec{Name: name, Tag: tag, Binary: set[engine].Program(program), Entrypoint: entrypoint})
+	engine := func(name, tag, engine, program, entrypoint string) image.Spec {
+		return image.Spec{Name: name, Tag: tag, Binary: set[engine].Program(program), Entrypoint: entrypoint}
 	}
-	// KEDA's manifests name these paths as the containers' commands.
-	upstream("kedacore/keda", keda, "keda", "operator", "/keda")
-	upstream("kedacore/keda-metrics-apiserver", keda, "keda", "adapter", "/keda-adapter")
-	upstream("kedacore/keda-admission-webhooks", keda, "keda", "webhooks", "/keda-admission-webhooks")
-	upstream("fluxcd/source-controller", source, "flux", "source-controller", "/source-controller")
-	upstream("fluxcd/kustomize-controller", set["flux"].Version, "flux", "kustomize-controller", "/kustomize-controller")
-	upstream("coredns/coredns", set["coredns"].Version, "coredns", "coredns", "/coredns")
-	return specs, nil
+	specs := []image.Spec{
+		own(root, "pause", "./tools/local/pause"),
+		own(root, "localaws", "./apps/localaws/cmd/localaws"),
+		own(root, "producer", "./apps/producer"),
+		own(root, "consumer", "./apps/consumer"),
+		own(root, "ssm-agent", "./infrastructure/ssm-agent"),
+		// KEDA's manifests name these paths as the containers' commands.
+		engine("kedacore/keda", keda, "keda", "operator", "/keda"),
+		engine("kedacore/keda-metrics-apiserver", keda, "keda", "adapter", "/keda-adapter"),
+		engine("kedacore/keda-admission-webhooks", keda, "keda", "webhooks", "/keda-admission-webhooks"),
+		engine("fluxcd/source-controller", source, "flux", "source-controller", "/source-controller"),
+		engine("fluxcd/kustomize-controller", set["flux"].Version, "flux", "kustomize-controller", "/kustomize-controller"),
+		engine("fluxcd/helm-controller", set["helm-controller"].Version, "helm-controller", "helm-controller", "/helm-controller"),
+		engine("coredns/coredns", set["coredns"].Version, "coredns", "coredns", "/coredns"),
+	}
+	crossplane, err := crossplaneSpecs(ctx, root, set)
+	return append(specs, crossplane...), err
 }
 
-// Built is an image that is ready to be pushed.
-type Built struct {
+// own is the image of a program of this checkout.
+func own(root, name, pkg string) image.Spec {
+	return image.Spec{Name: "mystique-unicorn/" + name, Tag: tag, Package: pkg, Dir: root}
+}
+
+// Set is images that are ready to be pushed.
+type Set struct {
+	images []built
+	dir    string // of the compiled programs
+}
+
+type built struct {
 	spec  image.Spec
 	image image.Artifact
 }
 
-// Build builds every image, one at a time: the compiler uses all cores itself.
-func Build(ctx context.Context, specs []image.Spec) ([]Built, error) {
-	var built []Built
+// Build builds every image, one at a time: the compiler uses all cores itself. A
+// program is compiled once, however many images hold it. Close the set when it
+// is pushed.
+func Build(ctx context.Context, specs []image.Spec) (*Set, error) {
+	dir, err := os.MkdirTemp("", "images-")
+	if err != nil {
+		return nil, err
+	}
+	set := &Set{dir: dir}
+	if err := set.build(ctx, specs); err != nil {
+		return nil, errors.Join(err, set.Close())
+	}
+	return set, nil
+}
+
+// Close removes the compiled programs.
+func (s *Set) Close() error { return os.RemoveAll(s.dir) }
+
+func (s *Set) build(ctx context.Context, specs []image.Spec) error {
+	programs := map[string]string{}
 	for _, spec := range specs {
+		if spec.Package != "" && programs[spec.Package] == "" {
+			out := filepath.Join(s.dir, strconv.Itoa(len(programs)))
+			if err := image.Compile(ctx, spec, out); err != nil {
+				return fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
+			}
+			programs[spec.Package] = out
+		}
+		if spec.Package != "" {
+			spec.Binary = programs[spec.Package]
+		}
 		artifact, err := image.Build(ctx, spec)
 		if err != nil {
-			return nil, fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
+			return fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
 		}
-		built = append(built, Built{spec, artifact})
+		s.images = append(s.images, built{spec, artifact})
 	}
-	return built, nil
+	return nil
 }
 
 // Push pushes the images to a registry without TLS. Layers that it has are
 // not sent again.
-func Push(ctx context.Context, registry string, built []Built, progress io.Writer) error {
+func (s *Set) Push(ctx context.Context, registry string, progress io.Writer) error {
 	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
-	for _, b := range built {
+	for _, b := range s.images {
 		group.Go(func() error {
 			ref := fmt.Sprintf("%s/%s:%s", registry, b.spec.Name, b.spec.Tag)
-			defer b.image.Close()
 			if err := image.Push(ctx, ref, b.image, true); err != nil {
 				return fmt.Errorf("push the image %s: %w", ref, err)
 			}
@@ -92,6 +132,6 @@ func Push(ctx context.Context, registry string, built []Built, progress io.Write
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "pushed %d images in %.1f s\n", len(built), time.Since(start).Seconds())
+	fmt.Fprintf(progress, "pushed %d images in %.1f s\n", len(s.images), time.Since(start).Seconds())
 	return nil
 }

@@ -20,7 +20,8 @@ import (
 
 const root = "../../../.."
 
-// container is what a manifest says of an image that it runs.
+// container is what a manifest says of an image that it runs, or of a Crossplane
+// package, which is one.
 type container struct{ image, command string }
 
 // The node can pull nothing but these images: each that a manifest of the
@@ -31,7 +32,7 @@ func TestSpecsAreWhatTheClusterRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	specs, err := Specs(root, set)
+	specs, err := Specs(t.Context(), root, set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestSpecsCanBeBuilt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	specs, err := Specs(root, set)
+	specs, err := Specs(t.Context(), root, set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,16 +130,17 @@ func containers(t *testing.T, set engines.Set) []container {
 // beforeFlux is what up applies itself: DNS and Flux.
 func beforeFlux(t *testing.T, set engines.Set) []byte {
 	t.Helper()
-	options := flux.Options{KustomizeControllerVersion: set["flux"].Version}
-	var err error
-	if options.SourceControllerVersion, err = set["flux"].VersionOf("github.com/fluxcd/source-controller"); err != nil {
-		t.Fatal(err)
-	}
-	if options.SourceControllerDir, err = set["flux"].SourceOf(t.Context(), "github.com/fluxcd/source-controller"); err != nil {
-		t.Fatal(err)
-	}
-	if options.KustomizeControllerDir, err = set["flux"].SourceOf(t.Context(), "github.com/fluxcd/kustomize-controller"); err != nil {
-		t.Fatal(err)
+	var options flux.Options
+	for name, engine := range map[string]string{"source-controller": "flux", "kustomize-controller": "flux", "helm-controller": "helm-controller"} {
+		version, err := set[engine].VersionOf("github.com/fluxcd/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir, err := set[engine].SourceOf(t.Context(), "github.com/fluxcd/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.Controllers = append(options.Controllers, flux.Controller{Name: name, Dir: dir, Version: version})
 	}
 	controllers, err := flux.Build(options)
 	if err != nil {
@@ -162,6 +164,9 @@ func containersOf(content any) []container {
 				first, _ = command[0].(string)
 			}
 			found = append(found, container{image, first})
+		}
+		if pkg, ok := c["package"].(string); ok {
+			found = append(found, container{image: pkg})
 		}
 		for _, item := range c {
 			found = append(found, containersOf(item)...)

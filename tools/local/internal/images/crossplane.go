@@ -1,0 +1,178 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
+)
+
+// crossplaneSpecs is Crossplane and the packages that infrastructure/crossplane
+// names, under their upstream names.
+func crossplaneSpecs(ctx context.Context, root string, set engines.Set) ([]image.Spec, error) {
+	core, err := coreSpec(ctx, set["crossplane"])
+	if err != nil {
+		return nil, err
+	}
+	functions, err := functionSpecs(ctx, root, set["function-auto-ready"])
+	if err != nil {
+		return nil, err
+	}
+	providers, err := providerSpecs(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(functions, core), providers...), nil
+}
+
+// coreSpec is Crossplane itself, which installs its own definitions from files
+// of its image.
+func coreSpec(ctx context.Context, engine *engines.Engine) (image.Spec, error) {
+	source, err := engine.SourceOf(ctx, engine.Module)
+	if err != nil {
+		return image.Spec{}, err
+	}
+	return image.Spec{
+		Name: "crossplane/crossplane", Tag: engine.Version, Binary: engine.Program("crossplane"), Entrypoint: "/crossplane",
+		Files: map[string]string{
+			"crds":                  filepath.Join(source, "cluster", "crds"),
+			"webhookconfigurations": filepath.Join(source, "cluster", "webhookconfigurations"),
+		},
+	}, nil
+}
+
+func functionSpecs(ctx context.Context, root string, ready *engines.Engine) ([]image.Spec, error) {
+	ours := own(root, "function-sales-events", "./crossplane/function/cmd/function")
+	var err error
+	if ours.CrossplanePackage, err = os.ReadFile(filepath.Join(root, "crossplane", "function", "package.yaml")); err != nil {
+		return nil, err
+	}
+	source, err := ready.SourceOf(ctx, ready.Module)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := os.ReadFile(filepath.Join(source, "package", "crossplane.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	return []image.Spec{ours, {
+		Name: "crossplane-contrib/function-auto-ready", Tag: ready.Version,
+		Binary: ready.Program("function-auto-ready"), CrossplanePackage: metadata,
+	}}, nil
+}
+
+// family is the package of the provider's own configuration, and its kinds.
+const family = "family-aws"
+
+var familyKinds = []string{"clusterproviderconfigs.aws.m.upbound.io", "providerconfigs.aws.m.upbound.io", "providerconfigusages.aws.m.upbound.io"}
+
+// providerSpecs is the packages of provider-aws: the pinned definitions of the
+// kinds that the platform activates, and SIMULATED in place of the controllers,
+// which cannot be built from Go modules, the local stand-in of ../../provider.
+func providerSpecs(ctx context.Context, root string) ([]image.Spec, error) {
+	const module = "github.com/upbound/provider-aws/v2"
+	pin, err := pins.Read(filepath.Join(root, "tools", "engines", "provider-aws"))
+	if err != nil {
+		return nil, err
+	}
+	version, err := pin.VersionOf(module)
+	if err != nil {
+		return nil, err
+	}
+	source, err := pin.SourceOf(ctx, module)
+	if err != nil {
+		return nil, err
+	}
+	kinds, err := activated(filepath.Join(root, "infrastructure", "crossplane", "packages", "activation.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var specs []image.Spec
+	for _, p := range packagesOf(append(familyKinds, kinds...)) {
+		spec := own(root, "", "./tools/local/provider")
+		spec.Name, spec.Tag, spec.Entrypoint = "crossplane-contrib/provider-"+p.name, version, "/provider"
+		spec.Arguments = []string{"-group=" + p.group}
+		if spec.CrossplanePackage, err = p.content(filepath.Join(source, "package", "crds")); err != nil {
+			return nil, err
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil
+}
+
+// activated is the kinds, as plural.group, of a ManagedResourceActivationPolicy.
+func activated(file string) ([]string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var policy struct {
+		Spec struct {
+			Activate []string `json:"activate"`
+		} `json:"spec"`
+	}
+	if err := yaml.Unmarshal(data, &policy); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return policy.Spec.Activate, nil
+}
+
+// providerPackage is one package of the provider's family: an API group.
+type providerPackage struct {
+	name, group string
+	plurals     []string
+}
+
+// packagesOf sorts kinds into packages by their groups, in the order in which
+// the groups are first named.
+func packagesOf(kinds []string) []*providerPackage {
+	var packages []*providerPackage
+	byGroup := map[string]*providerPackage{}
+	for _, kind := range kinds {
+		plural, group, _ := strings.Cut(kind, ".")
+		p := byGroup[group]
+		if p == nil {
+			service := strings.TrimSuffix(strings.TrimSuffix(group, "aws.m.upbound.io"), ".")
+			p = &providerPackage{name: "aws-" + service, group: group}
+			if service == "" {
+				p.name = family
+			}
+			byGroup[group] = p
+			packages = append(packages, p)
+		}
+		p.plurals = append(p.plurals, plural)
+	}
+	return packages
+}
+
+// content is the package.yaml: the metadata and, from the folder of the
+// definitions, those of its kinds. With the capability SafeStart a kind exists
+// only once it is activated, as with the upstream packages.
+func (p *providerPackage) content(definitions string) ([]byte, error) {
+	var content bytes.Buffer
+	fmt.Fprintf(&content, `apiVersion: meta.pkg.crossplane.io/v1
+kind: Provider
+metadata:
+  name: provider-%s
+spec:
+  capabilities:
+    - SafeStart
+`, p.name)
+	for _, plural := range p.plurals {
+		definition, err := os.ReadFile(filepath.Join(definitions, p.group+"_"+plural+".yaml"))
+		if err != nil {
+			return nil, fmt.Errorf("provider-%s has no definition of %s: %w", p.name, plural, err)
+		}
+		content.WriteString("---\n")
+		content.Write(definition)
+	}
+	return content.Bytes(), nil
+}
