@@ -10,11 +10,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
@@ -54,8 +56,8 @@ func makeTarget(t *testing.T, args ...string) {
 }
 
 // A cluster that is killed leaves the machine as it was, the next one starts,
-// its objects are those that render says, a push changes them without any apply,
-// and down leaves nothing either.
+// its objects and what Crossplane composes are those that render says, pushes
+// change them without any apply, and down leaves nothing either.
 func TestLifecycle(t *testing.T) {
 	paths, err := layout.Default()
 	if err != nil {
@@ -82,8 +84,11 @@ func TestLifecycle(t *testing.T) {
 
 	makeTarget(t, "up")
 	makeTarget(t, "up") // already up
-	checkFidelity(t, paths)
-	pushQueueLength(t, paths)
+	c := connect(t, paths)
+	rendered := checkFidelity(t, c)
+	checkComposed(t, c, rendered)
+	checkPush(t, c)
+	checkPlatform(t, c)
 	makeTarget(t, "down")
 	if after := machine(t, paths); after != before {
 		t.Errorf("make down left something; before:\n%s\nafter:\n%s", before, after)
@@ -112,8 +117,26 @@ func takePorts(t *testing.T) {
 	}
 }
 
-// pushQueueLength changes the ScaledObject by a commit and a push alone.
-func pushQueueLength(t *testing.T, paths layout.Paths) {
+// checkPush has a push change the ScaledObject without any apply.
+func checkPush(t *testing.T, c client.Client) {
+	t.Helper()
+	push(t, "apps/consumer/deploy/base/scaledobject.yaml", `queueLength: "\d+"`, `queueLength: "37"`)
+	until(t, "the push changed the ScaledObject", func() (string, bool) {
+		scaled := &unstructured.Unstructured{}
+		scaled.SetAPIVersion("keda.sh/v1alpha1")
+		scaled.SetKind("ScaledObject")
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "sales-events-consumer-ns", Name: "consumer"}, scaled); err != nil {
+			return err.Error(), false
+		}
+		triggers, _, _ := unstructured.NestedSlice(scaled.Object, "spec", "triggers")
+		length, _, err := unstructured.NestedString(triggers[0].(map[string]any), "metadata", "queueLength")
+		return length, err == nil && length == "37"
+	})
+}
+
+// push changes one file of the cluster's repository by a commit and a push
+// alone.
+func push(t *testing.T, file, pattern, replacement string) {
 	t.Helper()
 	dir := t.TempDir()
 	git := func(args ...string) {
@@ -125,34 +148,17 @@ func pushQueueLength(t *testing.T, paths layout.Paths) {
 		}
 	}
 	git("clone", "--quiet", "http://"+layout.Git+"/sales-events.git", ".")
-	file := filepath.Join(dir, "apps/consumer/deploy/base/scaledobject.yaml")
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := regexp.MustCompile(`queueLength: "\d+"`).ReplaceAll(data, []byte(`queueLength: "37"`))
+	changed := regexp.MustCompile(pattern).ReplaceAll(data, []byte(replacement))
 	if bytes.Equal(changed, data) {
-		t.Fatal("the ScaledObject names no queueLength")
+		t.Fatalf("%s holds no other %s", file, pattern)
 	}
-	if err := os.WriteFile(file, changed, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, file), changed, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	git("commit", "--quiet", "--all", "--message=Scale earlier")
+	git("commit", "--quiet", "--all", "--message=Change "+file)
 	git("push", "--quiet", "origin", "HEAD:main")
-
-	kubectl, err := filepath.Glob(filepath.Join(paths.Engines(), "kubernetes-*", "kubectl"))
-	if err != nil || len(kubectl) == 0 {
-		t.Fatalf("no built kubectl: %v", err)
-	}
-	for start := time.Now(); ; time.Sleep(500 * time.Millisecond) {
-		out, err := exec.Command(kubectl[0], "--kubeconfig="+paths.Kubeconfig(), "get", "scaledobject", "consumer",
-			"--namespace=sales-events-consumer-ns", "--output=jsonpath={.spec.triggers[0].metadata.queueLength}").CombinedOutput()
-		if err == nil && string(out) == strconv.Itoa(37) {
-			t.Logf("pushed to applied: %s", time.Since(start).Round(100*time.Millisecond))
-			return
-		}
-		if time.Since(start) > time.Minute {
-			t.Fatalf("a minute after the push queueLength is %s (%v)", out, err)
-		}
-	}
 }

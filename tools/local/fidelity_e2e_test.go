@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/fluxcd/pkg/ssa"
 	"github.com/fluxcd/pkg/ssa/normalize"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
@@ -27,7 +29,7 @@ import (
 // real kustomize-controller applied there: the same Kustomizations, the same
 // inventory of each, and a server-side apply of every rendered object under the
 // controller's name that changes nothing.
-func checkFidelity(t *testing.T, paths layout.Paths) {
+func checkFidelity(t *testing.T, c client.Client) *render.Cluster {
 	t.Helper()
 	settings, err := config.Read("../..")
 	if err != nil {
@@ -37,12 +39,11 @@ func checkFidelity(t *testing.T, paths layout.Paths) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rendering.Close()
+	t.Cleanup(func() { rendering.Close() })
 	cluster := rendering.Clusters[0]
 	if len(cluster.Failures)+len(cluster.Unknowns) > 0 {
 		t.Fatalf("the local cluster does not render: %v %v", cluster.Failures, cluster.Unknowns)
 	}
-	c := connect(t, paths)
 	applied := inventories(t, c)
 	if len(applied) != len(cluster.Kustomizations) {
 		t.Errorf("%d Kustomizations rendered, %d in the cluster", len(cluster.Kustomizations), len(applied))
@@ -56,6 +57,7 @@ func checkFidelity(t *testing.T, paths layout.Paths) {
 		checkUnchanged(t, c, k)
 	}
 	t.Logf("%d objects of %d Kustomizations are as kustomize-controller applied them", objects, len(applied))
+	return cluster
 }
 
 func connect(t *testing.T, paths layout.Paths) client.Client {
@@ -65,7 +67,7 @@ func connect(t *testing.T, paths layout.Paths) client.Client {
 		t.Fatal(err)
 	}
 	scheme := runtime.NewScheme()
-	if err := kustomizev1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(kustomizev1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	c, err := client.New(rest, client.Options{Scheme: scheme})

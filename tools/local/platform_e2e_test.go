@@ -1,0 +1,224 @@
+//go:build e2e
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+// checkComposed holds what render says that Crossplane composes against what the
+// real one composed: the same objects, and every field that render sets as it
+// says, values that are observed apart.
+func checkComposed(t *testing.T, c client.Client, cluster *render.Cluster) {
+	t.Helper()
+	if err := compose.Run(t.Context(), cluster, inprocess.Functions()); err != nil {
+		t.Fatal(err)
+	}
+	if len(cluster.Failures)+len(cluster.Unknowns) > 0 {
+		t.Fatalf("the platform does not compose: %v %v", cluster.Failures, cluster.Unknowns)
+	}
+	composed := map[string]*unstructured.Unstructured{}
+	kinds := map[schema.GroupVersionKind]bool{}
+	for _, o := range cluster.Composed {
+		composed[keyOf(o.Unstructured)] = o.Unstructured
+		kinds[o.GroupVersionKind()] = true
+	}
+	live := map[string]*unstructured.Unstructured{}
+	for kind := range kinds {
+		var list unstructured.UnstructuredList
+		list.SetGroupVersionKind(kind)
+		if err := c.List(t.Context(), &list, client.HasLabels{"crossplane.io/composite"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range list.Items {
+			live[keyOf(&o)] = &o
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(composed)) {
+		if live[key] == nil {
+			t.Errorf("render composes %s, Crossplane does not", key)
+			continue
+		}
+		for _, difference := range unlike("spec", composed[key].Object["spec"], live[key].Object["spec"]) {
+			t.Errorf("%s: %s", key, difference)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(live)) {
+		if composed[key] == nil {
+			t.Errorf("Crossplane composes %s, render does not", key)
+		}
+	}
+	t.Logf("%d objects of %d kinds are composed as render says", len(composed), len(kinds))
+}
+
+func keyOf(o *unstructured.Unstructured) string {
+	return o.GroupVersionKind().GroupKind().String() + " " + o.GetNamespace() + "/" + o.GetName()
+}
+
+// unlike are the fields of the rendered value that the live one has not, or has
+// otherwise. What the live one has besides, the API server or the provider added.
+func unlike(path string, rendered, live any) []string {
+	switch rendered := rendered.(type) {
+	case map[string]any:
+		found, _ := live.(map[string]any)
+		var all []string
+		for _, field := range slices.Sorted(maps.Keys(rendered)) {
+			all = append(all, unlike(path+"."+field, rendered[field], found[field])...)
+		}
+		return all
+	case []any:
+		found, _ := live.([]any)
+		if len(found) != len(rendered) {
+			return []string{fmt.Sprintf("%s has %d items, rendered %d", path, len(found), len(rendered))}
+		}
+		var all []string
+		for i := range rendered {
+			all = append(all, unlike(fmt.Sprintf("%s[%d]", path, i), rendered[i], found[i])...)
+		}
+		return all
+	case string:
+		if text, ok := live.(string); ok && observed(rendered).MatchString(text) {
+			return nil
+		}
+	default:
+		if reflect.DeepEqual(rendered, live) {
+			return nil
+		}
+	}
+	return []string{fmt.Sprintf("%s is %v, rendered %v", path, live, rendered)}
+}
+
+var unknownValue = regexp.MustCompile(`unknown/[A-Za-z]+/[a-z0-9.-]+/[A-Za-z0-9.\[\]]+`)
+
+// observed matches the text with anything in place of what is not known before
+// it is observed.
+func observed(text string) *regexp.Regexp {
+	parts := unknownValue.Split(text, -1)
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return regexp.MustCompile("^" + strings.Join(parts, ".+") + "$")
+}
+
+// checkPlatform has the real Crossplane converge and clean up: a push changes the
+// queue itself, a queue goes with its EventQueue, and what is protected stays.
+func checkPlatform(t *testing.T, c client.Client) {
+	t.Helper()
+	queues := localSQS(t, c)
+	push(t, "infrastructure/platform/base/eventqueue.yaml", `visibilityTimeoutSeconds: \d+`, "visibilityTimeoutSeconds: 45")
+	until(t, "the push changed the queue", func() (string, bool) {
+		timeout := attribute(t, queues, "local-reliable-q", types.QueueAttributeNameVisibilityTimeout)
+		return timeout, timeout == "45"
+	})
+
+	scratch := eventQueue("scratch")
+	scratch.Object["spec"] = map[string]any{
+		"clusterName": "local", "region": "eu-west-1", "accountId": "000000000000", "providerConfigName": "local",
+	}
+	if err := c.Create(t.Context(), scratch); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a new EventQueue has its queues", func() (string, bool) {
+		names := queueNames(t, queues, "local-scratch")
+		return strings.Join(names, " "), slices.Equal(names, []string{"local-scratch", "local-scratch-dlq"})
+	})
+	if err := c.Delete(t.Context(), scratch); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the EventQueue and its queues are gone", func() (string, bool) {
+		names := queueNames(t, queues, "local-scratch")
+		err := c.Get(t.Context(), client.ObjectKeyFromObject(scratch), eventQueue("scratch"))
+		return strings.Join(names, " "), len(names) == 0 && apierrors.IsNotFound(err)
+	})
+
+	for kind, name := range map[string]string{"EventBucket": "sales-events", "EventQueue": "reliable-q"} {
+		protected := eventQueue(name)
+		protected.SetKind(kind)
+		if err := c.Delete(t.Context(), protected); err == nil || !strings.Contains(err.Error(), "set spec.deletionProtection to false first") {
+			t.Errorf("deleting the protected %s: %v", kind, err)
+		}
+	}
+}
+
+func eventQueue(name string) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{}
+	o.SetGroupVersionKind(schema.GroupVersionKind{Group: "platform.mystique-unicorn.io", Version: "v1alpha1", Kind: "EventQueue"})
+	o.SetNamespace("local")
+	o.SetName(name)
+	return o
+}
+
+// until polls what a controller is to bring about.
+func until(t *testing.T, what string, done func() (state string, ok bool)) {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(500 * time.Millisecond) {
+		state, ok := done()
+		if ok {
+			t.Logf("%s: %s", what, time.Since(start).Round(100*time.Millisecond))
+			return
+		}
+		if time.Since(start) > time.Minute {
+			t.Fatalf("a minute later not: %s; there is %q", what, state)
+		}
+	}
+}
+
+// localSQS talks to the local AWS by its Service's address, which the machine
+// reaches.
+func localSQS(t *testing.T, c client.Client) *sqs.Client {
+	t.Helper()
+	var service corev1.Service
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "localaws", Name: "localaws"}, &service); err != nil {
+		t.Fatal(err)
+	}
+	endpoint := fmt.Sprintf("http://%s:%d", service.Spec.ClusterIP, service.Spec.Ports[0].Port)
+	return sqs.New(sqs.Options{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
+}
+
+func queueNames(t *testing.T, queues *sqs.Client, prefix string) []string {
+	t.Helper()
+	found, err := queues.ListQueues(t.Context(), &sqs.ListQueuesInput{QueueNamePrefix: &prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, url := range found.QueueUrls {
+		names = append(names, url[strings.LastIndexByte(url, '/')+1:])
+	}
+	slices.Sort(names)
+	return names
+}
+
+func attribute(t *testing.T, queues *sqs.Client, queue string, name types.QueueAttributeName) string {
+	t.Helper()
+	at, err := queues.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: &queue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The URL names the server as pods do; the client keeps to its endpoint.
+	has, err := queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: at.QueueUrl, AttributeNames: []types.QueueAttributeName{name}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return has.Attributes[string(name)]
+}
