@@ -55,6 +55,9 @@ wrong.`
 const examples = `  go run ./tools/image --registry ghcr.io/mystique-unicorn --tag v1 ./apps/producer ./infrastructure/ssm-agent
   go run ./tools/image --registry localhost:5000 keda=github.com/kedacore/keda/v2/cmd/operator
   go run ./tools/image --layout bin/images --platform linux/amd64,linux/arm64 ./apps/producer
+  go run ./tools/image --registry ghcr.io/mystique-unicorn --pin apps/producer/deploy/staging ./apps/producer
+  go run ./tools/image --registry ghcr.io/mystique-unicorn --crossplane-package crossplane/function/package.yaml \
+    --pin infrastructure/crossplane/packages function-sales-events=./crossplane/function/cmd/function
   go run ./tools/image --tarball bin/localaws.tar ./apps/localaws/cmd/localaws`
 
 // usageError is a mistake of the caller, exit code 2.
@@ -94,6 +97,8 @@ type options struct {
 	insecure                  bool
 	tag, version              string
 	platforms                 []string
+	crossplanePackage         string
+	pin                       []string
 }
 
 func newRoot() *cobra.Command {
@@ -124,6 +129,8 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.tag, "tag", name.DefaultTag, "`TAG` of the images")
 	flags.StringVar(&o.version, "version", "", "`VERSION` for the images' labels")
 	flags.StringSliceVar(&o.platforms, "platform", nil, "`PLATFORMS`, such as linux/amd64,linux/arm64 (default this machine's)")
+	flags.StringVar(&o.crossplanePackage, "crossplane-package", "", "make the image a Crossplane package with the metadata in `FILE`")
+	flags.StringArrayVar(&o.pin, "pin", nil, "write the digests into the manifests of the folder `OVERLAY`, which pin these images; again for more folders")
 	return root
 }
 
@@ -144,6 +151,10 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
+	pinned, err := o.overlays(specs)
+	if err != nil {
+		return usageError{err}
+	}
 	images, err := buildAll(ctx, specs, stderr)
 	defer func() {
 		for _, i := range images {
@@ -162,6 +173,9 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 			return err
 		}
 		fmt.Fprintf(stdout, "%s@%s\n", i.name, digest)
+		if err := pinned.write(i.name, digest.String(), stderr); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -179,6 +193,10 @@ func plan(ctx context.Context, o options, args []string, stderr io.Writer) ([]im
 	if err != nil {
 		return nil, err
 	}
+	metadata, err := o.metadata(programs)
+	if err != nil {
+		return nil, usageError{err}
+	}
 	revision := sync.OnceValue(func() string {
 		revision, err := revisionOf(ctx, ".")
 		if err != nil {
@@ -190,7 +208,7 @@ func plan(ctx context.Context, o options, args []string, stderr io.Writer) ([]im
 	for _, p := range programs {
 		spec := image.Spec{
 			Name: path.Join(o.registry, p.name), Tag: o.tag, Package: p.path, Dir: p.dir, LinkerFlags: p.linkerFlags,
-			Platforms: platforms, Labels: o.labels(p, revision),
+			Platforms: platforms, Labels: o.labels(p, revision), CrossplanePackage: metadata,
 		}
 		if _, err := name.NewTag(spec.Name + ":" + spec.Tag); err != nil {
 			return nil, usageError{fmt.Errorf("the image of %s: %w", p.path, err)}
