@@ -10,12 +10,12 @@ LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help demo up down status reconcile validate hook test e2e bench lint go
+.PHONY: help demo up down status reconcile validate promote hook test e2e bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo up down status reconcile validate test e2e bench lint: | go
+demo up down status reconcile validate promote test e2e bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -38,6 +38,10 @@ reconcile: ## have Flux pull and apply now, and wait until everything is ready
 
 validate: ## what Flux, the API server or KEDA would refuse, in every cluster
 	go run ./tools/validate
+
+promote: ## copy staging's image pins to production, staged for a commit, and show what that changes
+	go run ./tools/promote
+	go run ./tools/render --diff HEAD
 
 hook: ## have Git validate before each commit
 	ln -sf "$$(pwd)/tools/validate/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"

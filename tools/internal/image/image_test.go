@@ -118,3 +118,44 @@ func TestPushNeedsARegistry(t *testing.T) {
 		}
 	}
 }
+
+// Crossplane reads a package's metadata from the one layer that says so, and
+// Crossplane itself the files beside its program.
+func TestCrossplanePackage(t *testing.T) {
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "function")
+	for file, content := range map[string]string{binary: "program", filepath.Join(dir, "crds", "a.yaml"): "definition"} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := Build(t.Context(), Spec{
+		Name: "r/function", Binary: binary, Arguments: []string{"-group=x"},
+		Files: map[string]string{"crds": filepath.Join(dir, "crds")}, CrossplanePackage: []byte("kind: Function\n"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := a.Image.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, layer := range manifest.Layers {
+		if got, last := layer.Annotations["io.crossplane.xpkg"] == "base", i == len(manifest.Layers)-1; got != last {
+			t.Errorf("layer %d of %d has the annotations %v", i, len(manifest.Layers), layer.Annotations)
+		}
+	}
+	files, err := io.ReadAll(mutate.Extract(a.Image))
+	for _, want := range []string{"function", "program", "crds/a.yaml", "definition", "package.yaml", "kind: Function"} {
+		if err != nil || !strings.Contains(string(files), want) {
+			t.Errorf("no %s among the files, %v", want, err)
+		}
+	}
+	config, err := a.Image.ConfigFile()
+	if err != nil || !slices.Equal(config.Config.Cmd, []string{"-group=x"}) {
+		t.Errorf("configuration %+v, %v", config, err)
+	}
+}

@@ -1,0 +1,162 @@
+// Command promote copies the image pins of staging to production and stages the
+// edit, so that a commit and a push promote, and a `git revert` rolls back.
+//
+// What runs on staging is what its overlays, the folders called staging, pin by
+// digest; the folder production beside each is brought to the same. Nothing else
+// of a file changes, and nothing is built, pushed or committed.
+//
+// Exit codes: 0 done, or nothing to promote; 1 the pins could not be copied; 2
+// the command line is wrong.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/overlay"
+)
+
+const usage = `usage: promote
+
+Copies the digests that the overlays in apps/*/deploy/staging and
+infrastructure/*/deploy/staging pin to the overlays production beside them, and
+stages the edit with git. Then look at it, commit and push; a git revert rolls
+back. Run it at the root of the checkout, as make promote does.`
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+		fmt.Fprintln(stdout, usage)
+		return 0
+	}
+	if len(args) > 0 {
+		fmt.Fprintf(stderr, "error: unknown argument %q\n%s\n", args[0], usage)
+		return 2
+	}
+	if err := promote(stdout); err != nil {
+		fmt.Fprintln(stderr, "error:", err)
+		return 1
+	}
+	return 0
+}
+
+func promote(stdout io.Writer) error {
+	moves, err := plan()
+	if err != nil {
+		return err
+	}
+	if len(moves) == 0 {
+		fmt.Fprintln(stdout, "nothing to promote: production pins what staging pins")
+		return nil
+	}
+	if err := refuseEdited(moves); err != nil {
+		return err
+	}
+	for _, m := range moves {
+		changed, err := overlay.Set(m.overlay, m.image, m.to)
+		if err != nil {
+			return err
+		}
+		if _, err := git(append([]string{"add", "--"}, changed...)...); err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s: %s\n  from %s\n  to   %s\n", m.overlay, m.image, m.from, m.to)
+	}
+	fmt.Fprintln(stdout, "staged; `git commit` and `git push` promote, `git revert` rolls back")
+	return nil
+}
+
+// move is a digest that production takes over.
+type move struct{ overlay, image, from, to string }
+
+// plan compares every overlay of staging with the one of production.
+func plan() ([]move, error) {
+	var stagings []string
+	for _, pattern := range []string{"apps/*/deploy/staging", "infrastructure/*/deploy/staging"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		stagings = append(stagings, found...)
+	}
+	if len(stagings) == 0 {
+		return nil, errors.New("no overlay apps/*/deploy/staging here: run this at the root of the checkout")
+	}
+	var moves []move
+	for _, staging := range stagings {
+		found, err := compare(staging, filepath.Join(filepath.Dir(staging), "production"))
+		if err != nil {
+			return nil, err
+		}
+		moves = append(moves, found...)
+	}
+	return moves, nil
+}
+
+func compare(staging, production string) ([]move, error) {
+	wanted, err := overlay.Pins(staging)
+	if err != nil {
+		return nil, err
+	}
+	has, err := overlay.Pins(production)
+	if err != nil {
+		return nil, err
+	}
+	var moves []move
+	for _, pin := range wanted {
+		if pin.Digest == "" {
+			return nil, fmt.Errorf("%s:%d: %s is not pinned by digest: pin it with go run ./tools/image --pin %s", pin.File, pin.Line, pin.Image, staging)
+		}
+		found, err := overlay.Of(has, production, pin.Image)
+		if err != nil {
+			return nil, err
+		}
+		if found[0].Digest != pin.Digest {
+			moves = append(moves, move{overlay: production, image: pin.Image, from: found[0].Digest, to: pin.Digest})
+		}
+	}
+	for _, pin := range has {
+		if _, err := overlay.Of(wanted, staging, pin.Image); err != nil {
+			return nil, fmt.Errorf("%s:%d: production runs what staging does not: %w", pin.File, pin.Line, err)
+		}
+	}
+	return moves, nil
+}
+
+// refuseEdited keeps edits that are not committed out of the promotion, and in
+// their files.
+func refuseEdited(moves []move) error {
+	for _, m := range moves {
+		for _, folder := range []string{m.overlay, filepath.Join(filepath.Dir(m.overlay), "staging")} {
+			changes, err := git("status", "--porcelain", "--", folder)
+			if err != nil {
+				return err
+			}
+			if changes != "" {
+				return fmt.Errorf("%s has changes that are not committed: commit or stash them first\n%s", folder, changes)
+			}
+		}
+	}
+	return nil
+}
+
+func git(args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimRight(string(out), "\n"), nil
+}
