@@ -84,11 +84,13 @@ func TestLifecycle(t *testing.T) {
 
 	makeTarget(t, "up")
 	makeTarget(t, "up") // already up
-	c := connect(t, paths)
+	c, ca := connect(t, paths)
 	rendered := checkFidelity(t, c)
 	checkComposed(t, c, rendered)
+	checkSpoke(t, c, ca)
 	checkPush(t, c)
 	checkPlatform(t, c)
+	checkPromotion(t, c)
 	makeTarget(t, "down")
 	if after := machine(t, paths); after != before {
 		t.Errorf("make down left something; before:\n%s\nafter:\n%s", before, after)
@@ -138,27 +140,40 @@ func checkPush(t *testing.T, c client.Client) {
 // alone.
 func push(t *testing.T, file, pattern, replacement string) {
 	t.Helper()
+	dir := cloneCluster(t)
+	rewrite(t, filepath.Join(dir, file), pattern, replacement)
+	git(t, dir, "commit", "--quiet", "--all", "--message=Change "+file)
+	git(t, dir, "push", "--quiet", "origin", "HEAD:main")
+}
+
+// cloneCluster clones the cluster's repository.
+func cloneCluster(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
-	git := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-c", "user.name=test", "-c", "user.email=test@localhost"}, args...)...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git %s: %v\n%s", args[0], err, out)
-		}
+	git(t, dir, "clone", "--quiet", "http://"+layout.Git+"/sales-events.git", ".")
+	return dir
+}
+
+func git(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"-c", "user.name=test", "-c", "user.email=test@localhost"}, args...)...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %s: %v\n%s", args[0], err, out)
 	}
-	git("clone", "--quiet", "http://"+layout.Git+"/sales-events.git", ".")
-	data, err := os.ReadFile(filepath.Join(dir, file))
+}
+
+func rewrite(t *testing.T, file, pattern, replacement string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := regexp.MustCompile(pattern).ReplaceAll(data, []byte(replacement))
+	changed := regexp.MustCompile(pattern).ReplaceAllLiteral(data, []byte(replacement))
 	if bytes.Equal(changed, data) {
 		t.Fatalf("%s holds no other %s", file, pattern)
 	}
-	if err := os.WriteFile(filepath.Join(dir, file), changed, 0o644); err != nil {
+	if err := os.WriteFile(file, changed, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	git("commit", "--quiet", "--all", "--message=Change "+file)
-	git("push", "--quiet", "origin", "HEAD:main")
 }

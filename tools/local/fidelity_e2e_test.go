@@ -14,9 +14,9 @@ import (
 	"github.com/fluxcd/pkg/ssa"
 	"github.com/fluxcd/pkg/ssa/normalize"
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -60,21 +60,22 @@ func checkFidelity(t *testing.T, c client.Client) *render.Cluster {
 	return cluster
 }
 
-func connect(t *testing.T, paths layout.Paths) client.Client {
+// connect is a client of the cluster, and the API server's certificate authority.
+func connect(t *testing.T, paths layout.Paths) (client.Client, []byte) {
 	t.Helper()
 	rest, err := clientcmd.BuildConfigFromFlags("", paths.Kubeconfig())
 	if err != nil {
 		t.Fatal(err)
 	}
 	scheme := runtime.NewScheme()
-	if err := errors.Join(kustomizev1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(kustomizev1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	c, err := client.New(rest, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return c, rest.CAData
 }
 
 // inventories are the ids of what each Kustomization of the cluster owns.

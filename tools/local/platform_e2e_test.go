@@ -15,8 +15,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	"github.com/fluxcd/pkg/apis/meta"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -160,6 +164,39 @@ func checkPlatform(t *testing.T, c client.Client) {
 	}
 }
 
+// checkSpoke has Flux apply the consumer as a hub applies what is on a spoke: by
+// the kubeconfig of a ConfigMap, which leads back to this cluster with a token
+// of kustomize-controller's own instead of AWS. What is pushed later goes this
+// way, too.
+func checkSpoke(t *testing.T, c client.Client, ca []byte) {
+	t.Helper()
+	kubeconfig := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "flux-system", Name: "kubeconfig"},
+		Data: map[string]string{
+			meta.KubeConfigKeyProvider:  "generic",
+			meta.KubeConfigKeyAddress:   "https://kubernetes.default.svc",
+			meta.KubeConfigKeyAudiences: "https://kubernetes.default.svc.cluster.local",
+			meta.KubeConfigKeyCACert:    string(ca),
+		},
+	}
+	if err := c.Create(t.Context(), kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	push(t, "clusters/local/apps.yaml", `  path: ./apps/consumer/deploy/local\n`,
+		"  path: ./apps/consumer/deploy/local\n  kubeConfig:\n    configMapRef:\n      name: kubeconfig\n")
+	until(t, "the consumer is applied by its kubeconfig", func() (string, bool) {
+		var k kustomizev1.Kustomization
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "flux-system", Name: "consumer"}, &k); err != nil {
+			t.Fatal(err)
+		}
+		ready := apimeta.FindStatusCondition(k.Status.Conditions, meta.ReadyCondition)
+		if k.Spec.KubeConfig == nil || ready == nil {
+			return "no kubeConfig", false
+		}
+		return ready.Message, ready.Status == metav1.ConditionTrue && k.Status.ObservedGeneration == k.Generation
+	})
+}
+
 func eventQueue(name string) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
 	o.SetGroupVersionKind(schema.GroupVersionKind{Group: "platform.mystique-unicorn.io", Version: "v1alpha1", Kind: "EventQueue"})
@@ -183,15 +220,20 @@ func until(t *testing.T, what string, done func() (state string, ok bool)) {
 	}
 }
 
-// localSQS talks to the local AWS by its Service's address, which the machine
+// localEndpoint is the local AWS at its Service's address, which the machine
 // reaches.
-func localSQS(t *testing.T, c client.Client) *sqs.Client {
+func localEndpoint(t *testing.T, c client.Client) string {
 	t.Helper()
 	var service corev1.Service
 	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "localaws", Name: "localaws"}, &service); err != nil {
 		t.Fatal(err)
 	}
-	endpoint := fmt.Sprintf("http://%s:%d", service.Spec.ClusterIP, service.Spec.Ports[0].Port)
+	return fmt.Sprintf("http://%s:%d", service.Spec.ClusterIP, service.Spec.Ports[0].Port)
+}
+
+func localSQS(t *testing.T, c client.Client) *sqs.Client {
+	t.Helper()
+	endpoint := localEndpoint(t, c)
 	return sqs.New(sqs.Options{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
 }
 
