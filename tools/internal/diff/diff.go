@@ -19,6 +19,7 @@ import (
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 )
 
@@ -100,28 +101,32 @@ func byPath(rendering *render.Rendering) map[string]*render.Cluster {
 // side is one of the two renderings of a cluster, which may lack it.
 type side struct {
 	objects []*render.Object
-	get     func(render.Key) *render.Object
+	index   map[place]*render.Object
 	applied map[render.Key]*render.Kustomization
 	broken  map[render.Key]bool // Kustomizations that could not be rendered
 }
 
+// place is a key on one API server: on that of a spoke, the same key is another
+// object than on the hub's or on another spoke's.
+type place struct {
+	target string
+	key    render.Key
+}
+
+func placeOf(o *render.Object) place { return place{graph.Target(o), o.Key()} }
+
+// get is this side's version of an object of the other one, or nil.
+func (s side) get(o *render.Object) *render.Object { return s.index[placeOf(o)] }
+
 func newSide(cluster *render.Cluster) side {
-	s := side{applied: map[render.Key]*render.Kustomization{}, broken: map[render.Key]bool{}}
+	s := side{index: map[place]*render.Object{}, applied: map[render.Key]*render.Kustomization{}, broken: map[render.Key]bool{}}
 	if cluster == nil {
-		s.get = func(render.Key) *render.Object { return nil }
 		return s
 	}
-	s.get = cluster.Get
 	for _, k := range slices.Concat(cluster.Kustomizations, cluster.Releases) {
 		s.applied[k.Key()] = k
 	}
-	for _, object := range cluster.Objects() {
-		// Of an object that two Kustomizations apply the last one counts.
-		if cluster.Get(object.Key()) == object {
-			s.objects = append(s.objects, object)
-		}
-	}
-	s.addComposed(cluster)
+	s.add(cluster)
 	for _, failure := range cluster.Failures {
 		if failure.Kustomization != nil {
 			s.broken[failure.Kustomization.Key()] = true
@@ -135,20 +140,23 @@ func newSide(cluster *render.Cluster) side {
 	return s
 }
 
-// addComposed adds what Crossplane composes to what Flux applies.
-func (s *side) addComposed(cluster *render.Cluster) {
-	composed := map[render.Key]*render.Object{}
-	for _, object := range cluster.Composed {
-		if cluster.Get(object.Key()) == nil {
-			composed[object.Key()] = object
+// add adds what Flux applies, and what Crossplane composes besides. Of an object
+// that two Kustomizations apply the last one counts.
+func (s *side) add(cluster *render.Cluster) {
+	applied := cluster.Objects()
+	for _, object := range applied {
+		s.index[placeOf(object)] = object
+	}
+	for _, object := range applied {
+		if s.get(object) == object {
 			s.objects = append(s.objects, object)
 		}
 	}
-	s.get = func(key render.Key) *render.Object {
-		if object := cluster.Get(key); object != nil {
-			return object
+	for _, object := range cluster.Composed {
+		if s.get(object) == nil {
+			s.index[placeOf(object)] = object
+			s.objects = append(s.objects, object)
 		}
-		return composed[key]
 	}
 }
 
@@ -171,7 +179,7 @@ func compareCluster(path string, before, after side) Cluster {
 	unknown := map[render.Key]int{}
 	for _, old := range before.objects {
 		switch {
-		case after.get(old.Key()) != nil:
+		case after.get(old) != nil:
 		case after.silentOn(old.Owner):
 			unknown[old.Owner.Key()]++
 		case kept(old) != "":
@@ -181,7 +189,7 @@ func compareCluster(path string, before, after side) Cluster {
 		}
 	}
 	for _, current := range after.objects {
-		old := before.get(current.Key())
+		old := before.get(current)
 		if old == nil {
 			note := ""
 			if before.silentOn(current.Owner) {
