@@ -53,9 +53,8 @@ test: ## every test: no cluster, no root; the race detector on for apps/
 e2e: ## the tests that start a real local cluster (root)
 	go test -tags=e2e -count=1 -timeout=60m ./tools/local/...
 
-# kubeconform has no schemas of the kinds that the hub's XRDs define.
 bench: ## validate against `kustomize build | kubeconform`, measured here
-	go run ./tools/bench --cluster local
+	go run ./tools/bench
 
 lint: ## go vet, golangci-lint as .golangci.yml says, actionlint
 	go vet ./...
