@@ -101,25 +101,16 @@ func byPath(rendering *render.Rendering) map[string]*render.Cluster {
 // side is one of the two renderings of a cluster, which may lack it.
 type side struct {
 	objects []*render.Object
-	index   map[place]*render.Object
+	index   map[graph.Place]*render.Object
 	applied map[render.Key]*render.Kustomization
 	broken  map[render.Key]bool // Kustomizations that could not be rendered
 }
 
-// place is a key on one API server: on that of a spoke, the same key is another
-// object than on the hub's or on another spoke's.
-type place struct {
-	target string
-	key    render.Key
-}
-
-func placeOf(o *render.Object) place { return place{graph.Target(o), o.Key()} }
-
 // get is this side's version of an object of the other one, or nil.
-func (s side) get(o *render.Object) *render.Object { return s.index[placeOf(o)] }
+func (s side) get(o *render.Object) *render.Object { return s.index[graph.PlaceOf(o)] }
 
 func newSide(cluster *render.Cluster) side {
-	s := side{index: map[place]*render.Object{}, applied: map[render.Key]*render.Kustomization{}, broken: map[render.Key]bool{}}
+	s := side{index: map[graph.Place]*render.Object{}, applied: map[render.Key]*render.Kustomization{}, broken: map[render.Key]bool{}}
 	if cluster == nil {
 		return s
 	}
@@ -145,7 +136,7 @@ func newSide(cluster *render.Cluster) side {
 func (s *side) add(cluster *render.Cluster) {
 	applied := cluster.Objects()
 	for _, object := range applied {
-		s.index[placeOf(object)] = object
+		s.index[graph.PlaceOf(object)] = object
 	}
 	for _, object := range applied {
 		if s.get(object) == object {
@@ -154,7 +145,7 @@ func (s *side) add(cluster *render.Cluster) {
 	}
 	for _, object := range cluster.Composed {
 		if s.get(object) == nil {
-			s.index[placeOf(object)] = object
+			s.index[graph.PlaceOf(object)] = object
 			s.objects = append(s.objects, object)
 		}
 	}

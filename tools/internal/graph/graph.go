@@ -23,17 +23,20 @@ type Cluster struct {
 	*render.Cluster
 	objects []*render.Object
 	kinds   map[schema.GroupKind][]*render.Object
-	keys    map[place][]*render.Object
+	keys    map[Place][]*render.Object
 	owners  map[render.Key]*render.Kustomization
 	read    func(*render.Object) // see Watch; nil for nobody
 }
 
-// place is a key within one target: a Kustomization with a kubeConfig applies
+// Place is a key within one target: a Kustomization with a kubeConfig applies
 // its objects to another API server, where the same key is another object.
-type place struct {
-	target string
-	key    render.Key
+type Place struct {
+	Target string
+	Key    render.Key
 }
+
+// PlaceOf is where an object is, or would be.
+func PlaceOf(o *render.Object) Place { return Place{Target(o), o.Key()} }
 
 // KustomizationKind is the kind of Flux's Kustomization.
 var KustomizationKind = schema.GroupKind{Group: kustomizev1.GroupVersion.Group, Kind: kustomizev1.KustomizationKind}
@@ -44,13 +47,13 @@ func New(c *render.Cluster) *Cluster {
 		Cluster: c,
 		objects: c.Objects(),
 		kinds:   map[schema.GroupKind][]*render.Object{},
-		keys:    map[place][]*render.Object{},
+		keys:    map[Place][]*render.Object{},
 		owners:  map[render.Key]*render.Kustomization{},
 	}
 	for _, o := range slices.Concat(g.objects, c.Composed) {
 		kind := o.GroupVersionKind().GroupKind()
 		g.kinds[kind] = append(g.kinds[kind], o)
-		at := place{Target(o), o.Key()}
+		at := PlaceOf(o)
 		g.keys[at] = append(g.keys[at], o)
 	}
 	for _, k := range slices.Concat(c.Kustomizations, c.Releases) {
@@ -128,7 +131,7 @@ func (c *Cluster) Find(from *render.Object, group, kind, namespace, name string)
 // Same lists the objects with a key on the API server of another object; more
 // than one means that Kustomizations fight over it.
 func (c *Cluster) Same(from *render.Object, key render.Key) []*render.Object {
-	found := c.keys[place{Target(from), key}]
+	found := c.keys[Place{Target(from), key}]
 	c.reading(found...)
 	return found
 }
