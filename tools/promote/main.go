@@ -10,15 +10,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 	"github.com/mystique-unicorn/sales-events/tools/internal/overlay"
 )
 
@@ -43,14 +43,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "error: unknown argument %q\n%s\n", args[0], usage)
 		return 2
 	}
-	if err := promote(stdout); err != nil {
+	if err := promote(context.Background(), stdout); err != nil {
 		fmt.Fprintln(stderr, "error:", err)
 		return 1
 	}
 	return 0
 }
 
-func promote(stdout io.Writer) error {
+func promote(ctx context.Context, stdout io.Writer) error {
 	moves, err := plan()
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func promote(stdout io.Writer) error {
 		fmt.Fprintln(stdout, "nothing to promote: production pins what staging pins")
 		return nil
 	}
-	if err := refuseEdited(moves); err != nil {
+	if err := refuseEdited(ctx, moves); err != nil {
 		return err
 	}
 	for _, m := range moves {
@@ -67,7 +67,7 @@ func promote(stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if _, err := git(append([]string{"add", "--"}, changed...)...); err != nil {
+		if _, err := git.Run(ctx, ".", nil, append([]string{"add", "--"}, changed...)...); err != nil {
 			return err
 		}
 		fmt.Fprintf(stdout, "%s: %s\n  from %s\n  to   %s\n", m.overlay, m.image, m.from, m.to)
@@ -135,10 +135,10 @@ func compare(staging, production string) ([]move, error) {
 
 // refuseEdited keeps edits that are not committed out of the promotion, and in
 // their files.
-func refuseEdited(moves []move) error {
+func refuseEdited(ctx context.Context, moves []move) error {
 	for _, m := range moves {
 		for _, folder := range []string{m.overlay, filepath.Join(filepath.Dir(m.overlay), "staging")} {
-			changes, err := git("status", "--porcelain", "--", folder)
+			changes, err := git.Run(ctx, ".", nil, "status", "--porcelain", "--", folder)
 			if err != nil {
 				return err
 			}
@@ -148,15 +148,4 @@ func refuseEdited(moves []move) error {
 		}
 	}
 	return nil
-}
-
-func git(args ...string) (string, error) {
-	cmd := exec.Command("git", args...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
-	}
-	return strings.TrimRight(string(out), "\n"), nil
 }

@@ -3,14 +3,14 @@ package command
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
-	"os/exec"
 	"path"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"golang.org/x/mod/module"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 )
 
 // labels are the well-known ones of the OCI image specification. All of them
@@ -55,12 +55,12 @@ func sourceOf(modulePath string) string {
 // file of the repository differs from it or is not in it. An ignored file does
 // not count.
 func revisionOf(ctx context.Context, dir string) (string, error) {
-	commit, err := git(ctx, dir, "rev-parse", "--verify", "HEAD")
+	commit, err := git.Run(ctx, dir, nil, "rev-parse", "--verify", "HEAD")
 	if err != nil {
 		return "", err
 	}
 	// Neither the user's settings nor a lock of another git must hide a change.
-	changes, err := git(ctx, dir, "--no-optional-locks", "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
+	changes, err := git.Run(ctx, dir, nil, "--no-optional-locks", "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
 	if err != nil {
 		return "", err
 	}
@@ -68,16 +68,4 @@ func revisionOf(ctx context.Context, dir string) (string, error) {
 		return commit + "-dirty", nil
 	}
 	return commit, nil
-}
-
-func git(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Dir = dir
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
 }

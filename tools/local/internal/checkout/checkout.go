@@ -4,13 +4,12 @@
 package checkout
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 )
 
 // Push makes the branch main of the repository at url equal to HEAD or, with
@@ -18,7 +17,7 @@ import (
 // uncommitted and untracked files. The push is forced: what is on the machine
 // wins.
 func Push(ctx context.Context, root, url string, worktree bool) error {
-	if _, err := git(ctx, root, nil, "rev-parse", "--git-dir"); err != nil {
+	if _, err := git.Run(ctx, root, nil, "rev-parse", "--git-dir"); err != nil {
 		return fmt.Errorf("%s is no checkout that git can read: %w: clone the repository, as who runs this", root, err)
 	}
 	revision := "HEAD"
@@ -29,12 +28,12 @@ func Push(ctx context.Context, root, url string, worktree bool) error {
 		}
 		revision = commit
 	}
-	if _, err := git(ctx, root, nil, "rev-parse", "--verify", "--quiet", revision+"^{commit}"); err != nil {
+	if _, err := git.Run(ctx, root, nil, "rev-parse", "--verify", "--quiet", revision+"^{commit}"); err != nil {
 		return fmt.Errorf("%s has no commit to push: commit first, or push the working tree with --worktree", root)
 	}
 	// An empty proxy setting: the address is on this machine's own bridge.
 	noProxy := []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.proxy", "GIT_CONFIG_VALUE_0="}
-	if _, err := git(ctx, root, noProxy, "push", "--quiet", "--force", url, revision+":refs/heads/main"); err != nil {
+	if _, err := git.Run(ctx, root, noProxy, "push", "--quiet", "--force", url, revision+":refs/heads/main"); err != nil {
 		return fmt.Errorf("push to the local Git server: %w", err)
 	}
 	return nil
@@ -53,29 +52,16 @@ func commitWorkTree(ctx context.Context, root string) (string, error) {
 		"GIT_AUTHOR_NAME=local", "GIT_AUTHOR_EMAIL=local@localhost",
 		"GIT_COMMITTER_NAME=local", "GIT_COMMITTER_EMAIL=local@localhost",
 	}
-	if _, err := git(ctx, root, env, "add", "--all"); err != nil {
+	if _, err := git.Run(ctx, root, env, "add", "--all"); err != nil {
 		return "", err
 	}
-	tree, err := git(ctx, root, env, "write-tree")
+	tree, err := git.Run(ctx, root, env, "write-tree")
 	if err != nil {
 		return "", err
 	}
 	args := []string{"commit-tree", tree, "-m", "Working tree"}
-	if head, err := git(ctx, root, nil, "rev-parse", "--verify", "--quiet", "HEAD"); err == nil {
+	if head, err := git.Run(ctx, root, nil, "rev-parse", "--verify", "--quiet", "HEAD"); err == nil {
 		args = append(args, "-p", head)
 	}
-	return git(ctx, root, env, args...)
-}
-
-func git(ctx context.Context, dir string, env []string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
+	return git.Run(ctx, root, env, args...)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/gitserver"
 )
 
@@ -19,7 +20,7 @@ func write(t *testing.T, dir, name, text string) {
 
 func run(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	out, err := git(t.Context(), dir, nil, args...)
+	out, err := git.Run(t.Context(), dir, nil, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
