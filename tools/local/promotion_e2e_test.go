@@ -28,7 +28,7 @@ import (
 func checkPromotion(t *testing.T, c client.Client) {
 	t.Helper()
 	consumer := client.ObjectKey{Namespace: "sales-events-consumer-ns", Name: "consumer"}
-	before := imageOf(t, c, consumer)
+	before := imageOf(deployment(t, c, consumer))
 	dir := cloneCluster(t)
 	// The code changes, so the image does; the overlay names the local registry.
 	rewrite(t, filepath.Join(dir, "apps/consumer/main.go"), `"consumer failed"`, `"the changed consumer failed"`)
@@ -39,8 +39,8 @@ func checkPromotion(t *testing.T, c client.Client) {
 	ids := sendEvents(t, c, "promoted", 60)
 	git(t, dir, "push", "--quiet", "origin", "HEAD:main")
 	until(t, "the promoted image runs", func() (string, bool) {
-		now := imageOf(t, c, consumer)
-		return now, strings.HasSuffix(now, "@"+digest) && rolledOut(t, c, consumer)
+		d := deployment(t, c, consumer)
+		return imageOf(d), strings.HasSuffix(imageOf(d), "@"+digest) && rolledOut(d)
 	})
 	waitStored(t, c, ids)
 
@@ -48,8 +48,8 @@ func checkPromotion(t *testing.T, c client.Client) {
 	ids = sendEvents(t, c, "reverted", 60)
 	git(t, dir, "push", "--quiet", "origin", "HEAD:main")
 	until(t, "the revert rolls back", func() (string, bool) {
-		now := imageOf(t, c, consumer)
-		return now, now == before && rolledOut(t, c, consumer)
+		d := deployment(t, c, consumer)
+		return imageOf(d), imageOf(d) == before && rolledOut(d)
 	})
 	waitStored(t, c, ids)
 }
@@ -77,21 +77,18 @@ func deployment(t *testing.T, c client.Client, key client.ObjectKey) *appsv1.Dep
 	return &d
 }
 
-func imageOf(t *testing.T, c client.Client, key client.ObjectKey) string {
-	t.Helper()
-	return deployment(t, c, key).Spec.Template.Spec.Containers[0].Image
+func imageOf(d *appsv1.Deployment) string {
+	return d.Spec.Template.Spec.Containers[0].Image
 }
 
 // rolledOut tells whether all pods, and no others, are of the present template.
-func rolledOut(t *testing.T, c client.Client, key client.ObjectKey) bool {
-	t.Helper()
-	d := deployment(t, c, key)
+func rolledOut(d *appsv1.Deployment) bool {
 	return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == *d.Spec.Replicas &&
 		d.Status.AvailableReplicas == *d.Spec.Replicas && d.Status.Replicas == *d.Spec.Replicas
 }
 
-// sendEvents sends good events of a store of their own.
-func sendEvents(t *testing.T, c client.Client, store string, n int) []string {
+// sendEvents sends good events and returns their ids, which begin with a prefix.
+func sendEvents(t *testing.T, c client.Client, prefix string, n int) []string {
 	t.Helper()
 	queues := localSQS(t, c)
 	name := "local-reliable-q"
@@ -101,7 +98,7 @@ func sendEvents(t *testing.T, c client.Client, store string, n int) []string {
 	}
 	var ids []string
 	for i := range n {
-		id := fmt.Sprintf("%s-%d-%d", store, time.Now().UnixNano(), i)
+		id := fmt.Sprintf("%s-%d-%d", prefix, time.Now().UnixNano(), i)
 		_, err := queues.SendMessage(t.Context(), &sqs.SendMessageInput{
 			QueueUrl: at.QueueUrl,
 			MessageBody: aws.String(fmt.Sprintf(`{"request_id": %q, "store_id": 1, "cust_id": 1, "category": "Books", "sku": 1, "price": 1, "qty": 1, "ts": %q}`,

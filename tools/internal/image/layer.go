@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -93,15 +92,12 @@ func entry(target string, mode, size int64) *tar.Header {
 func readFiles(folders map[string]string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for target, folder := range folders {
-		err := filepath.WalkDir(folder, func(file string, found fs.DirEntry, err error) error {
+		source := os.DirFS(folder)
+		err := fs.WalkDir(source, ".", func(file string, found fs.DirEntry, err error) error {
 			if err != nil || found.IsDir() {
 				return err
 			}
-			relative, err := filepath.Rel(folder, file)
-			if err != nil {
-				return err
-			}
-			files[path.Join(target, filepath.ToSlash(relative))], err = os.ReadFile(file)
+			files[path.Join(target, file)], err = fs.ReadFile(source, file)
 			return err
 		})
 		if err != nil {

@@ -22,15 +22,18 @@ func (o options) overlays(specs []image.Spec) (overlays, error) {
 	if o.registry == "" {
 		return nil, errors.New("--pin needs --registry: what is pinned must be there to be pulled")
 	}
+	pinned := map[string][]overlay.Pin{}
+	for _, dir := range o.pin {
+		var err error
+		if pinned[dir], err = overlay.Pins(dir); err != nil {
+			return nil, fmt.Errorf("--pin: %w", err)
+		}
+	}
 	found, used := overlays{}, map[string]bool{}
 	for _, spec := range specs {
 		var missing []error
 		for _, dir := range o.pin {
-			all, err := overlay.Pins(dir)
-			if err != nil {
-				return nil, fmt.Errorf("--pin: %w", err)
-			}
-			if _, err := overlay.Of(all, dir, spec.Name); err != nil {
+			if _, err := overlay.Of(pinned[dir], dir, spec.Name); err != nil {
 				missing = append(missing, fmt.Errorf("--pin: %w", err))
 				continue
 			}

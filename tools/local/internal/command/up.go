@@ -228,34 +228,17 @@ func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
 	if err := flux.Apply(ctx, config, coredns.Manifest(e.engines["coredns"].Version)); err != nil {
 		return err
 	}
-	options, err := e.fluxOptions(ctx)
+	controllers, err := flux.Controllers(ctx, e.engines)
 	if err != nil {
 		return err
 	}
-	if err := flux.Install(ctx, config, options); err != nil {
+	if err := flux.Install(ctx, config, flux.Options{
+		Controllers: controllers, GitURL: repository, Branch: "main", Path: "./clusters/local", Interval: 10 * time.Second,
+	}); err != nil {
 		return err
 	}
 	e.say("installed Flux")
 	return nil
-}
-
-func (e *environment) fluxOptions(ctx context.Context) (flux.Options, error) {
-	options := flux.Options{GitURL: repository, Branch: "main", Path: "./clusters/local", Interval: 10 * time.Second}
-	for _, controller := range []struct{ name, engine string }{
-		{"source-controller", "flux"}, {"kustomize-controller", "flux"}, {"helm-controller", "helm-controller"},
-	} {
-		engine, module := e.engines[controller.engine], "github.com/fluxcd/"+controller.name
-		dir, err := engine.SourceOf(ctx, module)
-		if err != nil {
-			return flux.Options{}, err
-		}
-		version, err := engine.VersionOf(module)
-		if err != nil {
-			return flux.Options{}, err
-		}
-		options.Controllers = append(options.Controllers, flux.Controller{Name: controller.name, Dir: dir, Version: version})
-	}
-	return options, nil
 }
 
 func (e *environment) printAccess() {

@@ -25,6 +25,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/polling"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 
 // Namespace is where Flux lives; the GitRepository and the root Kustomization
@@ -39,6 +41,26 @@ type Controller struct {
 	Dir string
 	// Version becomes the image's tag.
 	Version string
+}
+
+// Controllers are those of the local cluster at their pins.
+func Controllers(ctx context.Context, set engines.Set) ([]Controller, error) {
+	var controllers []Controller
+	for _, c := range []struct{ name, engine string }{
+		{"source-controller", "flux"}, {"kustomize-controller", "flux"}, {"helm-controller", "helm-controller"},
+	} {
+		engine, module := set[c.engine], "github.com/fluxcd/"+c.name
+		dir, err := engine.SourceOf(ctx, module)
+		if err != nil {
+			return nil, err
+		}
+		version, err := engine.VersionOf(module)
+		if err != nil {
+			return nil, err
+		}
+		controllers = append(controllers, Controller{Name: c.name, Dir: dir, Version: version})
+	}
+	return controllers, nil
 }
 
 // Options says what to install and what it pulls.
@@ -103,20 +125,17 @@ images:
 	return built.AsYaml()
 }
 
-func copyInto(memory filesys.FileSystem, target, source string) error {
-	return filepath.WalkDir(source, func(file string, entry fs.DirEntry, err error) error {
+func copyInto(memory filesys.FileSystem, target, folder string) error {
+	source := os.DirFS(folder)
+	return fs.WalkDir(source, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		relative, err := filepath.Rel(source, file)
+		data, err := fs.ReadFile(source, file)
 		if err != nil {
 			return err
 		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		return memory.WriteFile(filepath.Join(target, relative), data)
+		return memory.WriteFile(path.Join(target, file), data)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -30,7 +31,7 @@ func crossplaneSpecs(ctx context.Context, root string, set engines.Set) ([]image
 	if err != nil {
 		return nil, err
 	}
-	return append(append(functions, core), providers...), nil
+	return slices.Concat(functions, []image.Spec{core}, providers), nil
 }
 
 // coreSpec is Crossplane itself, which installs its own definitions from files
@@ -69,9 +70,8 @@ func functionSpecs(ctx context.Context, root string, ready *engines.Engine) ([]i
 	}}, nil
 }
 
-// family is the package of the provider's own configuration, and its kinds.
-const family = "family-aws"
-
+// familyKinds are the provider's own configuration, a package of the family for
+// itself.
 var familyKinds = []string{"clusterproviderconfigs.aws.m.upbound.io", "providerconfigs.aws.m.upbound.io", "providerconfigusages.aws.m.upbound.io"}
 
 // providerSpecs is the packages of provider-aws: the pinned definitions of the
@@ -97,13 +97,14 @@ func providerSpecs(ctx context.Context, root string) ([]image.Spec, error) {
 	}
 	var specs []image.Spec
 	for _, p := range packagesOf(append(familyKinds, kinds...)) {
-		spec := own(root, "", "./tools/local/provider")
-		spec.Name, spec.Tag, spec.Entrypoint = "crossplane-contrib/provider-"+p.name, version, "/provider"
-		spec.Arguments = []string{"-group=" + p.group}
-		if spec.CrossplanePackage, err = p.content(filepath.Join(source, "package", "crds")); err != nil {
+		content, err := p.content(filepath.Join(source, "package", "crds"))
+		if err != nil {
 			return nil, err
 		}
-		specs = append(specs, spec)
+		specs = append(specs, image.Spec{
+			Name: "crossplane-contrib/provider-" + p.name, Tag: version, Package: "./tools/local/provider", Dir: root,
+			Entrypoint: "/provider", Arguments: []string{"-group=" + p.group}, CrossplanePackage: content,
+		})
 	}
 	return specs, nil
 }
@@ -143,7 +144,7 @@ func packagesOf(kinds []string) []*providerPackage {
 			service := strings.TrimSuffix(strings.TrimSuffix(group, "aws.m.upbound.io"), ".")
 			p = &providerPackage{name: "aws-" + service, group: group}
 			if service == "" {
-				p.name = family
+				p.name = "family-aws"
 			}
 			byGroup[group] = p
 			packages = append(packages, p)

@@ -65,8 +65,9 @@ func own(root, name, pkg string) image.Spec {
 
 // Set is images that are ready to be pushed.
 type Set struct {
-	images []built
-	dir    string // of the compiled programs
+	images   []built
+	dir      string            // of the compiled programs
+	programs map[string]string // compiled, by package
 }
 
 type built struct {
@@ -82,7 +83,7 @@ func Build(ctx context.Context, specs []image.Spec) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := &Set{dir: dir}
+	set := &Set{dir: dir, programs: map[string]string{}}
 	if err := set.build(ctx, specs); err != nil {
 		return nil, errors.Join(err, set.Close())
 	}
@@ -93,25 +94,37 @@ func Build(ctx context.Context, specs []image.Spec) (*Set, error) {
 func (s *Set) Close() error { return os.RemoveAll(s.dir) }
 
 func (s *Set) build(ctx context.Context, specs []image.Spec) error {
-	programs := map[string]string{}
 	for _, spec := range specs {
-		if spec.Package != "" && programs[spec.Package] == "" {
-			out := filepath.Join(s.dir, strconv.Itoa(len(programs)))
-			if err := image.Compile(ctx, spec, out); err != nil {
-				return fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
-			}
-			programs[spec.Package] = out
-		}
-		if spec.Package != "" {
-			spec.Binary = programs[spec.Package]
-		}
-		artifact, err := image.Build(ctx, spec)
+		artifact, err := s.buildOne(ctx, spec)
 		if err != nil {
 			return fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
 		}
 		s.images = append(s.images, built{spec, artifact})
 	}
 	return nil
+}
+
+func (s *Set) buildOne(ctx context.Context, spec image.Spec) (image.Artifact, error) {
+	if spec.Binary == "" {
+		var err error
+		if spec.Binary, err = s.program(ctx, spec); err != nil {
+			return image.Artifact{}, err
+		}
+	}
+	return image.Build(ctx, spec)
+}
+
+// program is the compiled program of an image of this checkout.
+func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
+	if compiled, found := s.programs[spec.Package]; found {
+		return compiled, nil
+	}
+	out := filepath.Join(s.dir, strconv.Itoa(len(s.programs)))
+	if err := image.Compile(ctx, spec, out); err != nil {
+		return "", err
+	}
+	s.programs[spec.Package] = out
+	return out, nil
 }
 
 // Push pushes the images to a registry without TLS. Layers that it has are

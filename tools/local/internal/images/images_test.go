@@ -130,23 +130,15 @@ func containers(t *testing.T, set engines.Set) []container {
 // beforeFlux is what up applies itself: DNS and Flux.
 func beforeFlux(t *testing.T, set engines.Set) []byte {
 	t.Helper()
-	var options flux.Options
-	for name, engine := range map[string]string{"source-controller": "flux", "kustomize-controller": "flux", "helm-controller": "helm-controller"} {
-		version, err := set[engine].VersionOf("github.com/fluxcd/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir, err := set[engine].SourceOf(t.Context(), "github.com/fluxcd/"+name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		options.Controllers = append(options.Controllers, flux.Controller{Name: name, Dir: dir, Version: version})
-	}
-	controllers, err := flux.Build(options)
+	controllers, err := flux.Controllers(t.Context(), set)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.Concat(coredns.Manifest(set["coredns"].Version), []byte("\n---\n"), controllers)
+	manifests, err := flux.Build(flux.Options{Controllers: controllers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(coredns.Manifest(set["coredns"].Version), []byte("\n---\n"), manifests)
 }
 
 func containersOf(content any) []container {
