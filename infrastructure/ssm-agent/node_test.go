@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// fakeNode is a node's filesystem below dir/root, with programs that write what
+// fakeNode is a node's filesystem below dir/node, with programs that write what
 // they are asked into dir/calls, see testdata/bin.
 type fakeNode struct {
 	t   *testing.T
@@ -34,7 +34,7 @@ const (
 func newNode(t *testing.T) *fakeNode {
 	t.Helper()
 	dir := t.TempDir()
-	n := &fakeNode{t: t, dir: dir, host: host{root: filepath.Join(dir, "root")}, gpg: "testdata/gpg"}
+	n := &fakeNode{t: t, dir: dir, host: host{root: filepath.Join(dir, "node")}, gpg: "testdata/gpg"}
 	n.write("/proc/sys/kernel/random/boot_id", thisBoot(t)+"\n")
 	n.process(1, "/usr/lib/systemd/systemd", "1")
 	for _, name := range []string{"bash", "curl", "gpg", "rpm", "systemctl"} {

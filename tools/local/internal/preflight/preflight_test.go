@@ -14,7 +14,7 @@ import (
 func fit() machine {
 	return machine{
 		root: true, capabilities: 1<<41 - 1, has: func(string) bool { return true }, libseccomp: true,
-		folder: "/root/.cache/sales-events-local", free: 20 << 30,
+		folder: "/cache/sales-events-local", free: 20 << 30,
 		routes: []route{to("0.0.0.0/0", "eth0"), to("192.0.2.0/24", "eth0"), to("127.0.0.0/8", "lo")},
 	}
 }
@@ -55,11 +55,11 @@ func TestObstacles(t *testing.T) {
 		"iptables and cc will do":       {func(m *machine) { m.has = without("nft", "gcc") }, false, nil},
 		"built engines need no builder": {func(m *machine) { m.has, m.libseccomp = without("gcc", "cc"), false }, true, nil},
 		"disk too small to build": {func(m *machine) { m.free = 11<<30 + 1<<29 }, false, []string{
-			"11.5 GB free at /root/.cache/sales-events-local, 12 GB needed: free some, or set XDG_CACHE_HOME to a larger disk",
+			"11.5 GB free at /cache/sales-events-local, 12 GB needed: free some, or set XDG_CACHE_HOME to a larger disk",
 		}},
 		"disk large enough for what is built": {func(m *machine) { m.free = 11 << 30 }, true, nil},
 		"disk too small for what is built": {func(m *machine) { m.free = 1 << 30 }, true, []string{
-			"1.0 GB free at /root/.cache/sales-events-local, 3 GB needed: free some, or set XDG_CACHE_HOME to a larger disk",
+			"1.0 GB free at /cache/sales-events-local, 3 GB needed: free some, or set XDG_CACHE_HOME to a larger disk",
 		}},
 		"networks in use": {func(m *machine) {
 			m.routes = append(m.routes, to("10.45.0.9/32", "lo"), to("10.46.7.0/24", "docker0"), to("10.46.7.1/32", "docker0"), to("10.0.0.0/8", "tun0"))
