@@ -114,6 +114,16 @@ var fluxRules = []Rule{
 		Mend:    "List it, delete it, or name it in a comment of the kustomization.yaml that says why it is not applied.",
 		check:   checkUnlisted,
 	},
+	{
+		ID: "FLX012", Severity: findings.Error, Title: "variable that nothing substitutes",
+		Why: "Flux substitutes only for a Kustomization with postBuild, and applies the variables of any other as they stand: " +
+			"a name or an account is then literally ${NAME} (https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution). " +
+			"Judged for variables that another Kustomization of the cluster has a value for; commands, texts of several lines and the " +
+			"data of ConfigMaps and Secrets are left to the programs that read them.",
+		Example: "kind: Kustomization\nspec:\n  path: ./apps/consumer # its manifests hold ${AWS_REGION}\n  # no postBuild",
+		Mend:    "Add the postBuild that the other Kustomizations have, or escape the variable.",
+		check:   checkUnsubstituted,
+	},
 }
 
 func checkDependencies(r *Run) {

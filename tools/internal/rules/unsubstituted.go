@@ -1,0 +1,113 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+)
+
+// checkUnsubstituted reports each Kustomization that substitutes nothing and
+// applies variables that another one of the cluster has values for. A variable
+// that no Kustomization knows may be meant for another program.
+func checkUnsubstituted(r *Run) {
+	known := r.variablesInUse()
+	for _, k := range r.Cluster.Kustomizations() {
+		if k.Release != nil || substitutes(k) {
+			continue
+		}
+		for _, o := range k.Objects {
+			left := variablesIn(o, known)
+			if len(left) == 0 {
+				continue
+			}
+			place := on(o)
+			if k.Object != nil {
+				place = on(k.Object, "spec")
+			}
+			r.report(place, "give it the postBuild of the Kustomizations that have values for it",
+				"%s substitutes nothing, and applies %s with %s as it stands", k, o.Key(), strings.Join(left, " and "))
+			break // one object is enough to see what is missing
+		}
+	}
+}
+
+// substitutes tells whether Flux looks for variables in what a Kustomization
+// applies.
+func substitutes(k *render.Kustomization) bool {
+	postBuild := k.Spec.PostBuild
+	return postBuild != nil && (len(postBuild.Substitute)+len(postBuild.SubstituteFrom) > 0 ||
+		(&kustomizev1.Kustomization{Spec: k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways)
+}
+
+// variablesInUse are the names that some Kustomization of the cluster has a
+// value for.
+func (r *Run) variablesInUse() map[string]bool {
+	names := map[string]bool{}
+	for _, k := range r.Cluster.Kustomizations() {
+		if k.Spec.PostBuild == nil {
+			continue
+		}
+		for name := range k.Spec.PostBuild.Substitute {
+			names[name] = true
+		}
+		for _, from := range k.Spec.PostBuild.SubstituteFrom {
+			for _, o := range r.Cluster.Of("", from.Kind) {
+				if o.GetName() != from.Name || o.GetNamespace() != k.Namespace {
+					continue
+				}
+				for _, field := range []string{"data", "stringData"} {
+					values, _, _ := unstructured.NestedMap(o.Object, field)
+					for name := range values {
+						names[name] = true
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+var substitution = regexp.MustCompile(`(?:^|[^$])\$\{([_[:alpha:]][_[:alnum:]]*)[^}]*\}`)
+
+// variablesIn lists the known variables that an object holds, outside of what a
+// shell may read: commands, texts of several lines and the data of ConfigMaps
+// and Secrets.
+func variablesIn(o *render.Object, known map[string]bool) []string {
+	if o.GetKind() == "ConfigMap" || o.GetKind() == "Secret" {
+		return nil
+	}
+	found := map[string]bool{}
+	var look func(value any)
+	look = func(value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			for field, inner := range value {
+				if field != "command" && field != "args" {
+					look(inner)
+				}
+			}
+		case []any:
+			for _, inner := range value {
+				look(inner)
+			}
+		case string:
+			if strings.Contains(value, "\n") {
+				return
+			}
+			for _, match := range substitution.FindAllStringSubmatch(value, -1) {
+				if known[match[1]] {
+					found[fmt.Sprintf("${%s}", match[1])] = true
+				}
+			}
+		}
+	}
+	look(o.Object)
+	return slices.Sorted(maps.Keys(found))
+}
