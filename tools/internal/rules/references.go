@@ -98,12 +98,32 @@ func (r *Run) checkNamed(o *render.Object, stem, name string, reference map[stri
 	var names []string
 	for _, to := range r.within(o, kind, reference) {
 		if to.GetName() == name {
+			r.checkRegion(o, to)
 			return
 		}
 		names = append(names, to.GetName())
 	}
 	r.report(on(o, append(place, "name")...), didYouMean(name, names, "declare it in the namespace of the resource that refers to it"),
 		"%s refers to %s %s, which the cluster does not declare", o.Key(), orResource(kind), name)
+}
+
+// checkRegion compares the regions of two resources of which one is in the
+// other's network; connections between networks may cross regions.
+func (r *Run) checkRegion(o, to *render.Object) {
+	mine, other := settingText(o, "region"), settingText(to, "region")
+	if mine == "" || other == "" || mine == other || !inNetwork(o) || !inNetwork(to) ||
+		strings.Contains(o.GetKind(), "Peering") || strings.Contains(o.GetKind(), "TransitGateway") {
+		return
+	}
+	r.report(settingAt(o, "region"), "give both the same region", "%s is in %s, and the %s that it refers to is in %s",
+		o.Key(), mine, to.GetKind(), other)
+}
+
+// inNetwork tells whether a resource is of a service whose resources refer to
+// each other within a region only.
+func inNetwork(o *render.Object) bool {
+	service, _, _ := strings.Cut(o.GroupVersionKind().Group, ".")
+	return service == "ec2" || service == "eks"
 }
 
 func (r *Run) checkSelected(o *render.Object, stem string, selector map[string]any, place []any) {
