@@ -2,7 +2,6 @@ package iam_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -217,7 +216,7 @@ func parseDocument(t *testing.T, name string, kind iam.Kind, text string) *iam.P
 	t.Helper()
 	policy, err := iam.Parse(name, kind, []byte(text))
 	if err != nil {
-		t.Fatal(fmt.Errorf("%s: %w\n%s", name, err, text))
+		t.Fatalf("%s: %v\n%s", name, err, text)
 	}
 	return policy
 }

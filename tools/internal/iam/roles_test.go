@@ -190,9 +190,5 @@ func parsePolicy(t *testing.T, kind iam.Kind, object *unstructured.Unstructured,
 	if err != nil || !found {
 		t.Fatalf("%s: no %s: %v", object.GetName(), field, err)
 	}
-	policy, err := iam.Parse(fmt.Sprintf("%s %s", object.GetKind(), object.GetName()), kind, []byte(document))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return policy
+	return parseDocument(t, fmt.Sprintf("%s %s", object.GetKind(), object.GetName()), kind, document)
 }

@@ -11,7 +11,8 @@ var crossplaneRules = []Rule{
 		Why: "A managed resource waits for ever for what it refers to, and says so only in its own conditions " +
 			"(https://github.com/crossplane-contrib/provider-upjet-gcp/issues/667). In Crossplane v2 a reference stays in the " +
 			"namespace, and a ProviderConfig is another kind than a ClusterProviderConfig, which is the default. What EC2 and EKS " +
-			"refer to is of the same region. Judged for provider-aws; provider configurations only where the cluster declares one, since many are made by hand.",
+			"refer to is of the same region. Judged for provider-aws; provider configurations only where the cluster declares one, " +
+			"since many are made by hand.",
 		Example: "providerConfigRef:\n  kind: ProviderConfig # declared is a ClusterProviderConfig\n  name: default",
 		Mend:    "Name an object of the same namespace and of the kind that the field is for.",
 		check:   checkManagedReferences,

@@ -35,7 +35,7 @@ func environment(c *graph.Cluster, w graph.Workload, index int) (variables map[s
 		case from.SecretRef != nil:
 			kind, name = "Secret", from.SecretRef.Name
 		}
-		data, found := dataOf(c, w, kind, name)
+		data, found := dataOf(c, w.Object, kind, name)
 		complete = complete && found
 		for key, value := range data {
 			variables[from.Prefix+key] = variable{value, value != render.Encrypted, w.Field("containers", index, "envFrom", i)}
@@ -63,14 +63,15 @@ func referenced(c *graph.Cluster, w graph.Workload, from *corev1.EnvVarSource) (
 	default:
 		return "", false
 	}
-	data, _ := dataOf(c, w, kind, name)
+	data, _ := dataOf(c, w.Object, kind, name)
 	value, found := data[key]
 	return value, found && value != render.Encrypted
 }
 
-// dataOf is the content of a ConfigMap or Secret beside a workload.
-func dataOf(c *graph.Cluster, w graph.Workload, kind, name string) (map[string]string, bool) {
-	object := c.Find(w.Object, "", kind, w.GetNamespace(), name)
+// dataOf is the content of a ConfigMap or Secret that an object of its namespace
+// names.
+func dataOf(c *graph.Cluster, from *render.Object, kind, name string) (map[string]string, bool) {
+	object := c.Find(from, "", kind, from.GetNamespace(), name)
 	if object == nil {
 		return nil, false
 	}

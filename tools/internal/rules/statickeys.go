@@ -66,7 +66,7 @@ func (r *Run) hasOwnEndpoint(w graph.Workload, container corev1.Container) bool 
 	data := map[string]string{}
 	for _, from := range container.EnvFrom {
 		if from.ConfigMapRef != nil {
-			content, _ := dataOf(r.Cluster, w, "ConfigMap", from.ConfigMapRef.Name)
+			content, _ := dataOf(r.Cluster, w.Object, "ConfigMap", from.ConfigMapRef.Name)
 			for key, value := range content {
 				data[from.Prefix+key] = value
 			}

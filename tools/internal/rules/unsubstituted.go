@@ -1,14 +1,12 @@
 package rules
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 )
@@ -19,7 +17,7 @@ import (
 func checkUnsubstituted(r *Run) {
 	known := r.variablesInUse()
 	for _, k := range r.Cluster.Kustomizations() {
-		if k.Release != nil || substitutes(k) {
+		if substitutes(k) {
 			continue
 		}
 		for _, o := range k.Objects {
@@ -51,23 +49,16 @@ func substitutes(k *render.Kustomization) bool {
 func (r *Run) variablesInUse() map[string]bool {
 	names := map[string]bool{}
 	for _, k := range r.Cluster.Kustomizations() {
-		if k.Spec.PostBuild == nil {
+		if k.Object == nil || k.Spec.PostBuild == nil {
 			continue
 		}
 		for name := range k.Spec.PostBuild.Substitute {
 			names[name] = true
 		}
 		for _, from := range k.Spec.PostBuild.SubstituteFrom {
-			for _, o := range r.Cluster.Of("", from.Kind) {
-				if o.GetName() != from.Name || o.GetNamespace() != k.Namespace {
-					continue
-				}
-				for _, field := range []string{"data", "stringData"} {
-					values, _, _ := unstructured.NestedMap(o.Object, field)
-					for name := range values {
-						names[name] = true
-					}
-				}
+			values, _ := dataOf(r.Cluster, k.Object, from.Kind, from.Name)
+			for name := range values {
+				names[name] = true
 			}
 		}
 	}
@@ -103,7 +94,7 @@ func variablesIn(o *render.Object, known map[string]bool) []string {
 			}
 			for _, match := range substitution.FindAllStringSubmatch(value, -1) {
 				if known[match[1]] {
-					found[fmt.Sprintf("${%s}", match[1])] = true
+					found["${"+match[1]+"}"] = true
 				}
 			}
 		}
