@@ -7,6 +7,7 @@ package graph
 
 import (
 	"slices"
+	"sync"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/apis/meta"
@@ -22,10 +23,12 @@ import (
 type Cluster struct {
 	*render.Cluster
 	objects []*render.Object
-	kinds   map[schema.GroupKind][]*render.Object
-	keys    map[Place][]*render.Object
-	owners  map[render.Key]*render.Kustomization
-	read    func(*render.Object) // see Watch; nil for nobody
+	// workloads are those among the objects.
+	workloads func() []Workload
+	kinds     map[schema.GroupKind][]*render.Object
+	keys      map[Place][]*render.Object
+	owners    map[render.Key]*render.Kustomization
+	read      func(*render.Object) // see Watch; nil for nobody
 }
 
 // Place is a key within one target: a Kustomization with a kubeConfig applies
@@ -59,6 +62,7 @@ func New(c *render.Cluster) *Cluster {
 	for _, k := range slices.Concat(c.Kustomizations, c.Releases) {
 		g.owners[k.Key()] = k
 	}
+	g.workloads = sync.OnceValue(func() []Workload { return workloadsOf(g.objects) })
 	return g
 }
 
@@ -267,13 +271,20 @@ func (w Workload) Field(elements ...any) []any {
 	return append(append(slices.Clone(w.Path), "spec"), elements...)
 }
 
-// Workloads are the objects that run pods, of Kubernetes' own kinds. One whose
-// template cannot be read is left to the schema.
+// Workloads are the objects that run pods, of Kubernetes' own kinds; the caller
+// does not change them. One whose template cannot be read is left to the schema.
 func (c *Cluster) Workloads() []Workload {
+	workloads := c.workloads()
+	for _, w := range workloads {
+		c.reading(w.Object)
+	}
+	return workloads
+}
+
+func workloadsOf(objects []*render.Object) []Workload {
 	var workloads []Workload
-	for _, o := range c.objects {
+	for _, o := range objects {
 		if workload, ok := WorkloadOf(o); ok {
-			c.reading(o)
 			workloads = append(workloads, workload)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
@@ -33,9 +34,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
 )
 
-// builder builds Kustomizations one after the other: kustomize keeps its
-// OpenAPI schema in a global. What is built twice from the same content, as a
-// controller in several clusters, is built once.
+// builder builds Kustomizations, those of several clusters at the same time. What
+// is built twice from the same content, as a controller in several clusters, is
+// built once.
 type builder struct {
 	built  // of what the memory does not hold
 	memory *Memory
@@ -43,7 +44,7 @@ type builder struct {
 }
 
 func newBuilder(memory *Memory) *builder {
-	b := &builder{built: newBuilt(), memory: memory, ready: make(chan struct{})}
+	b := &builder{memory: memory, ready: make(chan struct{})}
 	// While the first artifacts are made.
 	go func() {
 		defer close(b.ready)
@@ -68,7 +69,7 @@ type build struct {
 	resources [][]byte
 	err       error
 	positions *positions
-	origins   *origins // see build.origin
+	origins   once[struct{}, *origins] // see build.origin
 }
 
 // render goes from a Kustomization and its artifact to objects.
@@ -125,11 +126,11 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 		return nil, err
 	}
 	disk = guarded{disk, func(name string) string { return source.File(relativeTo(source, name)) }}
-	before := b.built
+	before := &b.built
 	if b.memory.holds(source) {
-		before = b.memory.built
+		before = &b.memory.built
 	}
-	result := &build{source: source, folder: relativeTo(source, dir), positions: before.positions}
+	result := &build{source: source, folder: relativeTo(source, dir), positions: &before.positions}
 	if declared := kustomizationFile(disk, dir); declared != "" {
 		result.file = relativeTo(source, declared)
 	}
@@ -139,27 +140,28 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 		return result, nil
 	}
 	key := buildKey{source.Dir, dir, sha256.Sum256(manifest), k.Spec.Decryption != nil}
-	if known := before.builds[key]; known != nil {
-		return known, nil
-	}
-	before.builds[key] = result
-	files := filesys.FileSystem(overlay{disk, file, manifest})
-	if result.err = readLayers(files, result, file); result.err != nil {
+	return before.builds.get(key, func() (*build, error) {
+		result.resources, result.err = result.make(overlay{disk, file, manifest}, file, key.decrypted)
+		if result.err == nil && len(result.resources) == 0 && !disk.Exists(file) {
+			result.err = errEmpty
+		}
 		return result, nil
+	})
+}
+
+// make builds the folder of a completed kustomization file.
+func (b *build) make(files filesys.FileSystem, file string, decrypted bool) ([][]byte, error) {
+	if err := readLayers(files, b, file); err != nil {
+		return nil, err
 	}
-	if k.Spec.Decryption != nil {
-		files = placeholders{files, result.encryptedSources()}
+	if decrypted {
+		files = placeholders{files, b.encryptedSources()}
 	}
-	built, err := buildWithSchema(files, dir, result.setsOpenAPI())
-	switch {
-	case err != nil:
-		result.err = err
-	case built.Size() == 0 && !disk.Exists(file):
-		result.err = errEmpty
-	default:
-		result.resources, result.err = contents(built)
+	built, err := buildWithSchema(files, filepath.Dir(file), b.setsOpenAPI())
+	if err != nil {
+		return nil, err
 	}
-	return result, nil
+	return contents(built)
 }
 
 // generate completes the path's kustomization.yaml with the Kustomization's
@@ -211,6 +213,11 @@ func (k *Kustomization) unstructured() (unstructured.Unstructured, error) {
 	return unstructured.Unstructured{Object: content}, err
 }
 
+// alone is held for writing by what nothing else may be built beside: a build
+// that changes kustomize's schema, which is a global, and templates, whose memory
+// is told by the process's.
+var alone sync.RWMutex
+
 // buildWithSchema runs kustomize with the options of fluxcd/pkg/kustomize.
 // That package parses the built-in OpenAPI schema anew before each build, so
 // that a kustomization's `openapi` field does not reach the next one. Here the
@@ -218,8 +225,13 @@ func (k *Kustomization) unstructured() (unstructured.Unstructured, error) {
 func buildWithSchema(files filesys.FileSystem, dir string, setsOpenAPI bool) (built resmap.ResMap, err error) {
 	defer digest(&err)
 	if setsOpenAPI {
+		alone.Lock()
+		defer alone.Unlock()
 		openapi.ResetOpenAPI()
 		defer openapi.ResetOpenAPI()
+	} else {
+		alone.RLock()
+		defer alone.RUnlock()
 	}
 	_ = openapi.Schema()
 	return krusty.MakeKustomizer(&krusty.Options{

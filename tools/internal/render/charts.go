@@ -136,7 +136,7 @@ func (s *sources) packed(source *artifact.Artifact, ref chartReference, at Locat
 	case err != nil:
 		return nil, newRefusal(BuildFailed, at, ref.Chart, "run `helm lint` on the chart", "chart %s: %s", ref.Chart, explain(source, err))
 	}
-	found := &chart{loaded, source, relativeTo(source, dir), s.builder.positions}
+	found := &chart{loaded, source, relativeTo(source, dir), &s.builder.positions}
 	if filepath.Ext(dir) == ".tgz" {
 		return found, nil
 	}

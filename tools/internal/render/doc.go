@@ -37,7 +37,8 @@
 // Flux would refuse a Failure; neither stops the rest. Every object knows the
 // line of the file that says a field of it, see Object.Locate.
 //
-// A Run is deterministic and may not be shared between goroutines. The package
+// A Run renders clusters at the same time, and the result is the same each time.
+// Clusters of a Rendering may be read from several goroutines. The package
 // judges nothing: whether what is applied makes sense is up to the rules of
 // validate.
 package render

@@ -105,17 +105,19 @@ type manifest struct {
 }
 
 func (b *build) origin() *origins {
-	if b.origins != nil {
-		return b.origins
-	}
-	b.origins = &origins{manifests: map[string][]manifest{}}
+	all, _ := b.origins.get(struct{}{}, func() (*origins, error) { return b.readOrigins(), nil })
+	return all
+}
+
+func (b *build) readOrigins() *origins {
+	all := &origins{manifests: map[string][]manifest{}}
 	for i, l := range b.layers {
 		from := origin{layer: l}
 		if f := b.read(l.file); f != nil {
 			from.documents = f.documents
 		}
-		b.origins.layers = append(b.origins.layers, from)
-		b.origins.patches = append(b.origins.patches, b.patchesOf(from, i == 0)...)
+		all.layers = append(all.layers, from)
+		all.patches = append(all.patches, b.patchesOf(from, i == 0)...)
 		for _, entry := range l.Resources {
 			f := b.read(path.Join(l.dir, entry))
 			if f == nil {
@@ -123,13 +125,13 @@ func (b *build) origin() *origins {
 			}
 			for _, d := range f.documents {
 				kind := d.text("kind")
-				b.origins.manifests[kind] = append(b.origins.manifests[kind], manifest{
+				all.manifests[kind] = append(all.manifests[kind], manifest{
 					document: d, name: l.prefix + d.text("metadata", "name") + l.suffix, namespace: cmp.Or(l.namespace, d.text("metadata", "namespace")),
 				})
 			}
 		}
 	}
-	return b.origins
+	return all
 }
 
 // read reads a file of the artifact, or nothing.

@@ -1,9 +1,9 @@
 package render
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
@@ -15,7 +15,7 @@ import (
 // the other. Their objects cannot be located after it is closed.
 type Memory struct {
 	work      string
-	artifacts map[string]*artifact.Artifact
+	artifacts once[string, *artifact.Artifact]
 	built     built
 }
 
@@ -29,7 +29,7 @@ func NewMemory() (*Memory, error) {
 }
 
 func newMemory(work string) *Memory {
-	return &Memory{work: work, artifacts: map[string]*artifact.Artifact{}, built: newBuilt()}
+	return &Memory{work: work}
 }
 
 // Close removes the files behind it.
@@ -37,14 +37,21 @@ func (m *Memory) Close() error { return os.RemoveAll(m.work) }
 
 // artifact is that of some content, made in a folder unless it is known.
 func (m *Memory) artifact(content string, make func(into string) (*artifact.Artifact, error)) (*artifact.Artifact, error) {
-	if a := m.artifacts[content]; a != nil {
-		return a, nil
+	return m.artifacts.get(content, func() (*artifact.Artifact, error) {
+		into, err := freshFolder(m.work)
+		if err != nil {
+			return nil, err
+		}
+		return make(into)
+	})
+}
+
+// freshFolder is a new folder for an artifact.
+func freshFolder(work string) (string, error) {
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return "", fmt.Errorf("make a folder for an artifact: %w", err)
 	}
-	a, err := make(filepath.Join(m.work, strconv.Itoa(len(m.artifacts))))
-	if err == nil {
-		m.artifacts[content] = a
-	}
-	return a, err
+	return os.MkdirTemp(work, "artifact-")
 }
 
 func (m *Memory) holds(a *artifact.Artifact) bool {
@@ -53,8 +60,6 @@ func (m *Memory) holds(a *artifact.Artifact) bool {
 
 // built is what kustomize has made so far, and where it says so in files.
 type built struct {
-	builds    map[buildKey]*build
-	positions *positions
+	builds    once[buildKey, *build]
+	positions positions
 }
-
-func newBuilt() built { return built{map[buildKey]*build{}, newPositions()} }

@@ -26,9 +26,7 @@ func (l Location) String() string {
 }
 
 // positions reads files for their lines, each once and only when somebody asks.
-type positions struct{ files map[string]*file }
-
-func newPositions() *positions { return &positions{files: map[string]*file{}} }
+type positions struct{ files once[string, *file] }
 
 // file is a file of an artifact; nil stands for one that cannot be read.
 type file struct {
@@ -46,19 +44,17 @@ type document struct {
 }
 
 func (p *positions) read(path, name string) *file {
-	if f, known := p.files[path]; known {
-		return f
-	}
-	p.files[path] = nil
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	f := &file{name: name, data: data}
-	if digestible(data) == nil {
-		f.documents = parseDocuments(f, data, 0)
-	}
-	p.files[path] = f
+	f, _ := p.files.get(path, func() (*file, error) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		f := &file{name: name, data: data}
+		if digestible(data) == nil {
+			f.documents = parseDocuments(f, data, 0)
+		}
+		return f, nil
+	})
 	return f
 }
 

@@ -6,12 +6,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -262,14 +264,20 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	sources := newSources(root, r.work, self, options.Config, builder)
 	sources.own = own
 	sources.charts = options.Charts
-	for _, folder := range folders {
-		walk := newWalk(sources, folder, options.Lenient)
-		if err := walk.run(ctx); err != nil {
-			return fmt.Errorf("render cluster %s: %w", folder, err)
-		}
-		r.Clusters = append(r.Clusters, walk.cluster)
+	r.Clusters = make([]*Cluster, len(folders))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, folder := range folders {
+		group.Go(func() error {
+			walk := newWalk(sources, folder, options.Lenient)
+			r.Clusters[i] = walk.cluster
+			if err := walk.run(ctx); err != nil {
+				return fmt.Errorf("render cluster %s: %w", folder, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // clusterFolders are the folders that root Kustomizations apply, in the order

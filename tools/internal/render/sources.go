@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"golang.org/x/mod/module"
@@ -36,13 +37,12 @@ type sources struct {
 	config config.Config
 	charts []string // see Options.Charts
 	// known are the artifacts made so far, by what they are made of.
-	known   map[string]*artifact.Artifact
+	known   once[string, *artifact.Artifact]
 	builder *builder
-	count   int
 }
 
 func newSources(repository, work string, self *artifact.Artifact, config config.Config, builder *builder) *sources {
-	return &sources{repository: repository, work: work, self: self, config: config, known: map[string]*artifact.Artifact{}, builder: builder}
+	return &sources{repository: repository, work: work, self: self, config: config, builder: builder}
 }
 
 // unresolved is the error of a source that cannot be had offline.
@@ -193,7 +193,7 @@ func (s *sources) located(ctx context.Context, w *walk, url, tag string, options
 		if contentOf(options) == contentOf(artifact.Options{}) {
 			return s.self, nil
 		}
-		return s.once("self "+contentOf(options), func() (*artifact.Artifact, error) { return s.own(options, s.folderName(key.Name)) })
+		return s.once("self "+contentOf(options), func(into string) (*artifact.Artifact, error) { return s.own(options, into) })
 	}
 	for _, source := range s.config.Sources {
 		switch {
@@ -250,21 +250,20 @@ func (s *sources) module(ctx context.Context, path, version string, options arti
 			return artifact.FromModule(dir, name, options, into)
 		})
 	}
-	return s.once(content, func() (*artifact.Artifact, error) {
-		return artifact.FromModule(dir, name, options, s.folderName(key.Name))
+	return s.once(content, func(into string) (*artifact.Artifact, error) {
+		return artifact.FromModule(dir, name, options, into)
 	})
 }
 
-// once makes an artifact unless there is one of the same content.
-func (s *sources) once(content string, make func() (*artifact.Artifact, error)) (*artifact.Artifact, error) {
-	if a := s.known[content]; a != nil {
-		return a, nil
-	}
-	a, err := make()
-	if err == nil {
-		s.known[content] = a
-	}
-	return a, err
+// once makes an artifact in a folder, unless there is one of the same content.
+func (s *sources) once(content string, make func(into string) (*artifact.Artifact, error)) (*artifact.Artifact, error) {
+	return s.known.get(content, func() (*artifact.Artifact, error) {
+		into, err := freshFolder(s.work)
+		if err != nil {
+			return nil, err
+		}
+		return make(into)
+	})
 }
 
 func (s *sources) moduleDir(ctx context.Context, path, version string) (string, error) {
@@ -272,7 +271,7 @@ func (s *sources) moduleDir(ctx context.Context, path, version string) (string, 
 	if err != nil {
 		return "", err
 	}
-	cache, err := moduleCache(ctx)
+	cache, err := moduleCache()
 	if err != nil {
 		return "", err
 	}
@@ -296,32 +295,31 @@ func (s *sources) moduleDir(ctx context.Context, path, version string) (string, 
 }
 
 // moduleCache is where the go command keeps modules. Asking it takes longer
-// than rendering a small cluster, so what it would look at first goes first.
-func moduleCache(ctx context.Context) (string, error) {
+// than rendering a small cluster: what it would look at first goes first, and it
+// is asked once.
+func moduleCache() (string, error) {
 	if dir := os.Getenv("GOMODCACHE"); dir != "" {
 		return dir, nil
 	}
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMODCACHE").Output()
+	return askedModuleCache()
+}
+
+var askedModuleCache = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "env", "GOMODCACHE").Output()
 	if err != nil {
 		return "", fmt.Errorf("ask go for its module cache: %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
-}
+})
 
 func (s *sources) folder(dir, name string, options artifact.Options) (*artifact.Artifact, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, unresolved{fmt.Sprintf("%s maps a source to %s, which does not exist", config.Name, name)}
 	}
 	name = path.Clean(filepath.ToSlash(name))
-	return s.once(name+" "+contentOf(options), func() (*artifact.Artifact, error) {
-		return artifact.FromModule(dir, name, options, s.folderName(path.Base(name)))
+	return s.once(name+" "+contentOf(options), func(into string) (*artifact.Artifact, error) {
+		return artifact.FromModule(dir, name, options, into)
 	})
-}
-
-// folderName is a fresh folder for an artifact.
-func (s *sources) folderName(name string) string {
-	s.count++
-	return filepath.Join(s.work, fmt.Sprintf("%d-%s", s.count, filepath.Base(filepath.Clean("/"+name))))
 }
 
 // artifactGenerator is the part of source-watcher's API that composing needs:
@@ -370,8 +368,8 @@ func (s *sources) compose(ctx context.Context, w *walk, object *Object, name str
 	for _, c := range generator.Spec.Artifacts[i].Copy {
 		copies = append(copies, artifact.Copy{From: c.From, To: c.To})
 	}
-	a, err := s.once(content+fmt.Sprintf("%q", copies), func() (*artifact.Artifact, error) {
-		return artifact.Compose(inputs, copies, s.folderName("composed"))
+	a, err := s.once(content+fmt.Sprintf("%q", copies), func(into string) (*artifact.Artifact, error) {
+		return artifact.Compose(inputs, copies, into)
 	})
 	if err != nil {
 		return nil, unresolved{fmt.Sprintf("%s cannot be composed: %v", object.Key(), err)}

@@ -24,6 +24,8 @@ var (
 // not end itself: one that takes too much is left behind, and the error, which
 // is no refusal, is to end the process.
 func execute(ctx context.Context, c *chart, values common.Values) (map[string]string, error) {
+	alone.Lock()
+	defer alone.Unlock()
 	type outcome struct {
 		files map[string]string
 		err   error

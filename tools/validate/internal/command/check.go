@@ -2,8 +2,11 @@ package command
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
 	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
@@ -56,10 +59,13 @@ func Check(ctx context.Context, options Options) (findings.Report, error) {
 	}
 	var report findings.Report
 	schemas, hidden := map[string]bool{}, false
-	err := options.each(ctx, before, func(input rules.Input) {
-		report.Findings = append(report.Findings, rules.Check(input)...)
-		hidden = hidden || len(input.Cluster.Unknowns)+len(input.Cluster.Cluster.Failures) > 0
-		cover(&report.Coverage, input, schemas)
+	err := options.each(ctx, before, func(input rules.Input) func() {
+		found := rules.Check(input)
+		return func() {
+			report.Findings = append(report.Findings, found...)
+			hidden = hidden || len(input.Cluster.Unknowns)+len(input.Cluster.Cluster.Failures) > 0
+			cover(&report.Coverage, input, schemas)
+		}
 	})
 	if err != nil {
 		return findings.Report{}, err
@@ -77,22 +83,35 @@ func Check(ctx context.Context, options Options) (findings.Report, error) {
 	return report, nil
 }
 
-// each renders the clusters and visits one after the other, as long as their
-// objects can be located.
-func (o Options) each(ctx context.Context, before *past, visit func(rules.Input)) error {
+// each renders the clusters and visits them, as long as their objects can be
+// located: several at the same time. What the visits return is called one after
+// the other, in the clusters' order.
+func (o Options) each(ctx context.Context, before *past, visit func(rules.Input) func()) error {
 	rendering, err := render.Run(ctx, render.Options{Root: o.Root, Clusters: o.Clusters, Charts: o.Charts, Config: o.Config, Memory: o.Memory})
 	if err != nil {
 		return err
 	}
 	defer rendering.Close()
-	for _, cluster := range rendering.Clusters {
-		if err := compose.Run(ctx, cluster, inprocess.Functions()); err != nil {
-			return err
-		}
-		visit(rules.Input{
-			Cluster: graph.New(cluster), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
-			Catalog: rules.Catalog(o.Catalog, cluster),
+	settle := make([]func(), len(rendering.Clusters))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, cluster := range rendering.Clusters {
+		group.Go(func() error {
+			if err := compose.Run(ctx, cluster, inprocess.Functions()); err != nil {
+				return err
+			}
+			settle[i] = visit(rules.Input{
+				Cluster: graph.New(cluster), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
+				Catalog: rules.Catalog(o.Catalog, cluster),
+			})
+			return nil
 		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, visited := range settle {
+		visited()
 	}
 	return nil
 }

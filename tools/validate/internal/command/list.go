@@ -35,7 +35,7 @@ type listedObject struct {
 }
 
 // add judges a cluster, and notes who looks at what instead of what they find.
-func (l *listing) add(input rules.Input) {
+func (l *listing) add(input rules.Input) func() {
 	readers := map[*render.Object][]string{}
 	input.Saw = func(rule rules.Rule, o *render.Object) {
 		if !slices.Contains(readers[o], rule.ID) {
@@ -43,17 +43,19 @@ func (l *listing) add(input rules.Input) {
 		}
 	}
 	rules.Check(input)
+	var listed listing
 	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
 		_, source := input.Schema(o)
-		*l = append(*l, listedObject{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])})
+		listed = append(listed, listedObject{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])})
 	}
 	for _, unknown := range input.Cluster.Unknowns {
 		e := listedObject{Cluster: input.Cluster.Name, At: unknown.At.String(), Rules: []string{}, Unknown: unknown.Reason}
 		if unknown.Object != nil {
 			e.Object = unknown.Object.Key().String()
 		}
-		*l = append(*l, e)
+		listed = append(listed, e)
 	}
+	return func() { *l = append(*l, listed...) }
 }
 
 func notNil(ids []string) []string {

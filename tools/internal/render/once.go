@@ -1,0 +1,30 @@
+package render
+
+import "sync"
+
+// once makes a thing for each key, and only once, for callers at the same time
+// too. The zero value has made nothing.
+type once[K comparable, V any] struct {
+	mutex sync.Mutex
+	made  map[K]func() (V, error)
+}
+
+// get is the thing of a key, made now unless it is there. An error is kept like
+// a thing.
+func (o *once[K, V]) get(key K, make func() (V, error)) (V, error) {
+	return o.maker(key, make)()
+}
+
+func (o *once[K, V]) maker(key K, make func() (V, error)) func() (V, error) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	maker, known := o.made[key]
+	if !known {
+		if o.made == nil {
+			o.made = map[K]func() (V, error){}
+		}
+		maker = sync.OnceValues(make)
+		o.made[key] = maker
+	}
+	return maker
+}
