@@ -93,19 +93,25 @@ var kedaRules = []Rule{
 		check:   checkFallback,
 	},
 	{
-		ID: "KEDA012", Severity: findings.Error, Title: "more pods than the queue allows",
+		ID: "KEDA012", Severity: findings.Error, Title: "more pods than the queue or the nodes allow",
 		Why: "A standard queue hands out at most 120,000 messages that are not deleted yet; then it refuses every receive " +
-			"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html).",
+			"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html). Pods for which the " +
+			"node group has no room, by their requests or by pods per node, stay Pending while the backlog grows; judged where " +
+			"the repository declares the EKS cluster and its node groups.",
 		Example: "maxReplicaCount: 20000",
-		Mend:    "Lower maxReplicaCount or the batch.",
-		check:   checkInFlightLimit,
+		Mend:    "Lower maxReplicaCount or the batch, or let the node group grow.",
+		check: func(r *Run) {
+			checkInFlightLimit(r)
+			r.checkCapacity()
+		},
 	},
 	{
-		ID: "KEDA013", Severity: findings.Error, Title: "KEDA version that is known to break",
+		ID: "KEDA013", Severity: findings.Error, Title: "KEDA version that is known to break, or not tested with the cluster's Kubernetes",
 		Why: "2.17.0, 2.20.0 and 2.20.1 have regressions that upstream fixed in their next patch releases " +
-			"(https://github.com/kedacore/keda/blob/main/CHANGELOG.md).",
+			"(https://github.com/kedacore/keda/blob/main/CHANGELOG.md). Each minor version is tested with three of Kubernetes " +
+			"(https://keda.sh/docs/latest/operate/cluster/); another one of the EKS cluster that the repository declares is a warning.",
 		Example: "image: ghcr.io/kedacore/keda:2.20.1",
-		Mend:    "Take the next patch release.",
+		Mend:    "Take the next patch release, or the Kubernetes that KEDA is tested with.",
 		check:   checkKEDAVersion,
 	},
 	{

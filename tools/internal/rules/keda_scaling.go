@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -145,8 +146,16 @@ var (
 func checkKEDAVersion(r *Run) {
 	for _, w := range r.Cluster.Workloads() {
 		for i, container := range w.Template.Spec.Containers {
-			if name, tag := splitImage(container.Image); kedaImage.MatchString(name) && kedaVersion.MatchString(tag) {
-				r.report(on(w.Object, w.Field("containers", i, "image")...), "take the next patch release", "KEDA %s has known regressions", tag)
+			name, tag := splitImage(container.Image)
+			if !kedaImage.MatchString(name) {
+				continue
+			}
+			place := on(w.Object, w.Field("containers", i, "image")...)
+			if kedaVersion.MatchString(tag) {
+				r.report(place, "take the next patch release", "KEDA %s has known regressions", tag)
+			}
+			if path.Base(name) == "keda" { // the operator: once is enough
+				r.checkKubernetes(place, tag)
 			}
 		}
 	}
