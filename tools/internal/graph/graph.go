@@ -319,6 +319,7 @@ func WorkloadOf(o *render.Object) (Workload, bool) {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &w.Template); err != nil {
 		return Workload{}, false
 	}
+	setDefaults(&w.Template.Spec)
 	var scaled appsv1.Deployment
 	if spec, ok := o.Object["spec"].(map[string]any); ok && spec["replicas"] != nil {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{"spec": map[string]any{"replicas": spec["replicas"]}}, &scaled); err == nil {
@@ -326,4 +327,14 @@ func WorkloadOf(o *render.Object) (Workload, bool) {
 		}
 	}
 	return w, true
+}
+
+// setDefaults sets what the API server sets and rules judge: a volume that does
+// not say what it is is an empty directory.
+func setDefaults(pod *corev1.PodSpec) {
+	for i, volume := range pod.Volumes {
+		if volume.VolumeSource == (corev1.VolumeSource{}) {
+			pod.Volumes[i].EmptyDir = &corev1.EmptyDirVolumeSource{}
+		}
+	}
 }
