@@ -22,6 +22,16 @@ type layer struct {
 
 	// What the layer and those around it do to names and namespaces.
 	namespace, prefix, suffix string
+	// around are the files of the layers around it, outermost first. scope is the
+	// file of the layer whose resources it transforms: its own or, for a Component,
+	// that of the layer which includes it.
+	around []string
+	scope  string
+}
+
+// transforms tells whether a layer transforms what another one brings.
+func (l layer) transforms(resources layer) bool {
+	return l.scope == resources.file || slices.Contains(resources.around, l.scope)
 }
 
 // layerError is an error with its place, and what to do about it.
@@ -70,6 +80,10 @@ func (r *layerReader) read(file string, outer layer, from []string) error {
 	}
 	l := layer{dir: path.Dir(relative), file: relative, name: name, Kustomization: *k}
 	l.namespace, l.prefix, l.suffix = cmp.Or(outer.namespace, l.Namespace), outer.prefix+l.NamePrefix, l.NameSuffix+outer.suffix
+	l.around, l.scope = from, relative
+	if l.Kind == types.ComponentKind && outer.scope != "" {
+		l.scope = outer.scope
+	}
 	r.build.layers = append(r.build.layers, l)
 	for _, entry := range loaded(l.Kustomization) {
 		if r.isRemote(file, entry) {

@@ -59,8 +59,8 @@ func (o *Object) find(pattern *regexp.Regexp) Location {
 			candidates = append(candidates, k.documentsOf(p)...)
 		}
 	}
-	if d := k.build.manifest(o); d != nil {
-		candidates = append(candidates, d)
+	if m := k.build.manifest(o); m != nil {
+		candidates = append(candidates, m.document)
 	}
 	for _, g := range k.build.generators(o) {
 		candidates = append(append(candidates, g.document), k.build.generatorFiles(g)...)
@@ -98,9 +98,11 @@ type origin struct {
 	documents []*document
 }
 
-// manifest is a document with the name and namespace that its layers give it.
+// manifest is a document with the layer that brings it, and the name and
+// namespace that its layers give it.
 type manifest struct {
 	*document
+	layer           layer
 	name, namespace string
 }
 
@@ -126,7 +128,7 @@ func (b *build) readOrigins() *origins {
 			for _, d := range f.documents {
 				kind := d.text("kind")
 				all.manifests[kind] = append(all.manifests[kind], manifest{
-					document: d, name: l.prefix + d.text("metadata", "name") + l.suffix, namespace: cmp.Or(l.namespace, d.text("metadata", "namespace")),
+					document: d, layer: l, name: l.prefix + d.text("metadata", "name") + l.suffix, namespace: cmp.Or(l.namespace, d.text("metadata", "namespace")),
 				})
 			}
 		}
@@ -144,11 +146,11 @@ func (b *build) read(relative string) *file {
 
 // manifest is the document that an object began as: of its kind and of the name
 // that the layers make of it, or that something else was put around.
-func (b *build) manifest(o *Object) *document {
+func (b *build) manifest(o *Object) *manifest {
 	name, namespace, group := o.templateName(), o.GetNamespace(), o.GroupVersionKind().Group
-	var best *document
+	var best *manifest
 	bestScore := 0
-	for _, m := range b.origin().manifests[o.GetKind()] {
+	for i, m := range b.origin().manifests[o.GetKind()] {
 		declared := m.text("metadata", "name")
 		if declared == "" || groupOf(m.text("apiVersion")) != group {
 			continue
@@ -168,7 +170,7 @@ func (b *build) manifest(o *Object) *document {
 			score++
 		}
 		if score > bestScore {
-			best, bestScore = m.document, score
+			best, bestScore = &b.origin().manifests[o.GetKind()][i], score
 		}
 	}
 	return best

@@ -36,7 +36,11 @@ func (k *Kustomization) locateInImages(o *Object, field []any) (Location, bool) 
 			return k.locate("spec", "images", i, imageField(entry.NewTag, entry.Digest)), true
 		}
 	}
+	from := k.build.manifest(o)
 	for _, l := range k.build.origin().layers {
+		if from != nil && !l.transforms(from.layer) {
+			continue
+		}
 		for i, entry := range l.Images {
 			if !setsImage(image, entry.Name, entry.NewName, entry.NewTag, entry.Digest) {
 				continue
