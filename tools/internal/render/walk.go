@@ -83,15 +83,8 @@ func (w *walk) renderRoot(ctx context.Context) error {
 		return err
 	}
 	w.cluster.Unknowns = nil // they come again
-	for _, object := range objects {
-		if object.GroupVersionKind().GroupKind() != kustomizationKind {
-			continue
-		}
-		declared, err := newKustomization(object, nil)
-		if err == nil && path.Clean(declared.Spec.Path) == w.cluster.Path {
-			w.root = declared
-			break
-		}
+	if declared := w.declaredRoot(objects); declared != nil {
+		w.root = declared
 	}
 	if err := w.apply(ctx, w.root); err != nil {
 		return err
@@ -100,6 +93,40 @@ func (w *walk) renderRoot(ctx context.Context) error {
 		w.root.Object = object // the same, and its own
 	}
 	return nil
+}
+
+// declaredRoot is the Kustomization among the objects of a cluster's folder that
+// applies the folder: the one that `flux bootstrap` names, else the first. It is
+// none of them while Kustomizations take their files from the source of
+// `flux bootstrap` and nothing declares that: a path may be one of another
+// repository.
+func (w *walk) declaredRoot(objects []*Object) *Kustomization {
+	var first *Kustomization
+	bootstrapped, declared := false, false
+	for _, object := range objects {
+		key := object.Key()
+		declared = declared || key.Group == sourcev1.GroupVersion.Group && key.Namespace == rootName && key.Name == rootName
+		if key.GroupKind != kustomizationKind {
+			continue
+		}
+		k, err := newKustomization(object, nil)
+		if err != nil {
+			continue
+		}
+		source := sourceKey(k.Namespace, k.Spec.SourceRef)
+		bootstrapped = bootstrapped || source.Namespace == rootName && source.Name == rootName
+		switch {
+		case path.Clean(k.Spec.Path) != w.cluster.Path:
+		case k.Namespace == rootName && k.Name == rootName:
+			return k
+		case first == nil:
+			first = k
+		}
+	}
+	if bootstrapped && !declared {
+		return nil
+	}
+	return first
 }
 
 // next goes on with the first Kustomization whose dependencies are applied and
@@ -188,23 +215,30 @@ func (w *walk) apply(ctx context.Context, k *Kustomization) error {
 }
 
 // add makes objects known as applied, and starts the Kustomizations and
-// HelmReleases among them.
+// HelmReleases among them. What goes to another API server is not there for this
+// one's Flux.
 func (w *walk) add(objects []*Object, k *Kustomization) {
 	sortObjects(objects)
 	k.Objects = objects
+	elsewhere := k.Spec.KubeConfig != nil
 	for _, object := range objects {
-		w.cluster.index[object.Key()] = object
+		if !elsewhere {
+			w.cluster.index[object.Key()] = object
+		}
 		if object.GetKind() == "CustomResourceDefinition" {
 			w.kinds.declared = append(w.kinds.declared, object.Unstructured)
 		}
 	}
 	for _, object := range objects {
-		switch object.GroupVersionKind().GroupKind() {
-		case kustomizationKind:
+		switch kind := object.GroupVersionKind().GroupKind(); {
+		case elsewhere && (kind == kustomizationKind || kind == helmReleaseKind):
+			w.unknown(object, fmt.Sprintf("%s sends it to another API server: the Flux there applies it", k))
+		case elsewhere:
+		case kind == kustomizationKind:
 			w.enqueue(object, k)
-		case generatorKind:
+		case kind == generatorKind:
 			w.generates(object)
-		case helmReleaseKind:
+		case kind == helmReleaseKind:
 			w.enqueueRelease(object, k)
 		}
 	}
