@@ -30,7 +30,7 @@ var upstreams = []upstream{
 	{"source-controller", "flux", "github.com/fluxcd/source-controller", crds("config/crd/bases/*.yaml")},
 	{"kustomize-controller", "flux", "github.com/fluxcd/kustomize-controller", crds("config/crd/bases/*.yaml")},
 	{"helm-controller", "helm-controller", "github.com/fluxcd/helm-controller", crds("config/crd/bases/*.yaml")},
-	{"notification-controller", "flux-apis", "github.com/fluxcd/notification-controller/api", types},
+	{"notification-controller", "flux-apis", "github.com/fluxcd/notification-controller/api", withOperatorKinds(types)},
 	{"image-reflector-controller", "flux-apis", "github.com/fluxcd/image-reflector-controller/api", types},
 	{"image-automation-controller", "flux-apis", "github.com/fluxcd/image-automation-controller/api", types},
 	{"source-watcher", "flux-apis", "github.com/fluxcd/source-watcher/api/v2", types},
