@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	catalog "github.com/mystique-unicorn/sales-events/tools/internal/schema"
 )
 
 // Cluster is a rendered cluster whose objects can be found by what they are.
@@ -44,8 +45,15 @@ func PlaceOf(o *render.Object) Place { return Place{Target(o), o.Key()} }
 // KustomizationKind is the kind of Flux's Kustomization.
 var KustomizationKind = schema.GroupKind{Group: kustomizev1.GroupVersion.Group, Kind: kustomizev1.KustomizationKind}
 
-// New relates the objects of a cluster.
-func New(c *render.Cluster) *Cluster {
+// New relates the objects of a cluster. Those of a kind that the catalog knows to
+// live in no namespace lose theirs, as the API server takes it away: kustomize's
+// namespace and Flux's targetNamespace set one wherever they do not know the kind.
+func New(c *render.Cluster, catalog *catalog.Catalog) *Cluster {
+	for _, o := range slices.Concat(c.Objects(), c.Composed) {
+		if kind, known := catalog.Lookup(o.GroupVersionKind()); known && o.GetNamespace() != "" && !kind.Namespaced() {
+			o.SetNamespace("")
+		}
+	}
 	g := &Cluster{
 		Cluster: c,
 		objects: c.Objects(),

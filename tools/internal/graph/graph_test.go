@@ -12,6 +12,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	catalog "github.com/mystique-unicorn/sales-events/tools/internal/schema"
 )
 
 // kustomization is one in flux-system.
@@ -29,7 +30,7 @@ func waiting(k *render.Kustomization) *render.Kustomization {
 }
 
 func cluster(all ...*render.Kustomization) *graph.Cluster {
-	return graph.New(&render.Cluster{Kustomizations: all})
+	return graph.New(&render.Cluster{Kustomizations: all}, catalog.Builtin())
 }
 
 func TestPrecedes(t *testing.T) {

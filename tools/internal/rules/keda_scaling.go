@@ -68,7 +68,9 @@ func (r *Run) checkReplicaBounds(s scaled) {
 		r.warn(on(s.object, "spec"), "set maxReplicaCount to what the nodes and AWS can bear", "ScaledObject %s has no maxReplicaCount: up to 100 pods start", s.Name)
 	}
 	asks := slices.ContainsFunc(s.triggers, func(t kedav1alpha1.ScaleTriggers) bool { return t.Type != "cpu" && t.Type != "memory" })
-	if minimum := s.Spec.MinReplicaCount; !asks && len(s.triggers) > 0 && (minimum == nil || *minimum == 0) {
+	// KEDA's webhook looks at these two kinds only.
+	judged := slices.Contains([]string{"Deployment", "StatefulSet"}, s.targetReference().kind)
+	if minimum := s.Spec.MinReplicaCount; judged && !asks && len(s.triggers) > 0 && (minimum == nil || *minimum == 0) {
 		r.report(on(s.object, "spec", "minReplicaCount"), "set minReplicaCount, or add a trigger", "KEDA refuses ScaledObject %s: without pods there is no cpu or memory to scale on", s.Name)
 	}
 	if err := kedav1alpha1.CheckFallbackValid(&s.ScaledObject); err != nil {

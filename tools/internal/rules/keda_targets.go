@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -14,10 +15,24 @@ import (
 
 func checkReplicas(r *Run) {
 	for _, s := range r.scaledObjects() {
-		if s.pods != nil && s.pods.Replicas != nil && keepsReplicas(s.pods.Object) {
-			r.report(on(s.pods.Object, "spec", "replicas"), "remove spec.replicas", "%s sets replicas: %d, but ScaledObject %s scales it", s.pods.Key(), *s.pods.Replicas, s.Name)
+		if s.pods == nil || s.pods.Replicas == nil || !keepsReplicas(s.pods.Object) {
+			continue
 		}
+		place, say := on(s.pods.Object, "spec", "replicas"), r.report
+		if release := s.pods.Object.Owner.Release; release != nil && !correctsReplicas(release) {
+			say = r.warn // at each upgrade only
+		}
+		say(place, "remove spec.replicas", "%s sets replicas: %d, but ScaledObject %s scales it", s.pods.Key(), *s.pods.Replicas, s.Name)
 	}
+}
+
+// correctsReplicas tells whether Flux sets the replicas of a release's objects
+// between upgrades, too.
+func correctsReplicas(release *helmv2.HelmRelease) bool {
+	drift := release.GetDriftDetection()
+	return drift.GetMode() == helmv2.DriftDetectionEnabled && !slices.ContainsFunc(drift.Ignore, func(rule helmv2.IgnoreRule) bool {
+		return slices.Contains(rule.Paths, "/spec/replicas")
+	})
 }
 
 // keepsReplicas tells whether Flux writes an object's spec.replicas again and

@@ -125,7 +125,8 @@ func (r *Run) checkData(o *render.Object, reference dataReference) {
 			"%s takes %s %s, which namespace %s does not have", o.Key(), reference.kind, reference.name, o.GetNamespace())
 		return
 	}
-	if keys := keysOf(object); reference.key != "" && !slices.Contains(keys, reference.key) {
+	// One without keys is filled by somebody else, as a ServiceAccount's token is.
+	if keys := keysOf(object); reference.key != "" && len(keys) > 0 && !slices.Contains(keys, reference.key) {
 		r.report(on(o, append(slices.Clone(reference.field), "key")...), didYouMean(reference.key, keys, "add the key"),
 			"%s takes %s of %s, which has no such key", o.Key(), reference.key, object.Key())
 	}

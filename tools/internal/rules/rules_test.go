@@ -124,13 +124,14 @@ func check(t *testing.T, archive *txtar.Archive) []findings.Finding {
 	}
 	_, before := rendered(t, base)
 	for _, cluster := range before {
-		bases[cluster.Path] = graph.New(cluster)
+		bases[cluster.Path] = graph.New(cluster, rules.Catalog(schema.Builtin(), cluster))
 	}
 	cfg, after := rendered(t, root)
 	var all []findings.Finding
 	for _, cluster := range after {
+		kinds := rules.Catalog(schema.Builtin(), cluster)
 		all = append(all, rules.Check(rules.Input{
-			Cluster: graph.New(cluster), Base: bases[cluster.Path], Config: cfg, Root: root, Catalog: rules.Catalog(schema.Builtin(), cluster),
+			Cluster: graph.New(cluster, kinds), Base: bases[cluster.Path], Config: cfg, Root: root, Catalog: kinds,
 		})...)
 	}
 	return append(all, rules.Unused(all, cfg.Exceptions)...)

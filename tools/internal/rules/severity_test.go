@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"strings"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -12,19 +13,22 @@ import (
 // work, a warning what works for now.
 func TestSeverities(t *testing.T) {
 	for fixture, want := range map[string]map[int]findings.Severity{
-		"POD001-refused": {18: findings.Error, 32: findings.Error, 46: findings.Error, 70: findings.Warning},
-		"SQS003-buried":  {29: findings.Error, 51: findings.Error, 125: findings.Warning, 135: findings.Warning},
-		"SQS005-crash":   {14: findings.Error, 20: findings.Error, 22: findings.Warning},
-		"SQS006-shell":   {13: findings.Warning, 14: findings.Warning, 43: findings.Error, 65: findings.Warning},
-		"SQS006-scaled":  {13: findings.Error, 41: findings.Error},
+		"KEDA001-release": {2: findings.Error},
+		"KEDA001-upgrade": {2: findings.Warning},
+		"POD001-refused":  {18: findings.Error, 32: findings.Error, 46: findings.Error, 70: findings.Warning},
+		"SQS003-buried":   {29: findings.Error, 51: findings.Error, 125: findings.Warning, 135: findings.Warning},
+		"SQS005-crash":    {14: findings.Error, 20: findings.Error, 22: findings.Warning},
+		"SQS006-shell":    {13: findings.Warning, 14: findings.Warning, 43: findings.Error, 65: findings.Warning},
+		"SQS006-scaled":   {13: findings.Error, 41: findings.Error},
 	} {
 		archive, err := txtar.ParseFile("testdata/" + fixture + ".txtar")
 		if err != nil {
 			t.Fatal(err)
 		}
+		rule, _, _ := strings.Cut(fixture, "-")
 		got := map[int]findings.Severity{}
 		for _, finding := range check(t, archive) {
-			if finding.Rule == fixture[:6] {
+			if finding.Rule == rule {
 				got[finding.Line] = finding.Severity
 			}
 		}

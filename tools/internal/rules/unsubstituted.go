@@ -8,6 +8,7 @@ import (
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 )
 
@@ -65,6 +66,20 @@ func (r *Run) variablesInUse() map[string]bool {
 	return names
 }
 
+// withoutBuild is the content of an object or, of a Kustomization that substitutes,
+// what its own build does not use: what it builds with is substituted afterwards.
+func withoutBuild(o *render.Object) map[string]any {
+	spec, _ := o.Object["spec"].(map[string]any)
+	if _, own := spec["postBuild"]; o.GroupVersionKind().GroupKind() != graph.KustomizationKind || !own {
+		return o.Object
+	}
+	spec = maps.Clone(spec)
+	for _, field := range []string{"patches", "images", "targetNamespace", "namePrefix", "nameSuffix"} {
+		delete(spec, field)
+	}
+	return map[string]any{"metadata": o.Object["metadata"], "spec": spec}
+}
+
 var substitution = regexp.MustCompile(`(?:^|[^$])\$\{([_[:alpha:]][_[:alnum:]]*)[^}]*\}`)
 
 // variablesIn lists the known variables that an object holds, outside of what a
@@ -99,6 +114,6 @@ func variablesIn(o *render.Object, known map[string]bool) []string {
 			}
 		}
 	}
-	look(o.Object)
+	look(withoutBuild(o))
 	return slices.Sorted(maps.Keys(found))
 }

@@ -54,11 +54,10 @@ func (s *Schema) validateObjectMeta(given map[string]any) []Problem {
 		meta = &metav1.ObjectMeta{}
 	}
 	run := run{schema: s, given: given, object: given}
-	if !s.namespaced && meta.Namespace != "" {
-		run.report([]any{"metadata", "namespace"}, Namespace, "is %q: objects of kind %s live in no namespace", meta.Namespace, s.kind.Kind)
-		meta.Namespace = ""
-	}
-	if s.namespaced && meta.Namespace == "" {
+	switch {
+	case !s.namespaced:
+		meta.Namespace = "" // the API server takes it away
+	case meta.Namespace == "":
 		meta.Namespace = metav1.NamespaceDefault
 	}
 	rule, ok := names[s.kind.GroupKind()]

@@ -25,9 +25,6 @@ const (
 	// Metadata is a name, label, annotation, owner or finalizer that no API
 	// server takes.
 	Metadata Kind = "metadata"
-	// Namespace is a namespace on an object that lives in none. The API server
-	// drops it silently.
-	Namespace Kind = "namespace"
 	// Definition is a CustomResourceDefinition that no API server takes.
 	Definition Kind = "definition"
 	// Unreadable is a schema that cannot be used, or an object that is no JSON.

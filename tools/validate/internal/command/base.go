@@ -58,7 +58,8 @@ func (o Options) before(ctx context.Context) (*past, error) {
 			p.close()
 			return nil, err
 		}
-		input := rules.Input{Cluster: graph.New(cluster), Config: settings, Root: folder, Catalog: rules.Catalog(o.Catalog, cluster)}
+		catalog := rules.Catalog(o.Catalog, cluster)
+		input := rules.Input{Cluster: graph.New(cluster, catalog), Config: settings, Root: folder, Catalog: catalog}
 		p.clusters[cluster.Path] = input.Cluster
 		p.found = append(p.found, rules.Check(input)...)
 	}

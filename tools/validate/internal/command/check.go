@@ -100,9 +100,10 @@ func (o Options) each(ctx context.Context, before *past, visit func(rules.Input)
 			if err := compose.Run(ctx, cluster, inprocess.Functions()); err != nil {
 				return err
 			}
+			catalog := rules.Catalog(o.Catalog, cluster)
 			settle[i] = visit(rules.Input{
-				Cluster: graph.New(cluster), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
-				Catalog: rules.Catalog(o.Catalog, cluster),
+				Cluster: graph.New(cluster, catalog), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
+				Catalog: catalog,
 			})
 			return nil
 		})
