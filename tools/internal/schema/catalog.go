@@ -64,13 +64,13 @@ func (c *Catalog) With(objects []*unstructured.Unstructured) *Catalog {
 	return c.layer(all)
 }
 
-// declaredBy are the schemas that an object declares. Equal objects, which
-// clusters that share a base have, share theirs.
+// declaredBy are the schemas that an object declares. Objects that are equal but
+// for their labels, which clusters that share a base have, share theirs.
 func (c *Catalog) declaredBy(object *unstructured.Unstructured) []*Schema {
 	if !definition.Declares(object) {
 		return nil
 	}
-	data, err := encoded(object.Object)
+	data, err := encoded(anonymous(object.Object))
 	if err != nil {
 		return nil
 	}

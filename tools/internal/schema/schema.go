@@ -37,7 +37,8 @@ type Schema struct {
 	compiled sync.Once
 	cel      *cel.Validator
 
-	// judged are the problems of the objects so far, by their content.
+	// judged are the problems of the objects so far, by their content without
+	// metadata.
 	judged sync.Map
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,26 +32,59 @@ func (s *Schema) Validate(object map[string]any) []Problem {
 	if s.err != nil {
 		return []Problem{{Kind: Unreadable, Message: s.err.Error()}}
 	}
-	data, err := encoded(object)
+	metadata, err := copied(map[string]any{"metadata": object["metadata"]})
 	if err != nil {
 		return []Problem{{Kind: Unreadable, Message: err.Error()}}
 	}
-	// Clusters share much of what they apply.
+	body, err := encoded(anonymous(object))
+	if err != nil {
+		return []Problem{{Kind: Unreadable, Message: err.Error()}}
+	}
+	return settle(append(s.validateMetadata(metadata), s.validateBody(body)...))
+}
+
+// validateBody is what is wrong besides metadata. Clusters share much of what
+// they apply, so the outcome is kept.
+func (s *Schema) validateBody(data []byte) []Problem {
 	content := sha256.Sum256(data)
 	if known, found := s.judged.Load(content); found {
 		return known.([]Problem)
 	}
-	problems := s.validate(data)
+	var problems []Problem
+	if given, err := decoded(data); err != nil {
+		problems = []Problem{{Kind: Unreadable, Message: err.Error()}}
+	} else {
+		problems = s.validateShape(given)
+	}
 	s.judged.Store(content, problems)
 	return problems
 }
 
-func (s *Schema) validate(data []byte) []Problem {
-	given, err := decoded(data)
-	if err != nil {
-		return []Problem{{Kind: Unreadable, Message: err.Error()}}
+// anonymous is an object with no more metadata than rules on objects as a whole
+// see, its name: labels say which Kustomization applies it.
+func anonymous(object map[string]any) map[string]any {
+	metadata, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return object
 	}
-	return settle(append(s.validateMetadata(given), s.validateShape(given)...))
+	names := map[string]any{}
+	for _, field := range []string{"name", "generateName"} {
+		if value, set := metadata[field]; set {
+			names[field] = value
+		}
+	}
+	object = maps.Clone(object)
+	object["metadata"] = names
+	return object
+}
+
+// copied is a value as an API server decodes it.
+func copied(object map[string]any) (map[string]any, error) {
+	data, err := encoded(object)
+	if err != nil {
+		return nil, err
+	}
+	return decoded(data)
 }
 
 // ValidateUpdate says what an API server would find wrong with the step from an
@@ -91,11 +125,7 @@ func (s *Schema) Defaulted(object map[string]any) map[string]any {
 
 // prepared is a run up to the rules, or nil if they would stumble.
 func (s *Schema) prepared(object map[string]any) *run {
-	data, err := encoded(object)
-	if err != nil {
-		return nil
-	}
-	given, err := decoded(data)
+	given, err := copied(object)
 	if err != nil {
 		return nil
 	}
