@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,11 +22,16 @@ type variable struct {
 	field []any
 }
 
-// environment reads the variables of a container, ConfigMaps and Secrets of the
-// repository included. Complete is false when some may be missing: an envFrom
-// whose object is not there.
+// environment reads the variables of a workload's container at an index.
 func environment(c *graph.Cluster, w graph.Workload, index int) (variables map[string]variable, complete bool) {
-	container := w.Template.Spec.Containers[index]
+	return containerVariables(c, w, w.Template.Spec.Containers[index], "containers", index)
+}
+
+// containerVariables reads the variables of a container, which is a field of its pod,
+// ConfigMaps and Secrets of the repository included. Complete is false when some
+// may be missing: an envFrom whose object is not there.
+func containerVariables(c *graph.Cluster, w graph.Workload, container corev1.Container, field ...any) (variables map[string]variable, complete bool) {
+	at := func(elements ...any) []any { return w.Field(slices.Concat(field, elements)...) }
 	variables, complete = map[string]variable{}, true
 	for i, from := range container.EnvFrom {
 		kind, name := "ConfigMap", ""
@@ -38,14 +44,14 @@ func environment(c *graph.Cluster, w graph.Workload, index int) (variables map[s
 		data, found := dataOf(c, w.Object, kind, name)
 		complete = complete && found
 		for key, value := range data {
-			variables[from.Prefix+key] = variable{value, value != render.Encrypted, w.Field("containers", index, "envFrom", i)}
+			variables[from.Prefix+key] = variable{value, value != render.Encrypted, at("envFrom", i)}
 		}
 	}
 	for i, env := range container.Env {
 		// $(NAME) is another variable's value.
-		v := variable{value: env.Value, known: env.ValueFrom == nil && !strings.Contains(env.Value, "$("), field: w.Field("containers", index, "env", i, "value")}
+		v := variable{value: env.Value, known: env.ValueFrom == nil && !strings.Contains(env.Value, "$("), field: at("env", i, "value")}
 		if env.ValueFrom != nil {
-			v.field = w.Field("containers", index, "env", i, "valueFrom")
+			v.field = at("env", i, "valueFrom")
 			v.value, v.known = referenced(c, w, env.ValueFrom)
 		}
 		variables[env.Name] = v

@@ -63,20 +63,9 @@ func (r *Run) isLocal(o *render.Object) bool {
 // hasOwnEndpoint tells whether a container talks to something else than AWS,
 // under AWS's variable or, as many programs do, one of its own.
 func (r *Run) hasOwnEndpoint(w graph.Workload, container corev1.Container) bool {
-	data := map[string]string{}
-	for _, from := range container.EnvFrom {
-		if from.ConfigMapRef != nil {
-			content, _ := dataOf(r.Cluster, w.Object, "ConfigMap", from.ConfigMapRef.Name)
-			for key, value := range content {
-				data[from.Prefix+key] = value
-			}
-		}
-	}
-	for _, variable := range container.Env {
-		data[variable.Name] = variable.Value
-	}
-	for name, value := range data {
-		if strings.Contains(name, "ENDPOINT") && isForeign(value) {
+	variables, _ := containerVariables(r.Cluster, w, container)
+	for name, v := range variables {
+		if strings.Contains(name, "ENDPOINT") && isForeign(v.value) {
 			return true
 		}
 	}
