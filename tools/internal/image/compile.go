@@ -8,9 +8,10 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
 )
 
 // native is the platform of a container on this machine.
@@ -75,7 +76,7 @@ func compile(ctx context.Context, spec Spec, platform v1.Platform, out string) e
 		return fmt.Errorf("compile %s for %s: %w", spec.Package, platform, ctx.Err())
 	}
 	if err != nil {
-		return fmt.Errorf("compile %s for %s: %w\n%s", spec.Package, platform, err, lastLines(output, 15))
+		return fmt.Errorf("compile %s for %s: %w\n%s", spec.Package, platform, err, tail.Lines(output, 15))
 	}
 	return nil
 }
@@ -87,9 +88,4 @@ func target(platform v1.Platform) []string {
 		env = append(env, set.variable+"="+cmp.Or(set.variants[platform.Variant], set.plain))
 	}
 	return env
-}
-
-func lastLines(output []byte, n int) string {
-	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor"
 )
@@ -192,20 +193,11 @@ func (c *Cluster) poll(ctx context.Context, what string, ready func() bool) erro
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the %s: %w; see %s", what, context.Cause(ctx), c.paths.Logs())
 		case <-c.ended:
-			return fmt.Errorf("the cluster ended while it started: %s", lastLines(filepath.Join(c.paths.Logs(), "supervisor.log"), 12))
+			return fmt.Errorf("the cluster ended while it started: %s", tail.File(filepath.Join(c.paths.Logs(), "supervisor.log"), 12))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	return nil
-}
-
-func lastLines(path string, n int) string {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // link connects the machine with the supervisor's network namespace and routes

@@ -1,11 +1,12 @@
 // Package gitserver serves bare Git repositories over smart HTTP, for fetch
 // and push, by handing requests to `git http-backend` (see its manual page).
-// Whoever reaches the address may push: it listens on the local cluster's own
-// bridge only. It knows nothing of Flux or of what the repositories hold.
+// Whoever reaches the address may push, for nobody is asked who they are. In the
+// local cluster that is every pod and every user of the machine, and what they
+// push Flux applies as the cluster's administrator. It knows nothing of Flux or
+// of what the repositories hold.
 package gitserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,19 +16,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 )
 
 // Handler serves every repository below root: /NAME.git.
 func Handler(root string) http.Handler {
-	git, err := exec.LookPath("git")
+	program, err := exec.LookPath("git")
 	if err != nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "git is not in PATH: install it", http.StatusInternalServerError)
 		})
 	}
 	return sized(&cgi.Handler{
-		Path: git,
+		Path: program,
 		Args: []string{"http-backend"},
 		Env: []string{
 			"GIT_PROJECT_ROOT=" + root,
@@ -85,14 +87,13 @@ func spool(from io.Reader) (*os.File, error) {
 
 // InitBare makes an empty repository below root that accepts pushes to main.
 func InitBare(ctx context.Context, root, name string) error {
-	dir := filepath.Join(root, name)
 	for _, args := range [][]string{
-		{"init", "--quiet", "--bare", "--initial-branch=main", dir},
-		{"--git-dir", dir, "config", "http.receivepack", "true"},
+		{"init", "--quiet", "--bare", "--initial-branch=main", name},
+		{"--git-dir", name, "config", "http.receivepack", "true"},
 		// A shallow clone, as CI makes one, may be pushed too.
-		{"--git-dir", dir, "config", "receive.shallowUpdate", "true"},
+		{"--git-dir", name, "config", "receive.shallowUpdate", "true"},
 	} {
-		if _, err := git(ctx, nil, args...); err != nil {
+		if _, err := git.Run(ctx, root, nil, args...); err != nil {
 			return fmt.Errorf("make the repository %s: %w", name, err)
 		}
 	}
@@ -118,19 +119,19 @@ func PublishTree(ctx context.Context, root, name, dir, tag string) error {
 	}
 	publish := func() error {
 		// --force: the tree's own .gitignore must not leave files out.
-		if _, err := git(ctx, env, "-C", dir, "add", "--all", "--force", "."); err != nil {
+		if _, err := git.Run(ctx, dir, env, "add", "--all", "--force", "."); err != nil {
 			return err
 		}
-		tree, err := git(ctx, env, "write-tree")
+		tree, err := git.Run(ctx, dir, env, "write-tree")
 		if err != nil {
 			return err
 		}
-		commit, err := git(ctx, env, "commit-tree", tree, "-m", tag)
+		commit, err := git.Run(ctx, dir, env, "commit-tree", tree, "-m", tag)
 		if err != nil {
 			return err
 		}
 		for _, ref := range []string{"refs/heads/main", "refs/tags/" + tag} {
-			if _, err := git(ctx, env, "update-ref", ref, commit); err != nil {
+			if _, err := git.Run(ctx, dir, env, "update-ref", ref, commit); err != nil {
 				return err
 			}
 		}
@@ -140,16 +141,4 @@ func PublishTree(ctx context.Context, root, name, dir, tag string) error {
 		return fmt.Errorf("publish %s as %s: %w", dir, name, err)
 	}
 	return nil
-}
-
-func git(ctx context.Context, env []string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Env = append(os.Environ(), env...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
 }

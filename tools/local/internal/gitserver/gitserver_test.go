@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 )
 
 func write(t *testing.T, dir, name, content string, mode os.FileMode) {
@@ -31,20 +33,20 @@ func TestPushThenClone(t *testing.T) {
 	}
 	write(t, work, "noise", string(noise), 0o644)
 	for _, args := range [][]string{
-		{"-C", work, "init", "--quiet"},
-		{"-C", work, "add", "."},
-		{"-C", work, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--message=one"},
-		{"-C", work, "push", "--quiet", server.URL + "/r.git", "HEAD:main"},
+		{"init", "--quiet"},
+		{"add", "."},
+		{"-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--message=one"},
+		{"push", "--quiet", server.URL + "/r.git", "HEAD:main"},
 		{"clone", "--quiet", server.URL + "/r.git", filepath.Join(work, "clone")},
 	} {
-		if _, err := git(t.Context(), nil, args...); err != nil {
+		if _, err := git.Run(t.Context(), work, nil, args...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if data, err := os.ReadFile(filepath.Join(work, "clone", "file")); err != nil || string(data) != "content" {
 		t.Errorf("cloned %q, %v", data, err)
 	}
-	if _, err := git(t.Context(), nil, "ls-remote", server.URL+"/absent.git"); err == nil {
+	if _, err := git.Run(t.Context(), work, nil, "ls-remote", server.URL+"/absent.git"); err == nil {
 		t.Error("a repository that does not exist was served")
 	}
 }
@@ -61,11 +63,11 @@ func TestPublishTreeIsDeterministic(t *testing.T) {
 		if err := PublishTree(t.Context(), root, "r.git", tree, "v1.0.0"); err != nil {
 			t.Fatal(err)
 		}
-		commit, err := git(t.Context(), nil, "--git-dir", filepath.Join(root, "r.git"), "rev-parse", "v1.0.0")
+		commit, err := git.Run(t.Context(), filepath.Join(root, "r.git"), nil, "rev-parse", "v1.0.0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		files, err := git(t.Context(), nil, "--git-dir", filepath.Join(root, "r.git"), "ls-tree", "--name-only", "main")
+		files, err := git.Run(t.Context(), filepath.Join(root, "r.git"), nil, "ls-tree", "--name-only", "main")
 		if err != nil || files != ".gitignore\nignored\nscript" {
 			t.Errorf("published %q, %v", files, err)
 		}

@@ -9,12 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
@@ -161,7 +161,7 @@ func (r *runner) start(c child) error {
 		if r.ctx.Err() != nil {
 			return r.ctx.Err()
 		}
-		return fmt.Errorf("%s ended (%s); its last lines:\n%s", c.name, cmd.ProcessState, tail(logFile, 8))
+		return fmt.Errorf("%s ended (%s); its last lines:\n%s", c.name, cmd.ProcessState, tail.File(logFile, 8))
 	})
 	return nil
 }
@@ -188,14 +188,5 @@ func (r *runner) waitForAPIServer(limit time.Duration) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the API server was not ready after %s; its last lines:\n%s", limit, tail(filepath.Join(layout.Inside, "logs", "kube-apiserver.log"), 8))
-}
-
-func tail(path string, n int) string {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+	return fmt.Errorf("the API server was not ready after %s; its last lines:\n%s", limit, tail.File(filepath.Join(layout.Inside, "logs", "kube-apiserver.log"), 8))
 }

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/capability"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/pki"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor/config"
@@ -104,30 +105,23 @@ func writeFiles(opts Options) error {
 	if err := pki.Write(filepath.Join(layout.Inside, "pki")); err != nil {
 		return err
 	}
+	capabilities, err := capability.Effective()
+	if err != nil {
+		return fmt.Errorf("read the capabilities: %w", err)
+	}
 	return config.Write(filepath.Join(layout.Inside, "config"), config.Values{
 		SandboxImage:      opts.SandboxImage,
 		CNI:               opts.bin("cni"),
 		Containerd:        opts.bin("containerd"),
 		Runc:              opts.bin("runc"),
 		ProxyMode:         proxyMode(),
-		CanRaiseResources: hasCapability(unix.CAP_SYS_RESOURCE),
+		CanRaiseResources: capabilities.Has(unix.CAP_SYS_RESOURCE),
 		AppArmor:          exists("/sys/module/apparmor"),
 	})
 }
 
 func (o Options) bin(engine string) string {
 	return filepath.Join(layout.InsideEngines, o.Programs[engine])
-}
-
-// hasCapability reads the process's effective set: containers and sandboxes
-// give root without all of its capabilities.
-func hasCapability(capability uint) bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return false
-	}
-	return data[capability/32].Effective&(1<<(capability%32)) != 0
 }
 
 func exists(path string) bool {

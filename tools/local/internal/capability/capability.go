@@ -1,0 +1,19 @@
+// Package capability tells what this process may do: containers and sandboxes
+// give root without all of its capabilities. It knows nothing of what needs them.
+package capability
+
+import "golang.org/x/sys/unix"
+
+// Set is capabilities, a bit each, see capabilities(7).
+type Set uint64
+
+// Effective is the set that the kernel checks.
+func Effective() (Set, error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	err := unix.Capget(&header, &data[0])
+	return Set(data[1].Effective)<<32 | Set(data[0].Effective), err
+}
+
+// Has tells whether a capability such as unix.CAP_SYS_ADMIN is in the set.
+func (s Set) Has(capability uint) bool { return s&(1<<capability) != 0 }
