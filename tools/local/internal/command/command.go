@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -138,7 +139,7 @@ func (e *environment) progress() io.Writer { return lineWriter{e} }
 type lineWriter struct{ e *environment }
 
 func (w lineWriter) Write(p []byte) (int, error) {
-	for line := range lines(p) {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(p)), "\n") {
 		w.e.say("%s", line)
 	}
 	return len(p), nil
@@ -149,10 +150,19 @@ func (e *environment) kubernetes() (*rest.Config, error) {
 	if _, ok := cluster.Running(e.paths); ok {
 		return e.restConfig()
 	}
-	if cache, found := cluster.Other(e.paths); found {
-		return nil, fmt.Errorf("no local cluster of this user runs, but the one in %s does: run this as who started it, with sudo if that was root", cache)
+	if err := otherRuns(e.paths); err != nil {
+		return nil, err
 	}
 	return nil, errors.New("the local cluster does not run: start it with `make up`")
+}
+
+// otherRuns is nil unless a cluster of another cache folder runs on this machine.
+func otherRuns(paths layout.Paths) error {
+	cache, found := cluster.Other(paths)
+	if !found {
+		return nil
+	}
+	return fmt.Errorf("no local cluster of this user runs, but the one in %s does: run this as who started it, with sudo if that was root", cache)
 }
 
 func (e *environment) restConfig() (*rest.Config, error) {

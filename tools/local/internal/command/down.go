@@ -1,7 +1,10 @@
 package command
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -19,16 +22,32 @@ func newDown() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			p, running := cluster.Running(paths)
-			if err := cluster.Stop(paths); err != nil {
+			ended, err := down(cmd, paths)
+			if err != nil {
 				return err
 			}
-			if running {
-				fmt.Fprintf(cmd.OutOrStdout(), "ended the cluster (process %s); the engine cache stays in %s\n", p, paths.Cache)
-			} else {
-				fmt.Fprintln(cmd.OutOrStdout(), "the cluster is down")
-			}
+			fmt.Fprintln(cmd.OutOrStdout(), ended)
 			return nil
 		},
 	}
+}
+
+// down ends the cluster of the cache folder and says which that was.
+func down(cmd *cobra.Command, paths layout.Paths) (ended string, err error) {
+	// Without the folder there is nothing to end, and nobody to wait for.
+	if _, err := os.Stat(paths.Cache); !errors.Is(err, fs.ErrNotExist) {
+		unlock, err := cluster.Lock(cmd.Context(), paths, cmd.OutOrStdout())
+		if err != nil {
+			return "", err
+		}
+		defer unlock()
+	}
+	p, running := cluster.Running(paths)
+	if err := cluster.Stop(paths); err != nil {
+		return "", err
+	}
+	if running {
+		return fmt.Sprintf("ended the cluster (process %s); the engine cache stays in %s", p, paths.Cache), nil
+	}
+	return "the cluster is down", otherRuns(paths)
 }

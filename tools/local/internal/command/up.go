@@ -1,16 +1,14 @@
 package command
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"iter"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,6 +76,17 @@ func newUp() *cobra.Command {
 // was down before. An error or a cancelled context leaves a cluster that this
 // call started down again.
 func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err error) {
+	// A machine that is not fit is left without a cache folder.
+	if _, err := os.Stat(e.paths.Cache); errors.Is(err, fs.ErrNotExist) {
+		if err := e.checkMachine(); err != nil {
+			return false, err
+		}
+	}
+	unlock, err := cluster.Lock(ctx, e.paths, e.progress())
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
 	if p, ok := cluster.Running(e.paths); ok {
 		e.say("the cluster is up (process %s)", p)
 		ctx, cancel := context.WithTimeoutCause(ctx, opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
@@ -88,13 +97,20 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 	if err := cluster.Stop(e.paths); err != nil {
 		return false, err
 	}
-	if err := preflight.Check(e.paths, e.engines.Built()); err != nil {
-		return false, usageError{fmt.Errorf("this machine is not ready for the local cluster:\n%w", err)}
+	if err := e.checkMachine(); err != nil {
+		return false, err
 	}
 	if err := e.engines.Build(ctx, e.progress()); err != nil {
 		return false, err
 	}
 	return true, e.startCluster(ctx, opts)
+}
+
+func (e *environment) checkMachine() error {
+	if err := preflight.Check(e.paths, e.engines.Built()); err != nil {
+		return usageError{fmt.Errorf("this machine is not ready for the local cluster:\n%w", err)}
+	}
+	return nil
 }
 
 func (e *environment) startCluster(ctx context.Context, opts upOptions) (err error) {
@@ -251,9 +267,3 @@ Git: git push %s HEAD:main    stop: make down
 }
 
 func noProxy(*http.Request) (*url.URL, error) { return nil, nil }
-
-func lines(p []byte) iter.Seq[string] {
-	return strings.SplitSeq(strings.TrimRight(string(bytes.TrimSpace(p)), "\n"), "\n")
-}
-
-var _ io.Writer = lineWriter{}
