@@ -169,11 +169,16 @@ func (e *environment) sync(ctx context.Context, opts upOptions) error {
 	if err := checkout.Push(ctx, e.root, repository, opts.worktree); err != nil {
 		return err
 	}
+	e.say("pushed this repository to %s", repository)
 	config, err := e.restConfig()
 	if err != nil {
 		return err
 	}
-	return flux.Reconcile(ctx, config, e.progress())
+	if err := flux.Fetch(ctx, config, e.progress()); err != nil {
+		return err
+	}
+	e.say("everything is ready")
+	return nil
 }
 
 func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error {

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/fluxcd/pkg/apis/meta"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -17,14 +18,27 @@ import (
 	"k8s.io/client-go/rest"
 )
 
+// The kinds that Flux's controllers reconcile: what is fetched, the charts that
+// are made of it, and what applies either.
 var (
-	gitRepositories = schema.GroupVersionResource{Group: "source.toolkit.fluxcd.io", Version: "v1", Resource: "gitrepositories"}
-	kustomizations  = schema.GroupVersionResource{Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Resource: "kustomizations"}
+	sources  = kindsOf("source.toolkit.fluxcd.io", "v1", "gitrepositories", "ocirepositories", "buckets", "helmrepositories")
+	charts   = kindsOf("source.toolkit.fluxcd.io", "v1", "helmcharts")
+	appliers = slices.Concat(kindsOf("kustomize.toolkit.fluxcd.io", "v1", "kustomizations"), kindsOf("helm.toolkit.fluxcd.io", "v2", "helmreleases"))
 )
+
+func kindsOf(group, version string, resources ...string) []schema.GroupVersionResource {
+	var kinds []schema.GroupVersionResource
+	for _, resource := range resources {
+		kinds = append(kinds, schema.GroupVersionResource{Group: group, Version: version, Resource: resource})
+	}
+	return kinds
+}
 
 // ObjectStatus is the state of one Flux object.
 type ObjectStatus struct {
 	Kind, Namespace, Name string
+	// Suspended tells that Flux leaves the object as it is.
+	Suspended bool
 	// Ready is condition Ready at the object's present generation and, for a
 	// Kustomization, at its source's present revision.
 	Ready bool
@@ -38,49 +52,107 @@ func (s ObjectStatus) String() string {
 	return fmt.Sprintf("%s %s/%s", s.Kind, s.Namespace, s.Name)
 }
 
-// Status is every GitRepository and Kustomization of the cluster, sources
+// Status is every Flux object of the cluster that is fetched or applied, sources
 // first, each kind by name.
 func Status(ctx context.Context, config *rest.Config) ([]ObjectStatus, error) {
-	c, err := dynamic.NewForConfig(config)
+	c, err := connect(config)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the cluster: %w", err)
+		return nil, err
 	}
 	return status(ctx, c)
 }
 
-func status(ctx context.Context, c dynamic.Interface) ([]ObjectStatus, error) {
-	sources, err := c.Resource(gitRepositories).List(ctx, metav1.ListOptions{})
+func connect(config *rest.Config) (dynamic.Interface, error) {
+	c, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("list the GitRepositories: %w", err)
+		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
-	applied, err := c.Resource(kustomizations).List(ctx, metav1.ListOptions{})
+	return c, nil
+}
+
+func status(ctx context.Context, c dynamic.Interface) ([]ObjectStatus, error) {
+	fetched, err := list(ctx, c, slices.Concat(sources, charts))
 	if err != nil {
-		return nil, fmt.Errorf("list the Kustomizations: %w", err)
+		return nil, err
+	}
+	applied, err := list(ctx, c, appliers)
+	if err != nil {
+		return nil, err
 	}
 	revisions := map[string]string{}
 	var found []ObjectStatus
-	for _, source := range sources.Items {
-		revision, _, _ := unstructured.NestedString(source.Object, "status", "artifact", "revision")
-		revisions[source.GetNamespace()+"/"+source.GetName()] = revision
-		found = append(found, evaluate(&source, revision, revision))
+	for _, o := range fetched {
+		revision := text(o, "status", "artifact", "revision")
+		revisions[key(o.GetKind(), o.GetNamespace(), o.GetName())] = revision
+		found = append(found, evaluate(o, revision, revision))
 	}
-	for _, k := range applied.Items {
-		namespace, _, _ := unstructured.NestedString(k.Object, "spec", "sourceRef", "namespace")
-		if namespace == "" {
-			namespace = k.GetNamespace()
+	for _, o := range applied {
+		revision := text(o, "status", "lastAppliedRevision")
+		if o.GetKind() == "HelmRelease" {
+			revision = text(o, "status", "lastAttemptedRevision")
 		}
-		name, _, _ := unstructured.NestedString(k.Object, "spec", "sourceRef", "name")
-		revision, _, _ := unstructured.NestedString(k.Object, "status", "lastAppliedRevision")
-		found = append(found, evaluate(&k, revision, revisions[namespace+"/"+name]))
+		wanted, known := revisions[sourceOf(o)]
+		if !known {
+			wanted = revision
+		}
+		found = append(found, evaluate(o, revision, wanted))
 	}
-	sort.SliceStable(found, func(i, j int) bool { return found[i].String() < found[j].String() })
 	return found, nil
+}
+
+// list is the objects of the kinds that the cluster knows.
+func list(ctx context.Context, c dynamic.Interface, kinds []schema.GroupVersionResource) ([]*unstructured.Unstructured, error) {
+	var all []*unstructured.Unstructured
+	for _, kind := range kinds {
+		objects, err := c.Resource(kind).List(ctx, metav1.ListOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the %s: %w", kind.Resource, err)
+		}
+		for i := range objects.Items {
+			all = append(all, &objects.Items[i])
+		}
+	}
+	return all, nil
+}
+
+// sourceOf is the key of a Kustomization's source. A HelmRelease names its source
+// in other ways and is at a chart's version, which is not its source's revision.
+func sourceOf(o *unstructured.Unstructured) string {
+	namespace := text(o, "spec", "sourceRef", "namespace")
+	if namespace == "" {
+		namespace = o.GetNamespace()
+	}
+	return key(text(o, "spec", "sourceRef", "kind"), namespace, text(o, "spec", "sourceRef", "name"))
+}
+
+func key(kind, namespace, name string) string { return kind + " " + namespace + "/" + name }
+
+func text(o *unstructured.Unstructured, fields ...string) string {
+	value, _, _ := unstructured.NestedString(o.Object, fields...)
+	return value
+}
+
+func suspended(o *unstructured.Unstructured) bool {
+	value, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
+	return value
+}
+
+// static tells an object that is only read: no controller writes its status.
+func static(o *unstructured.Unstructured) bool {
+	return o.GetKind() == "HelmRepository" && text(o, "spec", "type") == "oci"
 }
 
 // evaluate reads the Ready condition as kstatus does, and holds the object's
 // revision against the one that it should be at.
 func evaluate(o *unstructured.Unstructured, revision, wanted string) ObjectStatus {
 	s := ObjectStatus{Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), Revision: revision, Reason: "not reconciled yet"}
+	if static(o) {
+		s.Ready, s.Reason = true, "read by charts only"
+		return s
+	}
 	observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
 	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 	for _, c := range conditions {
@@ -92,6 +164,8 @@ func evaluate(o *unstructured.Unstructured, revision, wanted string) ObjectStatu
 		s.Ready = condition["status"] == string(metav1.ConditionTrue)
 	}
 	switch {
+	case suspended(o):
+		s.Suspended, s.Reason = true, "suspended; before: "+s.Reason
 	case observed != o.GetGeneration():
 		s.Ready, s.Reason = false, "the controller has not seen the last change yet; before: "+s.Reason
 	case s.Ready && revision != wanted:
@@ -100,119 +174,149 @@ func evaluate(o *unstructured.Unstructured, revision, wanted string) ObjectStatu
 	return s
 }
 
-// WaitReady waits until every Flux object is ready and writes a line to
-// progress as each becomes so. When ctx ends first, the error names each one
-// that is not and why.
+// WaitReady waits until every Flux object is ready, suspended ones apart, and
+// writes a line to progress as each becomes so. When ctx ends first, the error
+// names each one that is not and why.
 func WaitReady(ctx context.Context, config *rest.Config, progress io.Writer) error {
-	c, err := dynamic.NewForConfig(config)
+	c, err := connect(config)
 	if err != nil {
-		return fmt.Errorf("connect to the cluster: %w", err)
+		return err
 	}
 	return waitReady(ctx, c, progress)
 }
 
 func waitReady(ctx context.Context, c dynamic.Interface, progress io.Writer) error {
 	reported := map[string]string{}
-	var last []ObjectStatus
+	report := func(s ObjectStatus, line string) {
+		if reported[s.String()] != line {
+			reported[s.String()] = line
+			fmt.Fprintln(progress, line)
+		}
+	}
+	return until(ctx, 500*time.Millisecond, func() (string, error) {
+		objects, err := status(ctx, c)
+		if err != nil {
+			return "", err
+		}
+		if len(objects) == 0 {
+			return "there are no Flux objects", nil
+		}
+		for _, s := range objects {
+			switch {
+			case s.Suspended:
+				report(s, fmt.Sprintf("not waited for: %s is suspended", s))
+			case s.Ready:
+				report(s, fmt.Sprintf("ready: %s at %s", s, s.Revision))
+			}
+		}
+		return explain(objects), nil
+	})
+}
+
+// explain names what is waited for, and is empty if that is nothing.
+func explain(objects []ObjectStatus) string {
+	waiting := ""
+	for _, s := range objects {
+		if !s.Ready && !s.Suspended {
+			waiting += fmt.Sprintf("\n  %s: %s", s, s.Reason)
+		}
+	}
+	if waiting == "" {
+		return ""
+	}
+	return "not ready:" + waiting
+}
+
+// until repeats a check until it waits for nothing. A check that fails is
+// repeated too, for the API server may be busy. When ctx ends first, the error
+// says what was waited for.
+func until(ctx context.Context, interval time.Duration, check func() (waiting string, err error)) error {
+	last := "nothing was seen yet"
 	for {
-		now, err := status(ctx, c)
-		if err == nil {
-			last = now
-			waiting := 0
-			for _, s := range now {
-				if !s.Ready {
-					waiting++
-				} else if reported[s.String()] != s.Revision {
-					reported[s.String()] = s.Revision
-					fmt.Fprintf(progress, "ready: %s at %s\n", s, s.Revision)
-				}
-			}
-			if waiting == 0 && len(now) > 0 {
-				return nil
-			}
+		waiting, err := check()
+		switch {
+		case err == nil && waiting == "":
+			return nil
+		case err == nil:
+			last = waiting
+		case ctx.Err() == nil:
+			last = err.Error()
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w\n%s", context.Cause(ctx), explain(last, err))
-		case <-time.After(500 * time.Millisecond):
+			return fmt.Errorf("%w\n%s", context.Cause(ctx), last)
+		case <-time.After(interval):
 		}
 	}
 }
 
-func explain(last []ObjectStatus, err error) string {
-	var lines []string
-	for _, s := range last {
-		if !s.Ready {
-			lines = append(lines, fmt.Sprintf("  %s: %s", s, s.Reason))
-		}
-	}
-	if len(lines) == 0 && err != nil {
-		lines = append(lines, "  "+err.Error())
-	}
-	return "not ready:\n" + strings.Join(lines, "\n")
+// Fetch asks Flux to fetch now, and waits until everything is ready at what was
+// fetched: what applies a new revision does so unasked, and what is at it
+// already need not do it again.
+func Fetch(ctx context.Context, config *rest.Config, progress io.Writer) error {
+	return askAndWait(ctx, config, progress, sources)
 }
 
 // Reconcile asks Flux to fetch and apply now, as `flux reconcile` does, and
 // waits until everything is ready at the new revision.
 func Reconcile(ctx context.Context, config *rest.Config, progress io.Writer) error {
-	c, err := dynamic.NewForConfig(config)
+	return askAndWait(ctx, config, progress, sources, charts, appliers)
+}
+
+func askAndWait(ctx context.Context, config *rest.Config, progress io.Writer, stages ...[]schema.GroupVersionResource) error {
+	c, err := connect(config)
 	if err != nil {
-		return fmt.Errorf("connect to the cluster: %w", err)
+		return err
 	}
 	token := time.Now().Format(time.RFC3339Nano)
-	if err := request(ctx, c, gitRepositories, token); err != nil {
-		return err
-	}
-	if err := handled(ctx, c, gitRepositories, token); err != nil {
-		return err
-	}
-	if err := request(ctx, c, kustomizations, token); err != nil {
-		return err
-	}
-	if err := handled(ctx, c, kustomizations, token); err != nil {
-		return err
+	for _, kinds := range stages {
+		if err := ask(ctx, c, kinds, token); err != nil {
+			return err
+		}
 	}
 	return waitReady(ctx, c, progress)
 }
 
-// request annotates every object of a kind with the token that its controller
-// answers in its status.
-func request(ctx context.Context, c dynamic.Interface, kind schema.GroupVersionResource, token string) error {
-	objects, err := c.Resource(kind).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("list the %s: %w", kind.Resource, err)
-	}
-	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, meta.ReconcileRequestAnnotation, token)
-	for _, o := range objects.Items {
-		if _, err := c.Resource(kind).Namespace(o.GetNamespace()).Patch(ctx, o.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
-			return fmt.Errorf("ask for a reconciliation of %s %s: %w", o.GetKind(), o.GetName(), err)
+// ask annotates every object of the kinds with the token, and waits until their
+// controllers have answered it in the status of each. Suspended objects are not
+// asked.
+func ask(ctx context.Context, c dynamic.Interface, kinds []schema.GroupVersionResource, token string) error {
+	return until(ctx, 200*time.Millisecond, func() (string, error) {
+		var silent []string
+		for _, kind := range kinds {
+			names, err := unanswered(ctx, c, kind, token)
+			if err != nil {
+				return "", err
+			}
+			silent = append(silent, names...)
 		}
-	}
-	return nil
+		if len(silent) == 0 {
+			return "", nil
+		}
+		return "no answer from " + strings.Join(silent, ", "), nil
+	})
 }
 
-func handled(ctx context.Context, c dynamic.Interface, kind schema.GroupVersionResource, token string) error {
-	for {
-		objects, err := c.Resource(kind).List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return fmt.Errorf("list the %s: %w", kind.Resource, err)
+// unanswered are the objects of a kind that have not answered the token; those
+// that do not have it yet are given it.
+func unanswered(ctx context.Context, c dynamic.Interface, kind schema.GroupVersionResource, token string) ([]string, error) {
+	objects, err := list(ctx, c, []schema.GroupVersionResource{kind})
+	if err != nil {
+		return nil, err
+	}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, meta.ReconcileRequestAnnotation, token)
+	var silent []string
+	for _, o := range objects {
+		if suspended(o) || static(o) || text(o, "status", "lastHandledReconcileAt") == token {
+			continue
 		}
-		var waiting []string
-		for _, o := range objects.Items {
-			// One that appeared since was not asked.
-			asked := o.GetAnnotations()[meta.ReconcileRequestAnnotation] == token
-			answer, _, _ := unstructured.NestedString(o.Object, "status", "lastHandledReconcileAt")
-			if asked && answer != token {
-				waiting = append(waiting, o.GetNamespace()+"/"+o.GetName())
-			}
+		silent = append(silent, key(o.GetKind(), o.GetNamespace(), o.GetName()))
+		if o.GetAnnotations()[meta.ReconcileRequestAnnotation] == token {
+			continue
 		}
-		if len(waiting) == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: no answer from %s %s", context.Cause(ctx), kind.Resource, strings.Join(waiting, ", "))
-		case <-time.After(200 * time.Millisecond):
+		if _, err := c.Resource(kind).Namespace(o.GetNamespace()).Patch(ctx, o.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			return nil, fmt.Errorf("ask for a reconciliation of %s %s: %w", o.GetKind(), o.GetName(), err)
 		}
 	}
+	return silent, nil
 }

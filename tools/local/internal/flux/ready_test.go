@@ -1,11 +1,28 @@
 package flux
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic/fake"
+	clientgotesting "k8s.io/client-go/testing"
 )
+
+var kindOf = map[string]string{
+	"gitrepositories": "GitRepository", "ocirepositories": "OCIRepository", "buckets": "Bucket", "helmrepositories": "HelmRepository",
+	"helmcharts": "HelmChart", "kustomizations": "Kustomization", "helmreleases": "HelmRelease",
+}
 
 // object was last seen by its controller at generation 2.
 func object(generation int64, status, reason string) *unstructured.Unstructured {
@@ -19,7 +36,46 @@ func object(generation int64, status, reason string) *unstructured.Unstructured 
 	}}
 }
 
+// ready is an object of a resource, whose spec and status have these fields too.
+func ready(t *testing.T, resource, name, spec, status string) *unstructured.Unstructured {
+	t.Helper()
+	o := object(2, "True", "Succeeded")
+	for _, kind := range slices.Concat(sources, charts, appliers) {
+		if kind.Resource == resource {
+			o.SetGroupVersionKind(kind.GroupVersion().WithKind(kindOf[resource]))
+		}
+	}
+	o.SetName(name)
+	for part, fields := range map[string]string{"spec": spec, "status": status} {
+		values := map[string]any{}
+		if err := json.Unmarshal([]byte(fields), &values); err != nil {
+			t.Fatal(err)
+		}
+		if of, ok := o.Object[part].(map[string]any); ok {
+			maps.Copy(of, values)
+		} else {
+			o.Object[part] = values
+		}
+	}
+	return o
+}
+
+// clusterOf is a client of a cluster that knows Flux's kinds and holds those objects.
+func clusterOf(objects ...*unstructured.Unstructured) *fake.FakeDynamicClient {
+	lists := map[schema.GroupVersionResource]string{}
+	for _, kind := range slices.Concat(sources, charts, appliers) {
+		lists[kind] = kindOf[kind.Resource] + "List"
+	}
+	var all []runtime.Object
+	for _, o := range objects {
+		all = append(all, o)
+	}
+	return fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, all...)
+}
+
 func TestEvaluate(t *testing.T) {
+	suspended := object(2, "True", "ReconciliationSucceeded")
+	suspended.Object["spec"] = map[string]any{"suspend": true}
 	for name, test := range map[string]struct {
 		object           *unstructured.Unstructured
 		revision, wanted string
@@ -30,7 +86,11 @@ func TestEvaluate(t *testing.T) {
 		"failed":                      {object(2, "False", "BuildFailed"), "main@1", "main@1", false, "BuildFailed: because"},
 		"the last change is not seen": {object(3, "True", "ReconciliationSucceeded"), "main@1", "main@1", false, "has not seen the last change"},
 		"the source has moved on":     {object(2, "True", "ReconciliationSucceeded"), "main@1", "main@2", false, "is at main@1, its source at main@2"},
+		"suspended behind its source": {suspended, "main@1", "main@2", true, "suspended; before: ReconciliationSucceeded: because"},
 		"nothing is known yet":        {&unstructured.Unstructured{Object: map[string]any{"kind": "Kustomization"}}, "", "", false, "not reconciled yet"},
+		"nobody writes its status": {&unstructured.Unstructured{Object: map[string]any{
+			"kind": "HelmRepository", "metadata": map[string]any{"generation": int64(1)}, "spec": map[string]any{"type": "oci"},
+		}}, "", "", true, "read by charts only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := evaluate(test.object, test.revision, test.wanted)
@@ -41,13 +101,150 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// Whoever waits in vain is told which object and why.
-func TestExplainNamesWhatIsNotReady(t *testing.T) {
-	text := explain([]ObjectStatus{
-		{Kind: "Kustomization", Namespace: "n", Name: "good", Ready: true},
-		{Kind: "Kustomization", Namespace: "n", Name: "stuck", Reason: "DependencyNotReady: keda"},
-	}, nil)
-	if !strings.Contains(text, "n/stuck: DependencyNotReady: keda") || strings.Contains(text, "good") {
-		t.Error(text)
+// Every kind is listed, and what is applied is held against its own source: a
+// GitRepository and an OCIRepository may have one name.
+func TestStatus(t *testing.T) {
+	c := clusterOf(
+		ready(t, "gitrepositories", "apps", `{}`, `{"artifact": {"revision": "main@1"}}`),
+		ready(t, "ocirepositories", "apps", `{}`, `{"artifact": {"revision": "latest@2"}}`),
+		ready(t, "helmcharts", "chart", `{}`, `{"artifact": {"revision": "2.4.0"}}`),
+		ready(t, "kustomizations", "of-git", `{"sourceRef": {"kind": "GitRepository", "name": "apps"}}`, `{"lastAppliedRevision": "main@1"}`),
+		ready(t, "kustomizations", "of-oci", `{"sourceRef": {"kind": "OCIRepository", "name": "apps", "namespace": "flux-system"}}`, `{"lastAppliedRevision": "latest@2"}`),
+		ready(t, "kustomizations", "of-old-oci", `{"sourceRef": {"kind": "OCIRepository", "name": "apps"}}`, `{"lastAppliedRevision": "latest@1"}`),
+		ready(t, "kustomizations", "of-another", `{"sourceRef": {"kind": "ExternalArtifact", "name": "apps"}}`, `{"lastAppliedRevision": "3"}`),
+		ready(t, "helmreleases", "release", `{}`, `{"lastAttemptedRevision": "2.4.0"}`),
+	)
+	// A cluster need not know every kind.
+	c.PrependReactor("list", "buckets", func(clientgotesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewNotFound(schema.GroupResource{Resource: "buckets"}, "")
+	})
+	objects, err := status(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
 	}
+	var got []string
+	for _, o := range objects {
+		line := o.String() + " " + o.Revision
+		if !o.Ready {
+			line += ": " + o.Reason
+		}
+		got = append(got, line)
+	}
+	want := []string{
+		"GitRepository flux-system/apps main@1",
+		"OCIRepository flux-system/apps latest@2",
+		"HelmChart flux-system/chart 2.4.0",
+		"Kustomization flux-system/of-another 3",
+		"Kustomization flux-system/of-git main@1",
+		"Kustomization flux-system/of-oci latest@2",
+		"Kustomization flux-system/of-old-oci latest@1: is at latest@1, its source at latest@2",
+		"HelmRelease flux-system/release 2.4.0",
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+}
+
+// What is suspended is named and not waited for, and an API server that fails
+// once is asked again.
+func TestWaitReady(t *testing.T) {
+	c := clusterOf(
+		ready(t, "gitrepositories", "apps", `{}`, `{"artifact": {"revision": "main@2"}}`),
+		ready(t, "kustomizations", "apps", `{"sourceRef": {"kind": "GitRepository", "name": "apps"}}`, `{"lastAppliedRevision": "main@2"}`),
+		ready(t, "kustomizations", "left", `{"suspend": true, "sourceRef": {"kind": "GitRepository", "name": "apps"}}`, `{"lastAppliedRevision": "main@1"}`),
+	)
+	failOnce(c, "list", "kustomizations")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var progress bytes.Buffer
+	if err := waitReady(ctx, c, &progress); err != nil {
+		t.Error(err)
+	}
+	want := `ready: GitRepository flux-system/apps at main@2
+ready: Kustomization flux-system/apps at main@2
+not waited for: Kustomization flux-system/left is suspended
+`
+	if progress.String() != want {
+		t.Errorf("progress\n%swant\n%s", &progress, want)
+	}
+}
+
+// Whoever waits in vain is told for which objects, and why.
+func TestWaitInVain(t *testing.T) {
+	reason := errors.New("not ready after 3m")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stuck := object(2, "False", "DependencyNotReady")
+	stuck.SetGroupVersionKind(appliers[0].GroupVersion().WithKind("Kustomization"))
+	c := clusterOf(stuck, ready(t, "gitrepositories", "good", `{}`, `{}`))
+	c.PrependReactor("list", "helmreleases", func(clientgotesting.Action) (bool, runtime.Object, error) {
+		cancel(reason)
+		return false, nil, nil
+	})
+	err := waitReady(ctx, c, &bytes.Buffer{})
+	want := "not ready after 3m\nnot ready:\n  Kustomization flux-system/apps: DependencyNotReady: because"
+	if !errors.Is(err, reason) || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// Whoever can answer is asked once, and until all have answered it goes on.
+func TestAsk(t *testing.T) {
+	suspended, reader := `{"suspend": true}`, `{"type": "oci"}`
+	c := clusterOf(
+		ready(t, "gitrepositories", "asked", `{}`, `{}`), ready(t, "gitrepositories", "suspended", suspended, `{}`),
+		ready(t, "helmrepositories", "static", reader, `{}`), ready(t, "helmcharts", "chart", `{}`, `{}`),
+		ready(t, "kustomizations", "asked", `{}`, `{}`), ready(t, "kustomizations", "suspended", suspended, `{}`),
+		ready(t, "helmreleases", "asked", `{}`, `{}`),
+	)
+	// Their controllers answer at once.
+	var asked []string
+	c.PrependReactor("patch", "*", func(action clientgotesting.Action) (bool, runtime.Object, error) {
+		patch := action.(clientgotesting.PatchAction)
+		asked = append(asked, kindOf[patch.GetResource().Resource]+" "+patch.GetName())
+		o, err := c.Tracker().Get(patch.GetResource(), patch.GetNamespace(), patch.GetName())
+		if err != nil {
+			return true, nil, err
+		}
+		answered := o.(*unstructured.Unstructured)
+		if err := unstructured.SetNestedField(answered.Object, "now", "status", "lastHandledReconcileAt"); err != nil {
+			return true, nil, err
+		}
+		return true, answered, c.Tracker().Update(patch.GetResource(), answered, patch.GetNamespace())
+	})
+	failOnce(c, "list", "gitrepositories")
+	failOnce(c, "patch", "kustomizations")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for _, kinds := range [][]schema.GroupVersionResource{sources, charts, appliers} {
+		if err := ask(ctx, c, kinds, "now"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"GitRepository asked", "HelmChart chart", "Kustomization asked", "HelmRelease asked"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+}
+
+// A controller that does not answer is named.
+func TestAskInVain(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	err := ask(ctx, clusterOf(ready(t, "kustomizations", "apps", `{}`, `{}`)), appliers, "now")
+	if err == nil || !strings.Contains(err.Error(), "no answer from Kustomization flux-system/apps") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// failOnce fails the first request of a kind, as a busy API server does.
+func failOnce(c *fake.FakeDynamicClient, verb, resource string) {
+	failed := false
+	c.PrependReactor(verb, resource, func(clientgotesting.Action) (bool, runtime.Object, error) {
+		if failed {
+			return false, nil, nil
+		}
+		failed = true
+		return true, nil, apierrors.NewServiceUnavailable("try again")
+	})
 }
