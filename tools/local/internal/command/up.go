@@ -166,10 +166,13 @@ func stopAfter(paths layout.Paths) string {
 
 // sync brings a running cluster to the checkout's state.
 func (e *environment) sync(ctx context.Context, opts upOptions) error {
+	if err := e.checkSame(ctx); err != nil {
+		return err
+	}
 	if err := checkout.Push(ctx, e.root, repository, opts.worktree); err != nil {
 		return err
 	}
-	e.say("pushed this repository to %s", repository)
+	e.say("its programs and pins are this checkout's; pushed the manifests to %s", repository)
 	config, err := e.restConfig()
 	if err != nil {
 		return err
@@ -185,6 +188,13 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 	specs, err := images.Specs(ctx, e.root, e.engines)
 	if err != nil {
 		return err
+	}
+	fingerprint, err := e.fingerprint(ctx, specs)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(e.paths.Fingerprint(), []byte(fingerprint), 0o644); err != nil {
+		return fmt.Errorf("keep what the cluster was started with: %w", err)
 	}
 	built, err := images.Build(ctx, specs)
 	if err != nil {

@@ -73,6 +73,9 @@ func (p Paths) Kubeconfig() string { return filepath.Join(p.State(), "pki", "adm
 // PIDFile names the supervisor: its process id and its start time.
 func (p Paths) PIDFile() string { return filepath.Join(p.State(), "supervisor.pid") }
 
+// Fingerprint tells what of a checkout the cluster was started with.
+func (p Paths) Fingerprint() string { return filepath.Join(p.State(), "fingerprint") }
+
 // LinkAlias is the alias of the link HostLink of this cluster: the cache
 // folder, or as much of its end as the kernel keeps of an alias.
 func (p Paths) LinkAlias() string { return p.Cache[max(0, len(p.Cache)-255):] }

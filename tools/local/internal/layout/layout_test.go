@@ -40,7 +40,7 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%s is not in the cache, or in the state folder %s", path, p.State())
 		}
 	}
-	for _, path := range []string{p.Logs(), p.Kubeconfig(), p.PIDFile()} {
+	for _, path := range []string{p.Logs(), p.Kubeconfig(), p.PIDFile(), p.Fingerprint()} {
 		if !strings.HasPrefix(path, p.State()+"/") {
 			t.Errorf("%s outlives the cluster", path)
 		}
