@@ -100,7 +100,11 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 	if err := e.checkMachine(); err != nil {
 		return false, err
 	}
-	if err := e.engines.Build(ctx, e.progress()); err != nil {
+	memory, err := preflight.AvailableMemory()
+	if err != nil {
+		return false, err
+	}
+	if err := e.engines.Build(ctx, memory, e.progress()); err != nil {
 		return false, err
 	}
 	return true, e.startCluster(ctx, opts)
@@ -201,6 +205,10 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 		return err
 	}
 	defer built.Close()
+	// Nobody has pushed to the registry yet.
+	if err := built.Prune(e.paths.Blobs()); err != nil {
+		return err
+	}
 	if err := c.WaitServing(ctx); err != nil {
 		return err
 	}

@@ -5,47 +5,56 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"runtime"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
+	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
 )
 
 // partial begins the name of a folder that a build is still writing to.
 const partial = "part-"
 
-// Build builds what the cache lacks, one engine at a time, and reports each
-// with its time to progress. It removes what a killed build left. When ctx
-// ends, so does the compiler, and nothing of the unfinished build stays.
-func (s Set) Build(ctx context.Context, progress io.Writer) error {
-	return s.build(ctx, recipe.All(), progress)
+// memoryPerCompiler is how much of it a build takes at most for each compiler or
+// linker that it runs at a time.
+const memoryPerCompiler = 2 << 30
+
+// Build builds what the cache lacks, one engine at a time and within so many bytes
+// of memory, if one link does not take more, and reports each with its time to
+// progress. It removes what a killed build left and what has long not been used,
+// so it must be the only one in the cache. When ctx ends, so does the compiler,
+// and nothing of the unfinished build stays.
+func (s Set) Build(ctx context.Context, memory uint64, progress io.Writer) error {
+	return s.build(ctx, recipe.All(), compilers(runtime.NumCPU(), memory), progress)
 }
 
-func (s Set) build(ctx context.Context, recipes []recipe.Recipe, progress io.Writer) error {
+// compilers is how many run at a time.
+func compilers(cores int, memory uint64) int {
+	return max(1, min(cores, int(memory/memoryPerCompiler)))
+}
+
+func (s Set) build(ctx context.Context, recipes []recipe.Recipe, compilers int, progress io.Writer) error {
+	cache := filepath.Dir(s[recipes[0].Name].Bin)
+	if err := s.prune(cache, time.Now()); err != nil {
+		return err
+	}
 	if s.Built() {
 		return nil
 	}
-	cache := filepath.Dir(s[recipes[0].Name].Bin)
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return fmt.Errorf("make the engine cache: %w", err)
 	}
-	unlock, err := lock(ctx, cache, progress)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	if err := removePartial(cache); err != nil {
 		return err
 	}
 	for _, r := range recipes {
 		if e := s[r.Name]; !e.Built() {
-			if err := e.build(ctx, progress); err != nil {
+			if err := e.build(ctx, compilers, progress); err != nil {
 				return err
 			}
 		}
@@ -53,32 +62,31 @@ func (s Set) build(ctx context.Context, recipes []recipe.Recipe, progress io.Wri
 	return nil
 }
 
-// lock makes this the only build in the cache. The kernel takes the lock back
-// from a process that ends in whatever way.
-func lock(ctx context.Context, cache string, progress io.Writer) (unlock func(), err error) {
-	folder, err := os.Open(cache)
+// unused is for how long an engine is kept without a start that runs it: a branch
+// with its pins may come back.
+const unused = 30 * 24 * time.Hour
+
+// prune marks the engines of this set as used, and removes what nobody uses.
+func (s Set) prune(cache string, now time.Time) error {
+	for _, e := range s {
+		if err := os.Chtimes(e.Bin, now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("mark engine %s as used: %w", e.Name, err)
+		}
+	}
+	kept, err := filepath.Glob(filepath.Join(cache, "*"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for waited := false; ; waited = true {
-		err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { folder.Close() }, nil
+	for _, dir := range kept {
+		info, err := os.Stat(dir)
+		if err == nil && now.Sub(info.ModTime()) > unused {
+			err = os.RemoveAll(dir)
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			folder.Close()
-			return nil, fmt.Errorf("lock the engine cache %s: %w", cache, err)
-		}
-		if !waited {
-			fmt.Fprintln(progress, "waiting for another command, which builds engines")
-		}
-		select {
-		case <-ctx.Done():
-			folder.Close()
-			return nil, context.Cause(ctx)
-		case <-time.After(200 * time.Millisecond):
+		if err != nil {
+			return fmt.Errorf("remove an engine that is not used: %w", err)
 		}
 	}
+	return nil
 }
 
 func removePartial(cache string) error {
@@ -94,7 +102,7 @@ func removePartial(cache string) error {
 	return nil
 }
 
-func (e *Engine) build(ctx context.Context, progress io.Writer) error {
+func (e *Engine) build(ctx context.Context, compilers int, progress io.Writer) error {
 	part, err := os.MkdirTemp(filepath.Dir(e.Bin), partial+e.Name+"-")
 	if err != nil {
 		return fmt.Errorf("make the build folder of engine %s: %w", e.Name, err)
@@ -110,13 +118,13 @@ func (e *Engine) build(ctx context.Context, progress io.Writer) error {
 	start := time.Now()
 	fmt.Fprintf(progress, "building %s %s (%d programs)\n", e.Name, e.Version, len(e.Programs))
 	stop := e.remind(progress, start)
-	out, err := e.goCommand(ctx, work, e.arguments(bin)...).CombinedOutput()
+	out, err := e.goCommand(ctx, work, compilers, e.arguments(bin)...).CombinedOutput()
 	stop()
 	if ctx.Err() != nil {
 		return fmt.Errorf("build engine %s: %w", e.Name, context.Cause(ctx))
 	}
 	if err != nil {
-		return fmt.Errorf("build engine %s %s: %w\n%s\nretry with `make up`: what is built is kept", e.Name, e.Version, err, lastLines(out, 15))
+		return fmt.Errorf("build engine %s %s: %w\n%s\nretry with `make up`: what is built is kept", e.Name, e.Version, err, tail.Lines(out, 15))
 	}
 	if err := e.keep(bin); err != nil {
 		return fmt.Errorf("keep engine %s: %w", e.Name, err)
@@ -161,26 +169,18 @@ func (e *Engine) arguments(out string) []string {
 
 // goCommand runs in the engine's module; an interrupted go leaves its temporary
 // files, which are in work for that reason.
-func (e *Engine) goCommand(ctx context.Context, work string, args ...string) *exec.Cmd {
+func (e *Engine) goCommand(ctx context.Context, work string, compilers int, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = e.Dir
 	cgo := "CGO_ENABLED=0"
 	if e.recipe.Cgo {
 		cgo = "CGO_ENABLED=1"
 	}
-	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", "GOFLAGS=", "GOTMPDIR="+work)
+	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", fmt.Sprintf("GOFLAGS=-p=%d", compilers), "GOTMPDIR="+work)
 	// The compilers are go's children and are interrupted with it. It also
 	// hears of this process's death.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
-}
-
-func lastLines(out []byte, n int) string {
-	lines := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return strings.Join(lines, "\n")
 }

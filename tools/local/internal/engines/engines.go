@@ -5,8 +5,8 @@
 // under a key of the module's pins, its build settings and the Go toolchain,
 // so that it happens once; it is moved into place as a whole, and one that
 // lacks a program is built again. Engines build one after the other, because a
-// single link of Kubernetes or KEDA takes up to 3 GB of memory; of two commands
-// that want to build, one waits for the other.
+// single link of Kubernetes or KEDA takes up to 3 GB of memory; that no other
+// command builds in the same cache is up to the caller.
 //
 // The package knows nothing of how the programs are run.
 package engines

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
 )
 
@@ -167,7 +165,7 @@ func TestBuild(t *testing.T) {
 		t.Helper()
 		set := loadFake(t, root, cache)
 		var progress bytes.Buffer
-		if err := set.build(t.Context(), fake, &progress); err != nil {
+		if err := set.build(t.Context(), fake, 2, &progress); err != nil {
 			t.Fatal(err)
 		}
 		said := strings.Split(strings.TrimSuffix(progress.String(), "\n"), "\n")
@@ -211,10 +209,43 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// Engines of other pins go when they have not been used for long.
+func TestPrune(t *testing.T) {
+	root, cache := newPins(t), t.TempDir()
+	set := loadFake(t, root, cache)
+	present, recent, old := set["fake"].Bin, filepath.Join(cache, "fake-recent"), filepath.Join(cache, "fake-old")
+	for dir, days := range map[string]int{present: 90, recent: 20, old: 40} {
+		write(t, dir, "program", "x")
+		at := time.Now().AddDate(0, 0, -days)
+		if err := os.Chtimes(dir, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := set.prune(cache, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if kept := listed(t, cache); len(kept) != 2 || slices.Contains(kept, "fake-old") {
+		t.Errorf("the cache holds %q", kept)
+	}
+}
+
+// No more runs at a time than the machine has cores and memory for.
+func TestCompilers(t *testing.T) {
+	for _, test := range []struct {
+		cores  int
+		memory uint64
+		want   int
+	}{{2, 16 << 30, 2}, {16, 8 << 30, 4}, {16, 1 << 30, 1}} {
+		if got := compilers(test.cores, test.memory); got != test.want {
+			t.Errorf("%d cores and %d GB run %d, want %d", test.cores, test.memory>>30, got, test.want)
+		}
+	}
+}
+
 func TestFailedBuild(t *testing.T) {
 	root, cache := newPins(t), t.TempDir()
 	write(t, root, "fake/upstream/main.go", source+"\nvar _ = undefinedName\n")
-	err := loadFake(t, root, cache).build(t.Context(), fake, &bytes.Buffer{})
+	err := loadFake(t, root, cache).build(t.Context(), fake, 2, &bytes.Buffer{})
 	for _, want := range []string{"build engine fake v2.3.4", "main.go:7:9: undefined: undefinedName", "retry with `make up`"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
@@ -269,7 +300,7 @@ func TestCancelledBuild(t *testing.T) {
 		cancel()
 	}()
 	start := time.Now()
-	err = set.build(ctx, fake, &bytes.Buffer{})
+	err = set.build(ctx, fake, 2, &bytes.Buffer{})
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "build engine fake") {
 		t.Errorf("error %v", err)
 	}
@@ -284,27 +315,4 @@ func TestCancelledBuild(t *testing.T) {
 func exists(file string) bool {
 	info, err := os.Stat(file)
 	return err == nil && info.Size() > 0
-}
-
-// Two builds in one cache would remove each other's folders.
-func TestOneBuildAtATime(t *testing.T) {
-	root, cache := newPins(t), t.TempDir()
-	other, err := os.Open(cache)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	write(t, cache, "part-fake-1/helper", "the other's")
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	var progress bytes.Buffer
-	if err := loadFake(t, root, cache).build(ctx, fake, &progress); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v", err)
-	}
-	if progress.String() != "waiting for another command, which builds engines\n" || len(listed(t, cache)) != 1 {
-		t.Errorf("progress %q; the cache holds %q", &progress, listed(t, cache))
-	}
 }

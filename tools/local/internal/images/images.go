@@ -127,6 +127,38 @@ func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
 	return out, nil
 }
 
+// Prune removes from the folder of a registry's layers what no image of the set
+// has: those of other checkouts, and what an interrupted push left.
+func (s *Set) Prune(blobs string) error {
+	used := map[string]bool{}
+	for _, b := range s.images {
+		manifest, err := b.image.Image.Manifest()
+		if err != nil {
+			return err
+		}
+		for _, part := range append(manifest.Layers, manifest.Config) {
+			used[part.Digest.Hex] = true
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(blobs, "sha256", "*"))
+	if err != nil {
+		return err
+	}
+	uploads, err := filepath.Glob(filepath.Join(blobs, "upload-*"))
+	if err != nil {
+		return err
+	}
+	for _, file := range append(files, uploads...) {
+		if used[filepath.Base(file)] {
+			continue
+		}
+		if err := os.Remove(file); err != nil {
+			return fmt.Errorf("remove a layer that no image has: %w", err)
+		}
+	}
+	return nil
+}
+
 // Push pushes the images to a registry without TLS. Layers that it has are
 // not sent again.
 func (s *Set) Push(ctx context.Context, registry string, progress io.Writer) error {

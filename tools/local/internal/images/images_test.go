@@ -2,13 +2,19 @@ package images
 
 import (
 	"bytes"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	ssautils "github.com/fluxcd/pkg/ssa/utils"
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/image"
@@ -89,6 +95,49 @@ func TestSpecsCanBeBuilt(t *testing.T) {
 		if found, err := filepath.Glob(filepath.Join(spec.Dir, spec.Package, "*.go")); spec.Package != "" && len(found) == 0 {
 			t.Errorf("%s holds %s, which is no package: %v", spec.Name, spec.Package, err)
 		}
+	}
+}
+
+// What no image of the set has goes, as does a half upload.
+func TestPrune(t *testing.T) {
+	dir, blobs := t.TempDir(), t.TempDir()
+	program := filepath.Join(dir, "program")
+	if err := os.WriteFile(program, []byte("program"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	set, err := Build(t.Context(), []image.Spec{{Name: "keda", Tag: "v1", Binary: program}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	server := httptest.NewServer(registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)), registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	if err := set.Push(t.Context(), strings.TrimPrefix(server.URL, "http://"), io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	held := func() []string {
+		t.Helper()
+		files, err := filepath.Glob(filepath.Join(blobs, "*", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	pushed := held()
+	upload := filepath.Join(blobs, "upload-1")
+	for _, file := range []string{filepath.Join(blobs, "sha256", "0123"), upload} {
+		if err := os.WriteFile(file, []byte("other"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := set.Prune(blobs); err != nil {
+		t.Fatal(err)
+	}
+	if left := held(); len(pushed) != 2 || !slices.Equal(left, pushed) {
+		t.Errorf("pushed %q, left %q", pushed, left)
+	}
+	if _, err := os.Stat(upload); !os.IsNotExist(err) {
+		t.Errorf("the half upload is left: %v", err)
 	}
 }
 

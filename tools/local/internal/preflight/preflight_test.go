@@ -14,7 +14,8 @@ import (
 func fit() machine {
 	return machine{
 		root: true, capabilities: 1<<41 - 1, has: func(string) bool { return true }, libseccomp: true,
-		folder: "/cache/sales-events-local", free: 20 << 30,
+		overlayfs: true, bridges: true, memory: 8 << 30,
+		disks:  []disk{{folders: []string{"/cache/sales-events-local"}, free: 20 << 30, need: 12 << 30}},
 		routes: []route{to("0.0.0.0/0", "eth0"), to("192.0.2.0/24", "eth0"), to("127.0.0.0/8", "lo")},
 	}
 }
@@ -54,13 +55,26 @@ func TestObstacles(t *testing.T) {
 		}},
 		"iptables and cc will do":       {func(m *machine) { m.has = without("nft", "gcc") }, false, nil},
 		"built engines need no builder": {func(m *machine) { m.has, m.libseccomp = without("gcc", "cc"), false }, true, nil},
-		"disk too small to build": {func(m *machine) { m.free = 11<<30 + 1<<29 }, false, []string{
-			"11.5 GB free at /cache/sales-events-local, 12 GB needed: free some, or set XDG_CACHE_HOME to a larger disk",
+		"a small kernel": {func(m *machine) { m.overlayfs, m.bridges = false, false }, true, []string{
+			"the kernel has no overlayfs, which containers need: modprobe overlay",
+			"the kernel makes no bridges and veth pairs, which pods need: modprobe -a bridge veth",
 		}},
-		"disk large enough for what is built": {func(m *machine) { m.free = 11 << 30 }, true, nil},
-		"disk too small for what is built": {func(m *machine) { m.free = 1 << 30 }, true, []string{
-			"1.0 GB free at /cache/sales-events-local, 3 GB needed: free some, or set XDG_CACHE_HOME to a larger disk",
+		"too little memory to build": {func(m *machine) { m.memory = 5 << 29 }, false, []string{
+			"2.5 GB of memory available, 3 GB needed: end something",
 		}},
+		"enough memory for what is built": {func(m *machine) { m.memory = 5 << 29 }, true, nil},
+		"too little memory for what is built": {func(m *machine) { m.memory = 1 << 30 }, true, []string{
+			"1.0 GB of memory available, 2 GB needed: end something",
+		}},
+		"a disk too small": {func(m *machine) {
+			m.disks = append(m.disks, disk{folders: []string{"/go/build", "/go/mod"}, free: 17 << 29, need: 9 << 30})
+		}, false, []string{
+			"8.5 GB free at /go/build, /go/mod, 9 GB needed: free some, or have XDG_CACHE_HOME, GOCACHE or GOMODCACHE name a larger disk",
+		}},
+		"the cache in a container's layer": {func(m *machine) { m.disks[0].overlay = true }, true, []string{
+			"/cache/sales-events-local is on overlayfs, on which containers cannot lay their own: have XDG_CACHE_HOME name a folder on a disk",
+		}},
+		"Go's caches in a container's layer": {func(m *machine) { m.disks = append(m.disks, disk{overlay: true}) }, true, nil},
 		"networks in use": {func(m *machine) {
 			m.routes = append(m.routes, to("10.45.0.9/32", "lo"), to("10.46.7.0/24", "docker0"), to("10.46.7.1/32", "docker0"), to("10.0.0.0/8", "tun0"))
 		}, true, []string{
@@ -99,17 +113,34 @@ func TestObstacles(t *testing.T) {
 // routes. The cache folder need not exist, and is not made.
 func TestLook(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "not", "there")
-	m, err := look(layout.Paths{Cache: cache})
+	m, err := look(layout.Paths{Cache: cache}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.free == 0 {
-		t.Error("no free space where the test's files are")
+	if len(m.disks) != 1 || m.disks[0].free == 0 || m.disks[0].need != ofCache || !slices.Equal(m.disks[0].folders, []string{cache}) {
+		t.Errorf("the disks are %+v", m.disks)
+	}
+	if m.memory < 1<<20 {
+		t.Errorf("%d bytes of memory", m.memory)
 	}
 	if found, err := filepath.Glob(filepath.Dir(cache)); len(found) > 0 || err != nil {
 		t.Errorf("made %v: %v", found, err)
 	}
 	if !slices.ContainsFunc(m.routes, func(r route) bool { return r.link == "lo" && r.network.String() == "127.0.0.1/32" }) {
 		t.Errorf("the machine's own address is not among the routes %v", m.routes)
+	}
+}
+
+// Go's caches take most of a build; what is on one disk is added up.
+func TestDisksOfABuild(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("GOCACHE", filepath.Join(dir, "build"))
+	t.Setenv("GOMODCACHE", filepath.Join(dir, "mod"))
+	found, err := disks(folders(layout.Paths{Cache: filepath.Join(dir, "cache")}, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != 1 || len(found[0].folders) != 3 || found[0].need != ofCache+ofBuildCache+ofModuleCache {
+		t.Errorf("the disks are %+v", found)
 	}
 }
