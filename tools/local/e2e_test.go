@@ -5,11 +5,14 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,8 +25,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// machine is what a cluster must leave as it was: links, routes, mounts,
-// firewall rules, cgroups of containers and the processes of the engines.
+// machine is what a cluster must leave as it was, however it ends: links, routes,
+// mounts, firewall rules, and the processes, by their namespaces, for what a
+// container runs has a path of its own.
 func machine(t *testing.T, paths layout.Paths) string {
 	t.Helper()
 	var state strings.Builder
@@ -40,7 +44,45 @@ func machine(t *testing.T, paths layout.Paths) string {
 			state.WriteString("process " + target + "\n")
 		}
 	}
+	namespaces := map[string]bool{}
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
+	for _, link := range links {
+		if namespace, err := os.Readlink(link); err == nil {
+			namespaces[namespace] = true
+		}
+	}
+	fmt.Fprintln(&state, slices.Sorted(maps.Keys(namespaces)))
 	return state.String()
+}
+
+// cgroups are those of containers, of both versions. Of a killed cluster they
+// stay, empty, until the next command.
+func cgroups(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	for _, pattern := range []string{"/sys/fs/cgroup/k8s.io/*/cgroup.procs", "/sys/fs/cgroup/*/k8s.io/*/cgroup.procs"} {
+		matches, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, matches...)
+	}
+	return found
+}
+
+// checkNothingLeft holds the machine against what it was before, state folder and
+// cgroups included.
+func checkNothingLeft(t *testing.T, what string, paths layout.Paths, before string, cgroupsBefore []string) {
+	t.Helper()
+	if after := machine(t, paths); after != before {
+		t.Errorf("%s left something; before:\n%s\nafter:\n%s", what, before, after)
+	}
+	if _, err := os.Stat(paths.State()); !os.IsNotExist(err) {
+		t.Errorf("%s left %s", what, paths.State())
+	}
+	if after := cgroups(t); !slices.Equal(after, cgroupsBefore) {
+		t.Errorf("%s left cgroups; before: %s; after: %s", what, cgroupsBefore, after)
+	}
 }
 
 func makeTarget(t *testing.T, args ...string) {
@@ -64,7 +106,7 @@ func TestLifecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeTarget(t, "down")
-	before := machine(t, paths)
+	before, cgroupsBefore := machine(t, paths), cgroups(t)
 	takePorts(t)
 
 	makeTarget(t, "up")
@@ -84,6 +126,7 @@ func TestLifecycle(t *testing.T) {
 
 	makeTarget(t, "up")
 	makeTarget(t, "up") // already up
+	checkOtherCheckout(t, paths)
 	c, ca := connect(t, paths)
 	rendered := checkFidelity(t, c)
 	checkComposed(t, c, rendered)
@@ -92,14 +135,57 @@ func TestLifecycle(t *testing.T) {
 	checkPlatform(t, c)
 	checkPromotion(t, c)
 	makeTarget(t, "down")
-	if after := machine(t, paths); after != before {
-		t.Errorf("make down left something; before:\n%s\nafter:\n%s", before, after)
+	checkNothingLeft(t, "make down", paths, before, cgroupsBefore)
+}
+
+// Ctrl-C ends make and the command, which takes down the half-started cluster.
+func TestInterrupt(t *testing.T) {
+	paths, err := layout.Default()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(paths.State()); !os.IsNotExist(err) {
-		t.Errorf("make down left %s", paths.State())
+	makeTarget(t, "down")
+	before, cgroupsBefore := machine(t, paths), cgroups(t)
+	var out bytes.Buffer
+	cmd := exec.Command("make", "up")
+	cmd.Dir = "../.."
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's foreground
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if left, _ := filepath.Glob("/sys/fs/cgroup/*/k8s.io/*/cgroup.procs"); len(left) > 0 {
-		t.Errorf("make down left cgroups, such as %s", left[0])
+	until(t, "a container runs", func() (string, bool) {
+		found := cgroups(t)
+		return fmt.Sprint(found), len(found) > len(cgroupsBefore)
+	})
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(out.String(), "interrupted: ") {
+		t.Errorf("make up ended with %v:\n%s", err, &out)
+	}
+	checkNothingLeft(t, "Ctrl-C", paths, before, cgroupsBefore)
+}
+
+// checkOtherCheckout has a checkout with other code ask for the cluster.
+func checkOtherCheckout(t *testing.T, paths layout.Paths) {
+	t.Helper()
+	started, err := os.ReadFile(paths.Fingerprint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := os.WriteFile(paths.Fingerprint(), started, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	if err := os.WriteFile(paths.Fingerprint(), []byte("other"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("make", "up")
+	cmd.Dir = "../.."
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "the cluster runs other programs or pins") {
+		t.Errorf("make up ended with %v:\n%s", err, out)
 	}
 }
 
