@@ -24,7 +24,7 @@ go:
 demo: validate ## the whole system on this machine, a burst of BURST messages, the verdict (root)
 	$(LOCAL) demo --burst=$(BURST) $(FLAGS)
 
-up: ## start the local cluster and let Flux apply this repository's HEAD (root)
+up: ## start the local cluster, if it is down, and let Flux apply this repository's HEAD (root)
 	$(LOCAL) up $(FLAGS)
 
 down: ## end the local cluster; only built engines and layers stay, in the cache (root)
