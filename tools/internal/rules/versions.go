@@ -26,6 +26,7 @@ func checkVersions(r *Run) {
 			}
 			if version.Image != "" {
 				r.checkImageVersion(version.Image, version.Module, pinned)
+				r.checkPackageVersion(version.Image, version.Module, pinned)
 			} else {
 				r.checkSourceVersion(version.Source, version.Module, pinned)
 			}
@@ -41,6 +42,20 @@ func (r *Run) checkImageVersion(image, module, pinned string) {
 			if name == image && strings.TrimPrefix(tag, "v") != strings.TrimPrefix(pinned, "v") {
 				r.report(on(w.Object, w.Field("containers", i, "image")...), "write "+pinned+", or move the pin of "+module,
 					"%s runs %s, but %s is pinned to %s", w.Key(), container.Image, module, pinned)
+			}
+		}
+	}
+}
+
+// checkPackageVersion is for Crossplane's packages, which are images, too.
+func (r *Run) checkPackageVersion(image, module, pinned string) {
+	for _, kind := range []string{"Provider", "Function", "Configuration"} {
+		for _, o := range r.Cluster.Of("pkg.crossplane.io", kind) {
+			declared, _, _ := unstructured.NestedString(o.Object, "spec", "package")
+			name, tag := splitImage(declared)
+			if name == image && strings.TrimPrefix(tag, "v") != strings.TrimPrefix(pinned, "v") {
+				r.report(on(o, "spec", "package"), "write "+pinned+", or move the pin of "+module,
+					"%s installs %s, but %s is pinned to %s", o.Key(), declared, module, pinned)
 			}
 		}
 	}
