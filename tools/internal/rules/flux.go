@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -28,8 +29,8 @@ var fluxRules = []Rule{
 	},
 	{
 		ID: "FLX002", Severity: findings.Error, Title: "reference that resolves to nothing",
-		Why: "A source, a path, a ConfigMap to substitute from or a kubeConfig that does not exist stops the Kustomization " +
-			"at its first step, and everything that depends on it.",
+		Why: "A source, a path, a ConfigMap to substitute from, a kubeConfig or its ServiceAccount that does not exist stops " +
+			"the Kustomization at its first step, and everything that depends on it.",
 		Example: "spec:\n  path: ./apps/consumer/deploy/loacl",
 		Mend:    "Correct the name, or apply the object before. What may be missing is marked optional.",
 		check:   checkReferences,
@@ -207,12 +208,31 @@ func checkReferences(r *Run) {
 	r.failures(render.SourceMissing, render.PathMissing, render.PathEmpty, render.VariablesMissing)
 	r.checkRootSource()
 	for _, k := range r.Cluster.Kustomizations() {
-		// A kubeConfig Secret holds a credential and is often made by hand; a
-		// ConfigMap holds none and belongs into the repository.
-		if config := k.Spec.KubeConfig; config != nil && config.ConfigMapRef != nil && r.Cluster.Find(k.Object, "", "ConfigMap", k.Namespace, config.ConfigMapRef.Name) == nil {
-			r.report(on(k.Object, "spec", "kubeConfig", "configMapRef", "name"), "apply the ConfigMap to the Kustomization's own namespace",
-				"%s takes its kubeConfig from ConfigMap %s/%s, which nothing in this cluster applies", k, k.Namespace, config.ConfigMapRef.Name)
+		if config := k.Spec.KubeConfig; config != nil && config.ConfigMapRef != nil {
+			r.checkKubeConfig(k, config.ConfigMapRef.Name)
 		}
+	}
+}
+
+// checkKubeConfig: a kubeConfig Secret holds a credential and is often made by
+// hand; a ConfigMap holds none and belongs into the repository. So does the
+// ServiceAccount that it names for a cloud, whose annotations say which identity
+// of the cloud Flux takes.
+func (r *Run) checkKubeConfig(k *render.Kustomization, name string) {
+	place := on(k.Object, "spec", "kubeConfig", "configMapRef", "name")
+	config, found := dataOf(r.Cluster, k.Object, "ConfigMap", name)
+	if !found {
+		r.report(place, "apply the ConfigMap to the Kustomization's own namespace",
+			"%s takes its kubeConfig from ConfigMap %s/%s, which nothing in this cluster applies", k, k.Namespace, name)
+		return
+	}
+	account := config[meta.KubeConfigKeyServiceAccountName]
+	if account == "" || config[meta.KubeConfigKeyProvider] == "generic" {
+		return
+	}
+	if r.Cluster.Find(k.Object, "", "ServiceAccount", k.Namespace, account) == nil {
+		r.report(place, "apply the ServiceAccount to the Kustomization's own namespace",
+			"%s calls its cluster as ServiceAccount %s/%s, which nothing in this cluster applies", k, k.Namespace, account)
 	}
 }
 
