@@ -54,6 +54,7 @@ type Error struct {
 	Reason string
 }
 
+// Error is one line: the part, its value and the reason.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s name %q %s", e.Part, e.Value, e.Reason)
 }

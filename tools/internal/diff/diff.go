@@ -67,6 +67,7 @@ type Object struct {
 // Place is a location as the renderings know it.
 type Place render.Location
 
+// String is the place as people write it: file:line.
 func (p Place) String() string { return render.Location(p).String() }
 
 // MarshalJSON writes a place as people do: file:line.

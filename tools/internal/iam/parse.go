@@ -23,6 +23,7 @@ type Error struct {
 	Message string
 }
 
+// Error is one line: the policy, the place in it and the message.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("policy %q", e.Policy)
 	if e.Path != "" {
@@ -37,6 +38,7 @@ func (e *Error) Error() string {
 // Errors is everything that is wrong with a document, in its order.
 type Errors []*Error
 
+// Error is one line for each error.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i, err := range e {
