@@ -18,12 +18,13 @@ const rolesDoc = "../docs/roles.md"
 
 const rolesIntro = `# What each role may do
 
-Written by ` + "`go test ./crossplane -update`" + ` from the WorkloadRoles of [crossplane/examples](../crossplane/examples/workloadroles/) and from
-[permissions.go](../crossplane/function/permissions.go), which says what an access stands for. No statement has a wildcard but the keys
-under a prefix, which nobody knows beforehand. Every queue and bucket encrypts with keys of SQS and S3, so no role needs KMS.
+Written by ` + "`go test ./crossplane -update`" + ` from the WorkloadRoles and EKSClusters of [crossplane/examples](../crossplane/examples/) and from
+[permissions.go](../crossplane/function/permissions.go), which says what an access stands for. No statement of ours has a wildcard but the
+keys under a prefix, which nobody knows beforehand. Every queue and bucket encrypts with keys of SQS and S3, so no role needs KMS. All of
+them are made with the permissions boundary of [aws.md](aws.md).
 
-Roles are assumed by the token of a ServiceAccount (IRSA) and not by EKS Pod Identity, because KEDA finds the role of a workload by the
-ServiceAccount's annotation ` + "`eks.amazonaws.com/role-arn`" + `.
+Roles of workloads are assumed by the token of a ServiceAccount (IRSA) and not by EKS Pod Identity, because KEDA finds the role of a workload
+by the ServiceAccount's annotation ` + "`eks.amazonaws.com/role-arn`" + `.
 `
 
 // The table of the docs holds every action of every role, on the ARN that is
@@ -34,6 +35,13 @@ func TestRolesDocument(t *testing.T) {
 	for _, file := range examplesOf(t, "workloadroles") {
 		xr := readExample(t, "workloadroles", file)
 		writeRole(t, &text, xr, compose(t, xr).composed["policy"])
+	}
+	for _, example := range []struct{ file, title string }{
+		{"examples/eksclusters/minimal.yaml", "The roles of a cluster"},
+		{"examples/eksclusters/auto.yaml", "The roles of a cluster in Auto Mode"},
+	} {
+		fmt.Fprintf(&text, "\n## %s\n\n", example.title)
+		writeClusterRoles(t, &text, compose(t, readExample(t, "eksclusters", example.file)))
 	}
 	if *update {
 		if err := os.WriteFile(rolesDoc, []byte(text.String()), 0o644); err != nil {
@@ -72,6 +80,85 @@ func writeRole(t *testing.T, text *strings.Builder, xr, policy *unstructured.Uns
 	if len(allowed) > 0 {
 		t.Errorf("%s: the policy also allows %v", policy.GetName(), allowed)
 	}
+}
+
+// clusterReasons say why a role of a cluster has a policy of AWS, or an action.
+var clusterReasons = map[string]string{
+	"AmazonEKSClusterPolicy":             "makes load balancers and volumes for the cluster's objects, and tags them",
+	"AmazonEKSComputePolicy":             "starts and ends nodes",
+	"AmazonEKSBlockStoragePolicy":        "makes volumes for claims",
+	"AmazonEKSLoadBalancingPolicy":       "makes load balancers for Services and Ingresses",
+	"AmazonEKSNetworkingPolicy":          "makes the network interfaces of nodes and pods",
+	"AmazonEKSWorkerNodePolicy":          "finds its cluster and its network at start",
+	"AmazonEKSWorkerNodeMinimalPolicy":   "finds its cluster at start",
+	"AmazonEC2ContainerRegistryPullOnly": "pulls images from ECR, those of EKS's add-ons among them",
+	"AmazonEKS_CNI_Policy":               "gives pods addresses of the VPC",
+	"AmazonSSMManagedInstanceCore":       "answers Systems Manager by its agent",
+	"eks:DescribeCluster":                "finds the endpoint; an access entry makes it an administrator there",
+}
+
+// writeClusterRoles writes what the roles of an EKSCluster are granted: policies
+// of AWS, whose content AWS keeps, and our own statements.
+func writeClusterRoles(t *testing.T, text *strings.Builder, got outcome) {
+	t.Helper()
+	var roles, grants []*unstructured.Unstructured
+	for _, object := range got.objects() {
+		switch object.GetKind() {
+		case "Role":
+			roles = append(roles, object)
+		case "RolePolicy", "RolePolicyAttachment":
+			grants = append(grants, object)
+		}
+	}
+	text.WriteString("| role | taken by | action or policy of AWS | on | why: it |\n|---|---|---|---|---|\n")
+	for _, role := range roles {
+		for _, grant := range grants {
+			if granted, _, _ := unstructured.NestedString(grant.Object, "spec", "forProvider", "role"); granted != role.GetName() {
+				continue
+			}
+			for _, allowed := range grantedBy(t, grant) {
+				why, found := clusterReasons[allowed.action]
+				if !found {
+					t.Errorf("clusterReasons does not say why %s has %s", role.GetName(), allowed.action)
+				}
+				fmt.Fprintf(text, "| `%s` | `%s` | `%s` | %s | %s |\n", role.GetName(), takenBy(t, role), allowed.action, allowed.resource, why)
+			}
+		}
+	}
+}
+
+func grantedBy(t *testing.T, grant *unstructured.Unstructured) []allowance {
+	t.Helper()
+	if arn, attached, _ := unstructured.NestedString(grant.Object, "spec", "forProvider", "policyArn"); attached {
+		return []allowance{{strings.TrimPrefix(arn, "arn:aws:iam::aws:policy/"), "as AWS has it"}}
+	}
+	all := allowedBy(t, grant)
+	for i := range all {
+		all[i].resource = "`" + all[i].resource + "`"
+	}
+	return all
+}
+
+// takenBy is whom a role trusts.
+func takenBy(t *testing.T, role *unstructured.Unstructured) string {
+	t.Helper()
+	document, _, err := unstructured.NestedString(role.Object, "spec", "forProvider", "assumeRolePolicy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parsed struct {
+		Statement []struct{ Principal map[string]string }
+	}
+	if err := json.Unmarshal([]byte(document), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range parsed.Statement {
+		for _, principal := range statement.Principal {
+			return principal
+		}
+	}
+	t.Fatalf("%s trusts nobody", role.GetName())
+	return ""
 }
 
 type allowance struct{ action, resource string }
