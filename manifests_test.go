@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -47,9 +48,9 @@ func TestOverlaysBuild(t *testing.T) {
 // TestClusters goes the way Flux goes: every Kustomization of a cluster names a
 // path that builds, whose variables are all facts of that cluster.
 func TestClusters(t *testing.T) {
-	clusters, err := filepath.Glob("clusters/*")
-	if err != nil || len(clusters) == 0 {
-		t.Fatal("no cluster found", err)
+	clusters := glob(t, "clusters/*")
+	if len(clusters) == 0 {
+		t.Fatal("no cluster found")
 	}
 	for _, cluster := range clusters {
 		t.Run(path.Base(cluster), func(t *testing.T) {
@@ -59,6 +60,40 @@ func TestClusters(t *testing.T) {
 					continue // a spoke, with facts of its own
 				}
 				substituted(t, k.Spec.Path, facts)
+			}
+		})
+	}
+}
+
+// TestSpokes holds what the hub needs to reach a spoke together: EKS describes a
+// cluster to its own account only, and lets in the role of its access entry from
+// the addresses that it allows.
+func TestSpokes(t *testing.T) {
+	for _, spoke := range []string{"staging", "production"} {
+		t.Run(spoke, func(t *testing.T) {
+			facts := readFacts(t, "clusters/"+spoke)
+			config := find(t, readObjects(t, "clusters/"+spoke+"/facts.yaml"), "ConfigMap", "kubeconfig")
+			wantCluster := "arn:aws:eks:" + facts["AWS_REGION"] + ":" + facts["AWS_ACCOUNT_ID"] + ":cluster/" + facts["CLUSTER_NAME"]
+			if got := at(config, "data", "cluster"); got != wantCluster {
+				t.Errorf("ConfigMap kubeconfig leads to %s, the facts to %s", got, wantCluster)
+			}
+
+			platform := substituted(t, "infrastructure/platform/"+spoke, facts)
+			account := find(t, platform, "ServiceAccount", at(config, "data", "serviceAccountName"))
+			if got := at(account, "metadata", "namespace"); got != spoke {
+				t.Errorf("the ServiceAccount of ConfigMap kubeconfig is in the namespace %s", got)
+			}
+			role := at(account, "metadata", "annotations", "eks.amazonaws.com/role-arn")
+			if want := "arn:aws:iam::" + facts["AWS_ACCOUNT_ID"] + ":role/hub-" + spoke; role != want {
+				t.Errorf("the hub calls the cluster as %s, docs/aws.md makes %s", role, want)
+			}
+
+			cluster := find(t, platform, "EKSCluster", facts["CLUSTER_NAME"])
+			if got := at(cluster, "spec", "hubRoleARN"); got != role {
+				t.Errorf("the cluster lets in %s, the hub calls it as %s", got, role)
+			}
+			if allowed, _, _ := unstructured.NestedStringSlice(cluster, "spec", "allowedCIDRs"); len(allowed) == 0 {
+				t.Error("the cluster allows no address, and the hub is outside of its VPC")
 			}
 		})
 	}
@@ -120,11 +155,7 @@ type kustomization struct {
 func readKustomizations(t *testing.T, cluster string) []kustomization {
 	t.Helper()
 	var found []kustomization
-	files, err := filepath.Glob(path.Join(cluster, "*.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
+	for _, name := range glob(t, path.Join(cluster, "*.yaml")) {
 		for _, document := range documents(t, name) {
 			var k kustomization
 			if err := yaml.Unmarshal(document, &k); err != nil {
@@ -163,6 +194,45 @@ func readFacts(t *testing.T, cluster string) map[string]string {
 		facts[name] = fact
 	}
 	return facts
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func readObjects(t *testing.T, file string) []map[string]any {
+	t.Helper()
+	var objects []map[string]any
+	for _, document := range documents(t, file) {
+		var object map[string]any
+		if err := yaml.Unmarshal(document, &object); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+func find(t *testing.T, objects []map[string]any, kind, name string) map[string]any {
+	t.Helper()
+	for _, object := range objects {
+		if object["kind"] == kind && at(object, "metadata", "name") == name {
+			return object
+		}
+	}
+	t.Fatalf("no %s %s", kind, name)
+	return nil
+}
+
+// at is the text in a field of an object.
+func at(object map[string]any, field ...string) string {
+	text, _, _ := unstructured.NestedString(object, field...)
+	return text
 }
 
 var documentMark = regexp.MustCompile(`(?m)^---\s*$`)
