@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/cel-go/cel"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
@@ -99,6 +100,67 @@ func TestSpokes(t *testing.T) {
 	}
 }
 
+// TestHealthChecks holds the expressions that wait for composite resources
+// against what Crossplane writes.
+func TestHealthChecks(t *testing.T) {
+	condition := func(kind, status string, generation int) any {
+		return map[string]any{"type": kind, "status": status, "observedGeneration": generation}
+	}
+	states := []struct {
+		name       string
+		conditions []any
+		current    bool
+	}{
+		{"new", nil, false},
+		{"unready", []any{condition("Synced", "True", 2), condition("Ready", "False", 2)}, false},
+		{"ready", []any{condition("Synced", "True", 2), condition("Ready", "True", 2)}, true},
+		{"edited", []any{condition("Synced", "True", 1), condition("Ready", "True", 1)}, false},
+		{"edited and refused", []any{condition("Synced", "False", 2), condition("Ready", "True", 1)}, false},
+	}
+	for _, cluster := range []string{"staging", "production", "local"} {
+		kinds := 0
+		for _, k := range readKustomizations(t, "clusters/"+cluster) {
+			for _, check := range k.Spec.HealthCheckExprs {
+				if !strings.HasPrefix(check.APIVersion, "platform.mystique-unicorn.io/") {
+					continue
+				}
+				kinds++
+				for _, state := range states {
+					object := map[string]any{"metadata": map[string]any{"generation": 2}, "status": map[string]any{"conditions": state.conditions}}
+					if got := evaluate(t, check.Current, object); got != state.current {
+						t.Errorf("%s: the %s that is %s counts as current: %t", cluster, check.Kind, state.name, got)
+					}
+				}
+			}
+		}
+		if want := len(glob(t, "crossplane/apis/*/definition.yaml")); kinds != want {
+			t.Errorf("%s waits for %d kinds of composite resources, and there are %d", cluster, kinds, want)
+		}
+	}
+}
+
+// evaluate is how kustomize-controller evaluates an expression on an object.
+func evaluate(t *testing.T, expression string, object map[string]any) bool {
+	t.Helper()
+	environment, err := cel.NewEnv(cel.CrossTypeNumericComparisons(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, issues := environment.Parse(expression)
+	if issues.Err() != nil {
+		t.Fatal(issues.Err())
+	}
+	program, err := environment.Program(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, _, err := program.Eval(object)
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return value.Value() == true
+}
+
 // TestLocalSettings holds the local overlays against the programs' own idea of
 // their settings, which otherwise speaks up in a crashing pod.
 func TestLocalSettings(t *testing.T) {
@@ -148,8 +210,15 @@ func TestAgentSettings(t *testing.T) {
 type kustomization struct {
 	Kind string `json:"kind"`
 	Spec struct {
-		Path string `json:"path"`
+		Path             string        `json:"path"`
+		HealthCheckExprs []healthCheck `json:"healthCheckExprs"`
 	} `json:"spec"`
+}
+
+type healthCheck struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Current    string `json:"current"`
 }
 
 func readKustomizations(t *testing.T, cluster string) []kustomization {
