@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -16,13 +17,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 	catalog "github.com/mystique-unicorn/sales-events/tools/internal/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
 )
 
 var schemaRules = []Rule{
 	{
 		ID: "SCH001", Severity: findings.Error, Title: "kind that the API server does not know",
 		Why: "An object of an unknown kind fails the dry-run of its whole Kustomization. The kinds are those of the pinned " +
-			"Kubernetes, Flux, KEDA, Crossplane and AWS provider, and what the cluster's own definitions declare.",
+			"Kubernetes, Flux, KEDA, Crossplane and AWS provider, and what the cluster's own definitions declare. A group of " +
+			"which none of them has a kind is a warning: a distribution or an installer may bring it before Flux starts.",
 		Example: "apiVersion: apps/v1\nkind: Deploymnt",
 		Mend:    "Correct apiVersion or kind, apply the definition, or name it with --schema.",
 		check:   checkKinds,
@@ -42,14 +45,27 @@ var schemaRules = []Rule{
 var coreGroups = []string{"", "apps", "batch", "autoscaling", "policy", "rbac.authorization.k8s.io", "networking.k8s.io"}
 
 func checkKinds(r *Run) {
+	unchecked := map[schema.GroupVersionKind]bool{}
 	for _, o := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {
 		kind := o.GroupVersionKind()
-		if _, known := r.Catalog.Lookup(kind); known || r.elsewhere() && !slices.Contains(coreGroups, kind.Group) {
+		if _, known := r.Catalog.Lookup(kind); known {
 			continue
 		}
-		field, mend := "kind", "apply its CustomResourceDefinition, or name it with --schema"
+		group := r.meantGroup(kind)
 		versions, groups, kinds := r.Catalog.Versions(kind.GroupKind()), r.Catalog.Groups(kind.Kind), r.Catalog.Kinds(kind.Group)
+		field, mend := "kind", "apply its CustomResourceDefinition, or name it with --schema"
 		switch {
+		case group != "":
+			field, mend = "apiVersion", fmt.Sprintf("did you mean %s?", group)
+		case r.elsewhere() && !ofKubernetes(kind.Group):
+			continue
+		case len(kinds) == 0 && !ofKubernetes(kind.Group):
+			if !unchecked[kind] {
+				unchecked[kind] = true
+				r.warn(on(o, "apiVersion"), "apply its CustomResourceDefinition, or give it by --schema",
+					"no schema of %s in %s is known here: its objects are not checked", kind.Kind, kind.GroupVersion())
+			}
+			continue
 		case len(versions) > 0:
 			field, mend = "apiVersion", fmt.Sprintf("the version is one of %v", versions)
 		case len(groups) == 1:
@@ -61,6 +77,28 @@ func checkKinds(r *Run) {
 		}
 		r.report(on(o, field), mend, "there is no kind %s in %s", kind.Kind, kind.GroupVersion())
 	}
+}
+
+// ofKubernetes tells whether no definition can add the kinds of a group: the
+// group of a CustomResourceDefinition has a dot.
+func ofKubernetes(group string) bool {
+	return slices.Contains(coreGroups, group) || !strings.Contains(group, ".")
+}
+
+// meantGroup is the group, with such a kind, of which an unknown one is a
+// misspelling; empty for none. Services of a cloud have groups whose first parts
+// are that short that ecs is no misspelling of eks.
+func (r *Run) meantGroup(kind schema.GroupVersionKind) string {
+	if len(r.Catalog.Kinds(kind.Group)) > 0 {
+		return ""
+	}
+	meant := spelling.Near(kind.Group, r.Catalog.Groups(kind.Kind))
+	service, cloud, _ := strings.Cut(kind.Group, ".")
+	other, same, _ := strings.Cut(meant, ".")
+	if cloud != "" && cloud == same && len(service) <= 3 && len(other) <= 3 {
+		return ""
+	}
+	return meant
 }
 
 func checkShapes(r *Run) {

@@ -15,3 +15,14 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+func TestNear(t *testing.T) {
+	for name, want := range map[string]string{
+		"cluster-facst": "cluster-facts", "cluster-fact": "cluster-facts", "cluster-facts": "", "facts": "",
+		"redis": "", "redis-2": "", "reids-1": "redis-1", "app-us": "", "app-eu": "", "team-b": "", "kedaa.sh": "keda.sh", "keda.sch": "keda.sh", "bus": "",
+	} {
+		if got := spelling.Near(name, []string{"cluster-facts", "redis-1", "app-eu", "team-a", "keda.sh", "bar"}); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}

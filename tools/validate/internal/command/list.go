@@ -30,7 +30,8 @@ type listedObject struct {
 	Schema string `json:"schema,omitempty"`
 	// Rules are the ids of the rules that read the object.
 	Rules []string `json:"rules"`
-	// Unknown is why what the object stands for is not in the list.
+	// Unknown is why what the object stands for is not in the list, or why it has
+	// no schema.
 	Unknown string `json:"unknown,omitempty"`
 }
 
@@ -46,7 +47,11 @@ func (l *listing) add(input rules.Input) func() {
 	var listed listing
 	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
 		_, source := input.Schema(o)
-		listed = append(listed, listedObject{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])})
+		e := listedObject{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])}
+		if source == "" {
+			e.Unknown = fmt.Sprintf("no schema of %s in %s is known here: apply its definition or give it by --schema", o.GetKind(), o.GetAPIVersion())
+		}
+		listed = append(listed, e)
 	}
 	for _, unknown := range input.Cluster.Unknowns {
 		e := listedObject{Cluster: input.Cluster.Name, At: unknown.At.String(), Rules: []string{}, Unknown: unknown.Reason}
@@ -81,13 +86,17 @@ func (l listing) write(out io.Writer, format string) error {
 }
 
 func (e listedObject) schema() string {
-	if e.Unknown != "" {
+	switch {
+	case e.Unknown == "":
+		return e.Schema
+	case len(e.Rules) == 0:
 		return "unknown"
+	default:
+		return "none"
 	}
-	return cmp.Or(e.Schema, "none")
 }
 
-// readers are the rules or, where there is nothing to read, the reason.
+// readers are the rules, or the reason why somebody did not look.
 func (e listedObject) readers() string {
 	return cmp.Or(e.Unknown, strings.Join(e.Rules, " "), "-")
 }
