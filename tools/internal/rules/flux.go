@@ -363,6 +363,12 @@ func definedKind(definition *render.Object) string {
 // given are the namespaces that every cluster has before Flux applies anything.
 var given = []string{"default", "kube-system", "kube-public", "kube-node-lease", "flux-system"}
 
+// isGiven tells whether a namespace is there before Flux applies anything: one of
+// every cluster, or of those that a distribution keeps for itself.
+func isGiven(namespace string) bool {
+	return slices.Contains(given, namespace) || strings.HasPrefix(namespace, "openshift-") || strings.HasPrefix(namespace, "gke-")
+}
+
 func checkNamespaces(r *Run) {
 	missing, root := map[string]bool{}, r.Cluster.Kustomizations()[0]
 	for _, o := range r.Cluster.All() {
@@ -375,7 +381,7 @@ func checkNamespaces(r *Run) {
 			r.report(on(o, "metadata"), "set metadata.namespace, or `namespace` in its kustomization.yaml", "%s has no namespace: Flux refuses it or puts it into `default`", o.Key())
 			continue
 		}
-		if slices.Contains(given, name) || name == root.Namespace || missing[o.Owner.String()+name] {
+		if isGiven(name) || name == root.Namespace || missing[o.Owner.String()+name] {
 			continue
 		}
 		namespace := r.Cluster.Find(o, "", "Namespace", "", name)

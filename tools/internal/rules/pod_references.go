@@ -1,21 +1,23 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
 )
 
 func checkReferred(r *Run) {
@@ -45,12 +47,18 @@ func checkReferred(r *Run) {
 	}
 }
 
+// checkServiceAccount: some are made with the IAM role that they have, by eksctl
+// or Terraform.
 func (r *Run) checkServiceAccount(w graph.Workload) {
 	name := w.Template.Spec.ServiceAccountName
-	if name == "" || name == "default" || r.Cluster.Find(w.Object, "", "ServiceAccount", w.GetNamespace(), name) != nil || slices.Contains(given, w.GetNamespace()) {
+	if name == "" || name == "default" || r.Cluster.Find(w.Object, "", "ServiceAccount", w.GetNamespace(), name) != nil || isGiven(w.GetNamespace()) {
 		return
 	}
-	r.report(on(w.Object, w.Field("serviceAccountName")...), didYouMean(name, r.namesBeside(w.Object, "ServiceAccount"), "add the ServiceAccount"),
+	names, say := r.namesBeside(w.Object, "ServiceAccount"), r.warn
+	if spelling.Near(name, names) != "" {
+		say = r.report
+	}
+	say(on(w.Object, w.Field("serviceAccountName")...), didYouMean(name, names, "add the ServiceAccount, or see that what provisions the cluster makes it"),
 		"%s runs as ServiceAccount %s, which namespace %s does not have", w.Key(), name, w.GetNamespace())
 }
 
@@ -102,10 +110,13 @@ func dataReferences(w graph.Workload) []dataReference {
 	return all
 }
 
+// givenConfigMaps are in every namespace: of Kubernetes, OpenShift and Istio.
+var givenConfigMaps = []string{"kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert"}
+
 // checkData: the objects of a repository are all its ConfigMaps but for those of
 // operators; Secrets are often made by hand.
 func (r *Run) checkData(o *render.Object, reference dataReference) {
-	if reference.name == "" || reference.name == "kube-root-ca.crt" || reference.optional != nil && *reference.optional {
+	if reference.name == "" || reference.kind == "ConfigMap" && slices.Contains(givenConfigMaps, reference.name) || reference.optional != nil && *reference.optional {
 		return
 	}
 	nameField := "name"
@@ -114,11 +125,16 @@ func (r *Run) checkData(o *render.Object, reference dataReference) {
 	}
 	object := r.Cluster.Find(o, "", reference.kind, o.GetNamespace(), reference.name)
 	if object == nil {
-		names := r.namesBeside(o, reference.kind)
-		say := r.warn
-		if slices.ContainsFunc(names, func(name string) bool { return levenshtein.ComputeDistance(name, reference.name) <= 2 }) {
+		names, say := r.namesBeside(o, reference.kind), r.warn
+		if reference.kind == "Secret" {
+			names = append(names, r.secretsMadeBeside(o)...)
+		}
+		switch {
+		case reference.kind == "Secret" && slices.Contains(names, reference.name):
+			return
+		case spelling.Near(reference.name, names) != "":
 			say = r.report
-		} else if reference.kind == "Secret" {
+		case reference.kind == "Secret":
 			return
 		}
 		say(on(o, append(slices.Clone(reference.field), nameField)...), didYouMean(reference.name, names, "add it to the repository"),
@@ -130,6 +146,28 @@ func (r *Run) checkData(o *render.Object, reference dataReference) {
 		r.report(on(o, append(slices.Clone(reference.field), "key")...), didYouMean(reference.key, keys, "add the key"),
 			"%s takes %s of %s, which has no such key", o.Key(), reference.key, object.Key())
 	}
+}
+
+// secretMakers are the kinds whose objects make a Secret, with the field that
+// names it; without one it has the object's own name.
+var secretMakers = map[schema.GroupKind][]string{
+	{Group: "bitnami.com", Kind: "SealedSecret"}:           {"spec", "template", "metadata", "name"},
+	{Group: "external-secrets.io", Kind: "ExternalSecret"}: {"spec", "target", "name"},
+	{Group: "cert-manager.io", Kind: "Certificate"}:        {"spec", "secretName"},
+}
+
+// secretsMadeBeside are the Secrets that operators make in the namespace of an
+// object.
+func (r *Run) secretsMadeBeside(o *render.Object) []string {
+	var names []string
+	for kind, field := range secretMakers {
+		for _, maker := range r.beside(o, kind.Group, kind.Kind) {
+			name, _, _ := unstructured.NestedString(maker.Object, field...)
+			names = append(names, cmp.Or(name, maker.GetName()))
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func keysOf(o *render.Object) []string {
@@ -179,6 +217,9 @@ func (r *Run) checkPeer(o *render.Object, selector metav1.LabelSelector, field [
 }
 
 func (r *Run) checkPeerName(o *render.Object, name string, field []any) {
+	if isGiven(name) {
+		return
+	}
 	names := slices.Clone(given)
 	for _, namespace := range r.Cluster.Of("", "Namespace") {
 		names = append(names, namespace.GetName())
@@ -215,7 +256,7 @@ func (r *Run) checkAddresses(o *render.Object, value any, field []any) {
 }
 
 func (r *Run) checkAddress(place at, name, namespace string) {
-	if slices.Contains(given, namespace) || r.Cluster.Find(place.object, "", "Service", namespace, name) != nil {
+	if isGiven(namespace) || r.Cluster.Find(place.object, "", "Service", namespace, name) != nil {
 		return
 	}
 	var here, all []string
@@ -229,7 +270,7 @@ func (r *Run) checkAddress(place at, name, namespace string) {
 	}
 	address := fmt.Sprintf("%s.%s", name, namespace)
 	known := r.Cluster.Find(place.object, "", "Namespace", "", namespace) != nil
-	near := slices.ContainsFunc(all, func(other string) bool { return levenshtein.ComputeDistance(other, address) <= 2 })
+	near := spelling.Near(address, all) != ""
 	if known && len(here) > 0 || near || known && len(all) == 0 {
 		r.warn(place, didYouMean(address, all, "name a Service of the cluster"), "%s calls Service %s in namespace %s, which nothing in this cluster creates", place.object.Key(), name, namespace)
 	}

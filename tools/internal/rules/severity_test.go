@@ -13,14 +13,15 @@ import (
 // work, a warning what works for now.
 func TestSeverities(t *testing.T) {
 	for fixture, want := range map[string]map[int]findings.Severity{
-		"KEDA001-release": {2: findings.Error},
-		"KEDA001-upgrade": {2: findings.Warning},
-		"POD001-refused":  {18: findings.Error, 32: findings.Error, 46: findings.Error, 70: findings.Warning},
-		"SCH001-outside":  {1: findings.Warning, 6: findings.Warning, 10: findings.Warning, 18: findings.Warning, 22: findings.Error, 26: findings.Error, 30: findings.Error},
-		"SQS003-buried":   {29: findings.Error, 51: findings.Error, 125: findings.Warning, 135: findings.Warning},
-		"SQS005-crash":    {14: findings.Error, 20: findings.Error, 22: findings.Warning},
-		"SQS006-scaled":   {13: findings.Error, 41: findings.Error},
-		"SQS006-shell":    {13: findings.Warning, 14: findings.Warning, 43: findings.Error, 65: findings.Warning},
+		"KEDA001-release":    {2: findings.Error},
+		"KEDA001-upgrade":    {2: findings.Warning},
+		"POD001-refused":     {18: findings.Error, 32: findings.Error, 46: findings.Error, 70: findings.Warning},
+		"POD009-provisioned": {53: findings.Error, 67: findings.Warning, 75: findings.Error},
+		"SCH001-outside":     {1: findings.Warning, 6: findings.Warning, 10: findings.Warning, 18: findings.Warning, 22: findings.Error, 26: findings.Error, 30: findings.Error},
+		"SQS003-buried":      {29: findings.Error, 51: findings.Error, 125: findings.Warning, 135: findings.Warning},
+		"SQS005-crash":       {14: findings.Error, 20: findings.Error, 22: findings.Warning},
+		"SQS006-scaled":      {13: findings.Error, 41: findings.Error},
+		"SQS006-shell":       {13: findings.Warning, 14: findings.Warning, 43: findings.Error, 65: findings.Warning},
 	} {
 		archive, err := txtar.ParseFile("testdata/" + fixture + ".txtar")
 		if err != nil {
