@@ -22,11 +22,14 @@ import (
 // Name is the file's name in the root of a repository.
 const Name = ".validate.yaml"
 
+// DefaultClusters is the pattern of a repository that names no clusters.
+const DefaultClusters = "clusters/*"
+
 // Config is the file's content. The zero value is what a repository without
 // the file gets.
 type Config struct {
 	// Clusters are the folders that a cluster's root Kustomization applies, as
-	// patterns; the default is clusters/*.
+	// patterns; none stands for those of DefaultClusters that look like it.
 	Clusters []string `yaml:"clusters"`
 	// Pins is the folder of Go modules whose go.mod files pin upstream
 	// projects, such as tools/engines.
@@ -111,9 +114,6 @@ func Parse(data []byte) (Config, error) {
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Config{}, errors.New("the file holds one document: put all of it there")
-	}
-	if len(config.Clusters) == 0 {
-		config.Clusters = []string{"clusters/*"}
 	}
 	return config, config.check()
 }

@@ -284,8 +284,12 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 // of their names.
 func clusterFolders(dir string, options Options) ([]string, error) {
 	tree := os.DirFS(dir)
+	patterns := options.Config.Clusters
+	if len(patterns) == 0 {
+		patterns = []string{config.DefaultClusters}
+	}
 	var folders []string
-	for _, pattern := range options.Config.Clusters {
+	for _, pattern := range patterns {
 		matches, err := doublestar.Glob(tree, path.Clean(pattern))
 		if err != nil {
 			return nil, fmt.Errorf("%s: clusters: pattern %s: %w", config.Name, pattern, err)
@@ -297,8 +301,12 @@ func clusterFolders(dir string, options Options) ([]string, error) {
 		}
 	}
 	slices.Sort(folders)
+	why := ""
+	if len(options.Config.Clusters) == 0 {
+		folders, why = roots(dir, folders)
+	}
 	if len(folders) == 0 && !options.Optional {
-		return nil, fmt.Errorf("no cluster at %s: name the folders that root Kustomizations apply in %s, under clusters", strings.Join(options.Config.Clusters, ", "), config.Name)
+		return nil, fmt.Errorf("no cluster at %s%s: name the folders that root Kustomizations apply in %s, under clusters", strings.Join(patterns, ", "), why, config.Name)
 	}
 	if len(options.Clusters) == 0 {
 		return folders, nil
