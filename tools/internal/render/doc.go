@@ -5,7 +5,8 @@
 // From there the package goes the way kustomize-controller goes:
 //
 //  1. a Kustomization waits for what it depends on and for the ConfigMaps and
-//     Secrets it substitutes from;
+//     Secrets it substitutes from; those that never come are made outside of the
+//     repository, unless their name looks wrong;
 //  2. its source becomes an artifact, the files that Flux would extract;
 //  3. the generator of github.com/fluxcd/pkg/kustomize completes the
 //     kustomization.yaml with the Kustomization's own fields;

@@ -74,6 +74,9 @@ type Cluster struct {
 	// Failures are what Flux would refuse, Unknowns what cannot be known here.
 	Failures []Failure
 	Unknowns []Unknown
+	// Outside are the ConfigMaps with values that nothing in the cluster applies:
+	// they are missing, or made outside of the repository.
+	Outside []Outside
 
 	index map[Key]*Object
 }
@@ -92,6 +95,23 @@ func (c *Cluster) Objects() []*Object {
 // cluster's.
 func (c *Cluster) Incomplete() bool {
 	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool { return !unknown.Values && !unknown.Composed })
+}
+
+// MayHaveMore tells whether Flux's own objects, or what they take values from,
+// may come from what is not rendered: a Kustomization, or a ResourceSet. Charts
+// hold few of them.
+func (c *Cluster) MayHaveMore() bool {
+	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool {
+		switch {
+		case unknown.Values || unknown.Composed:
+			return false
+		case unknown.Object == nil:
+			return true
+		}
+		kind := unknown.Object.GroupVersionKind().GroupKind()
+		_, otherCluster, _ := unstructured.NestedFieldNoCopy(unknown.Object.Object, "spec", "kubeConfig")
+		return kind == resourceSetKind || kind == kustomizationKind && !otherCluster
+	})
 }
 
 // Get is the object with a key, or nil.
@@ -220,6 +240,14 @@ type Unknown struct {
 	// Composed is whether no more is unknown than what Crossplane composes of
 	// Object.
 	Composed bool
+}
+
+// Outside is a ConfigMap of which a Kustomization or a HelmRelease takes values,
+// and which nothing in the cluster applies.
+type Outside struct {
+	By  *Kustomization
+	Key Key
+	At  Location
 }
 
 // Run renders the clusters that the options select.

@@ -115,6 +115,9 @@ func dump(rendering *render.Rendering) string {
 		for _, failure := range cluster.Failures {
 			fmt.Fprintf(&text, "failure, %s (%s) %s: %s: %s; %s\n", failure.Cause, failure.Subject, failure.At, failure.Kustomization, failure.Message, failure.Mend)
 		}
+		for _, outside := range cluster.Outside {
+			fmt.Fprintf(&text, "outside, %s: %s: %s\n", outside.At, outside.By, outside.Key)
+		}
 		for _, unknown := range cluster.Unknowns {
 			key := "the root"
 			if unknown.Object != nil {

@@ -63,10 +63,10 @@ func (s *sources) ready(w *walk, k *Kustomization) bool {
 
 // isSelf tells whether a source is this repository: the one that the root
 // Kustomization names, whatever its URL. When the repository does not declare
-// the root, `flux bootstrap` or a FluxInstance did, under that name.
+// the root, `flux bootstrap` or a FluxInstance did, under the root's name.
 func (w *walk) isSelf(key Key) bool {
-	undeclared := w.root.Object == nil && key.Namespace == rootName && key.Name == rootName && w.cluster.index[key] == nil
-	return undeclared || key == sourceKey(w.root.Namespace, w.root.Spec.SourceRef)
+	undeclared := w.root.Object == nil && key.Namespace == w.root.Namespace && key.Name == w.root.Name && w.cluster.index[key] == nil
+	return undeclared || key == w.synced || key == sourceKey(w.root.Namespace, w.root.Spec.SourceRef)
 }
 
 // render renders one Kustomization: its source, its build, its variables. What

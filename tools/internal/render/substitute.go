@@ -59,20 +59,18 @@ type variables struct {
 	k       *Kustomization
 	values  map[string]string
 	lenient bool
-	// outside is whether a Secret that nobody here knows brings more values.
+	// outside is whether a Secret or ConfigMap that nobody here knows brings more
+	// values.
 	outside bool
 	// flux is the Kustomization for Flux's own code, with all values in place.
 	flux unstructured.Unstructured
 }
 
-// variables reads what a Kustomization substitutes from, or names what nothing
-// in the cluster answers: then Flux starts no substitution.
+// variables reads what a Kustomization substitutes from, or says why Flux starts
+// no substitution.
 func (w *walk) variables(ctx context.Context, k *Kustomization) (*variables, []Failure, error) {
 	if k.Spec.PostBuild == nil {
 		return nil, nil, nil
-	}
-	if missing := w.missingReferences(k); len(missing) > 0 {
-		return nil, missing, nil
 	}
 	known, v := w.withoutOutside(k), &variables{k: k, lenient: w.lenient}
 	v.outside = len(known.Spec.PostBuild.SubstituteFrom) < len(k.Spec.PostBuild.SubstituteFrom)
@@ -102,41 +100,33 @@ func (w *walk) variables(ctx context.Context, k *Kustomization) (*variables, []F
 
 var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 
-func (w *walk) missingReferences(k *Kustomization) []Failure {
-	var missing []Failure
-	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
-		if reference.Optional || w.cluster.index[variablesKey(k, reference)] != nil || reference.Kind == "Secret" {
-			continue
-		}
-		missing = append(missing, Failure{
-			Cause: VariablesMissing, Kustomization: k, Subject: reference.Name,
-			Message: fmt.Sprintf("%s substitutes from %s %s, which nothing in this cluster applies to namespace %s before it", k, reference.Kind, reference.Name, k.Namespace),
-			Mend:    "apply it with a Kustomization that this one does not need, into the same namespace, or mark the reference optional",
-			At:      k.locate("spec", "postBuild", "substituteFrom", i, "name"),
-		})
-	}
-	return missing
-}
-
-// withoutOutside is a Kustomization without the Secrets to substitute from that
-// nothing in the cluster applies: repositories that keep no secrets have them
-// made by hand or by another tool. What they hold is unknown.
+// withoutOutside is a Kustomization without what it substitutes from and nothing
+// in the cluster applies before: Secrets and facts of a cluster may be made by
+// hand or by another tool. What they hold is unknown.
 func (w *walk) withoutOutside(k *Kustomization) *Kustomization {
 	postBuild := *k.Spec.PostBuild
 	postBuild.SubstituteFrom = nil
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
-		if reference.Kind != "Secret" || reference.Optional || w.cluster.index[variablesKey(k, reference)] != nil {
+		key, at := variablesKey(k, reference), k.locate("spec", "postBuild", "substituteFrom", i, "name")
+		switch {
+		case reference.Optional || w.cluster.index[key] != nil:
 			postBuild.SubstituteFrom = append(postBuild.SubstituteFrom, reference)
-			continue
+		case reference.Kind == "Secret":
+			w.cluster.Unknowns = append(w.cluster.Unknowns, substitutesFromOutside(k, key, at))
+		default:
+			w.outside = append(w.outside, Outside{By: k, Key: key, At: at})
 		}
-		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{
-			Object: k.Object, Values: true, At: k.locate("spec", "postBuild", "substituteFrom", i, "name"),
-			Reason: fmt.Sprintf("it substitutes from Secret %s/%s, which nothing in this cluster applies before: if it is made outside of the repository, only the cluster knows its values", k.Namespace, reference.Name),
-		})
 	}
 	spec := k.Spec
 	spec.PostBuild = &postBuild
 	return &Kustomization{Namespace: k.Namespace, Name: k.Name, Spec: spec}
+}
+
+func substitutesFromOutside(k *Kustomization, key Key, at Location) Unknown {
+	return Unknown{
+		Object: k.Object, Values: true, At: at,
+		Reason: fmt.Sprintf("it substitutes from %s %s/%s, which nothing in this cluster applies before: if it is made outside of the repository, only the cluster knows its values", key.Kind, key.Namespace, key.Name),
+	}
 }
 
 // substitute replaces the variables of one object. It returns nothing when the
@@ -157,7 +147,8 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if err != nil {
 		return nil, []Failure{v.failure(object, err)}
 	}
-	if v.outside {
+	switch {
+	case v.outside:
 		v.leave(v.undefined(string(text)))
 	}
 	always := (&kustomizev1.Kustomization{Spec: v.k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways

@@ -19,20 +19,19 @@ import (
 )
 
 // values composes the values of a HelmRelease with helm-controller's own code,
-// out of rendered ConfigMaps and Secrets. A Secret that is not rendered is made
-// outside of the repository, and an encrypted one says nothing.
+// out of rendered ConfigMaps and Secrets. One that is not rendered is made outside
+// of the repository, and an encrypted Secret says nothing.
 func (w *walk) values(ctx context.Context, k *Kustomization) (map[string]any, error) {
 	from := k.Release.Spec.ValuesFrom
 	for i, reference := range from {
 		key := valuesKey(k, reference)
 		missing := w.cluster.index[key] == nil && !reference.Optional
 		switch {
-		case missing && reference.Kind == "Secret":
-			return nil, unresolved{fmt.Sprintf("its values come from %s, which is made outside of the repository", key)}
+		case missing && reference.Kind != "Secret":
+			w.outside = append(w.outside, Outside{By: k, Key: key, At: k.locate("spec", "valuesFrom", i, "name")})
+			fallthrough
 		case missing:
-			return nil, newRefusal(VariablesMissing, k.locate("spec", "valuesFrom", i, "name"), reference.Name,
-				"apply it into the same namespace, or mark the reference optional",
-				"values come from %s, which nothing in this cluster applies", key)
+			return nil, unresolved{fmt.Sprintf("its values come from %s, which is made outside of the repository", key)}
 		case reference.Kind == "Secret" && reference.TargetPath == "":
 			var secret corev1.Secret
 			err := rendered{cluster: w.cluster}.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.Name}, &secret)

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
 )
 
 // rootName is what `flux bootstrap` calls the root Kustomization, its source
@@ -24,6 +28,8 @@ const rootName = "flux-system"
 var (
 	kustomizationKind = schema.GroupKind{Group: kustomizev1.GroupVersion.Group, Kind: kustomizev1.KustomizationKind}
 	helmReleaseKind   = schema.GroupKind{Group: "helm.toolkit.fluxcd.io", Kind: "HelmRelease"}
+	instanceKind      = schema.GroupKind{Group: "fluxcd.controlplane.io", Kind: "FluxInstance"}
+	resourceSetKind   = schema.GroupKind{Group: "fluxcd.controlplane.io", Kind: "ResourceSet"}
 )
 
 // walk renders one cluster from its root Kustomization on.
@@ -32,6 +38,8 @@ type walk struct {
 	cluster *Cluster
 	lenient bool
 	root    *Kustomization
+	// synced is the source that a FluxInstance makes of this repository.
+	synced  Key
 	pending []*Kustomization
 	// releases are the HelmReleases to install.
 	releases []*Kustomization
@@ -42,6 +50,8 @@ type walk struct {
 	children  map[Key][]Key   // the Kustomizations that one applies
 	skipped   map[Key]bool    // known, but Flux does not render it
 	generated map[Key]*Object // the ArtifactGenerator of an ExternalArtifact
+	// outside are the ConfigMaps that were missing on the way.
+	outside []Outside
 }
 
 func newWalk(sources *sources, folder string, lenient bool) *walk {
@@ -69,11 +79,13 @@ func (w *walk) run(ctx context.Context) error {
 			return err
 		}
 	}
+	w.settle()
 	return nil
 }
 
 // renderRoot renders the root as its own declaration in the repository says,
-// where there is one: `flux bootstrap` writes it into what it applies.
+// where there is one: `flux bootstrap` writes it into what it applies, and
+// flux-operator makes it of a FluxInstance.
 func (w *walk) renderRoot(ctx context.Context) error {
 	w.root = &Kustomization{Namespace: rootName, Name: rootName}
 	w.root.Spec.Path, w.root.Spec.Prune = "./"+w.cluster.Path, true
@@ -82,10 +94,16 @@ func (w *walk) renderRoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.cluster.Unknowns = nil // they come again
+	w.cluster.Unknowns, w.outside = nil, nil // they come again
+	for _, object := range objects {
+		if source, found := w.syncs(object); found {
+			w.root.Namespace, w.root.Name, w.root.Spec.SourceRef.Kind, w.root.Spec.SourceRef.Name = source.Namespace, source.Name, source.Kind, source.Name
+		}
+	}
 	if declared := w.declaredRoot(objects); declared != nil {
 		w.root = declared
 	}
+	w.adopt(objects)
 	if err := w.apply(ctx, w.root); err != nil {
 		return err
 	}
@@ -129,23 +147,84 @@ func (w *walk) declaredRoot(objects []*Object) *Kustomization {
 	return first
 }
 
+// syncs is the source that flux-operator makes of a FluxInstance when its sync is
+// of the cluster's folder. Source and Kustomization have the name that sync gives
+// or that of the namespace.
+func (w *walk) syncs(object *Object) (source Key, found bool) {
+	if object.GroupVersionKind().GroupKind() != instanceKind {
+		return Key{}, false
+	}
+	sync, _, _ := unstructured.NestedMap(object.Object, "spec", "sync")
+	text := func(field string) string { value, _ := sync[field].(string); return value }
+	kind := schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: cmp.Or(text("kind"), sourcev1.GitRepositoryKind)}
+	source = Key{kind, object.GetNamespace(), cmp.Or(text("name"), object.GetNamespace())}
+	return source, sync != nil && path.Join("/", text("path")) == path.Join("/", w.cluster.Path)
+}
+
+// adopt finds the name that a FluxInstance outside of the repository gives to its
+// source: the only one that is named and not declared, and all that is taken from
+// it is here.
+func (w *walk) adopt(objects []*Object) {
+	if w.root.Object != nil || w.root.Name != rootName {
+		return
+	}
+	declared, named := map[Key]bool{}, map[Key]bool{}
+	for _, object := range objects {
+		declared[object.Key()] = true
+	}
+	for _, object := range objects {
+		if object.GroupVersionKind().GroupKind() != kustomizationKind {
+			continue
+		}
+		k, err := newKustomization(object, nil)
+		key := sourceKey(k.Namespace, k.Spec.SourceRef)
+		if err != nil || declared[key] {
+			continue
+		}
+		folder := filepath.FromSlash(strings.TrimPrefix(path.Join("/", k.Spec.Path), "/"))
+		info, err := os.Stat(filepath.Join(w.sources.self.Dir, folder))
+		if folder == "" || err != nil || !info.IsDir() || key.Name == rootName || spelling.Near(key.Name, []string{rootName}) != "" {
+			return
+		}
+		named[key] = true
+	}
+	if len(named) == 1 {
+		for key := range named {
+			w.synced = key
+		}
+	}
+}
+
+// lack is what a Kustomization that goes on may lack, the more the higher.
+type lack int
+
+const (
+	nothing      lack = iota
+	secrets           // to substitute from: they may be made outside of the repository
+	dependencies      // that nothing has applied so far: what is unknown may
+	configMaps        // to substitute from
+)
+
 // next goes on with the first Kustomization whose dependencies are applied and
-// whose variables are known, else with such a HelmRelease, else with a
-// Kustomization that lacks no more than Secrets: they may be made outside of the
-// repository. When none is ready the first one goes: what it lacks is then a
-// failure with a name.
+// whose variables are known, else with such a HelmRelease, else with the
+// Kustomization that lacks least. When none is ready the first one goes: what it
+// lacks is then a failure with a name.
 func (w *walk) next(ctx context.Context) error {
-	ready, installable := slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, true) }), -1
+	ready, installable := w.firstReady(nothing), -1
 	if ready < 0 {
 		installable = slices.IndexFunc(w.releases, w.installable)
 	}
-	if ready < 0 && installable < 0 {
-		ready = slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, false) })
+	for lacking := secrets; ready < 0 && installable < 0 && lacking <= configMaps; lacking++ {
+		ready = w.firstReady(lacking)
 	}
 	if installable < 0 && len(w.pending) > 0 {
 		return w.apply(ctx, take(&w.pending, max(0, ready)))
 	}
 	return w.install(ctx, take(&w.releases, max(0, installable)))
+}
+
+func (w *walk) firstReady(lacking lack) int {
+	return slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, lacking) })
 }
 
 func take(queue *[]*Kustomization, i int) *Kustomization {
@@ -154,16 +233,16 @@ func take(queue *[]*Kustomization, i int) *Kustomization {
 	return k
 }
 
-func (w *walk) ready(k *Kustomization, secrets bool) bool {
+func (w *walk) ready(k *Kustomization, lacking lack) bool {
 	for _, dependency := range k.Spec.DependsOn {
 		key := Key{kustomizationKind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name}
-		if !w.settled(key, nil) {
+		if !w.settled(key, nil) && (lacking < dependencies || w.known[key]) {
 			return false
 		}
 	}
 	if k.Spec.PostBuild != nil {
 		for _, reference := range k.Spec.PostBuild.SubstituteFrom {
-			needed := !reference.Optional && (secrets || reference.Kind != "Secret")
+			needed := !reference.Optional && (lacking < secrets || reference.Kind != "Secret" && lacking < configMaps)
 			if needed && w.cluster.index[variablesKey(k, reference)] == nil {
 				return false
 			}
@@ -240,6 +319,12 @@ func (w *walk) add(objects []*Object, k *Kustomization) {
 			w.generates(object)
 		case kind == helmReleaseKind:
 			w.enqueueRelease(object, k)
+		case kind == instanceKind:
+			if source, found := w.syncs(object); found {
+				w.synced = source
+			}
+		case kind == resourceSetKind:
+			w.unknown(object, "flux-operator makes its objects, which is not done here", "spec")
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
 )
 
 var fluxRules = []Rule{
@@ -30,7 +31,8 @@ var fluxRules = []Rule{
 	{
 		ID: "FLX002", Severity: findings.Error, Title: "reference that resolves to nothing",
 		Why: "A source, a path, a ConfigMap to substitute from, a kubeConfig or its ServiceAccount that does not exist stops " +
-			"the Kustomization at its first step, and everything that depends on it.",
+			"the Kustomization at its first step, and everything that depends on it. A ConfigMap is a warning unless its name " +
+			"is nearly that of another one or it comes too late: what provisions a cluster may make it.",
 		Example: "spec:\n  path: ./apps/consumer/deploy/loacl",
 		Mend:    "Correct the name, or apply the object before. What may be missing is marked optional.",
 		check:   checkReferences,
@@ -141,7 +143,11 @@ func checkDependencies(r *Run) {
 			case dependency == k:
 				r.report(place, "remove it", "%s depends on itself", k)
 			case dependency == nil && r.Cluster.Get(key) == nil:
-				r.report(place, r.suggestDependency(key), "%s depends on %s %s/%s, which this cluster does not have", k, key.Kind, namespace, reference.Name)
+				mend, meant := r.suggestDependency(key)
+				if !meant && r.Cluster.MayHaveMore() {
+					continue
+				}
+				r.report(place, mend, "%s depends on %s %s/%s, which this cluster does not have", k, key.Kind, namespace, reference.Name)
 			case dependency != nil && dependsOn(r.Cluster, dependency, k, nil):
 				r.report(place, "break the cycle: what both need goes into a third "+key.Kind, "%s and %s depend on each other: neither starts", k, dependency)
 			case graph.Ancestor(k, dependencyOrSelf(dependency, k)) && dependency != nil:
@@ -158,27 +164,28 @@ func dependencyOrSelf(dependency, k *render.Kustomization) *render.Kustomization
 	return dependency
 }
 
-// suggestDependency says what to write instead of a dependency that is not there:
-// an object depends on its own kind only.
-func (r *Run) suggestDependency(missing render.Key) string {
+// suggestDependency says what to write instead of a dependency that is not there,
+// and whether that is in all likelihood what was meant: an object depends on its
+// own kind only.
+func (r *Run) suggestDependency(missing render.Key) (mend string, meant bool) {
 	same, others := r.Cluster.Kustomizations(), r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease")
-	mend := "%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there"
+	mend = "%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there"
 	if missing.GroupKind != graph.KustomizationKind {
 		same, others = r.Cluster.Releases(), r.Cluster.Of(graph.KustomizationKind.Group, graph.KustomizationKind.Kind)
 		mend = "%s is a Kustomization: let the one that applies the HelmRelease depend on it"
 	}
 	if slices.ContainsFunc(others, func(o *render.Object) bool { return o.GetName() == missing.Name }) {
-		return fmt.Sprintf(mend, missing.Name)
+		return fmt.Sprintf(mend, missing.Name), true
 	}
 	var names []string
 	for _, k := range same {
 		if k.Namespace == missing.Namespace {
 			names = append(names, k.Name)
 		} else if k.Name == missing.Name {
-			return fmt.Sprintf("set the reference's namespace: %s", k.Namespace)
+			return fmt.Sprintf("set the reference's namespace: %s", k.Namespace), true
 		}
 	}
-	return didYouMean(missing.Name, names, fmt.Sprintf("name a %s of this cluster", missing.Kind))
+	return didYouMean(missing.Name, names, fmt.Sprintf("name a %s of this cluster", missing.Kind)), spelling.Near(missing.Name, names) != ""
 }
 
 func dependsOn(c *graph.Cluster, k, target *render.Kustomization, seen []*render.Kustomization) bool {
@@ -206,6 +213,16 @@ func (r *Run) failures(causes ...render.Cause) {
 
 func checkReferences(r *Run) {
 	r.failures(render.SourceMissing, render.PathMissing, render.PathEmpty, render.VariablesMissing)
+	reported := map[render.Key]bool{}
+	for _, missing := range r.Cluster.Outside {
+		if reported[missing.Key] {
+			continue
+		}
+		reported[missing.Key] = true
+		r.reportAt(missing.By.Key().String(), missing.At, "apply it before, or see that what provisions the cluster makes it",
+			"%s takes values from %s, which nothing in this cluster applies: without it nothing of %s is applied", missing.By, missing.Key, missing.By.Name)
+		r.found[len(r.found)-1].Severity = findings.Warning
+	}
 	r.checkRootSource()
 	for _, k := range r.Cluster.Kustomizations() {
 		if config := k.Spec.KubeConfig; config != nil && config.ConfigMapRef != nil {
@@ -215,15 +232,13 @@ func checkReferences(r *Run) {
 }
 
 // checkKubeConfig: a kubeConfig Secret holds a credential and is often made by
-// hand; a ConfigMap holds none and belongs into the repository. So does the
-// ServiceAccount that it names for a cloud, whose annotations say which identity
-// of the cloud Flux takes.
+// hand. The ServiceAccount that a ConfigMap names for a cloud belongs into the
+// repository: its annotations say which identity of the cloud Flux takes.
 func (r *Run) checkKubeConfig(k *render.Kustomization, name string) {
 	place := on(k.Object, "spec", "kubeConfig", "configMapRef", "name")
 	config, found := dataOf(r.Cluster, k.Object, "ConfigMap", name)
 	if !found {
-		r.report(place, "apply the ConfigMap to the Kustomization's own namespace",
-			"%s takes its kubeConfig from ConfigMap %s/%s, which nothing in this cluster applies", k, k.Namespace, name)
+		r.missesKubeConfig(place, k, name)
 		return
 	}
 	account := config[meta.KubeConfigKeyServiceAccountName]
@@ -234,6 +249,20 @@ func (r *Run) checkKubeConfig(k *render.Kustomization, name string) {
 		r.report(place, "apply the ServiceAccount to the Kustomization's own namespace",
 			"%s calls its cluster as ServiceAccount %s/%s, which nothing in this cluster applies", k, k.Namespace, account)
 	}
+}
+
+// missesKubeConfig: the ConfigMap may be made outside of the repository, as the
+// facts of a cluster may.
+func (r *Run) missesKubeConfig(place at, k *render.Kustomization, name string) {
+	names, say := r.namesBeside(k.Object, "ConfigMap"), r.warn
+	switch near := spelling.Near(name, names) != ""; {
+	case near:
+		say = r.report
+	case r.Cluster.MayHaveMore():
+		return
+	}
+	say(place, didYouMean(name, names, "apply the ConfigMap to the Kustomization's own namespace"),
+		"%s takes its kubeConfig from ConfigMap %s/%s, which nothing in this cluster applies", k, k.Namespace, name)
 }
 
 // checkRootSource: what bootstraps a cluster makes one source besides the root
