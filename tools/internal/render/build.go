@@ -345,6 +345,9 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 			objects = append(objects, object)
 		}
 	}
+	if variables != nil {
+		w.cluster.Emptied = append(w.cluster.Emptied, variables.emptied...)
+	}
 	return objects, failures, nil
 }
 

@@ -13,7 +13,8 @@
 //  4. kustomize builds it, with the options of kustomize-controller and
 //     without its reset of the OpenAPI schema, which costs more than the build;
 //  5. encrypted values become placeholders of their type: nothing is decrypted;
-//  6. variables are substituted, strictly unless told otherwise;
+//  6. variables are substituted, strictly unless the cluster's Flux is older or
+//     the caller says so;
 //  7. common metadata and the owner's labels are set;
 //  8. the objects are sorted as they are applied, and the Kustomizations and
 //     HelmReleases among them are rendered in turn.

@@ -37,9 +37,9 @@ type Options struct {
 	// Charts are folders with charts of Helm repositories, packed as
 	// name-version.tgz or unpacked, as `helm pull` leaves them.
 	Charts []string
-	// Lenient substitutes a variable without value by nothing, as Flux did
-	// before 2.9.
-	Lenient bool
+	// Flux is the version of Flux, such as 2.8; empty for what each cluster says
+	// of its own.
+	Flux string
 	// Config is the repository's configuration.
 	Config config.Config
 	// Memory is what earlier renderings made; nil for none.
@@ -74,6 +74,9 @@ type Cluster struct {
 	// Failures are what Flux would refuse, Unknowns what cannot be known here.
 	Failures []Failure
 	Unknowns []Unknown
+	// Emptied are the variables that the cluster's Flux replaces by nothing and
+	// that a later one refuses.
+	Emptied []Failure
 	// Outside are the ConfigMaps with values that nothing in the cluster applies:
 	// they are missing, or made outside of the repository.
 	Outside []Outside
@@ -265,6 +268,10 @@ func Run(ctx context.Context, options Options) (*Rendering, error) {
 }
 
 func (r *Rendering) run(ctx context.Context, options Options) error {
+	substitution, err := substitutionOf(options.Flux)
+	if err != nil {
+		return err
+	}
 	root, err := filepath.Abs(options.Root)
 	if err != nil {
 		return err
@@ -297,9 +304,8 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, folder := range folders {
 		group.Go(func() error {
-			walk := newWalk(sources, folder, options.Lenient)
-			r.Clusters[i] = walk.cluster
-			if err := walk.run(ctx); err != nil {
+			var err error
+			if r.Clusters[i], err = sources.cluster(ctx, folder, substitution); err != nil {
 				return fmt.Errorf("render cluster %s: %w", folder, err)
 			}
 			return nil

@@ -62,6 +62,8 @@ type variables struct {
 	// outside is whether a Secret or ConfigMap that nobody here knows brings more
 	// values.
 	outside bool
+	// emptied are the variables that become nothing.
+	emptied []Failure
 	// flux is the Kustomization for Flux's own code, with all values in place.
 	flux unstructured.Unstructured
 }
@@ -147,15 +149,18 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if err != nil {
 		return nil, []Failure{v.failure(object, err)}
 	}
-	switch {
-	case v.outside:
+	if v.outside {
 		v.leave(v.undefined(string(text)))
 	}
 	always := (&kustomizev1.Kustomization{Spec: v.k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways
-	_, err = fluxkustomize.SubstituteVariables(ctx, nil, v.flux, r,
+	result, err := fluxkustomize.SubstituteVariables(ctx, nil, v.flux, r,
 		fluxkustomize.SubstituteWithStrict(!v.lenient), fluxkustomize.SubstituteWithAlways(always))
 	if err != nil {
 		return nil, v.refused(object, string(text), err)
+	}
+	// Without variables nothing is replaced, nor in an object that opts out.
+	if v.lenient && result != nil && (always || len(v.values) > 0) {
+		v.empty(object, v.undefined(string(text)))
 	}
 	substituted, err := content(r)
 	if err != nil {
@@ -183,25 +188,34 @@ func (o *Object) Open(field ...any) bool {
 	return ok && o.Owner != nil && o.Owner.outside && strings.Contains(text, "${")
 }
 
+// empty notes the variables that become nothing.
+func (v *variables) empty(object *Object, names []string) {
+	for _, name := range names {
+		v.emptied = append(v.emptied, v.missing(object, name, "it becomes empty, and Flux refuses it from 2.9 on"))
+	}
+}
+
 // refused names the variables for which Flux refuses an object.
 func (v *variables) refused(object *Object, text string, err error) []Failure {
 	var failures []Failure
-	var undefined []string
 	if !v.lenient {
-		undefined = v.undefined(text)
-	}
-	for _, name := range undefined {
-		failures = append(failures, Failure{
-			Cause: VariableMissing, Kustomization: v.k, Subject: name,
-			Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: Flux refuses it", name, object.Key()),
-			Mend:    fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, v.k, name, name),
-			At:      object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),
-		})
+		for _, name := range v.undefined(text) {
+			failures = append(failures, v.missing(object, name, "Flux refuses it"))
+		}
 	}
 	if len(failures) == 0 {
 		failures = append(failures, v.failure(object, err))
 	}
 	return failures
+}
+
+func (v *variables) missing(object *Object, name, consequence string) Failure {
+	return Failure{
+		Cause: VariableMissing, Kustomization: v.k, Subject: name,
+		Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: %s", name, object.Key(), consequence),
+		Mend:    fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, v.k, name, name),
+		At:      object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),
+	}
 }
 
 func (v *variables) failure(object *Object, err error) Failure {

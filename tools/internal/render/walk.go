@@ -94,7 +94,7 @@ func (w *walk) renderRoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.cluster.Unknowns, w.outside = nil, nil // they come again
+	w.cluster.Unknowns, w.cluster.Emptied, w.outside = nil, nil, nil // they come again
 	for _, object := range objects {
 		if source, found := w.syncs(object); found {
 			w.root.Namespace, w.root.Name, w.root.Spec.SourceRef.Kind, w.root.Spec.SourceRef.Name = source.Namespace, source.Name, source.Kind, source.Name

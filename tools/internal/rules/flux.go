@@ -40,7 +40,8 @@ var fluxRules = []Rule{
 	{
 		ID: "FLX003", Severity: findings.Error, Title: "variable without value",
 		Why: "Since Flux 2.9 substitution is strict: a variable with neither value nor default fails the build of the whole " +
-			"Kustomization. Shell scripts in ConfigMaps are substituted too.",
+			"Kustomization. Shell scripts in ConfigMaps are substituted too. Where the cluster says that its Flux is older, or " +
+			"that the feature gate StrictPostBuildSubstitutions is off, it is a warning: the variable becomes empty.",
 		Example: "env:\n  - name: AWS_REGION\n    value: ${AWS_REGIN}",
 		Mend:    "Give it a value in what the Kustomization substitutes from, a default (${NAME:=default}), or escape it ($${NAME}).",
 		check:   checkVariables,
@@ -298,7 +299,13 @@ func (r *Run) checkRootSource() {
 	}
 }
 
-func checkVariables(r *Run) { r.failures(render.VariableMissing) }
+func checkVariables(r *Run) {
+	r.failures(render.VariableMissing)
+	for _, emptied := range r.Cluster.Emptied {
+		r.reportAt(emptied.Kustomization.Key().String(), emptied.At, emptied.Mend, "%s", emptied.Message)
+		r.found[len(r.found)-1].Severity = findings.Warning
+	}
+}
 
 func checkBuilds(r *Run) { r.failures(render.BuildFailed, render.InvalidSpec) }
 

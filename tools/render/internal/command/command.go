@@ -95,15 +95,11 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.out, "out", "-", "the `folder` to write one file per object to, or - for one stream")
 	flags.StringVar(&i.revision, "diff", "", "print what changed since a Git `revision`")
 	flags.StringVar(&i.format, "format", "", "yaml or json; with --diff text, markdown or json")
-	flags.StringVar(&i.flux, "flux", "2.9", "the `version` of Flux; before 2.9 a variable without value is replaced by nothing")
+	flags.StringVar(&i.flux, "flux", "", "the `version` of Flux (default what the cluster says); before 2.9 a variable without value becomes empty")
 	return root
 }
 
 func (i *invocation) run(ctx context.Context) error {
-	lenient, err := lenient(i.flux)
-	if err != nil {
-		return err
-	}
 	formats := []string{"yaml", "json"}
 	if i.revision != "" {
 		formats = []string{"text", "markdown", "json"}
@@ -121,20 +117,11 @@ func (i *invocation) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options := render.Options{Root: i.root, Clusters: i.clusters, Charts: i.charts, Lenient: lenient, Config: settings}
+	options := render.Options{Root: i.root, Clusters: i.clusters, Charts: i.charts, Flux: i.flux, Config: settings}
 	if i.revision != "" {
 		return i.diff(ctx, options)
 	}
 	return i.objects(ctx, options)
-}
-
-// lenient tells how a version of Flux substitutes.
-func lenient(flux string) (bool, error) {
-	var major, minor int
-	if _, err := fmt.Sscanf(flux, "%d.%d", &major, &minor); err != nil || major != 2 {
-		return false, fmt.Errorf("--flux=%s: name a version of Flux such as 2.8", flux)
-	}
-	return minor < 9, nil
 }
 
 func (i *invocation) objects(ctx context.Context, options render.Options) error {

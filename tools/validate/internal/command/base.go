@@ -48,7 +48,7 @@ func (o Options) before(ctx context.Context) (*past, error) {
 		settings = own
 	}
 	// A cluster may be new.
-	p.rendering, err = render.Run(ctx, render.Options{Root: folder, Clusters: o.Clusters, Charts: o.Charts, Optional: true, Config: settings, Memory: o.Memory})
+	p.rendering, err = render.Run(ctx, render.Options{Root: folder, Clusters: o.Clusters, Charts: o.Charts, Optional: true, Flux: o.Flux, Config: settings, Memory: o.Memory})
 	if err != nil {
 		os.RemoveAll(folder)
 		return nil, fmt.Errorf("--base %s: %w", o.Base, err)

@@ -29,6 +29,8 @@ type Options struct {
 	Charts []string
 	// Base is the revision whose faults are not reported; empty for none.
 	Base string
+	// Flux is the version of Flux; empty for what each cluster says of its own.
+	Flux string
 	// Catalog holds the schemas of the kinds that the clusters do not declare
 	// themselves. It keeps what it has parsed: runs that share one are faster.
 	Catalog *schema.Catalog
@@ -87,7 +89,7 @@ func Check(ctx context.Context, options Options) (findings.Report, error) {
 // located: several at the same time. What the visits return is called one after
 // the other, in the clusters' order.
 func (o Options) each(ctx context.Context, before *past, visit func(rules.Input) func()) error {
-	rendering, err := render.Run(ctx, render.Options{Root: o.Root, Clusters: o.Clusters, Charts: o.Charts, Config: o.Config, Memory: o.Memory})
+	rendering, err := render.Run(ctx, render.Options{Root: o.Root, Clusters: o.Clusters, Charts: o.Charts, Flux: o.Flux, Config: o.Config, Memory: o.Memory})
 	if err != nil {
 		return err
 	}

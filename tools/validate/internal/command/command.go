@@ -59,6 +59,7 @@ type invocation struct {
 	charts   []string
 	format   string
 	base     string
+	flux     string
 	explain  string
 	list     bool
 
@@ -103,6 +104,7 @@ func newRoot() *cobra.Command {
 	flags.StringSliceVar(&i.charts, "charts", nil, "a `folder` with charts of Helm repositories, as helm pull leaves them")
 	flags.StringVar(&i.format, "format", findings.Formats()[0], strings.Join(findings.Formats(), ", "))
 	flags.StringVar(&i.base, "base", "", "report only what is new since a Git `revision`, and changes that fail or destroy")
+	flags.StringVar(&i.flux, "flux", "", "the `version` of Flux (default what the cluster says); before 2.9 a variable without value becomes empty")
 	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the mend")
 	flags.BoolVar(&i.list, "list", false, "print each object with its place, its schema and the rules that saw it, as text or json")
 	return root
@@ -172,7 +174,7 @@ func (i *invocation) what() (Options, error) {
 			return Options{}, fmt.Errorf("--schema: %w", err)
 		}
 	}
-	return Options{Root: i.root, Config: settings, Clusters: i.clusters, Charts: i.charts, Base: i.base, Catalog: catalog}, nil
+	return Options{Root: i.root, Config: settings, Clusters: i.clusters, Charts: i.charts, Base: i.base, Flux: i.flux, Catalog: catalog}, nil
 }
 
 func (i *invocation) options() findings.Options {
