@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -38,6 +39,9 @@ func Execute(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	// kustomize tells there of deprecated fields, at each build and without the
+	// file.
+	os.Stderr = nil
 	switch err := root.ExecuteContext(ctx); {
 	case err == nil:
 		return 0
