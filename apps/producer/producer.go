@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +32,7 @@ const (
 type outgoing struct {
 	requestID, eventType string
 	body                 string
+	ts                   time.Time
 	priority             bool
 	bad, duplicate       bool
 }
@@ -159,11 +162,13 @@ func position(id *string, n int) (int, error) {
 	return i, nil
 }
 
-// acknowledge writes the line that the demo counts from: one per message that
-// SQS has.
+// acknowledge writes the line that the demo judges by: one per message that SQS
+// has, with what its object must be.
 func (p *producer) acknowledge(m outgoing) {
 	p.produced.WithLabelValues(m.eventType, strconv.FormatBool(m.bad), strconv.FormatBool(m.duplicate)).Inc()
-	p.log.Info("event produced", "request_id", m.requestID, "event_type", m.eventType, "bad", m.bad, "duplicate", m.duplicate)
+	sum := sha256.Sum256([]byte(m.body))
+	p.log.Info("event produced", "request_id", m.requestID, "event_type", m.eventType, "bad", m.bad, "duplicate", m.duplicate,
+		"ts", m.ts, "sha256", hex.EncodeToString(sum[:]))
 }
 
 func (m outgoing) attributes() map[string]types.MessageAttributeValue {
@@ -209,7 +214,7 @@ func newMessage(bad bool, now time.Time) outgoing {
 	if err != nil {
 		panic(err) // a struct of plain values
 	}
-	return outgoing{requestID: e.RequestID, eventType: eventType, body: string(body), priority: e.Priority, bad: bad}
+	return outgoing{requestID: e.RequestID, eventType: eventType, body: string(body), ts: e.TS, priority: e.Priority, bad: bad}
 }
 
 func percent(n int) bool { return rand.IntN(100) < n }

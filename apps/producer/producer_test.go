@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http/httptest"
@@ -50,8 +52,8 @@ func count(t *testing.T, p *producer) int {
 	return n
 }
 
-// The log names each message that the queue holds, and no other: the demo
-// counts from it.
+// The log names each message that the queue holds, with what its object must
+// be, and no other: the demo judges by it.
 func TestLogIsWhatTheQueueHolds(t *testing.T) {
 	p, faults, log := start(t, config.Config{Total: 95, BadPercent: 20, DuplicatePercent: 20})
 	faults.Add(localaws.Fault{Action: "SendMessageBatch", Times: 12, Code: "InternalError", Entry: true})
@@ -61,18 +63,26 @@ func TestLogIsWhatTheQueueHolds(t *testing.T) {
 	if n := count(t, p); n != 95 {
 		t.Errorf("the queue holds %d messages, want 95", n)
 	}
-	logged, held, originals := map[string]int{}, map[string]int{}, map[string]bool{}
+	// What the demo needs of a message, whose attributes and body SQS has.
+	type message struct {
+		requestID, eventType, sha256 string
+		ts                           time.Time
+	}
+	logged, held, originals := map[message]int{}, map[message]int{}, map[string]bool{}
 	for line := range strings.Lines(log.String()) {
 		var entry struct {
-			Msg       string `json:"msg"`
-			RequestID string `json:"request_id"`
-			Duplicate bool   `json:"duplicate"`
+			Msg       string    `json:"msg"`
+			RequestID string    `json:"request_id"`
+			Type      string    `json:"event_type"`
+			TS        time.Time `json:"ts"`
+			SHA256    string    `json:"sha256"`
+			Duplicate bool      `json:"duplicate"`
 		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
 		}
 		if entry.Msg == "event produced" {
-			logged[entry.RequestID]++
+			logged[message{entry.RequestID, entry.Type, entry.SHA256, entry.TS}]++
 			if !entry.Duplicate {
 				if originals[entry.RequestID] {
 					t.Errorf("%s was sent twice, and is no deliberate duplicate", entry.RequestID)
@@ -82,7 +92,9 @@ func TestLogIsWhatTheQueueHolds(t *testing.T) {
 		}
 	}
 	for n := 0; n < 95; {
-		out, err := p.client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &p.queueURL, MaxNumberOfMessages: maxBatch})
+		out, err := p.client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
+			QueueUrl: &p.queueURL, MaxNumberOfMessages: maxBatch, MessageAttributeNames: []string{event.TypeAttribute},
+		})
 		if err != nil || len(out.Messages) == 0 {
 			t.Fatalf("received %d messages, then %v", n, err)
 		}
@@ -91,7 +103,7 @@ func TestLogIsWhatTheQueueHolds(t *testing.T) {
 			if err := json.Unmarshal([]byte(*m.Body), &e); err != nil {
 				t.Fatal(err)
 			}
-			held[e.RequestID]++
+			held[message{e.RequestID, *m.MessageAttributes[event.TypeAttribute].StringValue, fmt.Sprintf("%x", sha256.Sum256([]byte(*m.Body))), e.TS}]++
 			n++
 		}
 	}

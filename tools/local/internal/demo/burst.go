@@ -25,15 +25,14 @@ func (p *pipeline) startBurst(ctx context.Context, n int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the producer: %w", err)
 	}
-	template := deployment.Spec.Template.DeepCopy()
+	container, err := containerOf(deployment)
+	if err != nil {
+		return "", err
+	}
+	template := &deployment.Spec.Template
 	// Not the Deployment's labels, or it would take the pod for its own.
 	template.Labels = map[string]string{"app.kubernetes.io/name": burst}
 	template.Spec.RestartPolicy = corev1.RestartPolicyNever
-	i := slices.IndexFunc(template.Spec.Containers, func(c corev1.Container) bool { return c.Name == producer })
-	if i < 0 {
-		return "", fmt.Errorf("the Deployment %s in %s has no container %s", producer, producerNamespace, producer)
-	}
-	container := &template.Spec.Containers[i]
 	container.ReadinessProbe, container.LivenessProbe, container.StartupProbe = nil, nil, nil
 	container.Env = slices.DeleteFunc(container.Env, func(v corev1.EnvVar) bool {
 		return v.Name == "TOT_MSGS_TO_PRODUCE" || v.Name == "WAIT_SECS_BETWEEN_MSGS"
@@ -107,6 +106,9 @@ func (p *pipeline) produced(ctx context.Context, selector string) ([]Produced, e
 			// The previous container's log may be gone already.
 			if err != nil && !previous {
 				return nil, fmt.Errorf("read the log of %s: %w", pod.Name, err)
+			}
+			if slices.ContainsFunc(sent, func(m Produced) bool { return m.SHA256 == "" }) {
+				return nil, fmt.Errorf("the log of %s has messages without sha256: the cluster runs a producer of an earlier checkout, start over with `make down`", pod.Name)
 			}
 			all = append(all, sent...)
 		}

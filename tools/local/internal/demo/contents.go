@@ -2,98 +2,152 @@ package demo
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
 )
 
-// contents are the request_ids at both ends of the pipeline.
-type contents struct {
-	stored, dead map[string]bool
-	// depth counts the messages of the dead-letter queue: a duplicate of a bad
-	// one is there twice.
-	depth int
+// Object is an object of the bucket.
+type Object struct {
+	Key string
+	// SHA256 is that of its body.
+	SHA256 string
 }
 
-func (p *pipeline) read(ctx context.Context) (c contents, err error) {
-	if c.stored, err = p.stored(ctx); err != nil {
-		return c, err
-	}
-	if c.dead, err = p.quarantined(ctx); err != nil {
-		return c, err
-	}
-	c.depth = p.scan.depth
-	return c, nil
+// DeadLetter is a message of the dead-letter queue.
+type DeadLetter struct {
+	// RequestID is the message's id if the body is no event.
+	RequestID string
+	// Reason is why the consumer quarantined it.
+	Reason string
+	// Source is the ARN of the queue from which SQS itself moved it, after
+	// maxReceiveCount receives; empty if a consumer sent it.
+	Source string
+	// SHA256 is that of its body.
+	SHA256 string
 }
 
-// stored is every request_id in the bucket, by the objects' keys.
-func (p *pipeline) stored(ctx context.Context) (map[string]bool, error) {
-	ids := map[string]bool{}
-	pages := s3.NewListObjectsV2Paginator(p.s3, &s3.ListObjectsV2Input{Bucket: &p.bucket})
+// keys are those of the whole bucket.
+func (p *pipeline) keys(ctx context.Context) (map[string]bool, error) {
+	keys := map[string]bool{}
+	pages := s3.NewListObjectsV2Paginator(p.s3, &s3.ListObjectsV2Input{Bucket: &p.settings.Bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("list the bucket %s: %w", p.bucket, err)
+			return nil, fmt.Errorf("list the bucket %s: %w", p.settings.Bucket, err)
 		}
 		for _, object := range page.Contents {
-			ids[strings.TrimSuffix(path.Base(aws.ToString(object.Key)), ".json")] = true
+			keys[aws.ToString(object.Key)] = true
 		}
 	}
-	return ids, nil
+	return keys, nil
 }
 
-// scan is a reading of the whole dead-letter queue. Nothing is ever deleted
-// from it here, so a depth that is the same means contents that are.
-type scan struct {
-	depth int
-	ids   map[string]bool
+// storedID is the request_id that a key is for.
+func storedID(key string) string { return strings.TrimSuffix(path.Base(key), ".json") }
+
+func storedIDs(keys map[string]bool) map[string]bool {
+	ids := map[string]bool{}
+	for key := range keys {
+		ids[storedID(key)] = true
+	}
+	return ids
+}
+
+// readers is how many objects are read at a time.
+const readers = 8
+
+// objects reads the objects of these keys.
+func (p *pipeline) objects(ctx context.Context, keys []string) ([]Object, error) {
+	objects := make([]Object, len(keys))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, key := range keys {
+		group.Go(func() (err error) {
+			objects[i], err = p.object(ctx, key)
+			return err
+		})
+	}
+	return objects, group.Wait()
+}
+
+func (p *pipeline) object(ctx context.Context, key string) (Object, error) {
+	out, err := p.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &p.settings.Bucket, Key: &key})
+	if err != nil {
+		return Object{}, fmt.Errorf("read %s of the bucket %s: %w", key, p.settings.Bucket, err)
+	}
+	defer out.Body.Close()
+	body, err := io.ReadAll(out.Body)
+	if err != nil {
+		return Object{}, fmt.Errorf("read %s of the bucket %s: %w", key, p.settings.Bucket, err)
+	}
+	return Object{Key: key, SHA256: digest(body)}, nil
+}
+
+// digest is as the producer logs it.
+func digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
 }
 
 const (
-	// hidden is how long, in seconds, a message of the dead-letter queue is
-	// hidden while all of them are read. A reading takes a fraction of one; an
-	// answer that is lost on its way hides its messages for this long.
-	hidden = 10
-	// emptyReceives is how many answers in a row without a new message, each
-	// after a poll of a second, end a reading: longer than a lost answer hides
-	// what it held.
-	emptyReceives = hidden + 2
+	// handBackTime bounds the handing back, also of an interrupted reading.
+	handBackTime = 10 * time.Second
+	// reasonAttribute is where the consumer says why it quarantines.
+	reasonAttribute = "quarantine_reason"
 )
 
-// quarantined is every request_id in the dead-letter queue. It receives them
-// all under a long visibility timeout and then hands them back.
-func (p *pipeline) quarantined(ctx context.Context) (ids map[string]bool, err error) {
+// quarantined is the whole dead-letter queue. It receives every message under a
+// long visibility timeout and then hands them back. Nothing is ever deleted
+// from the queue here, so a depth that is the same means contents that are.
+func (p *pipeline) quarantined(ctx context.Context) ([]DeadLetter, error) {
 	dead, err := p.attributes(ctx, p.dead)
 	if err != nil {
 		return nil, err
 	}
-	if p.scan.ids != nil && p.scan.depth == dead.depth() {
-		return p.scan.ids, nil
+	if len(p.letters) == dead.depth() {
+		return p.letters, nil
 	}
-	depth := dead.depth()
+	held, err := p.hold(ctx, dead.depth())
+	if err := errors.Join(err, p.handBack(ctx, slices.Collect(maps.Values(held)))); err != nil {
+		return nil, err
+	}
+	p.letters = nil
+	for _, m := range held {
+		p.letters = append(p.letters, deadLetter(m))
+	}
+	return p.letters, nil
+}
+
+// hold receives every message of the dead-letter queue, which has depth of
+// them or, meanwhile, more. With an error it returns those that it holds.
+func (p *pipeline) hold(ctx context.Context, depth int) (map[string]types.Message, error) {
 	held := map[string]types.Message{}
-	defer func() {
-		if giveErr := p.handBack(context.WithoutCancel(ctx), slices.Collect(maps.Values(held))); giveErr != nil {
-			ids, err = nil, errors.Join(err, giveErr)
-		}
-	}()
-	ids = map[string]bool{}
-	for empty := 0; len(held) < depth && empty < emptyReceives; {
+	// So many answers in a row without a new message, each after a poll of a
+	// second, end a reading: longer than a lost answer hides what it held.
+	for empty := 0; len(held) < depth && empty < int(p.hidden)+2; {
 		out, err := p.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl: &p.dead, MaxNumberOfMessages: 10, VisibilityTimeout: hidden, WaitTimeSeconds: 1,
+			QueueUrl: &p.dead, MaxNumberOfMessages: 10, VisibilityTimeout: p.hidden, WaitTimeSeconds: 1,
+			MessageAttributeNames:       []string{reasonAttribute},
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameDeadLetterQueueSourceArn},
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read the dead-letter queue: %w", err)
+			return held, fmt.Errorf("read the dead-letter queue: %w", err)
 		}
 		empty++
 		for _, m := range out.Messages {
@@ -102,44 +156,57 @@ func (p *pipeline) quarantined(ctx context.Context) (ids map[string]bool, err er
 				empty = 0
 			}
 			held[id] = m
-			ids[requestID(m)] = true
 		}
 		// One that came meanwhile may have been read before an older one.
 		if len(held) >= depth {
-			if dead, err = p.attributes(ctx, p.dead); err != nil {
-				return nil, err
+			dead, err := p.attributes(ctx, p.dead)
+			if err != nil {
+				return held, err
 			}
 			depth = dead.depth()
 		}
 	}
 	if len(held) < depth {
-		return nil, fmt.Errorf("read %d of the %d messages of the dead-letter queue: another reader holds the others, wait until it hands them back", len(held), depth)
+		return held, fmt.Errorf("read %d of the %d messages of the dead-letter queue: another reader holds the others, wait until it hands them back", len(held), depth)
 	}
-	p.scan = scan{depth: depth, ids: ids}
-	return ids, nil
+	return held, nil
 }
 
-// requestID names a dead-lettered message, also one that is no event at all.
-func requestID(m types.Message) string {
+func deadLetter(m types.Message) DeadLetter {
+	letter := DeadLetter{
+		RequestID: "message " + aws.ToString(m.MessageId),
+		Reason:    aws.ToString(m.MessageAttributes[reasonAttribute].StringValue),
+		Source:    m.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)],
+		SHA256:    digest([]byte(aws.ToString(m.Body))),
+	}
 	var body struct {
 		RequestID string `json:"request_id"`
 	}
-	if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &body); err != nil || body.RequestID == "" {
-		return "message " + aws.ToString(m.MessageId)
+	if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &body); err == nil && body.RequestID != "" {
+		letter.RequestID = body.RequestID
 	}
-	return body.RequestID
+	return letter
 }
 
-// handBack makes messages of the dead-letter queue visible again.
+func deadIDs(letters []DeadLetter) map[string]bool {
+	ids := map[string]bool{}
+	for _, letter := range letters {
+		ids[letter.RequestID] = true
+	}
+	return ids
+}
+
+// handBack makes messages of the dead-letter queue visible again, also when
+// the demo was interrupted.
 func (p *pipeline) handBack(ctx context.Context, held []types.Message) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackTime)
+	defer cancel()
 	var failed []error
-	for len(held) > 0 {
-		n := min(10, len(held))
-		entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, n)
-		for i, m := range held[:n] {
+	for batch := range slices.Chunk(held, 10) {
+		entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(batch))
+		for i, m := range batch {
 			entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: 0}
 		}
-		held = held[n:]
 		out, err := p.sqs.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &p.dead, Entries: entries})
 		if err != nil {
 			failed = append(failed, err)

@@ -13,7 +13,7 @@ import (
 func TestQuarantinedOutwaitsALostAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p := &pipeline{sqs: w.sqs, dead: w.dead}
+	p := &pipeline{sqs: w.sqs, dead: w.dead, hidden: 2}
 	for i := range 25 {
 		body := fmt.Sprintf(`{"request_id":"m%d"}`, i)
 		if _, err := p.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &p.dead, MessageBody: &body}); err != nil {
@@ -21,11 +21,11 @@ func TestQuarantinedOutwaitsALostAnswer(t *testing.T) {
 		}
 	}
 	// Nobody sees this answer.
-	if _, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(p.dead), MaxNumberOfMessages: 10, VisibilityTimeout: hidden}); err != nil {
+	if _, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(p.dead), MaxNumberOfMessages: 10, VisibilityTimeout: p.hidden}); err != nil {
 		t.Fatal(err)
 	}
-	ids, err := p.quarantined(t.Context())
-	if err != nil || len(ids) != 25 {
-		t.Errorf("read %d of 25, %v", len(ids), err)
+	letters, err := p.quarantined(t.Context())
+	if err != nil || len(letters) != 25 {
+		t.Errorf("read %d of 25, %v", len(letters), err)
 	}
 }

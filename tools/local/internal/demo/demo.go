@@ -31,14 +31,11 @@ const (
 	awsService        = "localaws"
 )
 
-// Options says what to run. Everything is required but AWSEndpoint and Terminal.
+// Options says what to run. Everything is required but Terminal.
 type Options struct {
 	Config *rest.Config
 	// Burst is how many messages to send at once.
 	Burst int
-	// AWSEndpoint is where SQS and S3 answer; empty means the Service of the
-	// local AWS server in the cluster.
-	AWSEndpoint string
 	// Out gets a line per change or, on a Terminal, a table that is redrawn.
 	Out      io.Writer
 	Terminal bool
@@ -68,7 +65,7 @@ const judgeTime = 30 * time.Second
 func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune func(*pipeline)) (Verdict, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, opts.Timeout, fmt.Errorf("the demo was not over after %s", opts.Timeout))
 	defer cancel()
-	p, err := openPipeline(limited, clients, opts.AWSEndpoint)
+	p, err := openPipeline(limited, clients)
 	if err != nil {
 		return Verdict{}, err
 	}

@@ -3,7 +3,9 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,17 +67,55 @@ func TestRunTwiceInOneCluster(t *testing.T) {
 	}
 }
 
-// A message that a consumer deletes without storing it ends the run, red.
-func TestRunSaysWhatIsLost(t *testing.T) {
-	w := newWorld(t)
-	w.lose = true
-	w.work()
-	v, _, err := w.demo(40, 20*time.Second)
-	if err != nil {
-		t.Fatal(err)
+// Whatever a consumer does wrong with one message ends the run, red, and is
+// named.
+func TestRunSaysWhatIsWrong(t *testing.T) {
+	const good, bad = "run1-0", "run1-3"
+	store := func(path, body string) func(*world, types.Message) error {
+		return func(w *world, _ types.Message) error { return w.put(context.Background(), path, body) }
 	}
-	if v.OK || len(v.Lost) != 1 || !slices.Equal(v.Reasons, []string{"1 good message is lost: run1-0"}) {
-		t.Errorf("OK %t, reasons %q", v.OK, v.Reasons)
+	wrongFolder := strings.Replace(key(good), "sale_event", "inventory_event", 1)
+	wrongDay := strings.Replace(key(good), "2026_01_01", "2026_01_02", 1)
+	for name, test := range map[string]struct {
+		id      string
+		handle  func(*world, types.Message) error
+		reasons []string
+	}{
+		"it deletes a message without storing it": {good, func(*world, types.Message) error { return nil }, []string{"1 good message is lost: " + good}},
+		"it stores an empty object":               {good, store(key(good), ""), []string{"1 message is not stored or dead-lettered as it was sent: " + good}},
+		"it stores an event under another type":   {good, store(wrongFolder, event(good, false)), []string{"1 event is not stored at " + layout + ": " + wrongFolder}},
+		"it stores an event under another day":    {good, store(wrongDay, event(good, false)), []string{"1 event is not stored at " + layout + ": " + wrongDay}},
+		"it stores an event twice": {
+			good, func(w *world, m types.Message) error {
+				return errors.Join(w.put(context.Background(), key(good), *m.Body), w.put(context.Background(), wrongDay, *m.Body))
+			},
+			[]string{"1 event is not stored at " + layout + ": " + wrongDay, "1 event is stored at more than one key: " + good},
+		},
+		"it gives up, and SQS dead-letters": {
+			bad, func(w *world, m types.Message) error {
+				_, err := w.sqs.ChangeMessageVisibility(context.Background(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &w.queue, ReceiptHandle: m.ReceiptHandle})
+				return errors.Join(errors.New("given up"), err)
+			},
+			[]string{"1 message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer: " + bad},
+		},
+		"it quarantines without a reason": {
+			bad, func(w *world, m types.Message) error { return w.quarantine(context.Background(), *m.Body, "") },
+			[]string{"1 dead-lettered message has no quarantine_reason: " + bad},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.mistakes = map[string]func(types.Message) error{test.id: func(m types.Message) error { return test.handle(w, m) }}
+			w.work()
+			v, _, err := w.demo(40, 20*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.OK || !slices.Equal(v.Reasons, test.reasons) {
+				t.Errorf("OK %t, reasons %q, want %q", v.OK, v.Reasons, test.reasons)
+			}
+		})
 	}
 }
 
@@ -101,7 +141,7 @@ func TestRunSaysWhatItWaitsFor(t *testing.T) {
 // A run whose time is up while messages are on their way reports them.
 func TestRunReportsWhatIsMissingWhenTimeIsUp(t *testing.T) {
 	w := newWorld(t)
-	w.lose = true
+	w.mistakes = map[string]func(types.Message) error{"run1-0": func(types.Message) error { return nil }}
 	w.work()
 	tune := func(p *pipeline) { w.tune(p); p.grace = time.Hour }
 	dir := t.TempDir()
@@ -120,7 +160,7 @@ func TestRunReportsWhatIsMissingWhenTimeIsUp(t *testing.T) {
 // The burst's pod is the producer's, but neither the Deployment's nor probed.
 func TestBurstJob(t *testing.T) {
 	w := newWorld(t)
-	p, err := openPipeline(t.Context(), w.clients, "")
+	p, err := openPipeline(t.Context(), w.clients)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +197,7 @@ func TestBurstJob(t *testing.T) {
 // that somebody else holds.
 func TestQuarantinedReadsAll(t *testing.T) {
 	w := newWorld(t)
-	p, err := openPipeline(t.Context(), w.clients, "")
+	p, err := openPipeline(t.Context(), w.clients)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,17 +210,18 @@ func TestQuarantinedReadsAll(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	p.hidden = 2
 	for range 2 {
-		p.scan = scan{}
-		ids, err := p.quarantined(t.Context())
-		if err != nil || len(ids) != 23 || !ids["a"] || !ids["v"] {
+		p.letters = nil
+		letters, err := p.quarantined(t.Context())
+		if ids := deadIDs(letters); err != nil || len(ids) != 23 || !ids["a"] || !ids["v"] {
 			t.Fatalf("%d ids %v, %v", len(ids), ids, err)
 		}
 	}
 	if _, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead}); err != nil {
 		t.Fatal(err)
 	}
-	p.scan = scan{}
+	p.letters = nil
 	if _, err := p.quarantined(t.Context()); err == nil || !strings.Contains(err.Error(), "22 of the 23 messages") {
 		t.Errorf("a message that another reader holds: %v", err)
 	}
@@ -197,25 +238,71 @@ func TestOpenPipelineNamesTheSetting(t *testing.T) {
 	if _, err := w.clients.AppsV1().Deployments(consumerNamespace).Update(t.Context(), d, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openPipeline(t.Context(), w.clients, ""); err == nil || !strings.Contains(err.Error(), "does not set STORE_EVENTS_BKT") {
+	if _, err := openPipeline(t.Context(), w.clients); err == nil || !strings.Contains(err.Error(), "STORE_EVENTS_BKT is not set") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// The id of a listing is the last part of the key, over more than one page.
-func TestStoredReadsEveryPage(t *testing.T) {
+// A cluster that was started from an earlier checkout keeps its images.
+func TestRunRefusesAnOldProducer(t *testing.T) {
 	w := newWorld(t)
-	p, err := openPipeline(t.Context(), w.clients, "")
-	if err != nil {
-		t.Fatal(err)
+	w.logs["producer-1"] = `{"msg":"event produced","request_id":"a","event_type":"sale_event","bad":false,"duplicate":false}` + "\n"
+	w.work()
+	_, _, err := w.demo(40, 20*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "the log of producer-1 has messages without sha256") || !strings.Contains(err.Error(), "`make down`") {
+		t.Errorf("error %v", err)
 	}
-	for i := range 1010 {
-		if err := w.put(t.Context(), "id-"+strconv.Itoa(i), "{}"); err != nil {
-			t.Fatal(err)
+}
+
+// fill stores n events and returns a pipeline to read them.
+func (w *world) fill(n int) *pipeline {
+	w.Helper()
+	p, err := openPipeline(w.Context(), w.clients)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for i := range n {
+		id := "id-" + strconv.Itoa(i)
+		if err := w.put(w.Context(), key(id), event(id, false)); err != nil {
+			w.Fatal(err)
 		}
 	}
-	ids, err := p.stored(t.Context())
-	if err != nil || len(ids) != 1010 {
-		t.Errorf("%d ids, %v", len(ids), err)
+	return p
+}
+
+// More than one page of a listing, and every body.
+func TestObjectsReadsAll(t *testing.T) {
+	w := newWorld(t)
+	p := w.fill(1010)
+	keys, err := p.keys(t.Context())
+	if err != nil || len(keys) != 1010 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	objects, err := p.objects(t.Context(), slices.Sorted(maps.Keys(keys)))
+	if err != nil || len(objects) != 1010 {
+		t.Fatalf("%d objects, %v", len(objects), err)
+	}
+	for _, o := range objects {
+		if want := digest([]byte(event(storedID(o.Key), false))); !keys[o.Key] || o.SHA256 != want {
+			t.Fatalf("%s has the digest %s, want %s", o.Key, o.SHA256, want)
+		}
+	}
+	if _, err := p.objects(t.Context(), []string{objects[0].Key, "gone"}); err == nil || !strings.Contains(err.Error(), "read gone of the bucket "+bucket) {
+		t.Errorf("an object that is gone: %v", err)
+	}
+}
+
+// The reading at the end of a run with the default burst.
+func BenchmarkObjects(b *testing.B) {
+	w := newWorld(b)
+	p := w.fill(1500)
+	for b.Loop() {
+		keys, err := p.keys(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := p.objects(b.Context(), slices.Collect(maps.Keys(keys))); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

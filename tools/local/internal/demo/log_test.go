@@ -12,14 +12,17 @@ func TestParseLog(t *testing.T) {
 		log  string
 		want []Produced
 	}{
-		"nothing":              {"", nil},
-		"not JSON":             {"panic: oh\n\n{\"msg\":\n", nil},
-		"another message":      {`{"msg":"total reached","total":2}`, nil},
-		"no id":                {`{"msg":"event produced"}`, nil},
-		"id of another type":   {`{"msg":"event produced","request_id":7}`, nil},
-		"produced, no newline": {`{"time":"2026-01-01T00:00:00Z","level":"INFO","msg":"event produced","request_id":"a","event_type":"sale_event","bad":true,"duplicate":false}`, []Produced{a}},
-		"CRLF":                 {`{"msg":"event produced","request_id":"a","bad":true}` + "\r\n", []Produced{a}},
-		"after a long line":    {strings.Repeat("x", 3<<20) + "\n" + `{"msg":"event produced","request_id":"a","bad":true}` + "\n", []Produced{a}},
+		"nothing":            {"", nil},
+		"not JSON":           {"panic: oh\n\n{\"msg\":\n", nil},
+		"another message":    {`{"msg":"total reached","total":2}`, nil},
+		"no id":              {`{"msg":"event produced"}`, nil},
+		"id of another type": {`{"msg":"event produced","request_id":7}`, nil},
+		"produced, no newline": {
+			`{"time":"2026-01-01T00:00:00Z","level":"INFO","msg":"event produced","request_id":"a","event_type":"sale_event","bad":true,"duplicate":false,"ts":"2026-01-01T12:00:00Z","sha256":"0a"}`,
+			[]Produced{{RequestID: "a", Type: "sale_event", TS: noon, Bad: true, SHA256: "0a"}},
+		},
+		"CRLF":              {`{"msg":"event produced","request_id":"a","bad":true}` + "\r\n", []Produced{a}},
+		"after a long line": {strings.Repeat("x", 3<<20) + "\n" + `{"msg":"event produced","request_id":"a","bad":true}` + "\n", []Produced{a}},
 		"between garbage": {"\x00\xff\n" + `{"msg":"event produced","request_id":"a","bad":true}` + "\n[]\nnull\n" +
 			`{"msg":"event produced","request_id":"b","duplicate":true}`, []Produced{a, {RequestID: "b", Duplicate: true}}},
 	} {

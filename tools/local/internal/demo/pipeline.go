@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,9 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 )
 
 // pipeline is the running system: its queues, its bucket and its pods.
@@ -24,55 +28,48 @@ type pipeline struct {
 	sqs         *sqs.Client
 	s3          *s3.Client
 	queue, dead string
-	bucket      string
-	minimum     int32
+	// settings are the consumer's.
+	settings config.Config
+	minimum  int32
 	// every is the time between samples, grace how long a message may stay
 	// missing without a change before it counts as lost.
 	every, grace time.Duration
-	// scan is the last reading of the dead-letter queue.
-	scan scan
+	// hidden is how long, in seconds, a message of the dead-letter queue is
+	// hidden while all of them are read. A reading takes a fraction of a second;
+	// an answer that is lost on its way hides its messages for this long.
+	hidden int32
+	// letters are the dead-letter queue when it was last read.
+	letters []DeadLetter
 	// short counts readings of the burst's log that named too few messages.
 	short int
 }
 
 // openPipeline finds the queues and the bucket by the consumer's own settings.
-func openPipeline(ctx context.Context, clients kubernetes.Interface, endpoint string) (*pipeline, error) {
-	deployment, err := clients.AppsV1().Deployments(consumerNamespace).Get(ctx, consumer, metav1.GetOptions{})
+func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline, error) {
+	settings, err := consumerSettings(ctx, clients)
 	if err != nil {
-		return nil, fmt.Errorf("find the consumer: %w", err)
+		return nil, err
 	}
-	env := map[string]string{}
-	for _, c := range deployment.Spec.Template.Spec.Containers {
-		for _, v := range c.Env {
-			env[v.Name] = v.Value
-		}
+	endpoint, err := localAWS(ctx, clients)
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range []string{"AWS_REGION", "RELIABLE_QUEUE_NAME", "DEAD_LETTER_QUEUE_NAME", "STORE_EVENTS_BKT"} {
-		if env[name] == "" {
-			return nil, fmt.Errorf("the Deployment %s in %s does not set %s: the demo finds the queues and the bucket by it", consumer, consumerNamespace, name)
-		}
-	}
-	if endpoint == "" {
-		if endpoint, err = localAWS(ctx, clients); err != nil {
-			return nil, err
-		}
-	}
-	config := aws.Config{
-		Region: env["AWS_REGION"], BaseEndpoint: &endpoint,
+	access := aws.Config{
+		Region: settings.Region, BaseEndpoint: &endpoint,
 		// Simulated: the local AWS server accepts any key.
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	}
 	p := &pipeline{
-		kubernetes: clients, sqs: sqs.NewFromConfig(config), bucket: env["STORE_EVENTS_BKT"], every: time.Second,
+		kubernetes: clients, settings: settings, every: time.Second, hidden: 10,
+		sqs: sqs.NewFromConfig(access), s3: s3.NewFromConfig(access, func(o *s3.Options) { o.UsePathStyle = true }),
 		log: func(ctx context.Context, pod string, previous bool) (io.ReadCloser, error) {
 			return clients.CoreV1().Pods(producerNamespace).GetLogs(pod, &corev1.PodLogOptions{Container: producer, Previous: previous}).Stream(ctx)
 		},
 	}
-	p.s3 = s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
-	if p.queue, err = p.find(ctx, env["RELIABLE_QUEUE_NAME"]); err != nil {
+	if p.queue, err = p.find(ctx, settings.Queue); err != nil {
 		return nil, err
 	}
-	if p.dead, err = p.find(ctx, env["DEAD_LETTER_QUEUE_NAME"]); err != nil {
+	if p.dead, err = p.find(ctx, settings.DeadLetterQueue); err != nil {
 		return nil, err
 	}
 	source, err := p.attributes(ctx, p.queue)
@@ -83,6 +80,39 @@ func openPipeline(ctx context.Context, clients kubernetes.Interface, endpoint st
 	// then has to be worked off.
 	p.grace = 2*source.visibility + 15*time.Second
 	return p, nil
+}
+
+func consumerSettings(ctx context.Context, clients kubernetes.Interface) (config.Config, error) {
+	deployment, err := clients.AppsV1().Deployments(consumerNamespace).Get(ctx, consumer, metav1.GetOptions{})
+	if err != nil {
+		return config.Config{}, fmt.Errorf("find the consumer: %w", err)
+	}
+	container, err := containerOf(deployment)
+	if err != nil {
+		return config.Config{}, err
+	}
+	env := map[string]string{}
+	for _, v := range container.Env {
+		env[v.Name] = v.Value
+	}
+	settings, err := config.Parse(func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	})
+	if err != nil {
+		return settings, fmt.Errorf("settings of the Deployment %s in %s: %w", consumer, consumerNamespace, err)
+	}
+	return settings, nil
+}
+
+// containerOf is the container that is called as its Deployment.
+func containerOf(d *appsv1.Deployment) (*corev1.Container, error) {
+	containers := d.Spec.Template.Spec.Containers
+	i := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == d.Name })
+	if i < 0 {
+		return nil, fmt.Errorf("the Deployment %s in %s has no container %s", d.Name, d.Namespace, d.Name)
+	}
+	return &containers[i], nil
 }
 
 func localAWS(ctx context.Context, clients kubernetes.Interface) (string, error) {
@@ -142,15 +172,16 @@ func (p *pipeline) idle(ctx context.Context) error {
 		return err
 	case !s.atMinimum(p.minimum) || s.Ready < p.minimum:
 		return fmt.Errorf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, p.minimum)
-	case s.Visible+s.InFlight+s.Delayed > quiet:
-		return fmt.Errorf("the queue still holds %d messages", s.Visible+s.InFlight+s.Delayed)
+	case s.backlog()+s.Delayed > quiet:
+		return fmt.Errorf("the queue still holds %d messages", s.backlog()+s.Delayed)
 	}
 	return nil
 }
 
-// sample reads the system's counts, with all that is stored and all that is
-// dead-lettered: what of it is this run's, the caller knows.
-func (p *pipeline) sample(ctx context.Context) (s Sample, stored map[string]bool, err error) {
+// sample reads the system's counts, with the keys of all that is stored and the
+// number of all that is dead-lettered: what of it is this run's, the caller
+// knows.
+func (p *pipeline) sample(ctx context.Context) (s Sample, keys map[string]bool, err error) {
 	source, err := p.attributes(ctx, p.queue)
 	if err != nil {
 		return s, nil, err
@@ -171,8 +202,8 @@ func (p *pipeline) sample(ctx context.Context) (s Sample, stored map[string]bool
 		return s, nil, fmt.Errorf("read the consumer: %w", err)
 	}
 	s.Ready = deployment.Status.ReadyReplicas
-	stored, err = p.stored(ctx)
-	return s, stored, err
+	keys, err = p.keys(ctx)
+	return s, keys, err
 }
 
 // counts are the attributes of a queue that the demo reads.

@@ -60,10 +60,8 @@ func burstSamples() []Sample {
 }
 
 func TestReport(t *testing.T) {
-	good := judge(Evidence{
-		Burst:  []Produced{{RequestID: "a"}, {RequestID: "a", Duplicate: true}, {RequestID: "x", Bad: true}},
-		Stored: set("a"), Dead: set("x"),
-	}, burstSamples(), 57, 1500)
+	a, x := sent("a", false), sent("x", true)
+	good := judge(Evidence{Burst: []Produced{a, again(a), x}, Prefix: "sales-events", Objects: stored("a"), Dead: dead("x")}, burstSamples(), 57, 1500)
 	failed := judge(Evidence{Burst: []Produced{{RequestID: "<script>"}}}, []Sample{{Desired: 1, Ready: 1}}, -1, 1)
 	for name, v := range map[string]Verdict{"ok": good, "failed": failed} {
 		files, err := render(v)

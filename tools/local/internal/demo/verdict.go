@@ -4,13 +4,27 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Produced is one message that SQS acknowledged, as the producer logs it.
 type Produced struct {
-	RequestID string `json:"request_id"`
-	Bad       bool   `json:"bad"`
-	Duplicate bool   `json:"duplicate"`
+	RequestID string    `json:"request_id"`
+	Type      string    `json:"event_type"`
+	TS        time.Time `json:"ts"`
+	Bad       bool      `json:"bad"`
+	Duplicate bool      `json:"duplicate"`
+	// SHA256 is that of the message's body.
+	SHA256 string `json:"sha256"`
+}
+
+// layout is that of the bucket; the date is the event's own.
+const layout = "<prefix>/event_type=<type>/dt=YYYY_MM_DD/<request_id>.json"
+
+// key is where the event belongs.
+func (m Produced) key(prefix string) string {
+	return strings.TrimPrefix(fmt.Sprintf("%s/event_type=%s/dt=%s/%s.json",
+		strings.Trim(prefix, "/"), m.Type, m.TS.UTC().Format("2006_01_02"), m.RequestID), "/")
 }
 
 // Sample is the system at one moment.
@@ -42,10 +56,11 @@ type Evidence struct {
 	// Burst and Steady must be at their end. Others, of the steady producer's,
 	// may be.
 	Burst, Steady, Others []Produced
-	// The request_ids in the bucket and in the dead-letter queue, at the start
-	// of the run and now.
-	StoredBefore, DeadBefore map[string]bool
-	Stored, Dead             map[string]bool
+	// Prefix is that of the events' keys.
+	Prefix string
+	// Objects and Dead are what came since the start of the run.
+	Objects []Object
+	Dead    []DeadLetter
 }
 
 // Verdict is the demo's result. Times are seconds since the burst was asked
@@ -55,11 +70,12 @@ type Verdict struct {
 	Reasons []string `json:"reasons"`
 
 	// Of the burst: messages sent, and request_ids good, bad and found.
-	Produced         int `json:"produced"`
-	Good             int `json:"good"`
-	Bad              int `json:"bad"`
-	Stored           int `json:"stored"`
-	Quarantined      int `json:"quarantined"`
+	Produced    int `json:"produced"`
+	Good        int `json:"good"`
+	Bad         int `json:"bad"`
+	Stored      int `json:"stored"`
+	Quarantined int `json:"quarantined"`
+	// DuplicatesFolded are messages whose event is stored, once.
 	DuplicatesFolded int `json:"duplicatesFolded"`
 	// SteadyGood are good messages of the steady producer that went through
 	// beside the burst, and are judged too.
@@ -72,6 +88,16 @@ type Verdict struct {
 	Unexpected         []string `json:"unexpected"`
 	NotQuarantined     []string `json:"notQuarantined"`
 	WronglyQuarantined []string `json:"wronglyQuarantined"`
+	// Misplaced are keys at which their events do not belong, Repeated are
+	// stored under more than one key, Altered stored or dead-lettered with
+	// another body than was sent.
+	Misplaced []string `json:"misplaced"`
+	Repeated  []string `json:"repeated"`
+	Altered   []string `json:"altered"`
+	// Redriven are in the dead-letter queue by SQS's own doing, Unexplained by
+	// a consumer's that did not say why.
+	Redriven    []string `json:"redriven"`
+	Unexplained []string `json:"unexplained"`
 
 	PeakBacklog int `json:"peakBacklog"`
 	// PeakReplicas counts consumers that were ready, not merely wanted.
@@ -85,43 +111,89 @@ type Verdict struct {
 // judge holds the evidence against what was sent.
 func judge(e Evidence, samples []Sample, drained float64, burst int) Verdict {
 	v := Verdict{Samples: samples, Produced: len(e.Burst), FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained, Reasons: []string{}}
-	v.count(e)
-	required := slices.Concat(e.Burst, e.Steady)
-	v.Lost = absent(required, e.Stored, false)
-	v.NotQuarantined = absent(required, e.Dead, true)
-	good, bad := map[string]bool{}, map[string]bool{}
-	for _, m := range slices.Concat(required, e.Others) {
-		if m.Bad {
-			bad[m.RequestID] = true
-		} else {
-			good[m.RequestID] = true
-		}
+	sent := map[string]Produced{}
+	for _, m := range slices.Concat(e.Burst, e.Steady, e.Others) {
+		sent[m.RequestID] = m
 	}
-	v.Unexpected = strangers(e.Stored, good, e.StoredBefore)
-	v.WronglyQuarantined = strangers(e.Dead, bad, e.DeadBefore)
+	v.judgeBucket(e, sent)
+	v.judgeQueue(e, sent)
+	v.count(e)
 	v.measure()
 	v.complain(burst)
 	v.OK = len(v.Reasons) == 0
 	return v
 }
 
+// judgeBucket wants each good event once, at its key, as it was sent.
+func (v *Verdict) judgeBucket(e Evidence, sent map[string]Produced) {
+	stored := map[string]bool{}
+	for _, o := range e.Objects {
+		id := storedID(o.Key)
+		m, known := sent[id]
+		if stored[id] {
+			v.Repeated = append(v.Repeated, id)
+		}
+		stored[id] = true
+		if !known || m.Bad {
+			v.Unexpected = append(v.Unexpected, id)
+			continue
+		}
+		if o.Key != m.key(e.Prefix) {
+			v.Misplaced = append(v.Misplaced, o.Key)
+		}
+		if o.SHA256 != m.SHA256 {
+			v.Altered = append(v.Altered, id)
+		}
+	}
+	v.Lost = absent(slices.Concat(e.Burst, e.Steady), stored, false)
+}
+
+// judgeQueue wants each bad message in the dead-letter queue by the consumer's
+// doing, with the reason, as it was sent.
+func (v *Verdict) judgeQueue(e Evidence, sent map[string]Produced) {
+	for _, letter := range e.Dead {
+		id := letter.RequestID
+		m, known := sent[id]
+		if !known || !m.Bad {
+			v.WronglyQuarantined = append(v.WronglyQuarantined, id)
+		}
+		if known && letter.SHA256 != m.SHA256 {
+			v.Altered = append(v.Altered, id)
+		}
+		switch {
+		case letter.Source != "":
+			v.Redriven = append(v.Redriven, id)
+		case letter.Reason == "":
+			v.Unexplained = append(v.Unexplained, id)
+		}
+	}
+	v.NotQuarantined = absent(slices.Concat(e.Burst, e.Steady), deadIDs(e.Dead), true)
+}
+
 // count counts the burst's request_ids.
 func (v *Verdict) count(e Evidence) {
+	keys, explained := map[string]int{}, map[string]bool{}
+	for _, o := range e.Objects {
+		keys[storedID(o.Key)]++
+	}
+	for _, letter := range e.Dead {
+		explained[letter.RequestID] = explained[letter.RequestID] || letter.Reason != "" && letter.Source == ""
+	}
 	seen := map[string]bool{}
 	for _, m := range e.Burst {
 		first := !seen[m.RequestID]
 		seen[m.RequestID] = true
 		switch {
-		case !first && !m.Bad && e.Stored[m.RequestID]:
+		case !first && !m.Bad && keys[m.RequestID] == 1:
 			v.DuplicatesFolded++
 		case first && m.Bad:
 			v.Bad++
-			if e.Dead[m.RequestID] {
+			if explained[m.RequestID] {
 				v.Quarantined++
 			}
 		case first:
 			v.Good++
-			if e.Stored[m.RequestID] {
+			if keys[m.RequestID] > 0 {
 				v.Stored++
 			}
 		}
@@ -132,18 +204,6 @@ func (v *Verdict) count(e Evidence) {
 		}
 		seen[m.RequestID] = true
 	}
-}
-
-// strangers are the ids of found that are neither wanted nor old, in order.
-func strangers(found, wanted, old map[string]bool) []string {
-	ids := []string{}
-	for id := range found {
-		if !wanted[id] && !old[id] {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 func (v *Verdict) measure() {
@@ -169,21 +229,42 @@ const (
 	smallReplicas = 2
 )
 
+// fault is one way in which messages went wrong.
+type fault struct {
+	// name is the figure's.
+	name string
+	ids  *[]string
+	// one and many say it of one id and of several.
+	one, many string
+}
+
+func (v *Verdict) faults() []fault {
+	return []fault{
+		{"lost", &v.Lost, "good message is lost", "good messages are lost"},
+		{"unexpected", &v.Unexpected, "stored event is bad or was never sent", "stored events are bad or were never sent"},
+		{"at a wrong key", &v.Misplaced, "event is not stored at " + layout, "events are not stored at " + layout},
+		{"stored twice", &v.Repeated, "event is stored at more than one key", "events are stored at more than one key"},
+		{"altered", &v.Altered, "message is not stored or dead-lettered as it was sent", "messages are not stored or dead-lettered as they were sent"},
+		{"missing from the DLQ", &v.NotQuarantined, "bad message is not in the dead-letter queue", "bad messages are not in the dead-letter queue"},
+		{"wrongly in the DLQ", &v.WronglyQuarantined, "dead-lettered message is not a bad one", "dead-lettered messages are not bad ones"},
+		{"redriven by SQS", &v.Redriven, "message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer", "messages were dead-lettered by SQS after maxReceiveCount receives, not by a consumer"},
+		{"without a reason", &v.Unexplained, "dead-lettered message has no " + reasonAttribute, "dead-lettered messages have no " + reasonAttribute},
+	}
+}
+
+// complain puts the faults in order and makes reasons of them.
 func (v *Verdict) complain(burst int) {
-	for _, found := range []struct {
-		ids       []string
-		one, many string
-	}{
-		{v.Lost, "good message is lost", "good messages are lost"},
-		{v.Unexpected, "stored event is bad or was never sent", "stored events are bad or were never sent"},
-		{v.NotQuarantined, "bad message is not in the dead-letter queue", "bad messages are not in the dead-letter queue"},
-		{v.WronglyQuarantined, "dead-lettered message is not a bad one", "dead-lettered messages are not bad ones"},
-	} {
-		switch n := len(found.ids); {
+	for _, f := range v.faults() {
+		// Never null, in report.json.
+		ids := append([]string{}, *f.ids...)
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+		*f.ids = ids
+		switch n := len(ids); {
 		case n == 1:
-			v.fail(fmt.Sprintf("1 %s: %s", found.one, found.ids[0]))
+			v.fail(fmt.Sprintf("1 %s: %s", f.one, ids[0]))
 		case n > 1:
-			v.fail(fmt.Sprintf("%d %s, such as %s", n, found.many, strings.Join(found.ids[:min(named, n)], ", ")))
+			v.fail(fmt.Sprintf("%d %s, such as %s", n, f.many, strings.Join(ids[:min(named, n)], ", ")))
 		}
 	}
 	wanted := int32(smallReplicas)
@@ -211,21 +292,22 @@ func (v Verdict) figures() []figure {
 		}
 		return fmt.Sprintf("after %.0f s", seconds)
 	}
-	return []figure{
+	figures := []figure{
 		{"produced", fmt.Sprintf("%d (%d good, %d bad)", v.Produced, v.Good, v.Bad)},
 		{"stored", fmt.Sprint(v.Stored)},
 		{"quarantined", fmt.Sprint(v.Quarantined)},
 		{"duplicates folded", fmt.Sprint(v.DuplicatesFolded)},
 		{"beside the burst", fmt.Sprintf("%d good messages of the steady producer", v.SteadyGood)},
-		{"lost", fmt.Sprint(len(v.Lost))},
-		{"unexpected", fmt.Sprint(len(v.Unexpected))},
-		{"missing from the DLQ", fmt.Sprint(len(v.NotQuarantined))},
-		{"wrongly in the DLQ", fmt.Sprint(len(v.WronglyQuarantined))},
-		{"peak backlog", fmt.Sprint(v.PeakBacklog)},
-		{"first scale-up", after(v.FirstScaleUp)},
-		{"peak replicas", fmt.Sprintf("%d %s", v.PeakReplicas, after(v.TimeToPeak))},
-		{"drained", after(v.TimeToDrain)},
 	}
+	for _, f := range v.faults() {
+		figures = append(figures, figure{f.name, fmt.Sprint(len(*f.ids))})
+	}
+	return append(figures,
+		figure{"peak backlog", fmt.Sprint(v.PeakBacklog)},
+		figure{"first scale-up", after(v.FirstScaleUp)},
+		figure{"peak replicas", fmt.Sprintf("%d %s", v.PeakReplicas, after(v.TimeToPeak))},
+		figure{"drained", after(v.TimeToDrain)},
+	)
 }
 
 // String is the verdict as a person reads it.

@@ -4,71 +4,124 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
-func set(ids ...string) map[string]bool {
-	s := map[string]bool{}
+// noon is when every event of these tests is of.
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func sent(id string, bad bool) Produced {
+	return Produced{RequestID: id, Type: "sale_event", TS: noon, Bad: bad, SHA256: digest([]byte(event(id, bad)))}
+}
+
+func again(m Produced) Produced {
+	m.Duplicate = true
+	return m
+}
+
+// stored are the objects of good events, each where it belongs.
+func stored(ids ...string) (objects []Object) {
 	for _, id := range ids {
-		s[id] = true
+		objects = append(objects, Object{Key: key(id), SHA256: sent(id, false).SHA256})
 	}
-	return s
+	return objects
+}
+
+// dead are bad events that the consumer quarantined.
+func dead(ids ...string) (letters []DeadLetter) {
+	for _, id := range ids {
+		letters = append(letters, DeadLetter{RequestID: id, Reason: "no store_id", SHA256: sent(id, true).SHA256})
+	}
+	return letters
 }
 
 func TestJudge(t *testing.T) {
-	burst := []Produced{
-		{RequestID: "a"},
-		{RequestID: "a", Duplicate: true},
-		{RequestID: "b"},
-		{RequestID: "x", Bad: true},
-		{RequestID: "x", Bad: true, Duplicate: true},
-	}
-	steady := []Produced{{RequestID: "s"}, {RequestID: "y", Bad: true}}
-	others := []Produced{{RequestID: "late"}, {RequestID: "z", Bad: true}}
-	scaled := []Sample{{Desired: 1, Ready: 1}, {Seconds: 9, Desired: 4, Ready: 1}, {Seconds: 12, Desired: 4, Ready: 4}}
+	const source = "arn:aws:sqs:eu-west-1:000000000000:q"
+	burst := []Produced{sent("a", false), again(sent("a", false)), sent("b", false), sent("x", true), again(sent("x", true))}
+	steady := []Produced{sent("s", false), sent("y", true)}
+	others := []Produced{sent("late", false), sent("z", true)}
+	sum, badSum := sent("a", false).SHA256, sent("x", true).SHA256
+	// All but a and x, of which most of the cases are.
+	good, bad := stored("b", "s"), dead("y")
 	for name, test := range map[string]struct {
-		stored, dead             map[string]bool
-		storedBefore, deadBefore map[string]bool
-		samples                  []Sample
-		burst                    int
-		reasons                  []string
+		objects             []Object
+		dead                []DeadLetter
+		stored, quarantined int
+		folded              int
+		reasons             []string
 	}{
-		"all is where it belongs":               {stored: set("a", "b", "s"), dead: set("x", "y")},
-		"later ones of the steady producer":     {stored: set("a", "b", "s", "late"), dead: set("x", "y", "z")},
-		"an earlier run left its events":        {stored: set("a", "b", "s", "old"), dead: set("x", "y", "old bad"), storedBefore: set("old"), deadBefore: set("old bad")},
-		"a good one is lost":                    {stored: set("a", "s"), dead: set("x", "y"), reasons: []string{"1 good message is lost: b"}},
-		"a duplicated one is lost once":         {stored: set("b", "s"), dead: set("x", "y"), reasons: []string{"1 good message is lost: a"}},
-		"one of the steady producer is lost":    {stored: set("a", "b"), dead: set("x", "y"), reasons: []string{"1 good message is lost: s"}},
-		"several are lost":                      {stored: set("s"), dead: set("x", "y"), reasons: []string{"2 good messages are lost, such as a, b"}},
-		"a lost one is dead-lettered":           {stored: set("a", "s"), dead: set("x", "y", "b"), reasons: []string{"1 good message is lost: b", "1 dead-lettered message is not a bad one: b"}},
-		"a bad one is stored":                   {stored: set("a", "b", "s", "x"), dead: set("x", "y"), reasons: []string{"1 stored event is bad or was never sent: x"}},
-		"nobody sent what is stored":            {stored: set("a", "b", "s", "q"), dead: set("x", "y"), reasons: []string{"1 stored event is bad or was never sent: q"}},
-		"an earlier run's good one, dead now":   {stored: set("a", "b", "s", "old"), dead: set("x", "y", "old"), storedBefore: set("old"), reasons: []string{"1 dead-lettered message is not a bad one: old"}},
-		"a bad one is not quarantined":          {stored: set("a", "b", "s"), dead: set("y"), reasons: []string{"1 bad message is not in the dead-letter queue: x"}},
-		"a steady bad one is not quarantined":   {stored: set("a", "b", "s"), dead: set("x"), reasons: []string{"1 bad message is not in the dead-letter queue: y"}},
-		"nothing scaled":                        {stored: set("a", "b", "s"), dead: set("x", "y"), samples: scaled[:1], reasons: []string{"it scaled to 1 ready consumers, at least 2 were expected"}},
-		"it was wanted to scale, but never did": {stored: set("a", "b", "s"), dead: set("x", "y"), samples: scaled[:2], reasons: []string{"it scaled to 1 ready consumers, at least 2 were expected"}},
-		"a large burst wants more":              {stored: set("a", "b", "s"), dead: set("x", "y"), burst: 1000, reasons: []string{"it scaled to 4 ready consumers, at least 10 were expected"}},
-		"one short of a large burst does not":   {stored: set("a", "b", "s"), dead: set("x", "y"), burst: 999},
+		"all is where it belongs":           {stored("a", "b", "s"), dead("x", "y"), 2, 1, 1, nil},
+		"both of a bad one and its copy":    {stored("a", "b", "s"), dead("x", "x", "y"), 2, 1, 1, nil},
+		"later ones of the steady producer": {stored("a", "b", "s", "late"), dead("x", "y", "z"), 2, 1, 1, nil},
+
+		"a good one is lost":                 {stored("a", "s"), dead("x", "y"), 1, 1, 1, []string{"1 good message is lost: b"}},
+		"a duplicated one is lost once":      {good, dead("x", "y"), 1, 1, 0, []string{"1 good message is lost: a"}},
+		"one of the steady producer is lost": {stored("a", "b"), dead("x", "y"), 2, 1, 1, []string{"1 good message is lost: s"}},
+		"several are lost":                   {stored("s"), dead("x", "y"), 0, 1, 0, []string{"2 good messages are lost, such as a, b"}},
+		"a lost one is dead-lettered": {
+			stored("a", "s"), append(dead("x", "y"), DeadLetter{RequestID: "b", Reason: "?", SHA256: sent("b", false).SHA256}), 1, 1, 1,
+			[]string{"1 good message is lost: b", "1 dead-lettered message is not a bad one: b"},
+		},
+
+		"a bad one is stored":         {stored("a", "b", "s", "x"), dead("x", "y"), 2, 1, 1, []string{"1 stored event is bad or was never sent: x"}},
+		"nobody sent what is stored":  {stored("a", "b", "s", "q"), dead("x", "y"), 2, 1, 1, []string{"1 stored event is bad or was never sent: q"}},
+		"something else is stored":    {append(stored("a", "b", "s"), Object{Key: "notes.txt"}), dead("x", "y"), 2, 1, 1, []string{"1 stored event is bad or was never sent: notes.txt"}},
+		"nobody sent what is dead":    {stored("a", "b", "s"), dead("x", "y", "q"), 2, 1, 1, []string{"1 dead-lettered message is not a bad one: q"}},
+		"what is dead is not as sent": {stored("a", "b", "s"), append(bad, DeadLetter{RequestID: "x", Reason: "no store_id", SHA256: sum}), 2, 1, 1, []string{"1 message is not stored or dead-lettered as it was sent: x"}},
+
+		"another prefix": {append(good, Object{"event_type=sale_event/dt=2026_01_01/a.json", sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": event_type=sale_event/dt=2026_01_01/a.json"}},
+		"another type":   {append(good, Object{"sales-events/event_type=inventory_event/dt=2026_01_01/a.json", sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=inventory_event/dt=2026_01_01/a.json"}},
+		"another day":    {append(good, Object{"sales-events/event_type=sale_event/dt=2026_01_02/a.json", sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=sale_event/dt=2026_01_02/a.json"}},
+		"no .json":       {append(good, Object{"sales-events/event_type=sale_event/dt=2026_01_01/a", sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=sale_event/dt=2026_01_01/a"}},
+		"at two keys": {
+			append(stored("a", "b", "s"), Object{"a.json", sum}), dead("x", "y"), 2, 1, 0,
+			[]string{"1 event is not stored at " + layout + ": a.json", "1 event is stored at more than one key: a"},
+		},
+		"an empty object": {append(good, Object{key("a"), digest(nil)}), dead("x", "y"), 2, 1, 1, []string{"1 message is not stored or dead-lettered as it was sent: a"}},
+
+		"a bad one is not quarantined":        {stored("a", "b", "s"), bad, 2, 0, 1, []string{"1 bad message is not in the dead-letter queue: x"}},
+		"a steady bad one is not quarantined": {stored("a", "b", "s"), dead("x"), 2, 1, 1, []string{"1 bad message is not in the dead-letter queue: y"}},
+		"SQS dead-lettered it": {
+			stored("a", "b", "s"), append(bad, DeadLetter{RequestID: "x", Source: source, SHA256: badSum}), 2, 0, 1,
+			[]string{"1 message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer: x"},
+		},
+		"SQS dead-lettered what had a reason": {
+			stored("a", "b", "s"), append(bad, DeadLetter{"x", "no store_id", source, badSum}), 2, 0, 1,
+			[]string{"1 message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer: x"},
+		},
+		"SQS dead-lettered a good one": {
+			stored("b", "s"), append(dead("x", "y"), DeadLetter{RequestID: "a", Source: source, SHA256: sum}), 1, 1, 0,
+			[]string{"1 good message is lost: a", "1 dead-lettered message is not a bad one: a", "1 message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer: a"},
+		},
+		"no reason": {stored("a", "b", "s"), append(bad, DeadLetter{RequestID: "x", SHA256: badSum}), 2, 0, 1, []string{"1 dead-lettered message has no quarantine_reason: x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			samples := test.samples
-			if samples == nil {
-				samples = scaled
-			}
-			v := judge(Evidence{
-				Burst: burst, Steady: steady, Others: others,
-				Stored: test.stored, Dead: test.dead, StoredBefore: test.storedBefore, DeadBefore: test.deadBefore,
-			}, samples, 20, test.burst)
+			v := judge(Evidence{Burst: burst, Steady: steady, Others: others, Prefix: "sales-events", Objects: test.objects, Dead: test.dead}, []Sample{{Ready: 2}}, 20, 1)
 			if !slices.Equal(v.Reasons, test.reasons) || v.OK != (len(test.reasons) == 0) {
 				t.Errorf("OK %t, reasons %q, want %q", v.OK, v.Reasons, test.reasons)
 			}
 			if v.Produced != 5 || v.Good != 2 || v.Bad != 1 || v.SteadyGood != 1 {
 				t.Errorf("%d produced, %d good, %d bad, %d steady", v.Produced, v.Good, v.Bad, v.SteadyGood)
 			}
-			if want := len(v.Lost) == 0 || !slices.Contains(v.Lost, "a"); (v.DuplicatesFolded == 1) != want {
-				t.Errorf("%d duplicates folded, lost %v", v.DuplicatesFolded, v.Lost)
+			if v.Stored != test.stored || v.Quarantined != test.quarantined || v.DuplicatesFolded != test.folded {
+				t.Errorf("%d stored, %d quarantined, %d folded, want %d, %d, %d", v.Stored, v.Quarantined, v.DuplicatesFolded, test.stored, test.quarantined, test.folded)
 			}
 		})
+	}
+}
+
+// The key is the one of the consumer's own test.
+func TestKey(t *testing.T) {
+	m := Produced{RequestID: "r-1", Type: "sale_event", TS: time.Date(2026, 11, 23, 0, 30, 0, 0, time.FixedZone("", 3600))}
+	for prefix, want := range map[string]string{
+		"":       "event_type=sale_event/dt=2026_11_22/r-1.json",
+		"/":      "event_type=sale_event/dt=2026_11_22/r-1.json",
+		"a":      "a/event_type=sale_event/dt=2026_11_22/r-1.json",
+		"/a/b//": "a/b/event_type=sale_event/dt=2026_11_22/r-1.json",
+	} {
+		if got := m.key(prefix); got != want {
+			t.Errorf("prefix %q: %s, want %s", prefix, got, want)
+		}
 	}
 }
 

@@ -17,10 +17,8 @@ type watch struct {
 
 	job     string
 	started time.Time
-	before  contents
-	// steadyBefore is what the steady producer had sent at the start.
-	steadyBefore []Produced
-	samples      []Sample
+	before  baseline
+	samples []Sample
 	// sent is nil until the burst's Job has ended.
 	sent []Produced
 	// required is sent and what the steady producer sent until then.
@@ -32,13 +30,24 @@ type watch struct {
 	lastErr error
 }
 
+// baseline is what was there at the start of the run, and is not judged.
+type baseline struct {
+	keys    map[string]bool
+	letters []DeadLetter
+	// steady is what the steady producer had sent.
+	steady []Produced
+}
+
 // begin takes the baseline and starts the burst.
 func (w *watch) begin(ctx context.Context) error {
 	var err error
-	if w.before, err = w.read(ctx); err != nil {
+	if w.before.keys, err = w.keys(ctx); err != nil {
 		return err
 	}
-	if w.steadyBefore, err = w.produced(ctx, steadySelector); err != nil {
+	if w.before.letters, err = w.quarantined(ctx); err != nil {
+		return err
+	}
+	if w.before.steady, err = w.produced(ctx, steadySelector); err != nil {
 		return err
 	}
 	// The chart and the first scale-up need the state before the burst.
@@ -93,17 +102,13 @@ func (w *watch) untilOver(ctx context.Context) error {
 
 // step takes a sample and looks for what is missing.
 func (w *watch) step(ctx context.Context) (Sample, error) {
-	s, stored, err := w.sample(ctx)
+	s, keys, err := w.sample(ctx)
 	if err != nil {
 		return s, err
 	}
 	s.Seconds = time.Since(w.started).Seconds()
-	for id := range stored {
-		if !w.before.stored[id] {
-			s.Stored++
-		}
-	}
-	s.DeadLettered -= w.before.depth
+	s.Stored = len(w.since(keys))
+	s.DeadLettered -= len(w.before.letters)
 	w.samples = append(w.samples, s)
 	w.display.show(s, w.burst)
 	if w.sent == nil {
@@ -111,13 +116,13 @@ func (w *watch) step(ctx context.Context) (Sample, error) {
 			return s, err
 		}
 	}
-	missing := absent(w.required, stored, false)
+	missing := absent(w.required, storedIDs(keys), false)
 	if len(missing) == 0 {
-		dead, err := w.quarantined(ctx)
+		letters, err := w.quarantined(ctx)
 		if err != nil {
 			return s, err
 		}
-		missing = absent(w.required, dead, true)
+		missing = absent(w.required, deadIDs(letters), true)
 	}
 	w.missing = missing
 	if w.drained < 0 && len(missing) == 0 {
@@ -138,24 +143,45 @@ func (w *watch) readBurst(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.sent, w.required = sent, append(slices.Clone(sent), without(steady, w.steadyBefore)...)
+	w.sent, w.required = sent, append(slices.Clone(sent), without(steady, w.before.steady)...)
 	return nil
+}
+
+// since are the keys of keys that were not there at the start.
+func (w *watch) since(keys map[string]bool) []string {
+	var added []string
+	for key := range keys {
+		if !w.before.keys[key] {
+			added = append(added, key)
+		}
+	}
+	return added
 }
 
 // evidence reads both ends. The steady producer runs on, so its log is read
 // after them, for what may be there.
 func (w *watch) evidence(ctx context.Context) (Evidence, error) {
-	after, err := w.read(ctx)
+	keys, err := w.keys(ctx)
 	if err != nil {
 		return Evidence{}, err
 	}
+	objects, err := w.objects(ctx, w.since(keys))
+	if err != nil {
+		return Evidence{}, err
+	}
+	letters, err := w.quarantined(ctx)
+	if err != nil {
+		return Evidence{}, err
+	}
+	old := deadIDs(w.before.letters)
+	dead := slices.DeleteFunc(slices.Clone(letters), func(l DeadLetter) bool { return old[l.RequestID] })
 	steady, err := w.produced(ctx, steadySelector)
 	if err != nil {
 		return Evidence{}, err
 	}
 	return Evidence{
-		Burst: w.sent, Steady: w.required[len(w.sent):], Others: append(steady, w.steadyBefore...),
-		StoredBefore: w.before.stored, DeadBefore: w.before.dead, Stored: after.stored, Dead: after.dead,
+		Burst: w.sent, Steady: w.required[len(w.sent):], Others: append(steady, w.before.steady...),
+		Prefix: w.settings.Prefix, Objects: objects, Dead: dead,
 	}, nil
 }
 

@@ -17,10 +17,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
@@ -30,7 +32,7 @@ import (
 // world is a cluster whose API is simulated and whose events are not: its Job
 // sends real messages to the local AWS server, and a consumer stores them.
 type world struct {
-	*testing.T
+	testing.TB
 	clients *fake.Clientset
 	sqs     *sqs.Client
 	s3      *s3.Client
@@ -40,9 +42,9 @@ type world struct {
 	mu sync.Mutex
 	// logs of pods, by name.
 	logs map[string]string
-	// lose swallows the first good message, as a consumer that deletes before
-	// it stores would.
-	lose bool
+	// mistakes are what the consumer does instead with the message of that
+	// request_id. The message is done with unless there is an error.
+	mistakes map[string]func(types.Message) error
 	// idle has the Jobs never run.
 	idle bool
 	// run counts Jobs, so that no two send the same ids.
@@ -53,11 +55,11 @@ type world struct {
 
 const bucket = "local-000000000000-sales-events"
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	server, err := localaws.New(localaws.Config{
 		Region: "eu-west-1", AccountID: "000000000000", Buckets: []string{bucket},
-		Queues: []localaws.Queue{{Name: "q-dlq"}, {Name: "q", Redrive: &localaws.Redrive{DeadLetterQueue: "q-dlq", MaxReceiveCount: 10}}},
+		Queues: []localaws.Queue{{Name: "q-dlq"}, {Name: "q", Redrive: &localaws.Redrive{DeadLetterQueue: "q-dlq", MaxReceiveCount: 2}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +76,7 @@ func newWorld(t *testing.T) *world {
 	}
 	config := aws.Config{Region: "eu-west-1", BaseEndpoint: &listener.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
 	w := &world{
-		T: t, peak: 4, logs: map[string]string{}, sqs: sqs.NewFromConfig(config),
+		TB: t, peak: 4, logs: map[string]string{}, sqs: sqs.NewFromConfig(config),
 		s3:    s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }),
 		queue: listener.URL + "/000000000000/q", dead: listener.URL + "/000000000000/q-dlq",
 	}
@@ -100,11 +102,7 @@ func newWorld(t *testing.T) *world {
 		deployment(producerNamespace, producer, corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: "0"}, corev1.EnvVar{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "2"}),
 		deployment(consumerNamespace, consumer, corev1.EnvVar{Name: "AWS_REGION", Value: "eu-west-1"}, corev1.EnvVar{Name: "RELIABLE_QUEUE_NAME", Value: "q"},
 			corev1.EnvVar{Name: "DEAD_LETTER_QUEUE_NAME", Value: "q-dlq"}, corev1.EnvVar{Name: "STORE_EVENTS_BKT", Value: bucket}),
-		&autoscalingv2.HorizontalPodAutoscaler{
-			ObjectMeta: metav1.ObjectMeta{Namespace: consumerNamespace, Name: hpa},
-			Spec:       autoscalingv2.HorizontalPodAutoscalerSpec{MinReplicas: &one, MaxReplicas: 50},
-			Status:     autoscalingv2.HorizontalPodAutoscalerStatus{CurrentReplicas: 1, DesiredReplicas: 1, CurrentMetrics: make([]autoscalingv2.MetricStatus, 1)},
-		},
+		scaler(1, 50, 5),
 		&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: awsNamespace, Name: awsService},
 			Spec:       corev1.ServiceSpec{ClusterIP: address.Hostname(), Ports: []corev1.ServicePort{{Port: int32(port)}}},
@@ -125,10 +123,32 @@ func (w *world) tune(p *pipeline) {
 	}
 }
 
+// scaler is KEDA's HPA with a target for each consumer, at its minimum.
+func scaler(minimum, maximum int32, target int64) *autoscalingv2.HorizontalPodAutoscaler {
+	return &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Namespace: consumerNamespace, Name: hpa},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			MinReplicas: &minimum, MaxReplicas: maximum,
+			Metrics: []autoscalingv2.MetricSpec{{
+				Type: autoscalingv2.ExternalMetricSourceType,
+				External: &autoscalingv2.ExternalMetricSource{Target: autoscalingv2.MetricTarget{
+					Type: autoscalingv2.AverageValueMetricType, AverageValue: resource.NewQuantity(target, resource.DecimalSI),
+				}},
+			}},
+		},
+		Status: autoscalingv2.HorizontalPodAutoscalerStatus{
+			CurrentReplicas: minimum, DesiredReplicas: minimum, CurrentMetrics: make([]autoscalingv2.MetricStatus, 1),
+		},
+	}
+}
+
 // event is the body of a message of these tests.
 func event(id string, bad bool) string {
-	return fmt.Sprintf(`{"request_id":%q,"bad_msg":%t}`, id, bad)
+	return fmt.Sprintf(`{"request_id":%q,"bad_msg":%t,"ts":"2026-01-01T12:00:00Z"}`, id, bad)
 }
+
+// key is where the event of a message of these tests belongs.
+func key(id string) string { return "sales-events/event_type=sale_event/dt=2026_01_01/" + id + ".json" }
 
 // send sends a message and logs it as the producer does.
 func (w *world) send(log, id string, bad, duplicate bool) {
@@ -138,7 +158,8 @@ func (w *world) send(log, id string, bad, duplicate bool) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.logs[log] += fmt.Sprintf(`{"msg":"event produced","request_id":%q,"bad":%t,"duplicate":%t}`+"\n", id, bad, duplicate)
+	w.logs[log] += fmt.Sprintf(`{"msg":"event produced","request_id":%q,"event_type":"sale_event","bad":%t,"duplicate":%t,"ts":"2026-01-01T12:00:00Z","sha256":%q}`+"\n",
+		id, bad, duplicate, digest([]byte(event(id, bad))))
 }
 
 // work runs the Jobs and the consumer until the test ends.
@@ -209,25 +230,32 @@ func (w *world) consume(ctx context.Context) bool {
 		if err := json.Unmarshal([]byte(*m.Body), &e); err != nil {
 			w.Error(err)
 		}
-		w.mu.Lock()
-		lost := w.lose && !e.Bad
-		w.lose = w.lose && !lost
-		w.mu.Unlock()
+		handle := w.mistakes[e.RequestID]
 		switch {
-		case e.Bad:
-			_, err = w.sqs.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &w.dead, MessageBody: m.Body})
-		case !lost:
-			err = w.put(ctx, e.RequestID, *m.Body)
+		case handle == nil && e.Bad:
+			handle = func(m types.Message) error { return w.quarantine(ctx, *m.Body, "no store_id") }
+		case handle == nil:
+			handle = func(m types.Message) error { return w.put(ctx, key(e.RequestID), *m.Body) }
 		}
-		if err == nil {
+		if handle(m) == nil {
 			_, _ = w.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &w.queue, ReceiptHandle: m.ReceiptHandle})
 		}
 	}
 	return len(out.Messages) > 2
 }
 
-func (w *world) put(ctx context.Context, id, body string) error {
-	_, err := w.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Body: strings.NewReader(body), Key: aws.String("sales/dt=2026_01_01/" + id + ".json")})
+// quarantine sends to the dead-letter queue, with the reason if there is one.
+func (w *world) quarantine(ctx context.Context, body, reason string) error {
+	in := &sqs.SendMessageInput{QueueUrl: &w.dead, MessageBody: &body}
+	if reason != "" {
+		in.MessageAttributes = map[string]types.MessageAttributeValue{reasonAttribute: {DataType: aws.String("String"), StringValue: &reason}}
+	}
+	_, err := w.sqs.SendMessage(ctx, in)
+	return err
+}
+
+func (w *world) put(ctx context.Context, key, body string) error {
+	_, err := w.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Body: strings.NewReader(body), Key: &key})
 	return err
 }
 
