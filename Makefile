@@ -1,7 +1,7 @@
 # Thin on purpose: each target is one command of tools/ or of the Go toolchain.
 .DEFAULT_GOAL := help
 
-# Messages in the demo's burst.
+# Messages in the demo's burst; under about a hundred need not scale.
 BURST ?= 1500
 # More flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=

@@ -40,7 +40,7 @@ func newDemo() *cobra.Command {
 		},
 	}
 	opts.flags(cmd)
-	cmd.Flags().IntVar(&burst, "burst", burst, "how many messages to send at once; a thousand and more must reach ten consumers")
+	cmd.Flags().IntVar(&burst, "burst", burst, "how many messages to send at once; with a queueLength of 50, a hundred and more must scale, a thousand and more to ten consumers")
 	cmd.Flags().DurationVar(&timeout, "demo-timeout", timeout, "how long the burst may take")
 	cmd.Flags().StringVar(&report, "report", report, "folder for report.html, report.svg and report.json")
 	return cmd

@@ -89,7 +89,7 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 	if err != nil {
 		return Verdict{}, errors.Join(watchErr, err)
 	}
-	verdict := judge(evidence, w.samples, w.drained, opts.Burst)
+	verdict := judge(evidence, w.samples, w.drained, opts.Burst, p.scaling)
 	if watchErr != nil {
 		verdict.fail(context.Cause(limited).Error())
 	}

@@ -119,6 +119,26 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A burst that one consumer is done with before the HPA looks need not scale,
+// and the verdict says so; a larger one must.
+func TestRunWithoutScaling(t *testing.T) {
+	for burst, want := range map[int]bool{15: true, 16: false} {
+		t.Run(strconv.Itoa(burst), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.peak = 1
+			w.work()
+			v, _, err := w.demo(burst, 20*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.OK != want || (v.Note != "") != want || strings.Contains(v.String(), "16 is the least that must") != want {
+				t.Errorf("OK %t, reasons %q, note %q", v.OK, v.Reasons, v.Note)
+			}
+		})
+	}
+}
+
 func TestRunSaysWhatItWaitsFor(t *testing.T) {
 	w := newWorld(t)
 	w.idle = true

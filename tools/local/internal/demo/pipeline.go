@@ -30,7 +30,7 @@ type pipeline struct {
 	queue, dead string
 	// settings are the consumer's.
 	settings config.Config
-	minimum  int32
+	scaling  scaling
 	// every is the time between samples, grace how long a message may stay
 	// missing without a change before it counts as lost.
 	every, grace time.Duration
@@ -162,16 +162,15 @@ func (p *pipeline) idle(ctx context.Context) error {
 	if len(scaler.Status.CurrentMetrics) == 0 {
 		return errors.New("KEDA's HPA has no metric yet")
 	}
-	p.minimum = 1
-	if scaler.Spec.MinReplicas != nil {
-		p.minimum = *scaler.Spec.MinReplicas
+	if p.scaling, err = newScaling(scaler, p.settings); err != nil {
+		return err
 	}
 	s, _, err := p.sample(ctx)
 	switch {
 	case err != nil:
 		return err
-	case !s.atMinimum(p.minimum) || s.Ready < p.minimum:
-		return fmt.Errorf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, p.minimum)
+	case !s.atMinimum(p.scaling.minimum) || s.Ready < p.scaling.minimum:
+		return fmt.Errorf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, p.scaling.minimum)
 	case s.backlog()+s.Delayed > quiet:
 		return fmt.Errorf("the queue still holds %d messages", s.backlog()+s.Delayed)
 	}

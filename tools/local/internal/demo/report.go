@@ -26,7 +26,7 @@ func render(v Verdict) (map[string][]byte, error) {
 	var page bytes.Buffer
 	err = reportPage.Execute(&page, map[string]any{
 		// The chart is made of numbers and of names in this package.
-		"Chart": template.HTML(svg), "Figures": v.figures(), "OK": v.OK, "Reasons": v.Reasons,
+		"Chart": template.HTML(svg), "Figures": v.figures(), "OK": v.OK, "Note": v.Note, "Reasons": v.Reasons,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render report.html: %w", err)

@@ -60,9 +60,10 @@ func burstSamples() []Sample {
 }
 
 func TestReport(t *testing.T) {
+	s := scaling{minimum: 1, maximum: 50, target: 50, tolerance: 0.1, early: 40}
 	a, x := sent("a", false), sent("x", true)
-	good := judge(Evidence{Burst: []Produced{a, again(a), x}, Prefix: "sales-events", Objects: stored("a"), Dead: dead("x")}, burstSamples(), 57, 1500)
-	failed := judge(Evidence{Burst: []Produced{{RequestID: "<script>"}}}, []Sample{{Desired: 1, Ready: 1}}, -1, 1)
+	good := judge(Evidence{Burst: []Produced{a, again(a), x}, Prefix: "sales-events", Objects: stored("a"), Dead: dead("x")}, burstSamples(), 57, 1500, s)
+	failed := judge(Evidence{Burst: []Produced{{RequestID: "<script>"}}}, []Sample{{Desired: 1, Ready: 1}}, -1, 1, s)
 	for name, v := range map[string]Verdict{"ok": good, "failed": failed} {
 		files, err := render(v)
 		if err != nil {

@@ -68,6 +68,8 @@ type Evidence struct {
 type Verdict struct {
 	OK      bool     `json:"ok"`
 	Reasons []string `json:"reasons"`
+	// Note says what was not demanded, if anything.
+	Note string `json:"note"`
 
 	// Of the burst: messages sent, and request_ids good, bad and found.
 	Produced    int `json:"produced"`
@@ -108,9 +110,13 @@ type Verdict struct {
 	Samples      []Sample `json:"samples"`
 }
 
-// judge holds the evidence against what was sent.
-func judge(e Evidence, samples []Sample, drained float64, burst int) Verdict {
-	v := Verdict{Samples: samples, Produced: len(e.Burst), FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained, Reasons: []string{}}
+// judge holds the evidence against what was sent, and the samples against what
+// a burst of this size must do.
+func judge(e Evidence, samples []Sample, drained float64, burst int, s scaling) Verdict {
+	v := Verdict{
+		Samples: samples, Produced: len(e.Burst), FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained,
+		Reasons: []string{}, Note: s.note(burst),
+	}
 	sent := map[string]Produced{}
 	for _, m := range slices.Concat(e.Burst, e.Steady, e.Others) {
 		sent[m.RequestID] = m
@@ -119,7 +125,7 @@ func judge(e Evidence, samples []Sample, drained float64, burst int) Verdict {
 	v.judgeQueue(e, sent)
 	v.count(e)
 	v.measure()
-	v.complain(burst)
+	v.complain(s.demand(burst))
 	v.OK = len(v.Reasons) == 0
 	return v
 }
@@ -222,13 +228,6 @@ func (v *Verdict) measure() {
 	}
 }
 
-// A burst of largeBurst and more must reach largeReplicas.
-const (
-	largeBurst    = 1000
-	largeReplicas = 10
-	smallReplicas = 2
-)
-
 // fault is one way in which messages went wrong.
 type fault struct {
 	// name is the figure's.
@@ -253,7 +252,7 @@ func (v *Verdict) faults() []fault {
 }
 
 // complain puts the faults in order and makes reasons of them.
-func (v *Verdict) complain(burst int) {
+func (v *Verdict) complain(demand int32) {
 	for _, f := range v.faults() {
 		// Never null, in report.json.
 		ids := append([]string{}, *f.ids...)
@@ -267,12 +266,8 @@ func (v *Verdict) complain(burst int) {
 			v.fail(fmt.Sprintf("%d %s, such as %s", n, f.many, strings.Join(ids[:min(named, n)], ", ")))
 		}
 	}
-	wanted := int32(smallReplicas)
-	if burst >= largeBurst {
-		wanted = largeReplicas
-	}
-	if v.PeakReplicas < wanted {
-		v.fail(fmt.Sprintf("it scaled to %d ready consumers, at least %d were expected", v.PeakReplicas, wanted))
+	if v.PeakReplicas < demand {
+		v.fail(fmt.Sprintf("it scaled to %d ready consumers, at least %d were expected", v.PeakReplicas, demand))
 	}
 }
 
@@ -316,6 +311,9 @@ func (v Verdict) String() string {
 	b.WriteString("\n")
 	for _, f := range v.figures() {
 		fmt.Fprintf(&b, "%-20s  %s\n", f.Name, f.Value)
+	}
+	if v.Note != "" {
+		fmt.Fprintf(&b, "note: %s\n", v.Note)
 	}
 	for _, reason := range v.Reasons {
 		fmt.Fprintf(&b, "FAILED: %s\n", reason)

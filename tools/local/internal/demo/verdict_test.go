@@ -96,7 +96,7 @@ func TestJudge(t *testing.T) {
 		"no reason": {stored("a", "b", "s"), append(bad, DeadLetter{RequestID: "x", SHA256: badSum}), 2, 0, 1, []string{"1 dead-lettered message has no quarantine_reason: x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := judge(Evidence{Burst: burst, Steady: steady, Others: others, Prefix: "sales-events", Objects: test.objects, Dead: test.dead}, []Sample{{Ready: 2}}, 20, 1)
+			v := judge(Evidence{Burst: burst, Steady: steady, Others: others, Prefix: "sales-events", Objects: test.objects, Dead: test.dead}, nil, 20, 1, scaling{target: 5})
 			if !slices.Equal(v.Reasons, test.reasons) || v.OK != (len(test.reasons) == 0) {
 				t.Errorf("OK %t, reasons %q, want %q", v.OK, v.Reasons, test.reasons)
 			}
@@ -137,7 +137,7 @@ func TestMeasure(t *testing.T) {
 	if v.PeakBacklog != 105 || v.FirstScaleUp != 9 || v.PeakReplicas != 4 || v.TimeToPeak != 11 {
 		t.Errorf("peak backlog %d, first scale-up %v, peak %d after %v", v.PeakBacklog, v.FirstScaleUp, v.PeakReplicas, v.TimeToPeak)
 	}
-	empty := judge(Evidence{}, nil, -1, 1)
+	empty := judge(Evidence{}, nil, -1, 100, scaling{minimum: 1, maximum: 50, target: 50})
 	if empty.OK || !strings.Contains(empty.String(), "first scale-up        never") {
 		t.Errorf("a run without samples: %s", empty)
 	}

@@ -79,7 +79,7 @@ func (w *watch) untilOver(ctx context.Context) error {
 		case err != nil:
 			// The API server may be busy with the pods that the burst brings.
 			w.lastErr = err
-		case w.sent != nil && s.atMinimum(w.minimum):
+		case w.sent != nil && s.atMinimum(w.scaling.minimum):
 			if len(w.missing) == 0 {
 				return nil
 			}
@@ -227,8 +227,8 @@ func (w *watch) unfinished(ctx context.Context) error {
 	}
 	if n := len(w.samples); n > 0 {
 		s := w.samples[n-1]
-		if !s.atMinimum(w.minimum) {
-			waiting = append(waiting, fmt.Sprintf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, w.minimum))
+		if !s.atMinimum(w.scaling.minimum) {
+			waiting = append(waiting, fmt.Sprintf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, w.scaling.minimum))
 		}
 		waiting = append(waiting, fmt.Sprintf("the queue has %d visible, %d in flight, %d delayed", s.Visible, s.InFlight, s.Delayed))
 	}
