@@ -63,17 +63,25 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeou
 		Config: config, Burst: burst, Out: e.out, Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ReportDir: report, Timeout: timeout,
 	})
-	if err != nil {
+	if err := e.conclude(verdict, err, report); err != nil {
 		if started && ctx.Err() != nil {
 			err = errors.Join(err, cluster.Stop(e.paths))
 		}
 		return err
 	}
-	fmt.Fprintln(e.out, verdict)
-	e.say("the report is %s", filepath.Join(report, "report.html"))
-	if !verdict.OK {
-		return errors.New("the demo failed, see above")
-	}
 	e.printAccess()
 	return nil
+}
+
+// conclude prints the verdict, which a run that came to no end has as well if
+// its burst was sent.
+func (e *environment) conclude(verdict demo.Verdict, err error, report string) error {
+	if verdict.Produced > 0 {
+		fmt.Fprintln(e.out, verdict)
+		e.say("the report is %s", filepath.Join(report, "report.html"))
+	}
+	if err == nil && !verdict.OK {
+		err = errors.New("the demo failed, see above")
+	}
+	return err
 }
