@@ -56,22 +56,39 @@ func TestAWSDocument(t *testing.T) {
 	t.Run("boundary", func(t *testing.T) { checkBoundary(t, boundary) })
 }
 
-// checkTrusts: a role of the hub is for one ServiceAccount, by the issuer as the
-// role's own account knows it.
+// checkTrusts: a role of the hub is for its ServiceAccounts alone, by the issuer
+// as the role's own account knows it.
 func checkTrusts(t *testing.T, roles map[string]docRole) {
 	t.Helper()
-	for name, subject := range map[string]iam.Subject{
-		providerRole: {Issuer: cluster, Account: hubAccount, Namespace: "crossplane-system", ServiceAccount: "provider-aws"},
-		spokeRole:    {Issuer: cluster, Account: spokeAccount, Namespace: "staging", ServiceAccount: "hub"},
+	for name, trusted := range map[string]struct {
+		iam.Subject
+		accounts []string
+	}{
+		providerRole: {
+			iam.Subject{Issuer: cluster, Account: hubAccount, Namespace: "crossplane-system"},
+			[]string{"provider-aws-ec2", "provider-aws-eks", "provider-aws-iam", "provider-aws-s3", "provider-aws-sqs"},
+		},
+		spokeRole: {iam.Subject{Issuer: cluster, Account: spokeAccount, Namespace: "staging"}, []string{"hub"}},
 	} {
-		_, defects := roles[name].trust.Trusts(subject)
-		for _, defect := range defects {
-			t.Errorf("the trust of %s: %s", name, defect.Message)
-		}
-		other := subject
-		other.Namespace = "production"
-		if decision, _ := roles[name].trust.Trusts(other); decision.Allowed() {
-			t.Errorf("%s trusts %s", name, other.Claim())
+		for _, account := range trusted.accounts {
+			subject := trusted.Subject
+			subject.ServiceAccount = account
+			others := len(trusted.accounts) - 1
+			_, defects := roles[name].trust.Trusts(subject)
+			for _, defect := range defects {
+				if others--; defect.Kind != iam.DefectShared || others < 0 {
+					t.Errorf("the trust of %s: %s", name, defect.Message)
+				}
+			}
+			other := subject
+			other.Namespace = "production"
+			stranger := subject
+			stranger.ServiceAccount = "crossplane"
+			for _, refused := range []iam.Subject{other, stranger} {
+				if decision, _ := roles[name].trust.Trusts(refused); decision.Allowed() {
+					t.Errorf("%s trusts %s", name, refused.Claim())
+				}
+			}
 		}
 	}
 }
