@@ -43,13 +43,14 @@ func composeEKSCluster(c *composition) error {
 	if err := c.spec(&spec); err != nil {
 		return err
 	}
-	if _, err := names.ForCluster(spec.ClusterName); err != nil {
+	cluster, err := names.ForCluster(spec.ClusterName)
+	if err != nil {
 		return named(err)
 	}
 	if c.xr.GetName() != spec.ClusterName {
 		return fmt.Errorf("metadata.name: is %q, and spec.clusterName is %q", c.xr.GetName(), spec.ClusterName)
 	}
-	e := eksComposer{composition: c, eksCluster: spec}
+	e := eksComposer{composition: c, eksCluster: spec, cluster: cluster}
 	steps := []func() error{e.addRoles, e.addControlPlane, e.addAccess}
 	if !spec.AutoMode {
 		steps = append(steps, e.addAddons, e.addNodes)
@@ -77,6 +78,8 @@ const (
 type eksComposer struct {
 	*composition
 	eksCluster
+
+	cluster names.ClusterName
 }
 
 // part adds a managed resource under the name <cluster>-eks-<name>.
@@ -84,8 +87,7 @@ func (e eksComposer) part(id, name, externalName string, forProvider managed) er
 	return e.add(resource.Name(id), e.name(name), externalName, e.ProviderConfigName, forProvider)
 }
 
-// name follows names.ForEKS, whose checks the cluster's name has passed.
-func (e eksComposer) name(purpose string) string { return e.ClusterName + "-eks-" + purpose }
+func (e eksComposer) name(purpose string) string { return e.cluster.EKS(purpose) }
 
 func (e eksComposer) roleARN(purpose string) string {
 	return fmt.Sprintf("arn:aws:iam::%s:role/%s", e.AccountID, e.name(purpose))

@@ -33,13 +33,14 @@ func composeNetwork(c *composition) error {
 	if err := c.spec(&spec); err != nil {
 		return err
 	}
-	if _, err := names.ForCluster(spec.ClusterName); err != nil {
+	cluster, err := names.ForCluster(spec.ClusterName)
+	if err != nil {
 		return named(err)
 	}
 	if c.xr.GetName() != spec.ClusterName {
 		return fmt.Errorf("metadata.name: is %q, and spec.clusterName is %q: a cluster has one network", c.xr.GetName(), spec.ClusterName)
 	}
-	n := networkComposer{composition: c, network: spec}
+	n := networkComposer{composition: c, network: spec, cluster: cluster}
 	steps := []func() error{n.addVPC, n.addSubnets, n.addNAT, n.addRoutes, n.addS3Endpoint}
 	if spec.SQSEndpoint {
 		steps = append(steps, n.addSQSEndpoint)
@@ -58,6 +59,8 @@ func composeNetwork(c *composition) error {
 type networkComposer struct {
 	*composition
 	network
+
+	cluster names.ClusterName
 }
 
 // part adds a managed resource whose identifier AWS assigns, under the name
@@ -66,7 +69,7 @@ func (n networkComposer) part(id string, forProvider managed) error {
 	return n.add(resource.Name(id), n.name(id), "", n.ProviderConfigName, forProvider)
 }
 
-func (n networkComposer) name(id string) string { return n.ClusterName + "-" + id }
+func (n networkComposer) name(id string) string { return n.cluster.Network(id) }
 
 // tagged are the tags of a part; AWS shows Name in its lists.
 func (n networkComposer) tagged(id string) map[string]string {

@@ -106,21 +106,24 @@ func ForRole(clusterName, workload string) (string, error) {
 	return name, check(Workload, workload, name, maxRole)
 }
 
-// ForEKS names what an EKS cluster itself needs, a role for example:
-// <cluster>-eks-<purpose>.
-func ForEKS(clusterName, purpose string) (string, error) {
-	if err := checkCluster(clusterName); err != nil {
-		return "", err
-	}
-	name := clusterName + "-" + eks + purpose
-	return name, check(Cluster, clusterName, name, maxRole)
-}
+// ClusterName is the name of a cluster that passed the checks of [ForCluster]. It
+// names what is there once for each cluster: what follows the name is this
+// repository's own and never a user's, and so short that it fits.
+type ClusterName string
 
 // ForCluster checks a cluster's own name: lower-case letters and digits that
 // start with a letter, 20 characters at most.
-func ForCluster(clusterName string) (string, error) {
-	return clusterName, checkCluster(clusterName)
+func ForCluster(clusterName string) (ClusterName, error) {
+	return ClusterName(clusterName), checkCluster(clusterName)
 }
+
+// EKS names what an EKS cluster itself needs, a role for example:
+// <cluster>-eks-<purpose>.
+func (c ClusterName) EKS(purpose string) string { return string(c) + "-" + eks + purpose }
+
+// Network names a part of the cluster's network, a security group for example:
+// <cluster>-<part>.
+func (c ClusterName) Network(part string) string { return string(c) + "-" + part }
 
 func checkCluster(name string) error {
 	switch {

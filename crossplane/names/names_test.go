@@ -21,12 +21,20 @@ func TestNames(t *testing.T) {
 	}{
 		{func() (string, error) { return names.ForBucket("staging", "111122223333", "sales-events") }, "staging-111122223333-sales-events"},
 		{func() (string, error) { return names.ForRole("staging", "consumer") }, "staging-consumer"},
-		{func() (string, error) { return names.ForEKS("staging", "nodes") }, "staging-eks-nodes"},
-		{func() (string, error) { return names.ForCluster("staging") }, "staging"},
 	} {
 		if got, err := c.got(); err != nil || got != c.want {
 			t.Errorf("got %q, %v; want %q", got, err, c.want)
 		}
+	}
+	cluster, err := names.ForCluster("staging")
+	if err != nil || cluster != "staging" {
+		t.Errorf("ForCluster = %q, %v; want staging", cluster, err)
+	}
+	if got, want := cluster.EKS("nodes"), "staging-eks-nodes"; got != want {
+		t.Errorf("EKS = %q, want %q", got, want)
+	}
+	if got, want := cluster.Network("vpc"), "staging-vpc"; got != want {
+		t.Errorf("Network = %q, want %q", got, want)
 	}
 }
 
@@ -86,8 +94,9 @@ func TestDistinct(t *testing.T) {
 			claim("bucket "+bucket, owner{c, "bucket", r}, err)
 			role, err := names.ForRole(c, r)
 			claim("role "+role, owner{c, "workload", r}, err)
-			role, err = names.ForEKS(c, r)
-			claim("role "+role, owner{c, "eks", r}, err)
+			name, err := names.ForCluster(c)
+			claim("role "+name.EKS(r), owner{c, "eks", r}, err)
+			claim("security group "+name.Network(r), owner{c, "network", r}, err)
 		}
 	})
 }
