@@ -268,13 +268,13 @@ func draw(r *rapid.T, spec apiextensionsv1.JSONSchemaProps, example *unstructure
 	xr.SetNamespace(example.GetNamespace())
 	xr.SetName(rapid.StringMatching(`[a-z][a-z0-9-]{0,25}[a-z0-9]`).Draw(r, "name"))
 	xr.Object["spec"] = generate([]string{"spec"}, spec).Draw(r, "spec")
-	coherent(r, xr)
+	coherent(r, xr, spec)
 	return xr
 }
 
 // coherent mends by hand what the rules between fields would refuse most of
 // the time.
-func coherent(r *rapid.T, xr *unstructured.Unstructured) {
+func coherent(r *rapid.T, xr *unstructured.Unstructured, schema apiextensionsv1.JSONSchemaProps) {
 	spec, _ := xr.Object["spec"].(map[string]any)
 	nameByCluster(xr)
 	if nodes, ok := spec["nodes"].(map[string]any); ok {
@@ -282,13 +282,20 @@ func coherent(r *rapid.T, xr *unstructured.Unstructured) {
 	}
 	grants, _ := spec["grants"].([]any)
 	for i := range grants {
-		grants[i] = rapid.SampledFrom([]any{
-			map[string]any{"eventQueue": "reliable-q", "access": "Send"},
-			map[string]any{"eventQueue": "returns", "access": "Consume"},
-			map[string]any{"eventQueue": "reliable-q", "access": "ReadDepth"},
-			map[string]any{"eventBucket": "sales-events", "access": "Write", "prefix": "a/b"},
-		}).Draw(r, "grant")
+		grants[i] = drawGrant(r, *schema.Properties["grants"].Items.Schema)
 	}
+}
+
+// drawGrant is on a queue or on a bucket, with the fields that go with it.
+func drawGrant(r *rapid.T, schema apiextensionsv1.JSONSchemaProps) map[string]any {
+	draw := func(field string) any {
+		return generate([]string{"grants", "*", field}, schema.Properties[field]).Draw(r, field)
+	}
+	if rapid.Bool().Draw(r, "on a bucket") {
+		return map[string]any{"eventBucket": draw("eventBucket"), "access": "Write", "prefix": draw("prefix")}
+	}
+	access := rapid.SampledFrom([]string{"Send", "Consume", "ReadDepth"}).Draw(r, "access")
+	return map[string]any{"eventQueue": draw("eventQueue"), "access": access}
 }
 
 func checkRandom(t *testing.T, r *rapid.T, xr *unstructured.Unstructured) {

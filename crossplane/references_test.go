@@ -3,15 +3,19 @@ package crossplane_test
 import (
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// A reference names a managed resource that the same example composes, or,
-// from a cluster, its network: the provider would wait for any other for ever.
+// A reference names a managed resource, of the kind that the field is for, that
+// the same example composes, or, from a cluster, its network: the provider would
+// wait for any other for ever.
 func TestReferences(t *testing.T) {
 	for _, plural := range []string{"networks", "eksclusters"} {
 		for _, file := range examplesOf(t, plural) {
@@ -29,16 +33,16 @@ func TestReferences(t *testing.T) {
 
 func checkReferences(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
-	names := map[string]bool{}
+	composed := map[target]bool{}
 	for _, object := range objects {
-		names[object.GetName()] = true
+		composed[target{object.GroupVersionKind().GroupKind(), object.GetName()}] = true
 	}
 	found := 0
 	for _, object := range objects {
-		for _, name := range referencesOf(object.Object["spec"]) {
+		for _, to := range referencesOf(t, object.Object["spec"], definitionOf(t, object).schema.Properties["spec"]) {
 			found++
-			if !names[name] {
-				t.Errorf("%s %s refers to %s, which nothing composes", object.GetKind(), object.GetName(), name)
+			if !composed[to] {
+				t.Errorf("%s %s refers to %s %s, which nothing composes", object.GetKind(), object.GetName(), to.kind, to.name)
 			}
 		}
 	}
@@ -47,31 +51,47 @@ func checkReferences(t *testing.T, objects []*unstructured.Unstructured) {
 	}
 }
 
-// referencesOf are the names in all fields below a value that are called
-// something with Ref or Refs.
-func referencesOf(at any) []string {
-	var names []string
+// target is what a reference names.
+type target struct {
+	kind schema.GroupKind
+	name string
+}
+
+// referenced is how the provider's definitions say what a reference names.
+var referenced = regexp.MustCompile(`^References? to (?:a )?(\w+) in (\w+) to populate`)
+
+// referencesOf are what all fields below a value name that are called something
+// with Ref or Refs.
+func referencesOf(t *testing.T, at any, as structural.Structural) []target {
+	t.Helper()
+	var all []target
 	switch at := at.(type) {
 	case map[string]any:
 		for field, value := range at {
+			below := as.Properties[field]
+			kind := referenced.FindStringSubmatch(below.Description)
 			switch {
 			case field == "providerConfigRef":
-			case strings.HasSuffix(field, "Ref"):
-				names = append(names, nameOf(value))
-			case strings.HasSuffix(field, "Refs"):
-				for _, item := range value.([]any) {
-					names = append(names, nameOf(item))
-				}
+			case !strings.HasSuffix(field, "Ref") && !strings.HasSuffix(field, "Refs"):
+				all = append(all, referencesOf(t, value, below)...)
+			case kind == nil:
+				t.Errorf("the definition does not say what %s refers to: %q", field, below.Description)
 			default:
-				names = append(names, referencesOf(value)...)
+				items, many := value.([]any)
+				if !many {
+					items = []any{value}
+				}
+				for _, item := range items {
+					all = append(all, target{schema.GroupKind{Group: kind[2] + ".aws.m.upbound.io", Kind: kind[1]}, nameOf(item)})
+				}
 			}
 		}
 	case []any:
 		for _, item := range at {
-			names = append(names, referencesOf(item)...)
+			all = append(all, referencesOf(t, item, *as.Items)...)
 		}
 	}
-	return names
+	return all
 }
 
 func nameOf(reference any) string {

@@ -131,14 +131,6 @@ func allAPIs(t testing.TB) map[string]*api {
 // a composed resource.
 func admitComposed(t testing.TB, object *unstructured.Unstructured) field.ErrorList {
 	t.Helper()
-	kind := object.GroupVersionKind().GroupKind().String()
-	compiled, _ := composedDefinitions.LoadOrStore(kind, sync.OnceValues(func() (*definition, error) {
-		return upstream(object.GroupVersionKind().Group, object.GetKind())
-	}))
-	definition, err := compiled.(func() (*definition, error))()
-	if err != nil {
-		t.Fatal(err)
-	}
 	data, err := object.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +139,21 @@ func admitComposed(t testing.TB, object *unstructured.Unstructured) field.ErrorL
 	if err != nil {
 		t.Fatal(err)
 	}
-	return definition.admit(sent, nil)
+	return definitionOf(t, object).admit(sent, nil)
+}
+
+// definitionOf is that of a composed resource's kind.
+func definitionOf(t testing.TB, object *unstructured.Unstructured) *definition {
+	t.Helper()
+	kind := object.GroupVersionKind().GroupKind().String()
+	compiled, _ := composedDefinitions.LoadOrStore(kind, sync.OnceValues(func() (*definition, error) {
+		return upstream(object.GroupVersionKind().Group, object.GetKind())
+	}))
+	definition, err := compiled.(func() (*definition, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return definition
 }
 
 var composedDefinitions sync.Map // of sync.OnceValues, by kind
