@@ -113,8 +113,8 @@ func checkGolden(t *testing.T, golden string, got outcome) {
 	}
 }
 
-// runToTheEnd gives the function back what it composed, with what AWS assigns,
-// until it composes no more.
+// runToTheEnd gives the function back what it composed, ready and with what AWS
+// assigns, until it composes no more.
 func runToTheEnd(t testing.TB, xr *unstructured.Unstructured) outcome {
 	t.Helper()
 	w := world{others: []*unstructured.Unstructured{clusterOf(xr)}, composed: map[string]*unstructured.Unstructured{}}
@@ -125,7 +125,10 @@ func runToTheEnd(t testing.TB, xr *unstructured.Unstructured) outcome {
 		}
 		for id, object := range got.composed {
 			observed := object.DeepCopy()
-			observed.Object["status"] = map[string]any{"atProvider": assigned[object.GetKind()]}
+			observed.Object["status"] = map[string]any{
+				"conditions": []any{condition("Synced", true, ""), condition("Ready", true, "")},
+				"atProvider": assigned[object.GetKind()],
+			}
 			w.composed[id] = observed
 		}
 	}

@@ -120,11 +120,37 @@ func (c *composition) initially(id resource.Name, fields map[string]any) {
 	spec["initProvider"] = fields
 }
 
+// after tells whether it is time to compose what AWS refuses before another
+// composed resource is ready. What was composed before is composed on, whatever
+// becomes of the other.
+func (c *composition) after(first, id resource.Name) bool {
+	if _, composedBefore := c.observed[id]; composedBefore || c.isReady(first) {
+		return true
+	}
+	c.incomplete = true
+	// What is not composed itself has said what it waits for.
+	if wanted, found := c.desired[first]; found {
+		c.waitFor(fmt.Sprintf("%s %s is not ready", wanted.Resource.GetKind(), wanted.Resource.GetName()))
+	}
+	return false
+}
+
+func (c *composition) isReady(id resource.Name) bool {
+	observed, found := c.observed[id]
+	return found && observed.Resource.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue
+}
+
+func (c *composition) waitFor(reason string) {
+	if !slices.Contains(c.waiting, reason) {
+		c.waiting = append(c.waiting, reason)
+	}
+}
+
 // wait says what resources that cannot be composed yet wait for. Those that were
 // composed before are kept as they were observed, because Crossplane deletes
 // what is left out.
 func (c *composition) wait(reason string, ids ...resource.Name) {
-	c.waiting = append(c.waiting, reason)
+	c.waitFor(reason)
 	for _, id := range ids {
 		if observed, composedBefore := c.observed[id]; composedBefore {
 			c.desired[id] = &resource.DesiredComposed{Resource: asDesired(observed.Resource)}
@@ -246,7 +272,10 @@ func (c *composition) respond() error {
 const conditionProvisioned = "Provisioned"
 
 func (c *composition) explain() {
-	refused, creating := c.progress()
+	refused, unresolved, creating := c.progress()
+	if len(unresolved) > 0 {
+		c.waitFor("what these refer to is not ready: " + some(unresolved))
+	}
 	switch {
 	case len(refused) > 0:
 		for _, message := range refused {
@@ -271,9 +300,14 @@ func some(objects []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(objects[:few], ", "), len(objects)-few)
 }
 
+// unresolvedReference is how crossplane-runtime begins the message of a managed
+// resource that refers to another one which is not there or has no identifier
+// yet.
+const unresolvedReference = "cannot resolve references"
+
 // progress lists which managed resources AWS or the provider refuses, with the
-// reason, and which are not ready yet.
-func (c *composition) progress() (refused, creating []string) {
+// reason, which wait for another one, and which are not ready yet.
+func (c *composition) progress() (refused, unresolved, creating []string) {
 	for _, id := range slices.Sorted(maps.Keys(c.desired)) {
 		wanted := c.desired[id].Resource
 		object := fmt.Sprintf("%s %s", wanted.GetKind(), wanted.GetName())
@@ -282,13 +316,17 @@ func (c *composition) progress() (refused, creating []string) {
 			creating = append(creating, object)
 			continue
 		}
-		if synced := observed.Resource.GetCondition(xpv2.TypeSynced); synced.Status == corev1.ConditionFalse {
+		synced := observed.Resource.GetCondition(xpv2.TypeSynced)
+		switch {
+		case synced.Status == corev1.ConditionFalse && strings.HasPrefix(synced.Message, unresolvedReference):
+			unresolved = append(unresolved, object)
+		case synced.Status == corev1.ConditionFalse:
 			refused = append(refused, object+": "+synced.Message)
-		} else if observed.Resource.GetCondition(xpv2.TypeReady).Status != corev1.ConditionTrue {
+		case !c.isReady(id):
 			creating = append(creating, object)
 		}
 	}
-	return refused, creating
+	return refused, unresolved, creating
 }
 
 // fieldOf says which field of the XR a part of an AWS name comes from.

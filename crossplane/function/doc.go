@@ -9,9 +9,11 @@
 //     have been applied before, by the API server or by who calls in process.
 //  3. It is composed. Names come from crossplane/names and depend on nothing
 //     that AWS assigns, so that ARNs are known before anything exists.
-//  4. What needs an observed value that is not there yet waits. If Crossplane
-//     composed it before, it is kept as it was observed: a resource once
-//     composed is never left out because an input is missing.
+//  4. What AWS refuses before another resource is ready waits, where the
+//     provider does not wait by a reference. So does what needs an observed
+//     value that is not there yet. If Crossplane composed it before, it is kept
+//     as it was observed: a resource once composed is never left out because an
+//     input is missing.
 //  5. Observed values flow to the XR's status, and the condition Provisioned
 //     says what the XR waits for or what AWS refused. Readiness of each
 //     resource is left to function-auto-ready, the pipeline's last step.

@@ -35,9 +35,10 @@ type nodes struct {
 	Labels        map[string]string `json:"labels"`
 }
 
-// composeEKSCluster composes the control plane, who may do what with it, and
-// its nodes. Two parts wait for what AWS assigns: the OIDC provider for the
-// issuer, the nodes for the version of their launch template.
+// composeEKSCluster composes the control plane, who may do what with it, its
+// add-ons and its nodes, each when AWS takes it. Two parts wait for what AWS
+// assigns: the OIDC provider for the issuer, the nodes for the version of their
+// launch template.
 func composeEKSCluster(c *composition) error {
 	var spec eksCluster
 	if err := c.spec(&spec); err != nil {
@@ -134,8 +135,11 @@ func (e eksComposer) addRole(purpose, description string, trust statement, polic
 	}
 	for _, policy := range policies {
 		suffix := strings.ToLower(strings.ReplaceAll(policy, "_", "-"))
-		err := e.part(purpose+"-role-"+suffix, purpose+"-"+suffix, "", rolePolicyAttachment{Role: name, PolicyARN: "arn:aws:iam::aws:policy/" + policy})
-		if err != nil {
+		id := purpose + "-role-" + suffix
+		if !e.after(resource.Name(purpose+"-role"), resource.Name(id)) {
+			continue
+		}
+		if err := e.part(id, purpose+"-"+suffix, "", rolePolicyAttachment{Role: name, PolicyARN: "arn:aws:iam::aws:policy/" + policy}); err != nil {
 			return err
 		}
 	}
@@ -192,8 +196,10 @@ func (e eksComposer) addAccess() error {
 		Effect: "Allow", Action: []string{"eks:DescribeCluster"},
 		Resource: []string{fmt.Sprintf("arn:aws:eks:%s:%s:cluster/%s", e.Region, e.AccountID, e.ClusterName)},
 	}
-	if err := e.part("admin-grants", "admin", "grants", rolePolicy{Role: e.name("admin"), Policy: document(describe)}); err != nil {
-		return err
+	if e.after("admin-role", "admin-grants") {
+		if err := e.part("admin-grants", "admin", "grants", rolePolicy{Role: e.name("admin"), Policy: document(describe)}); err != nil {
+			return err
+		}
 	}
 	if err := e.addAdmin("admin", e.roleARN("admin")); err != nil {
 		return err
@@ -213,11 +219,11 @@ func (e eksComposer) addAccess() error {
 }
 
 func (e eksComposer) addAdmin(id, arn string) error {
-	if err := e.part("access-"+id, id, "", accessEntry{e.Region, e.ClusterName, arn, e.tags()}); err != nil {
+	if err := e.part("access-"+id, id, "", accessEntry{e.Region, to(e.ClusterName), arn, e.tags()}); err != nil {
 		return err
 	}
 	return e.part("access-"+id+"-policy", id, "", accessPolicyAssociation{
-		Region: e.Region, ClusterName: e.ClusterName, PrincipalARN: arn,
+		Region: e.Region, ClusterNameRef: to(e.ClusterName), PrincipalARNRef: to(e.name(id)),
 		PolicyARN:   "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
 		AccessScope: accessScope{Type: "cluster"},
 	})
@@ -229,6 +235,9 @@ const vpcCNI = `{"enableNetworkPolicy":"true","env":{"ENABLE_PREFIX_DELEGATION":
 
 func (e eksComposer) addAddons() error {
 	for name, configuration := range map[string]string{"vpc-cni": vpcCNI, "kube-proxy": "", "coredns": ""} {
+		if !e.after("cluster", resource.Name("addon-"+name)) {
+			continue
+		}
 		err := e.part("addon-"+name, name, "", addon{
 			Region: e.Region, ClusterName: e.ClusterName, AddonName: name, ConfigurationValues: configuration,
 			ResolveConflictsOnCreate: "OVERWRITE", ResolveConflictsOnUpdate: "OVERWRITE", Tags: e.tags(),
@@ -240,6 +249,8 @@ func (e eksComposer) addAddons() error {
 	return nil
 }
 
+// addNodes adds nodes once the VPC CNI gives them their addresses: EKS says how
+// many pods a node takes when it creates the node.
 func (e eksComposer) addNodes() error {
 	name := e.name("nodes")
 	if err := e.part("node-template", "nodes", "", e.launchTemplate(name)); err != nil {
@@ -250,8 +261,11 @@ func (e eksComposer) addNodes() error {
 		e.wait(fmt.Sprintf("LaunchTemplate %s has not reported its latest version", name), "nodes")
 		return nil
 	}
+	if !e.after("addon-vpc-cni", "nodes") {
+		return nil
+	}
 	err := e.part("nodes", "nodes", name, nodeGroup{
-		Region: e.Region, ClusterName: e.ClusterName, AMIType: "AL2023_x86_64_STANDARD",
+		Region: e.Region, ClusterNameRef: to(e.ClusterName), AMIType: "AL2023_x86_64_STANDARD",
 		InstanceTypes: e.Nodes.InstanceTypes, Labels: e.Nodes.Labels,
 		LaunchTemplate: launchTemplateUse{Name: name, Version: version},
 		NodeRoleARN:    e.roleARN("node"),

@@ -18,8 +18,8 @@ type eventBucket struct {
 	DeletionProtection              bool  `json:"deletionProtection"`
 }
 
-// composeEventBucket composes a bucket, and what configures it. The provider
-// creates the bucket first by itself: the others fail until it is there.
+// composeEventBucket composes a bucket, and what configures it as soon as it is
+// there.
 func composeEventBucket(c *composition) error {
 	var spec eventBucket
 	if err := c.spec(&spec); err != nil {
@@ -47,6 +47,9 @@ func composeEventBucket(c *composition) error {
 		)}},
 		{"lifecycle", bucketLifecycle{of, []lifecycleRule{lifecycle(spec)}}},
 	} {
+		if !c.after("bucket", configuration.id) {
+			continue
+		}
 		// AWS assigns their external names, which follow from the bucket's.
 		if err := c.add(configuration.id, name, "", spec.ProviderConfigName, configuration.forProvider); err != nil {
 			return err

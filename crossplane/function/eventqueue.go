@@ -14,8 +14,8 @@ type eventQueue struct {
 	DeletionProtection         bool  `json:"deletionProtection"`
 }
 
-// composeEventQueue composes a queue and its dead-letter queue. Neither waits
-// for the other: their ARNs follow from their names.
+// composeEventQueue composes a dead-letter queue and then its queue: SQS refuses
+// a queue whose dead-letter queue is not there.
 func composeEventQueue(c *composition) error {
 	var spec eventQueue
 	if err := c.spec(&spec); err != nil {
@@ -25,11 +25,13 @@ func composeEventQueue(c *composition) error {
 	if err != nil {
 		return named(err)
 	}
-	if err := c.add("queue", name.Source, "", spec.ProviderConfigName, sourceQueue(spec, name)); err != nil {
-		return err
-	}
 	if err := c.add("dead-letter-queue", name.DeadLetters, "", spec.ProviderConfigName, deadLetterQueue(spec, name)); err != nil {
 		return err
+	}
+	if c.after("dead-letter-queue", "queue") {
+		if err := c.add("queue", name.Source, "", spec.ProviderConfigName, sourceQueue(spec, name)); err != nil {
+			return err
+		}
 	}
 	if spec.DeletionProtection {
 		c.protect("its queue holds events that are stored nowhere else; set spec.deletionProtection to false first")

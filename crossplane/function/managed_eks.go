@@ -59,10 +59,11 @@ type enabled struct {
 	Enabled bool `json:"enabled"`
 }
 
-// nodeGroup is a managed node group; its name is the external name.
+// nodeGroup is a managed node group; its name is the external name. The
+// reference waits until the cluster is active.
 type nodeGroup struct {
 	Region         string            `json:"region"`
-	ClusterName    string            `json:"clusterName"`
+	ClusterNameRef *reference        `json:"clusterNameRef"`
 	AMIType        string            `json:"amiType"`
 	InstanceTypes  []string          `json:"instanceTypes"`
 	Labels         map[string]string `json:"labels,omitempty"`
@@ -93,6 +94,8 @@ type updateConfig struct {
 	MaxUnavailable int64 `json:"maxUnavailable"`
 }
 
+// addon names its cluster: a reference would be resolved before the cluster is
+// there.
 type addon struct {
 	Region                   string            `json:"region"`
 	ClusterName              string            `json:"clusterName"`
@@ -105,21 +108,24 @@ type addon struct {
 
 func (addon) kind() schema.GroupVersionKind { return eks("Addon") }
 
+// accessEntry waits, by its reference, until the cluster is there.
 type accessEntry struct {
-	Region       string            `json:"region"`
-	ClusterName  string            `json:"clusterName"`
-	PrincipalARN string            `json:"principalArn"`
-	Tags         map[string]string `json:"tags"`
+	Region         string            `json:"region"`
+	ClusterNameRef *reference        `json:"clusterNameRef"`
+	PrincipalARN   string            `json:"principalArn"`
+	Tags           map[string]string `json:"tags"`
 }
 
 func (accessEntry) kind() schema.GroupVersionKind { return eks("AccessEntry") }
 
+// accessPolicyAssociation takes its principal from an access entry, and so waits
+// until that is there.
 type accessPolicyAssociation struct {
-	Region       string      `json:"region"`
-	ClusterName  string      `json:"clusterName"`
-	PrincipalARN string      `json:"principalArn"`
-	PolicyARN    string      `json:"policyArn"`
-	AccessScope  accessScope `json:"accessScope"`
+	Region          string      `json:"region"`
+	ClusterNameRef  *reference  `json:"clusterNameRef"`
+	PrincipalARNRef *reference  `json:"principalArnRef"`
+	PolicyARN       string      `json:"policyArn"`
+	AccessScope     accessScope `json:"accessScope"`
 }
 
 type accessScope struct {

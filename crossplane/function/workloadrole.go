@@ -31,8 +31,8 @@ type grant struct {
 	Prefix      string `json:"prefix"`
 }
 
-// composeWorkloadRole composes a role and the policy within it. What it grants
-// is there at once; whom it trusts waits for the cluster's OIDC issuer.
+// composeWorkloadRole composes a role and then the policy within it. Whom it
+// trusts waits for the cluster's OIDC issuer.
 func composeWorkloadRole(c *composition) error {
 	var spec workloadRole
 	if err := c.spec(&spec); err != nil {
@@ -62,8 +62,10 @@ func composeWorkloadRole(c *composition) error {
 	if err != nil {
 		return err
 	}
-	if err := c.add("policy", name, "grants", spec.ProviderConfigName, rolePolicy{Role: name, Policy: document(statements...)}); err != nil {
-		return err
+	if c.after("role", "policy") {
+		if err := c.add("policy", name, "grants", spec.ProviderConfigName, rolePolicy{Role: name, Policy: document(statements...)}); err != nil {
+			return err
+		}
 	}
 	c.reportRole()
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
@@ -169,11 +170,14 @@ func (v values) Octet(purpose string) int {
 	return int(sha256.Sum256([]byte(v.identity + "#" + purpose))[0])%254 + 1
 }
 
-// Wished is a field of the wished state that is a string; empty where it is
-// not given, as when a reference stands for it.
+// Wished is a field of the wished state that is a string, or the name in the
+// reference that stands for it; empty where neither is given.
 func (v values) Wished(field string) string {
-	text, _ := v.wished[field].(string)
-	return text
+	if text, given := v.wished[field].(string); given {
+		return text
+	}
+	name, _, _ := unstructured.NestedString(v.wished, field+"Ref", "name")
+	return name
 }
 
 // expand executes each string below a value as a template.

@@ -126,6 +126,7 @@ func TestSimulatedValues(t *testing.T) {
 			"endpoint": `https://[0-9A-F]{32}\.gr7\.eu-west-1\.eks\.amazonaws\.com`,
 		}},
 		{"eks.aws.m.upbound.io", "NodeGroup", "{region: eu-west-1, clusterName: c}", map[string]string{"id": `c:staging-x`, "status": `ACTIVE`}},
+		{"eks.aws.m.upbound.io", "NodeGroup", "{region: eu-west-1, clusterNameRef: {name: c}}", map[string]string{"id": `c:staging-x`}},
 		{"ec2.aws.m.upbound.io", "VPC", "{region: eu-west-1}", map[string]string{"id": `vpc-[0-9a-f]{17}`, "arn": `arn:aws:ec2:eu-west-1:000000000000:vpc/vpc-[0-9a-f]{17}`}},
 		{"ec2.aws.m.upbound.io", "EIP", "{region: eu-west-1}", map[string]string{"id": `eipalloc-[0-9a-f]{17}`, "publicIp": `203\.0\.113\.[0-9]+`}},
 		{"ec2.aws.m.upbound.io", "Subnet", "{region: eu-west-1}", map[string]string{"id": `subnet-[0-9a-f]{17}`}},
