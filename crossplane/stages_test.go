@@ -33,11 +33,11 @@ type stage struct {
 	status   map[string]any
 }
 
-// withRoles are the function's names for the roles of a cluster and their
-// policies, and some more, sorted.
+// withRoles are the function's names for the roles of a cluster, their policies
+// and the Usages that keep them, and some more, sorted.
 func withRoles(more ...string) []string {
 	all := append(more, "admin-grants", "admin-role",
-		"cluster-role", "cluster-role-amazoneksclusterpolicy",
+		"cluster-before-cluster-role", "cluster-before-cluster-role-amazoneksclusterpolicy", "cluster-role", "cluster-role-amazoneksclusterpolicy",
 		"node-role", "node-role-amazonec2containerregistrypullonly", "node-role-amazoneks-cni-policy", "node-role-amazoneksworkernodepolicy", "node-role-amazonssmmanagedinstancecore")
 	slices.Sort(all)
 	return all
@@ -174,7 +174,7 @@ var stages = map[string]struct {
 		{
 			name: "nothing is there yet",
 			composed: []string{
-				"access-admin", "access-admin-policy", "admin-role", "cluster", "cluster-role", "node-role", "node-template",
+				"access-admin", "access-admin-policy", "admin-role", "cluster", "cluster-before-cluster-role", "cluster-role", "node-role", "node-template",
 			},
 			reason: "Waiting", message: "Role staging-eks-cluster is not ready; Role staging-eks-node is not ready; Role staging-eks-admin is not ready; " +
 				"Cluster staging is not ready; LaunchTemplate staging-eks-nodes has not reported its latest version; Cluster staging has not reported its OIDC issuer",

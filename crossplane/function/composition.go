@@ -178,20 +178,50 @@ func asDesired(observed *composed.Unstructured) *composed.Unstructured {
 
 // protect keeps the API server from deleting the XR, by Crossplane's webhook.
 func (c *composition) protect(reason string) {
+	c.use("protection", strings.ToLower(c.xr.GetKind())+"-"+c.xr.GetName(), map[string]any{
+		"of": inUsage(c.xr.Unstructured), "reason": reason,
+	})
+}
+
+// keepFor keeps composed resources until the one that uses them is gone: what an
+// XR composes is deleted all at once. What is not composed, or not yet, neither
+// uses nor is used.
+func (c *composition) keepFor(user resource.Name, used ...resource.Name) {
+	by, found := c.desired[user]
+	if !found {
+		return
+	}
+	for _, id := range used {
+		of, found := c.desired[id]
+		if !found {
+			continue
+		}
+		order := string(user) + "-before-" + string(id)
+		c.use(resource.Name(order), c.xr.GetName()+"-"+order, map[string]any{
+			"of": inUsage(of.Resource.Unstructured), "by": inUsage(by.Resource.Unstructured),
+			// The garbage collector asks again, too, but after ever longer pauses.
+			"replayDeletion": true,
+		})
+	}
+}
+
+// use composes a Usage, by which Crossplane's webhook refuses deletions.
+func (c *composition) use(id resource.Name, name string, spec map[string]any) {
 	usage := composed.New()
 	usage.SetAPIVersion("protection.crossplane.io/v1beta1")
 	usage.SetKind("Usage")
-	usage.SetName(strings.ToLower(c.xr.GetKind()) + "-" + c.xr.GetName())
+	usage.SetName(name)
 	usage.SetNamespace(c.xr.GetNamespace())
-	usage.Object["spec"] = map[string]any{
-		"of": map[string]any{
-			"apiVersion":  c.xr.GetAPIVersion(),
-			"kind":        c.xr.GetKind(),
-			"resourceRef": map[string]any{"name": c.xr.GetName()},
-		},
-		"reason": reason,
+	usage.Object["spec"] = spec
+	c.desired[id] = &resource.DesiredComposed{Resource: usage}
+}
+
+// inUsage names an object of the XR's namespace as Usages do.
+func inUsage(object unstructured.Unstructured) map[string]any {
+	return map[string]any{
+		"apiVersion": object.GetAPIVersion(), "kind": object.GetKind(),
+		"resourceRef": map[string]any{"name": object.GetName()},
 	}
-	c.desired["protection"] = &resource.DesiredComposed{Resource: usage}
 }
 
 // report puts a field of an observed resource into the XR's status, if it is

@@ -14,7 +14,9 @@
 //     value that is not there yet. If Crossplane composed it before, it is kept
 //     as it was observed: a resource once composed is never left out because an
 //     input is missing.
-//  5. Observed values flow to the XR's status, and the condition Provisioned
+//  5. Usages of Crossplane keep what must outlive another resource when both
+//     are deleted, and the XR itself where its spec asks for protection.
+//  6. Observed values flow to the XR's status, and the condition Provisioned
 //     says what the XR waits for or what AWS refused. Readiness of each
 //     resource is left to function-auto-ready, the pipeline's last step.
 //

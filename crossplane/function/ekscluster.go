@@ -62,6 +62,7 @@ func composeEKSCluster(c *composition) error {
 			return err
 		}
 	}
+	e.orderDeletion()
 	c.report("clusterARN", "cluster", "status.atProvider.arn")
 	c.report("endpoint", "cluster", "status.atProvider.endpoint")
 	c.report("oidcIssuer", "cluster", issuerPath)
@@ -307,4 +308,28 @@ func (e eksComposer) addOIDCProvider() error {
 		return nil
 	}
 	return e.part("oidc-provider", "oidc", "", openIDConnectProvider{URL: issuer, ClientIDList: []string{"sts.amazonaws.com"}, Tags: e.tags()})
+}
+
+// orderDeletion keeps each part until what works with it is gone. Nodes that end
+// need their role and the VPC CNI to give back their network interfaces; EKS
+// needs the cluster's role to give back its own, without which no subnet and no
+// security group can be deleted.
+func (e eksComposer) orderDeletion() {
+	nodeRole := e.partsOf("node-role")
+	e.keepFor("nodes", append(nodeRole, "addon-vpc-cni", "node-template", "cluster")...)
+	e.keepFor("cluster", e.partsOf("cluster-role")...)
+	if e.AutoMode { // the nodes are the cluster's own
+		e.keepFor("cluster", nodeRole...)
+	}
+}
+
+// partsOf are a role and its policies.
+func (e eksComposer) partsOf(role string) []resource.Name {
+	var parts []resource.Name
+	for id := range e.desired {
+		if strings.HasPrefix(string(id), role) {
+			parts = append(parts, id)
+		}
+	}
+	return parts
 }

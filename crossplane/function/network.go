@@ -27,7 +27,8 @@ const (
 )
 
 // composeNetwork composes everything at once: resources refer to each other by
-// name, and the provider waits for what AWS assigns.
+// name, and the provider waits for what AWS assigns. It goes at once, too: AWS
+// keeps what is in use, by a cluster for example, and the provider asks again.
 func composeNetwork(c *composition) error {
 	var spec network
 	if err := c.spec(&spec); err != nil {

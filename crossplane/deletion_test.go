@@ -1,0 +1,96 @@
+package crossplane_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// What a cluster composes is deleted all at once, and goes in the order in which
+// AWS can take it.
+func TestDeletion(t *testing.T) {
+	orders := map[string][]string{
+		"minimal.yaml": {"nodes", "cluster", "cluster-role"},
+		"full.yaml":    {"nodes", "cluster", "cluster-role"},
+		"auto.yaml":    {"cluster", "cluster-role"},
+	}
+	for _, file := range examplesOf(t, "eksclusters") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			composed := compose(t, readExample(t, "eksclusters", file)).composed
+			gone := deletionOf(t, composed)
+			order, found := orders[filepath.Base(file)]
+			if !found {
+				t.Fatal("no order is wanted")
+			}
+			for i := range order[1:] {
+				if gone[order[i]] >= gone[order[i+1]] {
+					t.Errorf("%s goes in round %d, and %s in %d", order[i], gone[order[i]], order[i+1], gone[order[i+1]])
+				}
+			}
+			// The first in the order has nodes: none of these before it.
+			for id := range composed {
+				ofNodes := strings.HasPrefix(id, "node-role") || id == "addon-vpc-cni" || id == "node-template"
+				if strings.HasPrefix(id, "cluster-role") && gone[id] <= gone["cluster"] || ofNodes && gone[id] <= gone[order[0]] {
+					t.Errorf("%s goes in round %d", id, gone[id])
+				}
+			}
+		})
+	}
+}
+
+// deletionOf says in which round each composed resource goes, if all are deleted
+// in each and Crossplane's webhook refuses what a Usage keeps for another one. A
+// Usage goes with the one that it is for.
+func deletionOf(t *testing.T, composed map[string]*unstructured.Unstructured) map[string]int {
+	t.Helper()
+	left, usages := map[target]string{}, map[target][]target{}
+	for id, object := range composed {
+		if object.GetKind() != "Usage" {
+			left[target{object.GroupVersionKind().GroupKind(), object.GetName()}] = id
+		}
+	}
+	for id, object := range composed {
+		if object.GetKind() != "Usage" || id == "protection" {
+			continue
+		}
+		of, by := inUsage(t, object, "of"), inUsage(t, object, "by")
+		if left[of] == "" || left[by] == "" {
+			t.Errorf("%s keeps %v for %v: one of them is not composed", id, of, by)
+		}
+		if replay, _, _ := unstructured.NestedBool(object.Object, "spec", "replayDeletion"); !replay {
+			t.Errorf("%s does not replay the deletion", id)
+		}
+		usages[of] = append(usages[of], by)
+	}
+	gone := map[string]int{}
+	for round := 1; len(left) > 0; round++ {
+		var going []target
+		for object := range left {
+			if !slices.ContainsFunc(usages[object], func(by target) bool { return left[by] != "" }) {
+				going = append(going, object)
+			}
+		}
+		if len(going) == 0 {
+			t.Fatalf("%v keep each other", left)
+		}
+		for _, object := range going {
+			gone[left[object]] = round
+			delete(left, object)
+		}
+	}
+	return gone
+}
+
+func inUsage(t *testing.T, usage *unstructured.Unstructured, side string) target {
+	t.Helper()
+	var spec map[string]struct {
+		APIVersion, Kind string
+		ResourceRef      struct{ Name string }
+	}
+	remarshal(t, map[string]any{side: usage.Object["spec"].(map[string]any)[side]}, &spec)
+	return target{schema.FromAPIVersionAndKind(spec[side].APIVersion, spec[side].Kind).GroupKind(), spec[side].ResourceRef.Name}
+}
