@@ -94,3 +94,44 @@ func inUsage(t *testing.T, usage *unstructured.Unstructured, side string) target
 	remarshal(t, map[string]any{side: usage.Object["spec"].(map[string]any)[side]}, &spec)
 	return target{schema.FromAPIVersionAndKind(spec[side].APIVersion, spec[side].Kind).GroupKind(), spec[side].ResourceRef.Name}
 }
+
+// What may be protected is, when its spec says so, by a Usage of the XR itself.
+func TestProtection(t *testing.T) {
+	protected := 0
+	for plural, api := range allAPIs(t) {
+		if _, may := api.spec(t).Properties["deletionProtection"]; !may {
+			continue
+		}
+		protected++
+		for _, file := range examplesOf(t, plural) {
+			for _, on := range []bool{true, false} {
+				xr := readExample(t, plural, file)
+				xr.Object["spec"].(map[string]any)["deletionProtection"] = on
+				usage, found := compose(t, xr).composed["protection"]
+				if found != on {
+					t.Errorf("%s: with deletionProtection %t a Usage is composed: %t", file, on, found)
+				}
+				if want := (target{xr.GroupVersionKind().GroupKind(), xr.GetName()}); found && inUsage(t, usage, "of") != want {
+					t.Errorf("%s: the Usage is of %v, want %v", file, inUsage(t, usage, "of"), want)
+				}
+			}
+		}
+	}
+	if protected != 4 {
+		t.Errorf("%d APIs have deletionProtection, want all but WorkloadRole's", protected)
+	}
+}
+
+// A cluster is protected until EKS says that it no longer protects it, too:
+// deleted before, it would stay, without its XR.
+func TestProtectionLifted(t *testing.T) {
+	xr := readExample(t, "eksclusters", "examples/eksclusters/minimal.yaml")
+	for _, protects := range []bool{true, false} {
+		cluster := compose(t, xr).composed["cluster"]
+		cluster.Object["status"] = map[string]any{"atProvider": map[string]any{"deletionProtection": protects}}
+		got := run(t, xr, world{composed: map[string]*unstructured.Unstructured{"cluster": cluster}})
+		if _, found := got.composed["protection"]; found != protects {
+			t.Errorf("EKS protects the cluster: %t, a Usage is composed: %t", protects, found)
+		}
+	}
+}

@@ -232,6 +232,16 @@ func (c *composition) report(field string, id resource.Name, path string) {
 	}
 }
 
+// observedTrue tells whether a field of an observed resource is there and true.
+func (c *composition) observedTrue(id resource.Name, path string) bool {
+	observed, found := c.observed[id]
+	if !found {
+		return false
+	}
+	value, err := observed.Resource.GetBool(path)
+	return err == nil && value
+}
+
 // observedString is a string or number of an observed resource, at a path such
 // as status.atProvider.arn; empty if it is not there yet.
 func (c *composition) observedString(id resource.Name, path string) string {

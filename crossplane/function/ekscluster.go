@@ -24,6 +24,7 @@ type eksCluster struct {
 	HubRoleARN          string   `json:"hubRoleARN"`
 	AutoMode            bool     `json:"autoMode"`
 	Nodes               nodes    `json:"nodes"`
+	DeletionProtection  bool     `json:"deletionProtection"`
 }
 
 type nodes struct {
@@ -63,6 +64,11 @@ func composeEKSCluster(c *composition) error {
 		}
 	}
 	e.orderDeletion()
+	// Until EKS has lifted its own: what it refuses to delete would stay, without
+	// its XR.
+	if spec.DeletionProtection || c.observedTrue("cluster", "status.atProvider.deletionProtection") {
+		c.protect("all that runs on it would be gone; set spec.deletionProtection to false first, which EKS takes a moment for")
+	}
 	c.report("clusterARN", "cluster", "status.atProvider.arn")
 	c.report("endpoint", "cluster", "status.atProvider.endpoint")
 	c.report("oidcIssuer", "cluster", issuerPath)
@@ -166,6 +172,7 @@ func (e eksComposer) addControlPlane() error {
 		},
 		EnabledClusterLogTypes:  e.Logs,
 		UpgradePolicy:           upgradePolicy{SupportType: "STANDARD"},
+		DeletionProtection:      e.DeletionProtection,
 		ComputeConfig:           compute,
 		KubernetesNetworkConfig: kubernetesNetworkConfig{enabled{e.AutoMode}},
 		StorageConfig:           storageConfig{enabled{e.AutoMode}},

@@ -16,6 +16,7 @@ type eksControlPlane struct {
 	VPCConfig                  vpcConfig               `json:"vpcConfig"`
 	EnabledClusterLogTypes     []string                `json:"enabledClusterLogTypes"`
 	UpgradePolicy              upgradePolicy           `json:"upgradePolicy"`
+	DeletionProtection         bool                    `json:"deletionProtection"`
 	ComputeConfig              computeConfig           `json:"computeConfig"`
 	KubernetesNetworkConfig    kubernetesNetworkConfig `json:"kubernetesNetworkConfig"`
 	StorageConfig              storageConfig           `json:"storageConfig"`

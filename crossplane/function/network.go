@@ -13,10 +13,11 @@ import (
 type network struct {
 	placement
 
-	CIDR        string   `json:"cidr"`
-	Zones       []string `json:"zones"`
-	NATGateways string   `json:"natGateways"`
-	SQSEndpoint bool     `json:"sqsEndpoint"`
+	CIDR               string   `json:"cidr"`
+	Zones              []string `json:"zones"`
+	NATGateways        string   `json:"natGateways"`
+	SQSEndpoint        bool     `json:"sqsEndpoint"`
+	DeletionProtection bool     `json:"deletionProtection"`
 }
 
 // The kinds of subnets, and the names of their route tables.
@@ -50,6 +51,9 @@ func composeNetwork(c *composition) error {
 		if err := step(); err != nil {
 			return err
 		}
+	}
+	if spec.DeletionProtection {
+		c.protect("its cluster is unreachable without it; set spec.deletionProtection to false first")
 	}
 	c.report("vpcId", "vpc", "status.atProvider.id")
 	n.reportAddresses()
