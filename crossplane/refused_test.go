@@ -41,6 +41,9 @@ var refusals = []struct {
 	{"eksclusters", "minimal.yaml", "metadata.name", "other", "metadata.name must equal spec.clusterName"},
 	{"eksclusters", "minimal.yaml", "spec.version", "1.9", "spec.version"},
 	{"eksclusters", "minimal.yaml", "spec.version", 1.35, "spec.version"},
+	{"eksclusters", "minimal.yaml", "spec.version", "1.33", "spec.version"}, // out of standard support
+	{"eksclusters", "minimal.yaml", "spec.addonVersions", map[string]any{"coredns": "latest"}, "spec.addonVersions.coredns"},
+	{"eksclusters", "minimal.yaml", "spec.addonVersions", map[string]any{"vpc-cni-plugin": "v1.21.1-eksbuild.1"}, "spec.addonVersions.vpc-cni-plugin"},
 	{"eksclusters", "minimal.yaml", "spec.allowedCIDRs", []any{"10.0.0.0/40"}, "spec.allowedCIDRs"},
 	{"eksclusters", "minimal.yaml", "spec.logs", []any{"everything"}, "spec.logs"},
 	{"eksclusters", "minimal.yaml", "spec.admins", []any{"admin"}, "spec.admins"},

@@ -15,16 +15,17 @@ import (
 type eksCluster struct {
 	placement
 
-	PermissionsBoundary string   `json:"permissionsBoundary"`
-	Zones               []string `json:"zones"`
-	Version             string   `json:"version"`
-	AllowedCIDRs        []string `json:"allowedCIDRs"`
-	Logs                []string `json:"logs"`
-	Admins              []string `json:"admins"`
-	HubRoleARN          string   `json:"hubRoleARN"`
-	AutoMode            bool     `json:"autoMode"`
-	Nodes               nodes    `json:"nodes"`
-	DeletionProtection  bool     `json:"deletionProtection"`
+	PermissionsBoundary string            `json:"permissionsBoundary"`
+	Zones               []string          `json:"zones"`
+	Version             string            `json:"version"`
+	AddonVersions       map[string]string `json:"addonVersions"`
+	AllowedCIDRs        []string          `json:"allowedCIDRs"`
+	Logs                []string          `json:"logs"`
+	Admins              []string          `json:"admins"`
+	HubRoleARN          string            `json:"hubRoleARN"`
+	AutoMode            bool              `json:"autoMode"`
+	Nodes               nodes             `json:"nodes"`
+	DeletionProtection  bool              `json:"deletionProtection"`
 }
 
 type nodes struct {
@@ -247,7 +248,8 @@ func (e eksComposer) addAddons() error {
 			continue
 		}
 		err := e.part("addon-"+name, name, "", addon{
-			Region: e.Region, ClusterName: e.ClusterName, AddonName: name, ConfigurationValues: configuration,
+			Region: e.Region, ClusterName: e.ClusterName,
+			AddonName: name, AddonVersion: e.AddonVersions[name], ConfigurationValues: configuration,
 			ResolveConflictsOnCreate: "OVERWRITE", ResolveConflictsOnUpdate: "OVERWRITE", Tags: e.tags(),
 		})
 		if err != nil {

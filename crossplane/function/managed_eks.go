@@ -101,6 +101,7 @@ type addon struct {
 	Region                   string            `json:"region"`
 	ClusterName              string            `json:"clusterName"`
 	AddonName                string            `json:"addonName"`
+	AddonVersion             string            `json:"addonVersion,omitempty"`
 	ConfigurationValues      string            `json:"configurationValues,omitempty"`
 	ResolveConflictsOnCreate string            `json:"resolveConflictsOnCreate"`
 	ResolveConflictsOnUpdate string            `json:"resolveConflictsOnUpdate"`
