@@ -72,32 +72,45 @@ func TestBadMessageStaysUntilQuarantined(t *testing.T) {
 
 // The reason is that of this time, and gives way where SQS leaves no room.
 func TestQuarantineKeepsAttributes(t *testing.T) {
+	const (
+		noType = "no attribute event_type"
+		room   = len(event.ReasonAttribute + "String" + noType)
+	)
+	padded := func(size int) string { return body("id") + strings.Repeat(" ", size-len(body("id"))) }
 	full := map[string]string{}
 	for i := range maxAttributes {
 		full[fmt.Sprint("a", i)] = "x"
 	}
 	for name, test := range map[string]struct {
+		body       string
 		attributes map[string]string
 		reason     string
 	}{
-		"other attributes": {map[string]string{"priority_shipping": "true"}, "no attribute event_type"},
-		"an old reason":    {map[string]string{event.ReasonAttribute: "old"}, "no attribute event_type"},
-		"no room":          {full, ""},
+		"other attributes":         {body("id"), map[string]string{"priority_shipping": "true"}, noType},
+		"an old reason":            {body("id"), map[string]string{event.ReasonAttribute: "old"}, noType},
+		"no room":                  {body("id"), full, ""},
+		"a full message":           {padded(maxSize), nil, ""},
+		"full with its attributes": {padded(maxSize - len("aString"+"x")), map[string]string{"a": "x"}, ""},
+		"a byte too long":          {padded(maxSize - room + 1), nil, ""},
+		"room to the byte":         {padded(maxSize - room), nil, noType},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, 30)
-			text, in := body("id"), map[string]types.MessageAttributeValue{}
+			in := map[string]types.MessageAttributeValue{}
 			for key, value := range test.attributes {
 				in[key] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
 			}
-			if _, err := w.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &w.source, MessageBody: &text, MessageAttributes: in}); err != nil {
+			if _, err := w.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &w.source, MessageBody: &test.body, MessageAttributes: in}); err != nil {
 				t.Fatal(err)
 			}
 			toTotal(t, w.consumer(t, config.Config{Total: 1}))
 			out, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead, MessageAttributeNames: []string{"All"}})
 			if err != nil || len(out.Messages) != 1 {
 				t.Fatalf("dead-letter queue: %v, %v", out, err)
+			}
+			if *out.Messages[0].Body != test.body {
+				t.Errorf("the body has %d bytes, want the %d that were sent", len(*out.Messages[0].Body), len(test.body))
 			}
 			got := map[string]string{}
 			for key, value := range out.Messages[0].MessageAttributes {

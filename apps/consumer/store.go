@@ -23,10 +23,10 @@ const (
 	attempts = 5
 	// firstPause doubles from try to try.
 	firstPause = 100 * time.Millisecond
-	// maxAttributes is the limit of SQS for a message.
-	maxAttributes = 10
-	// maxReason keeps what a message says of itself from growing the message
-	// beyond the limit of SQS.
+	// maxAttributes and maxSize, in bytes with the attributes, are the limits of
+	// SQS for a message.
+	maxAttributes, maxSize = 10, 1 << 20
+	// maxReason keeps a reason readable that repeats what the message says.
 	maxReason = 500
 )
 
@@ -86,16 +86,7 @@ func (c *consumer) quarantine(ctx, work context.Context, m types.Message, cause 
 	if len(reason) > maxReason {
 		reason = strings.ToValidUTF8(reason[:maxReason], "") + "..."
 	}
-	attributes := maps.Clone(m.MessageAttributes)
-	if attributes == nil {
-		attributes = map[string]types.MessageAttributeValue{}
-	}
-	// One that was redriven has the reason of last time.
-	attributes[event.ReasonAttribute] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(reason)}
-	if len(attributes) > maxAttributes {
-		// The original is worth more; the log still has the reason.
-		delete(attributes, event.ReasonAttribute)
-	}
+	attributes := withReason(m, reason)
 	if err := c.retry(ctx, "quarantine "+aws.ToString(m.MessageId), func() error {
 		_, err := c.queues.SendMessage(work, &sqs.SendMessageInput{QueueUrl: &c.dead, MessageBody: m.Body, MessageAttributes: attributes}, onceQueue)
 		return err
@@ -105,6 +96,31 @@ func (c *consumer) quarantine(ctx, work context.Context, m types.Message, cause 
 	c.metrics.quarantined.Inc()
 	c.log.Warn("message quarantined", "message_id", aws.ToString(m.MessageId), "reason", reason)
 	return nil
+}
+
+// withReason is the message's attributes and the reason, which gives way where
+// SQS leaves no room: the original is worth more, and the log has the reason.
+func withReason(m types.Message, reason string) map[string]types.MessageAttributeValue {
+	attributes := maps.Clone(m.MessageAttributes)
+	if attributes == nil {
+		attributes = map[string]types.MessageAttributeValue{}
+	}
+	// One that was redriven has the reason of last time.
+	attributes[event.ReasonAttribute] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(reason)}
+	if len(attributes) > maxAttributes || size(m.Body, attributes) > maxSize {
+		delete(attributes, event.ReasonAttribute)
+	}
+	return attributes
+}
+
+// size is what SQS counts: the body, and the name, type and value of each
+// attribute.
+func size(body *string, attributes map[string]types.MessageAttributeValue) int {
+	n := len(aws.ToString(body))
+	for name, a := range attributes {
+		n += len(name) + len(aws.ToString(a.DataType)) + len(aws.ToString(a.StringValue)) + len(a.BinaryValue)
+	}
+	return n
 }
 
 // retry tries until it works, or is not worth another try: after attempts
