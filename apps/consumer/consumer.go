@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,45 +21,44 @@ const (
 	receiveRetry, receiveRetryMax = time.Second, 30 * time.Second
 )
 
-type consumer struct {
-	config       config.Config
+// backend is what the consumer works with on AWS: clients, the URLs of its
+// queues, and the visibility timeout that the source had at the start.
+type backend struct {
 	queues       *sqs.Client
 	bucket       *s3.Client
 	source, dead string
 	visibility   time.Duration
-	longPoll     int32
-	log          *slog.Logger
-	metrics      *metrics
-	processed    int
 }
 
-func newConsumer(ctx context.Context, c config.Config, queues *sqs.Client, bucket *s3.Client, source, dead string, log *slog.Logger, registry *prometheus.Registry) (*consumer, error) {
-	out, err := queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-		QueueUrl: &source, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameVisibilityTimeout},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the visibility timeout of %s: %w", c.Queue, err)
-	}
-	visibility, err := strconv.Atoi(out.Attributes[string(types.QueueAttributeNameVisibilityTimeout)])
-	if err != nil {
-		return nil, fmt.Errorf("read the visibility timeout of %s: %w", c.Queue, err)
-	}
+type consumer struct {
+	backend
+	config config.Config
+	// These are config's own, but for tests.
+	longPoll      int32
+	finish, drain time.Duration
+	log           *slog.Logger
+	metrics       *metrics
+	processed     int
+}
+
+func newConsumer(c config.Config, b backend, log *slog.Logger, registry *prometheus.Registry) *consumer {
 	return &consumer{
-		config: c, queues: queues, bucket: bucket, source: source, dead: dead,
-		visibility: time.Duration(visibility) * time.Second, longPoll: int32(config.LongPoll.Seconds()), log: log, metrics: newMetrics(registry),
-	}, nil
+		backend: b, config: c, longPoll: int32(config.LongPoll.Seconds()), finish: config.Finish, drain: config.Drain,
+		log: log, metrics: newMetrics(registry),
+	}
 }
 
 // consume works until the total is reached or ctx ends. When asked to end it
 // lets its poll end, since cancelling one can strand a message that was just
-// assigned to it, and works off or hands back what it holds.
+// assigned to it, finishes the message that it is storing and hands the rest
+// back. It returns after c.drain at the latest, whatever AWS answers.
 func (c *consumer) consume(ctx context.Context) {
-	// Calls outlive the request to end; each has a time limit of its own.
-	work := context.WithoutCancel(ctx)
+	work, cancel := outlast(ctx, c.drain)
+	defer cancel()
 	empty := backoff{first: c.config.Backoff, max: c.config.BackoffMax}
 	failed := backoff{first: receiveRetry, max: receiveRetryMax}
 	for ctx.Err() == nil && (c.config.Total == 0 || c.processed < c.config.Total) {
-		messages, err := c.receive(work)
+		messages, err := c.receive(ctx)
 		if err != nil {
 			c.log.Warn("receive failed", "error", err)
 			sleep(ctx, failed.next())
@@ -84,12 +82,14 @@ func (c *consumer) consume(ctx context.Context) {
 	c.log.Info("ending", "processed", c.processed, "asked", ctx.Err() != nil)
 }
 
-func (c *consumer) receive(work context.Context) ([]types.Message, error) {
+func (c *consumer) receive(ctx context.Context) ([]types.Message, error) {
+	begun, cancel := outlast(ctx, c.finish)
+	defer cancel()
 	limit := c.config.BatchSize
 	if c.config.Total > 0 {
 		limit = min(limit, c.config.Total-c.processed)
 	}
-	out, err := c.queues.ReceiveMessage(work, &sqs.ReceiveMessageInput{
+	out, err := c.queues.ReceiveMessage(begun, &sqs.ReceiveMessageInput{
 		QueueUrl:                    &c.source,
 		MaxNumberOfMessages:         int32(limit),
 		WaitTimeSeconds:             c.longPoll,
@@ -105,7 +105,7 @@ func (c *consumer) receive(work context.Context) ([]types.Message, error) {
 
 // process works a batch off: each message is stored or quarantined, and only
 // then deleted. What is not started when ctx ends is handed back, what failed
-// is put off.
+// is put off; work is for these calls, which may come after the end of ctx.
 func (c *consumer) process(ctx, work context.Context, messages []types.Message) {
 	c.metrics.inFlight.Add(float64(len(messages)))
 	defer c.metrics.inFlight.Sub(float64(len(messages)))
@@ -119,7 +119,7 @@ func (c *consumer) process(ctx, work context.Context, messages []types.Message) 
 			rest = messages[i:]
 			break
 		}
-		if err := c.handle(ctx, work, m); err != nil {
+		if err := c.handle(ctx, m); err != nil {
 			c.log.Error("handle failed, the message is put off", "message_id", aws.ToString(m.MessageId), "error", err)
 			failed = append(failed, m)
 			continue
@@ -128,9 +128,10 @@ func (c *consumer) process(ctx, work context.Context, messages []types.Message) 
 	}
 	// It would put off again what is handed back.
 	stop()
-	c.delete(work, done)
-	c.putOff(work, failed)
+	// First, since others wait for these; the rest of the time may be short.
 	c.handBack(work, rest, 0)
+	c.delete(ctx, work, done)
+	c.putOff(work, failed)
 	c.processed += len(done)
 }
 
@@ -154,6 +155,16 @@ func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
+	}
+}
+
+// outlast is a context that ends d after ctx does.
+func outlast(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
+	return longer, func() {
+		stop()
+		cancel()
 	}
 }
 

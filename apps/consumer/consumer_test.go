@@ -70,10 +70,11 @@ func (w *world) consumer(t *testing.T, c config.Config) *consumer {
 	if c.BatchSize == 0 {
 		c.BatchSize = 10
 	}
-	made, err := newConsumer(t.Context(), c, w.sqs, w.s3, w.source, w.dead, slog.New(slog.DiscardHandler), w.registry)
+	visibility, err := visibilityOf(t.Context(), w.sqs, w.source)
 	if err != nil {
 		t.Fatal(err)
 	}
+	made := newConsumer(c, backend{w.sqs, w.s3, w.source, w.dead, visibility}, slog.New(slog.DiscardHandler), w.registry)
 	made.longPoll = 2
 	return made
 }

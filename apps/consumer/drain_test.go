@@ -33,6 +33,84 @@ func TestEndInMidBatchHandsBack(t *testing.T) {
 	}
 }
 
+// endDuring asks a consumer to end while the action is on its way, which a
+// fault holds up, and waits for its end.
+func (w *world) endDuring(t *testing.T, action string, c *consumer) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); c.consume(ctx) }()
+	for w.faults.Left(action) > 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(hang / 2):
+		t.Fatalf("no end while %s hangs", action)
+	}
+}
+
+// hang is longer than any test waits.
+const hang = 20 * time.Second
+
+// Whatever call hangs, the consumer ends in its time, and what was not started
+// goes back if that is possible at all.
+func TestEndIsBounded(t *testing.T) {
+	for name, test := range map[string]struct {
+		faults []localaws.Fault
+		during string
+		back   int
+	}{
+		"the poll hangs":      {[]localaws.Fault{{Action: "ReceiveMessage", Times: 1, Latency: hang}}, "ReceiveMessage", 3},
+		"a store hangs":       {[]localaws.Fault{{Action: "S3:PUT", Times: 1, Latency: hang}}, "S3:PUT", 2},
+		"the delete hangs":    {[]localaws.Fault{{Action: "DeleteMessageBatch", Times: 1, Latency: hang}}, "DeleteMessageBatch", 0},
+		"the hand-back hangs": {[]localaws.Fault{{Action: "S3:PUT", Times: 1, Latency: 100 * time.Millisecond}, {Action: "ChangeMessageVisibilityBatch", Times: 1, Latency: hang}}, "S3:PUT", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 30)
+			for i := range 3 {
+				w.send(t, body(fmt.Sprint("id", i)), event.Sale)
+			}
+			for _, fault := range test.faults {
+				w.faults.Add(fault)
+			}
+			c := w.consumer(t, config.Config{})
+			c.finish, c.drain = 500*time.Millisecond, 2*time.Second
+			w.endDuring(t, test.during, c)
+			if visible, _ := w.depth(t, w.source); visible < test.back {
+				t.Errorf("%d visible, want at least %d", visible, test.back)
+			}
+		})
+	}
+}
+
+// A heartbeat that is on its way does not hold up the end.
+func TestEndInMidHeartbeatHandsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3)
+	w.faults.Add(localaws.Fault{Action: "ChangeMessageVisibilityBatch", Times: 1, Latency: hang})
+	w.send(t, body("id"), event.Sale)
+	w.endDuring(t, "ChangeMessageVisibilityBatch", w.consumer(t, config.Config{ProcessDelay: time.Minute}))
+	if visible, inFlight := w.depth(t, w.source); visible != 1 || inFlight != 0 {
+		t.Errorf("%d visible, %d in flight; want the message back", visible, inFlight)
+	}
+}
+
+// Asked to end, the consumer does not spend its time on one call.
+func TestEndTriesDeleteOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: 1, Latency: 300 * time.Millisecond})
+	w.faults.Add(localaws.Fault{Action: "DeleteMessageBatch", Times: attempts, Code: "InternalError", Status: 500})
+	w.send(t, body("id"), event.Sale)
+	w.endDuring(t, "S3:PUT", w.consumer(t, config.Config{}))
+	if tried := attempts - w.faults.Left("DeleteMessageBatch"); tried != 1 {
+		t.Errorf("tried %d times to delete, want once", tried)
+	}
+}
+
 // Work that outlasts the visibility timeout stays this consumer's.
 func TestHeartbeatKeepsBatchHidden(t *testing.T) {
 	t.Parallel()

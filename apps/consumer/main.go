@@ -52,24 +52,28 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	awsConfig, err := aws.Load(ctx, c.Region)
-	if err != nil {
-		return err
-	}
-	queues := sqs.NewFromConfig(awsConfig)
-	source, err := aws.QueueURL(ctx, queues, c.Queue)
-	if err != nil {
-		return err
-	}
-	dead, err := aws.QueueURL(ctx, queues, c.DeadLetterQueue)
-	if err != nil {
-		return err
-	}
-	consumer, err := newConsumer(ctx, c, queues, aws.S3(awsConfig), source, dead, log, registry)
+	b, err := connect(ctx, c)
 	if err != nil {
 		return err
 	}
 	server.SetReady(true)
-	consumer.consume(ctx)
+	newConsumer(c, b, log, registry).consume(ctx)
 	return nil
+}
+
+// connect finds what the settings name.
+func connect(ctx context.Context, c config.Config) (backend, error) {
+	awsConfig, err := aws.Load(ctx, c.Region)
+	if err != nil {
+		return backend{}, err
+	}
+	b := backend{queues: sqs.NewFromConfig(awsConfig), bucket: aws.S3(awsConfig)}
+	if b.source, err = aws.QueueURL(ctx, b.queues, c.Queue); err != nil {
+		return backend{}, err
+	}
+	if b.dead, err = aws.QueueURL(ctx, b.queues, c.DeadLetterQueue); err != nil {
+		return backend{}, err
+	}
+	b.visibility, err = visibilityOf(ctx, b.queues, b.source)
+	return b, err
 }

@@ -17,9 +17,23 @@ import (
 // maxPutOff bounds how long a message that failed stays hidden.
 const maxPutOff = 15 * time.Minute
 
+// visibilityOf reads the visibility timeout of a queue.
+func visibilityOf(ctx context.Context, queues *sqs.Client, url string) (time.Duration, error) {
+	const name = types.QueueAttributeNameVisibilityTimeout
+	out, err := queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{name}})
+	if err != nil {
+		return 0, fmt.Errorf("read the visibility timeout of %s: %w", url, err)
+	}
+	seconds, err := strconv.Atoi(out.Attributes[string(name)])
+	if err != nil {
+		return 0, fmt.Errorf("read the visibility timeout of %s: %w", url, err)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
 // heartbeat keeps a batch hidden while it is worked on, in case that takes
-// longer than the queue's visibility timeout. The function that it returns
-// ends it and waits for its end; it may be called twice.
+// longer than the visibility timeout. The function that it returns ends it, a
+// call that is on its way included; it may be called twice.
 func (c *consumer) heartbeat(work context.Context, messages []types.Message) (stop func()) {
 	every := config.Heartbeat(c.visibility)
 	if every == 0 {
@@ -36,7 +50,7 @@ func (c *consumer) heartbeat(work context.Context, messages []types.Message) (st
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				c.changeVisibility(work, messages, func(types.Message) time.Duration { return c.visibility })
+				c.beat(ctx, every, messages)
 			}
 		}
 	}()
@@ -44,6 +58,13 @@ func (c *consumer) heartbeat(work context.Context, messages []types.Message) (st
 		cancel()
 		<-ended
 	}
+}
+
+// beat tries once and gives up when the next one is due.
+func (c *consumer) beat(ctx context.Context, every time.Duration, messages []types.Message) {
+	ctx, cancel := context.WithTimeout(ctx, every)
+	defer cancel()
+	c.changeVisibility(ctx, messages, func(types.Message) time.Duration { return c.visibility }, onceQueue)
 }
 
 // handBack makes messages visible to another consumer, at once or after wait.
@@ -84,14 +105,14 @@ func putOffFor(visibility time.Duration, received int) time.Duration {
 	return wait
 }
 
-func (c *consumer) changeVisibility(work context.Context, messages []types.Message, visibility func(types.Message) time.Duration) {
+func (c *consumer) changeVisibility(ctx context.Context, messages []types.Message, visibility func(types.Message) time.Duration, options ...func(*sqs.Options)) {
 	entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(messages))
 	for i, m := range messages {
 		entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
 			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: int32(visibility(m).Seconds()),
 		}
 	}
-	out, err := c.queues.ChangeMessageVisibilityBatch(work, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &c.source, Entries: entries})
+	out, err := c.queues.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &c.source, Entries: entries}, options...)
 	// A failure costs time, not a message: the timeout hands it back.
 	if err != nil {
 		c.log.Warn("change of visibility failed", "error", err)
@@ -104,11 +125,11 @@ func (c *consumer) changeVisibility(work context.Context, messages []types.Messa
 
 // delete deletes what is stored or quarantined. What cannot be deleted comes
 // back and is found stored, or is quarantined twice.
-func (c *consumer) delete(work context.Context, messages []types.Message) {
+func (c *consumer) delete(ctx, work context.Context, messages []types.Message) {
 	if len(messages) == 0 {
 		return
 	}
-	if err := c.retry(work, "delete", func() (err error) {
+	if err := c.retry(ctx, "delete", func() (err error) {
 		messages, err = c.deleteOnce(work, messages)
 		return err
 	}); err != nil {

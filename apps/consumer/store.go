@@ -32,16 +32,18 @@ const (
 
 // handle stores a message, or quarantines one that can never be stored. After
 // an error the message must stay in the queue.
-func (c *consumer) handle(ctx, work context.Context, m types.Message) error {
+func (c *consumer) handle(ctx context.Context, m types.Message) error {
+	begun, cancel := outlast(ctx, c.finish)
+	defer cancel()
 	body := aws.ToString(m.Body)
 	eventType := aws.ToString(m.MessageAttributes[event.TypeAttribute].StringValue)
 	e, err := event.Parse(body, eventType)
 	if err != nil {
-		return c.quarantine(ctx, work, m, err)
+		return c.quarantine(ctx, begun, m, err)
 	}
 	key, result := e.Key(c.config.Prefix, eventType), ""
 	if err := c.retry(ctx, "store "+key, func() (err error) {
-		result, err = c.store(work, key, body)
+		result, err = c.store(begun, key, body)
 		return err
 	}); err != nil {
 		return err
@@ -63,8 +65,8 @@ const (
 // store writes the object unless it is there: the first write wins, and a
 // redelivery or a duplicate finds its work done. A conflict with a write at the
 // same time is an error that the next try settles.
-func (c *consumer) store(work context.Context, key, body string) (result string, err error) {
-	_, err = c.bucket.PutObject(work, &s3.PutObjectInput{
+func (c *consumer) store(ctx context.Context, key, body string) (result string, err error) {
+	_, err = c.bucket.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &c.config.Bucket, Key: &key, Body: strings.NewReader(body),
 		ContentType: aws.String("application/json"), IfNoneMatch: aws.String("*"),
 	}, onceBucket)
@@ -81,14 +83,14 @@ func (c *consumer) store(work context.Context, key, body string) (result string,
 
 // quarantine sends a message to the dead-letter queue as it came, with the
 // reason beside it.
-func (c *consumer) quarantine(ctx, work context.Context, m types.Message, cause error) error {
+func (c *consumer) quarantine(ctx, begun context.Context, m types.Message, cause error) error {
 	reason := cause.Error()
 	if len(reason) > maxReason {
 		reason = strings.ToValidUTF8(reason[:maxReason], "") + "..."
 	}
 	attributes := withReason(m, reason)
 	if err := c.retry(ctx, "quarantine "+aws.ToString(m.MessageId), func() error {
-		_, err := c.queues.SendMessage(work, &sqs.SendMessageInput{QueueUrl: &c.dead, MessageBody: m.Body, MessageAttributes: attributes}, onceQueue)
+		_, err := c.queues.SendMessage(begun, &sqs.SendMessageInput{QueueUrl: &c.dead, MessageBody: m.Body, MessageAttributes: attributes}, onceQueue)
 		return err
 	}); err != nil {
 		return fmt.Errorf("quarantine %s in %s: %w", aws.ToString(m.MessageId), c.config.DeadLetterQueue, err)

@@ -7,9 +7,13 @@ const (
 	// LongPoll is how long a receive waits for messages: the longest that SQS
 	// allows.
 	LongPoll = 20 * time.Second
-	// Drain is how long the consumer takes from SIGTERM to its end while AWS
-	// answers. It lets the long poll end, or finishes the one message that it
-	// is storing, and hands the rest back: ProcessDelay is cut short.
+	// Finish is how long a call goes on after SIGTERM that had begun: a long poll,
+	// which is over by then, or one that stores a message. ProcessDelay is cut
+	// short.
+	Finish = LongPoll + 2*time.Second
+	// Drain is how long the consumer takes from SIGTERM to its end, whatever AWS
+	// answers. What is left of it after Finish is for handing messages back and
+	// for deleting what is stored.
 	Drain = LongPoll + 5*time.Second
 )
 
