@@ -82,6 +82,8 @@ func (c *consumer) consume(ctx context.Context) {
 	c.log.Info("ending", "processed", c.processed, "asked", ctx.Err() != nil)
 }
 
+// receive asks for the visibility timeout that the heartbeat goes by: the
+// queue's own may have changed since.
 func (c *consumer) receive(ctx context.Context) ([]types.Message, error) {
 	begun, cancel := outlast(ctx, c.finish)
 	defer cancel()
@@ -93,6 +95,7 @@ func (c *consumer) receive(ctx context.Context) ([]types.Message, error) {
 		QueueUrl:                    &c.source,
 		MaxNumberOfMessages:         int32(limit),
 		WaitTimeSeconds:             c.longPoll,
+		VisibilityTimeout:           int32(c.visibility.Seconds()),
 		MessageAttributeNames:       []string{"All"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
 	}, onceQueue)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
@@ -108,6 +110,24 @@ func TestEndTriesDeleteOnce(t *testing.T) {
 	w.endDuring(t, "S3:PUT", w.consumer(t, config.Config{}))
 	if tried := attempts - w.faults.Left("DeleteMessageBatch"); tried != 1 {
 		t.Errorf("tried %d times to delete, want once", tried)
+	}
+}
+
+// What a receive asks for is what the heartbeat goes by, whatever became of the
+// queue's own timeout.
+func TestTimeoutIsThatOfTheStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 30)
+	c := w.consumer(t, config.Config{})
+	w.send(t, body("id"), event.Sale)
+	if _, err := w.sqs.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{QueueUrl: &w.source, Attributes: map[string]string{"VisibilityTimeout": "0"}}); err != nil {
+		t.Fatal(err)
+	}
+	if messages, err := c.receive(t.Context()); err != nil || len(messages) != 1 {
+		t.Fatalf("received %d, %v", len(messages), err)
+	}
+	if visible, inFlight := w.depth(t, w.source); visible != 0 || inFlight != 1 {
+		t.Errorf("%d visible, %d in flight; want the message hidden", visible, inFlight)
 	}
 }
 
