@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -98,6 +102,51 @@ func TestEndInMidHeartbeatHandsBack(t *testing.T) {
 	if visible, inFlight := w.depth(t, w.source); visible != 1 || inFlight != 0 {
 		t.Errorf("%d visible, %d in flight; want the message back", visible, inFlight)
 	}
+}
+
+// While it drains, the pod still answers, that it is not ready.
+func TestNotReadyWhileItDrains(t *testing.T) {
+	w := newWorld(t, 30)
+	w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: 1, Latency: time.Second})
+	w.send(t, body("id"), event.Sale)
+	t.Setenv("AWS_ENDPOINT_URL", strings.TrimSuffix(w.source, "/000000000000/q"))
+	t.Setenv("AWS_ACCESS_KEY_ID", "local")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
+	c := config.Config{Region: "eu-west-1", Queue: "q", DeadLetterQueue: "dlq", Bucket: "events", BatchSize: 1, Address: freeAddress(t)}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, c, slog.New(slog.DiscardHandler)) }()
+	for w.faults.Left("S3:PUT") > 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	ready := func() int {
+		response, err := http.Get("http://" + c.Address + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	if status := ready(); status != http.StatusOK {
+		t.Errorf("at work: %d", status)
+	}
+	cancel()
+	for ready() != http.StatusServiceUnavailable {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 // Asked to end, the consumer does not spend its time on one call.

@@ -57,6 +57,7 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 		return err
 	}
 	server.SetReady(true)
+	context.AfterFunc(ctx, func() { server.SetReady(false) })
 	newConsumer(c, b, log, registry).consume(ctx)
 	return nil
 }

@@ -25,7 +25,7 @@ type Server struct {
 // Address is where it listens, with the port that was chosen for port 0.
 func (s *Server) Address() string { return s.address }
 
-// SetReady decides what /readyz answers: 200, or 503 before the work began.
+// SetReady decides what /readyz answers: 200, or 503, which it is at first.
 func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }
 
 // Start listens and serves in the background the metrics of registry, to which
