@@ -131,7 +131,8 @@ func (w *world) keys(t *testing.T) map[string]bool {
 	return keys
 }
 
-// metric is a counter of the newest consumer, of one result if it has any.
+// metric is a counter or gauge of the newest consumer, of one result if it has
+// any, or how many values a histogram has.
 func (w *world) metric(t *testing.T, name, result string) float64 {
 	t.Helper()
 	families, err := w.registry.Gather()
@@ -141,7 +142,7 @@ func (w *world) metric(t *testing.T, name, result string) float64 {
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
 			if family.GetName() == name && (result == "" || m.GetLabel()[0].GetValue() == result) {
-				return m.GetCounter().GetValue()
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 			}
 		}
 	}
@@ -154,19 +155,22 @@ const keyOf = "p/event_type=sale_event/dt=2026_11_23/%s.json"
 // Whatever single call or entry fails, each good message is stored once, each
 // bad one is quarantined once, and the queue ends empty.
 func TestFaultsLoseNothing(t *testing.T) {
-	for name, fault := range map[string]localaws.Fault{
-		"none":                    {},
-		"S3 fails twice":          {Action: "S3:PUT", Times: 2, Code: "InternalError", Status: 500},
-		"S3 asks to slow down":    {Action: "S3:PUT", Times: 1, Code: "SlowDown", Status: 503},
-		"a conflicting write":     {Action: "S3:PUT", Times: 1, Code: "ConditionalRequestConflict", Status: 409},
-		"receive is throttled":    {Action: "ReceiveMessage", Times: 1, Code: "RequestThrottled", Status: 403},
-		"delete fails as a whole": {Action: "DeleteMessageBatch", Times: 1, Code: "ServiceUnavailable", Status: 503},
-		"delete fails in part":    {Action: "DeleteMessageBatch", Times: 2, Code: "InternalError", Entry: true},
+	for name, test := range map[string]struct {
+		fault   localaws.Fault
+		retried float64
+	}{
+		"none":                    {localaws.Fault{}, 0},
+		"S3 fails twice":          {localaws.Fault{Action: "S3:PUT", Times: 2, Code: "InternalError", Status: 500}, 2},
+		"S3 asks to slow down":    {localaws.Fault{Action: "S3:PUT", Times: 1, Code: "SlowDown", Status: 503}, 1},
+		"a conflicting write":     {localaws.Fault{Action: "S3:PUT", Times: 1, Code: "ConditionalRequestConflict", Status: 409}, 1},
+		"receive is throttled":    {localaws.Fault{Action: "ReceiveMessage", Times: 1, Code: "RequestThrottled", Status: 403}, 0},
+		"delete fails as a whole": {localaws.Fault{Action: "DeleteMessageBatch", Times: 1, Code: "ServiceUnavailable", Status: 503}, 1},
+		"delete fails in part":    {localaws.Fault{Action: "DeleteMessageBatch", Times: 2, Code: "InternalError", Entry: true}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, 30)
-			w.faults.Add(fault)
+			w.faults.Add(test.fault)
 			for i := range 4 {
 				w.send(t, body(fmt.Sprint("id", i)), event.Sale)
 			}
@@ -188,6 +192,16 @@ func TestFaultsLoseNothing(t *testing.T) {
 			}
 			if visible, _ := w.depth(t, w.dead); visible != 2 {
 				t.Errorf("the dead-letter queue holds %d, want 2", visible)
+			}
+			for name, want := range map[string]float64{
+				"consumer_messages_received_total": 7, "consumer_messages_deleted_total": 7, "consumer_messages_quarantined_total": 2,
+				"consumer_retries_total": test.retried, "consumer_messages_in_flight": 0,
+				// A duplicate has been there before.
+				"consumer_event_latency_seconds": 4,
+			} {
+				if n := w.metric(t, name, ""); n != want {
+					t.Errorf("%s is %v, want %v", name, n, want)
+				}
 			}
 		})
 	}

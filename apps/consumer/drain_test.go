@@ -28,12 +28,16 @@ func TestEndInMidBatchHandsBack(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); w.consumer(t, config.Config{ProcessDelay: time.Minute}).consume(ctx) }()
-	for inFlight := 0; inFlight != 3; _, inFlight = w.depth(t, w.source) {
+	c := w.consumer(t, config.Config{ProcessDelay: time.Minute})
+	go func() { defer close(ended); c.consume(ctx) }()
+	for w.metric(t, "consumer_messages_in_flight", "") != 3 {
 		time.Sleep(10 * time.Millisecond)
 	}
 	cancel()
 	<-ended
+	if n := w.metric(t, "consumer_messages_in_flight", ""); n != 0 {
+		t.Errorf("%v messages in flight after the end, want none", n)
+	}
 	if visible, inFlight := w.depth(t, w.source); visible != 3 || inFlight != 0 {
 		t.Errorf("%d visible, %d in flight; want all three back", visible, inFlight)
 	}
