@@ -5,23 +5,33 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
 
 	// A scratch image has no certificate authorities.
 	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
-// callTimeout bounds one attempt of a call, so that a peer that vanished
-// cannot hold up a shutdown. It leaves room for a long poll of 20 s.
-const callTimeout = 30 * time.Second
+const (
+	// callTimeout bounds one attempt of a call, so that a peer that vanished
+	// cannot hold up a shutdown. It leaves room for a long poll of 20 s.
+	callTimeout = 30 * time.Second
+	// patience is how long a queue may be in the making, or AWS out of reach.
+	// After that the pod's restarts say that something is wrong.
+	patience = 5 * time.Minute
+)
 
 // Load reads the SDK's configuration. Its retries carry a workload over
 // throttling and a restart of the other side.
@@ -47,22 +57,50 @@ func S3(c aws.Config) *s3.Client {
 	})
 }
 
-// QueueURL finds a queue by name, and waits for one that it cannot find yet:
-// the queue or the right to see it may still be in the making. Its only error
-// is that of ctx.
+// QueueURL finds a queue by name, and waits some minutes for one that it cannot
+// find yet: the queue or the right to see it may still be in the making. What
+// waiting cannot mend, such as a wrong key, is an error at once, and so is the
+// end of ctx.
 func QueueURL(ctx context.Context, client *sqs.Client, name string) (string, error) {
+	return queueURL(ctx, client, name, patience)
+}
+
+func queueURL(ctx context.Context, client *sqs.Client, name string, patience time.Duration) (string, error) {
+	limit := time.After(patience)
 	for {
 		out, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(name)})
 		if err == nil {
 			return *out.QueueUrl, nil
 		}
-		if ctx.Err() == nil {
-			slog.WarnContext(ctx, "queue not found yet", "queue", name, "error", err)
+		if ctx.Err() != nil {
+			return "", fmt.Errorf("find the queue %s: %w", name, ctx.Err())
 		}
+		if !mayPass(err) {
+			return "", fmt.Errorf("find the queue %s: %w", name, err)
+		}
+		slog.WarnContext(ctx, "queue not found yet", "queue", name, "error", err)
 		select {
 		case <-ctx.Done():
 			return "", fmt.Errorf("find the queue %s: %w", name, ctx.Err())
+		case <-limit:
+			return "", fmt.Errorf("find the queue %s: waited %s: %w", name, patience, err)
 		case <-time.After(2 * time.Second):
 		}
 	}
+}
+
+// inTheMaking are the codes of what does not exist yet: the queue, or, since IAM
+// is consistent only after a while, the role, its policy or its issuer.
+var inTheMaking = []string{"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "AccessDenied", "AccessDeniedException", "InvalidIdentityToken"}
+
+// mayPass tells whether a call that failed may succeed later as it is.
+func mayPass(err error) bool {
+	var answer smithy.APIError
+	if errors.As(err, &answer) && slices.Contains(inTheMaking, answer.ErrorCode()) {
+		return true
+	}
+	// A name that DNS does not know is worth no other try to the SDK, but that of
+	// a Service comes with its Service.
+	var unknown *net.DNSError
+	return errors.As(err, &unknown) || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary
 }

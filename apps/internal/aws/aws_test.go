@@ -3,18 +3,31 @@ package aws
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
-func client(t *testing.T) *sqs.Client {
+func client(t *testing.T, faults ...localaws.Fault) *sqs.Client {
 	t.Helper()
-	server, err := localaws.New(localaws.Config{Region: "eu-west-1", AccountID: "000000000000"})
+	coming := &localaws.Faults{}
+	for _, fault := range faults {
+		coming.Add(fault)
+	}
+	server, err := localaws.New(localaws.Config{Region: "eu-west-1", AccountID: "000000000000", Queues: []localaws.Queue{{Name: "q"}}}, localaws.WithFaults(coming))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +57,66 @@ func TestQueueURLWaitsForTheQueue(t *testing.T) {
 	}
 	if _, err := c.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url}); err != nil {
 		t.Errorf("the URL %s is of no use: %v", url, err)
+	}
+}
+
+// Whether to wait is a matter of the error. The SDK has given up on what it
+// tries again by itself.
+func TestQueueURLWaitsForWhatMayPass(t *testing.T) {
+	const always = 100
+	for code, test := range map[string]struct {
+		status, times int
+		// refusal is empty if the queue is found.
+		refusal string
+	}{
+		"AccessDenied":          {403, 1, ""},
+		"InvalidClientTokenId":  {403, 1, "find the queue q: operation error SQS"},
+		"SignatureDoesNotMatch": {403, 1, "find the queue q: operation error SQS"},
+		"AccessDeniedException": {400, always, "find the queue q: waited 100ms: operation error SQS"},
+	} {
+		t.Run(code, func(t *testing.T) {
+			patience := time.Minute
+			if test.times == always {
+				patience = 100 * time.Millisecond
+			}
+			c := client(t, localaws.Fault{Action: "GetQueueUrl", Times: test.times, Code: code, Status: test.status})
+			_, err := queueURL(t.Context(), c, "q", patience)
+			if test.refusal == "" && err != nil {
+				t.Error(err)
+			}
+			if test.refusal != "" && (err == nil || !strings.HasPrefix(err.Error(), test.refusal) || !strings.Contains(err.Error(), code)) {
+				t.Errorf("error %v, want %s… %s", err, test.refusal, code)
+			}
+		})
+	}
+}
+
+func TestMayPass(t *testing.T) {
+	answer := func(code string, status int) error {
+		return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: &smithy.GenericAPIError{Code: code},
+		}}
+	}
+	refused := &url.Error{Op: "Post", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}
+	for name, test := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"no such queue":      {answer("AWS.SimpleQueueService.NonExistentQueue", 400), true},
+		"throttled":          {answer("RequestThrottled", 403), true},
+		"AWS fails":          {answer("InternalFailure", 500), true},
+		"nobody listens":     {refused, true},
+		"no name yet":        {&url.Error{Op: "Post", Err: &net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}}, true},
+		"a role unknown yet": {fmt.Errorf("retrieve credentials: %w", answer("AccessDenied", 403)), true},
+		"a key unknown":      {answer("InvalidClientTokenId", 403), false},
+		"a bad request":      {answer("InvalidParameterValue", 400), false},
+		"no credentials":     {errors.New("no EC2 IMDS role found"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := mayPass(test.err); got != test.want {
+				t.Errorf("%v: %t, want %t", test.err, got, test.want)
+			}
+		})
 	}
 }
 
