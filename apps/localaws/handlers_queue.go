@@ -208,6 +208,9 @@ func setQueueAttributes(s *Server, c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Attributes) == 0 {
+		return nil, missing("Attributes")
+	}
 	next, err := s.apply(q.settings, q.name, c.Attributes)
 	if err != nil {
 		return nil, err

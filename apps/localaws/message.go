@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"container/list"
 	"crypto/md5"
 	"encoding/binary"
@@ -98,8 +99,8 @@ func (m newMessage) check(limit int) *apiError {
 		}
 	}
 	for name, a := range m.MessageSystemAttributes {
-		if name != traceHeader || a.DataType != "String" || a.StringValue == nil {
-			return invalidParameter("message system attribute %q is invalid: only %s, a String, is", name, traceHeader)
+		if name != traceHeader || a.DataType != "String" || a.StringValue == nil || strings.ContainsFunc(*a.StringValue, forbidden) {
+			return invalidParameter("message system attribute %q is invalid: only %s, a String of allowed characters, is", name, traceHeader)
 		}
 	}
 	return within("DelaySeconds", m.DelaySeconds, 0, maxDelay)
@@ -123,7 +124,7 @@ func forbidden(r rune) bool {
 var (
 	attributeName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 	attributeType = regexp.MustCompile(`^(String|Number|Binary)(\..+)?$`)
-	numberValue   = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+	numberValue   = regexp.MustCompile(`^[+-]?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 )
 
 // checkAttribute holds what this page says:
@@ -133,16 +134,40 @@ func checkAttribute(name string, a messageAttribute) *apiError {
 	switch {
 	case len(name) > maxName || !attributeName.MatchString(name) || strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
 		return invalidParameter("message attribute name %q is invalid: 1 to %d letters, digits, _, - and single dots inside, not beginning with AWS. or Amazon.", name, maxName)
-	case len(a.DataType) > maxName || !attributeType.MatchString(a.DataType):
+	case len(a.DataType) > maxName || !attributeType.MatchString(a.DataType) || strings.ContainsFunc(a.DataType, forbidden):
 		return invalidParameter("message attribute %q has an invalid type %q: String, Number or Binary, with an optional label after a dot", name, a.DataType)
 	case len(a.StringListValues)+len(a.BinaryListValues) > 0:
 		return &apiError{code: "UnsupportedOperation", message: fmt.Sprintf("message attribute %q: list values are not implemented", name)}
 	case len(a.value()) == 0 || a.binary() == (a.StringValue != nil) || a.StringValue != nil && a.BinaryValue != nil:
 		return invalidParameter("message attribute %q must have one value, not empty, of type %s", name, a.DataType)
-	case strings.HasPrefix(a.DataType, "Number") && !numberValue.MatchString(*a.StringValue):
-		return invalidParameter("message attribute %q: %q is not a number", name, *a.StringValue)
+	case a.StringValue != nil && strings.ContainsFunc(*a.StringValue, forbidden):
+		return invalidParameter("message attribute %q contains a character outside the allowed set", name)
+	case strings.HasPrefix(a.DataType, "Number") && !isNumber(*a.StringValue):
+		return invalidParameter("message attribute %q: %q is not a number of at most %d digits from 10^%d to 10^%d", name, *a.StringValue, maxDigits, minPower, maxPower)
 	}
 	return nil
+}
+
+// What a Number can be, of either sign, zeros before and after it not counted.
+const maxDigits, minPower, maxPower = 38, -128, 126
+
+func isNumber(text string) bool {
+	parts := numberValue.FindStringSubmatch(text)
+	if parts == nil {
+		return false
+	}
+	whole, fraction := parts[1], parts[2]
+	digits := strings.TrimLeft(whole+fraction, "0")
+	if digits == "" {
+		return true
+	}
+	power, err := strconv.Atoi(cmp.Or(parts[3], "0"))
+	if err != nil {
+		return false // out of any range
+	}
+	power += len(digits) - len(fraction) - 1 // of the first digit
+	digits = strings.TrimRight(digits, "0")
+	return len(digits) <= maxDigits && power >= minPower && (power < maxPower || power == maxPower && digits == "1")
 }
 
 type receivedMessage struct {

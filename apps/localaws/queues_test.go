@@ -83,6 +83,14 @@ func TestQueueSemantics(t *testing.T) {
 				b.Errorf("policy %q after it was removed", policy)
 			}
 		}},
+		{"API_SetQueueAttributes", "Attributes are required", Queue{}, func(b *bench) {
+			b.advance(1)
+			b.code(b.set(map[string]string{}), "MissingParameter")
+			b.raw("SetQueueAttributes", `{"QueueUrl":"`+*b.url("q")+`"}`, 400)
+			if got := b.attributes("q", "LastModifiedTimestamp")["LastModifiedTimestamp"]; got != strconv.FormatInt(start.Unix(), 10) {
+				b.Errorf("modified at %s", got)
+			}
+		}},
 		{"API_SetQueueAttributes", "what is only kept is given back as it was set", Queue{}, func(b *bench) {
 			kept := map[string]string{
 				"Policy":               `{"Version":"2012-10-17","Statement":[]}`,

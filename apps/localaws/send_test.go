@@ -84,6 +84,10 @@ func TestSendSemantics(t *testing.T) {
 			}
 			_, err := send("Other")
 			b.code(err, "InvalidParameterValue")
+			value = "Root=\x00"
+			_, err = send("AWSTraceHeader")
+			b.code(err, "InvalidParameterValue")
+			value = "Root=1-5759e988-bd862e3fe1be46a994272793"
 			out, err := send("AWSTraceHeader")
 			b.ok(err)
 			if aws.ToString(out.MD5OfMessageSystemAttributes) == "" {
@@ -128,12 +132,48 @@ func TestSendSemantics(t *testing.T) {
 				"wrongvalue":             {DataType: str, BinaryValue: []byte("v")},
 				"both":                   {DataType: str, StringValue: aws.String("v"), BinaryValue: []byte("v")},
 				"number":                 {DataType: aws.String("Number"), StringValue: aws.String("one")},
+				"character":              text("a\x00"),
+				"noncharacter":           text("\uffff"),
+				"label":                  {DataType: aws.String("String.\x01"), StringValue: aws.String("v")},
 			} {
 				b.code(sendWith(b, name, value), "InvalidParameterValue")
 			}
 			fails[*types.UnsupportedOperation](b, sendWith(b, "list", types.MessageAttributeValue{DataType: str, StringListValues: []string{"v"}}))
 			b.ok(sendWith(b, strings.Repeat("x", 256), text("v")))
-			b.counts("q", "1 0 0")
+			b.ok(sendWith(b, "text", text("tab\tnewline\n \U0010ffff")))
+			b.counts("q", "2 0 0")
+		}},
+		{"sqs-message-attributes", "a Number has up to 38 digits and is between 10^-128 and 10^+126", Queue{}, func(b *bench) {
+			digits := strings.Repeat("9", 38)
+			for value, want := range map[string]bool{
+				digits:                         true,
+				"-" + digits:                   true,
+				digits + "9":                   false,
+				"0." + digits + "9":            false,
+				"000" + digits + "00":          true,
+				"00.00" + digits + "00":        true,
+				"1e126":                        true,
+				"0.1e127":                      true,
+				"1.000e+126":                   true,
+				"2e126":                        false,
+				"1.1e126":                      false,
+				"1e127":                        false,
+				"1e-128":                       true,
+				"0.9e-128":                     false,
+				"-1e-129":                      false,
+				"1" + strings.Repeat("0", 127): false,
+				"0":                            true,
+				"0.000e999999999999999999":     true,
+				"1e999999999999999999":         false,
+				"1e-999999999999999999999":     false,
+			} {
+				err := sendWith(b, "n", types.MessageAttributeValue{DataType: aws.String("Number.float"), StringValue: &value})
+				if want {
+					b.ok(err)
+				} else {
+					b.code(err, "InvalidParameterValue")
+				}
+			}
 		}},
 		{"sqs-message-metadata", "a message has at most ten attributes", Queue{}, func(b *bench) {
 			attributes := map[string]types.MessageAttributeValue{}
