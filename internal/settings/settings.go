@@ -17,19 +17,30 @@ import (
 type Lookup func(name string) (string, bool)
 
 // Format is what a text must look like, and how to say so: "must be " and
-// Rule.
+// Rule. What matches Except, if there is one, is wrong although it matches
+// Pattern.
 type Format struct {
 	Pattern *regexp.Regexp
 	Rule    string
+	Except  *regexp.Regexp
+}
+
+func (f Format) matches(text string) bool {
+	return f.Pattern.MatchString(text) && (f.Except == nil || !f.Except.MatchString(text))
 }
 
 // What AWS takes for a name; a typing error here otherwise shows up as an
 // endless wait for something that can never exist.
 var (
-	Region = Format{regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`), "an AWS region such as eu-west-1"}
+	// Region has four letters first in the partition aws-eusc.
+	Region = Format{Pattern: regexp.MustCompile(`^([a-z]{2}|eusc)(-[a-z]+)+-[0-9]+$`), Rule: "an AWS region such as eu-west-1"}
 	// Queue is the name of a standard queue: the order of FIFO is not kept.
-	Queue  = Format{regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`), "1 to 80 letters, digits, hyphens and underscores"}
-	Bucket = Format{regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`), "3 to 63 lower-case letters, digits, dots and hyphens"}
+	Queue  = Format{Pattern: regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`), Rule: "1 to 80 letters, digits, hyphens and underscores"}
+	Bucket = Format{
+		Pattern: regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`),
+		Rule:    "3 to 63 lower-case letters, digits, single dots and hyphens, and not an IP address",
+		Except:  regexp.MustCompile(`\.\.|^[0-9]+(\.[0-9]+){3}$`),
+	}
 )
 
 // Reader reads variables; ask Err once all are read.
@@ -62,7 +73,7 @@ func (r *Reader) Text(name, fallback string, format Format) string {
 	if !ok {
 		return fallback
 	}
-	if !format.Pattern.MatchString(text) {
+	if !format.matches(text) {
 		r.Refuse(name, format.Rule)
 	}
 	return text
