@@ -56,7 +56,6 @@ func newWorld(t *testing.T, visibility int) *world {
 		sqs: sqs.NewFromConfig(c), faults: faults,
 		s3: s3.NewFromConfig(c, func(o *s3.Options) {
 			o.UsePathStyle = true
-			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		}),
 		source: listener.URL + "/000000000000/q", dead: listener.URL + "/000000000000/dlq",
 	}

@@ -53,7 +53,6 @@ func S3(c aws.Config) *s3.Client {
 	return s3.NewFromConfig(c, func(o *s3.Options) {
 		// Valid on AWS too, and needs no name in DNS for each bucket.
 		o.UsePathStyle = true
-		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
 }
 

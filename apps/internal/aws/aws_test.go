@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
@@ -117,6 +118,23 @@ func TestMayPass(t *testing.T) {
 				t.Errorf("%v: %t, want %t", test.err, got, test.want)
 			}
 		})
+	}
+}
+
+// Which checksum S3 gets is the environment's choice, as the endpoint is.
+func TestChecksumsAreTheSDKs(t *testing.T) {
+	for value, want := range map[string]aws.RequestChecksumCalculation{
+		"":              aws.RequestChecksumCalculationWhenSupported,
+		"when_required": aws.RequestChecksumCalculationWhenRequired,
+	} {
+		t.Setenv("AWS_REQUEST_CHECKSUM_CALCULATION", value)
+		c, err := Load(t.Context(), "eu-west-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := S3(c).Options().RequestChecksumCalculation; got != want {
+			t.Errorf("%q: %v, want %v", value, got, want)
+		}
 	}
 }
 
