@@ -70,57 +70,78 @@ var (
 	accountID = regexp.MustCompile(`^[0-9]{12}$`)
 )
 
+// findings are problems, each with its field.
+type findings []error
+
+func (f *findings) add(field, format string, args ...any) {
+	*f = append(*f, fmt.Errorf(field+": "+format, args...))
+}
+
 func (c Config) problems() []error {
-	var found []error
-	problem := func(field, format string, args ...any) {
-		found = append(found, fmt.Errorf(field+": "+format, args...))
-	}
+	var found findings
 	if !region.MatchString(c.Region) {
-		problem("region", "%q: must be an AWS region, such as eu-west-1", c.Region)
+		found.add("region", "%q: must be an AWS region, such as eu-west-1", c.Region)
 	}
 	if !accountID.MatchString(c.AccountID) {
-		problem("accountId", "%q: must be twelve digits, in quotes", c.AccountID)
+		found.add("accountId", "%q: must be twelve digits, in quotes", c.AccountID)
 	}
+	c.checkQueues(&found)
+	c.checkBuckets(&found)
+	return found
+}
+
+func (c Config) checkQueues(found *findings) {
 	queues := map[string]int{}
 	for i, q := range c.Queues {
 		if !queueName.MatchString(q.Name) {
-			problem(queueField(i, "name"), "%q: must be %s", q.Name, queueNameRule)
+			found.add(queueField(i, "name"), "%q: must be %s", q.Name, queueNameRule)
 		}
 		if j, twice := queues[q.Name]; twice {
-			problem(queueField(i, "name"), "%s: is queues[%d] too", q.Name, j)
+			found.add(queueField(i, "name"), "%s: is queues[%d] too", q.Name, j)
 		}
 		queues[q.Name] = i
 	}
 	for i, q := range c.Queues {
-		numbers := q.numbers()
-		for _, name := range slices.Sorted(maps.Keys(numbers)) {
-			value, bounds := numbers[name], numeric[name]
-			if value != nil && (*value < bounds.low || *value > bounds.high) {
-				problem(queueField(i, strings.ToLower(name[:1])+name[1:]), "%d: must be from %d to %d", *value, bounds.low, bounds.high)
-			}
-		}
-		if q.Redrive == nil {
-			continue
-		}
-		if j, ok := queues[q.Redrive.DeadLetterQueue]; !ok || j == i {
-			problem(queueField(i, "redrive.deadLetterQueue"), "%q: must be another queue of this configuration", q.Redrive.DeadLetterQueue)
-		}
-		if n := q.Redrive.MaxReceiveCount; n < 1 || n > maxReceives {
-			problem(queueField(i, "redrive.maxReceiveCount"), "%d: must be from 1 to %d", n, maxReceives)
+		q.checkNumbers(i, found)
+		if q.Redrive != nil {
+			q.Redrive.check(i, queues, found)
 		}
 	}
+}
+
+// checkNumbers checks those of queues[i].
+func (q Queue) checkNumbers(i int, found *findings) {
+	numbers := q.numbers()
+	for _, name := range slices.Sorted(maps.Keys(numbers)) {
+		value, bounds := numbers[name], numeric[name]
+		if value != nil && (*value < bounds.low || *value > bounds.high) {
+			found.add(queueField(i, strings.ToLower(name[:1])+name[1:]), "%d: must be from %d to %d", *value, bounds.low, bounds.high)
+		}
+	}
+}
+
+// check checks the redrive of queues[i], given the index of each name.
+func (r Redrive) check(i int, queues map[string]int, found *findings) {
+	if j, ok := queues[r.DeadLetterQueue]; !ok || j == i {
+		found.add(queueField(i, "redrive.deadLetterQueue"), "%q: must be another queue of this configuration", r.DeadLetterQueue)
+	}
+	if n := r.MaxReceiveCount; n < 1 || n > maxReceives {
+		found.add(queueField(i, "redrive.maxReceiveCount"), "%d: must be from 1 to %d", n, maxReceives)
+	}
+}
+
+func (c Config) checkBuckets(found *findings) {
 	buckets := map[string]int{}
 	for i, name := range c.Buckets {
 		field := fmt.Sprintf("buckets[%d]", i)
 		if err := gofakes3.ValidateBucketName(name); err != nil || "/"+name == healthPath {
-			problem(field, "%q: must be 3 to 63 lower-case letters, digits, dots and hyphens, and not %s", name, healthPath[1:])
+			found.add(field, "%q: must be 3 to 63 lower-case letters, digits, dots and hyphens, and not %s", name, healthPath[1:])
 		}
 		if j, twice := buckets[name]; twice {
-			problem(field, "%s: is buckets[%d] too", name, j)
+			found.add(field, "%s: is buckets[%d] too", name, j)
 		}
 		buckets[name] = i
 	}
-	return found
 }
 
 func queueField(i int, name string) string { return fmt.Sprintf("queues[%d].%s", i, name) }

@@ -104,54 +104,61 @@ func (p *producer) next(n int) []outgoing {
 }
 
 // send sends a batch and repeats the entries that failed through no fault of
-// theirs. Entries are named by their position, because two may hold the same
-// request_id.
+// theirs.
 func (p *producer) send(ctx context.Context, batch []outgoing) error {
-	pending := batch
 	for attempt := 1; ; attempt++ {
-		entries := make([]types.SendMessageBatchRequestEntry, len(pending))
-		for i, m := range pending {
-			entries[i] = types.SendMessageBatchRequestEntry{
-				Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(m.body), MessageAttributes: m.attributes(),
-			}
+		again, err := p.sendOnce(ctx, batch)
+		if len(again) == 0 || attempt == sendAttempts {
+			return err
 		}
-		out, err := p.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &p.queueURL, Entries: entries})
-		if err != nil {
-			return fmt.Errorf("send to %s: %w", p.config.Queue, err)
-		}
-		answered := 0
-		for _, ok := range out.Successful {
-			i, err := position(ok.Id, len(pending))
-			if err != nil {
-				return err
-			}
-			p.acknowledge(pending[i])
-			answered++
-		}
-		var failed []outgoing
-		var reasons []error
-		for _, f := range out.Failed {
-			i, err := position(f.Id, len(pending))
-			if err != nil {
-				return err
-			}
-			reason := fmt.Errorf("%s: %s", aws.ToString(f.Code), aws.ToString(f.Message))
-			if f.SenderFault || attempt == sendAttempts {
-				return fmt.Errorf("send %s to %s: %w", pending[i].requestID, p.config.Queue, reason)
-			}
-			failed, reasons = append(failed, pending[i]), append(reasons, reason)
-			answered++
-		}
-		if answered != len(pending) {
-			return fmt.Errorf("send to %s: SQS answered for %d of %d messages", p.config.Queue, answered, len(pending))
-		}
-		if len(failed) == 0 {
-			return nil
-		}
-		p.log.Warn("part of a batch failed, sending it again", "entries", len(failed), "attempt", attempt, "error", errors.Join(reasons...))
+		p.log.Warn("part of a batch failed, sending it again", "entries", len(again), "attempt", attempt, "error", err)
 		time.Sleep(min(time.Duration(attempt)*100*time.Millisecond, time.Second))
-		pending = failed
+		batch = again
 	}
+}
+
+// sendOnce returns the messages that are worth another try, with the reasons;
+// none and an error is a failure for good. Entries are named by their position,
+// because two may hold the same request_id.
+func (p *producer) sendOnce(ctx context.Context, batch []outgoing) (again []outgoing, err error) {
+	entries := make([]types.SendMessageBatchRequestEntry, len(batch))
+	for i, m := range batch {
+		entries[i] = types.SendMessageBatchRequestEntry{
+			Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(m.body), MessageAttributes: m.attributes(),
+		}
+	}
+	out, err := p.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &p.queueURL, Entries: entries})
+	if err != nil {
+		return nil, fmt.Errorf("send to %s: %w", p.config.Queue, err)
+	}
+	for _, ok := range out.Successful {
+		i, err := position(ok.Id, len(batch))
+		if err != nil {
+			return nil, err
+		}
+		p.acknowledge(batch[i])
+	}
+	if n := len(out.Successful) + len(out.Failed); n != len(batch) {
+		return nil, fmt.Errorf("send to %s: SQS answered for %d of %d messages", p.config.Queue, n, len(batch))
+	}
+	return p.failed(batch, out.Failed)
+}
+
+// failed picks the messages of failed entries, with the reasons.
+func (p *producer) failed(batch []outgoing, entries []types.BatchResultErrorEntry) (again []outgoing, err error) {
+	var reasons []error
+	for _, f := range entries {
+		i, err := position(f.Id, len(batch))
+		if err != nil {
+			return nil, err
+		}
+		reason := fmt.Errorf("send %s to %s: %s: %s", batch[i].requestID, p.config.Queue, aws.ToString(f.Code), aws.ToString(f.Message))
+		if f.SenderFault {
+			return nil, reason
+		}
+		again, reasons = append(again, batch[i]), append(reasons, reason)
+	}
+	return again, errors.Join(reasons...)
 }
 
 func position(id *string, n int) (int, error) {
