@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
+	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 )
 
 // native is the platform of a container on this machine.
@@ -19,7 +19,6 @@ var native = v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 
 // instructionSets are the architectures with variants: the variable that tells
 // Go's compiler, the platform's variants as its values, and the value for none.
-// It is always set: a setting of this machine must not change the image.
 var instructionSets = map[string]struct {
 	variable, plain string
 	variants        map[string]string
@@ -65,12 +64,12 @@ func Compile(ctx context.Context, spec Spec, out string) error {
 }
 
 // compile builds the program as the file out. The go.mod beside it decides alone
-// what goes in: a workspace or flags of this machine's do not.
+// what goes in.
 func compile(ctx context.Context, spec Spec, platform v1.Platform, out string) error {
 	flags := cmp.Or(spec.LinkerFlags, "-s -w")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out, spec.Package)
 	cmd.Dir = spec.Dir
-	cmd.Env = slices.Concat(os.Environ(), []string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS="}, target(platform))
+	cmd.Env = toolchain.Environ(append(target(platform), "CGO_ENABLED=0")...)
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return fmt.Errorf("compile %s for %s: %w", spec.Package, platform, ctx.Err())

@@ -80,6 +80,26 @@ func TestBuildOfABuiltProgram(t *testing.T) {
 	}
 }
 
+// -n would print what is to be done and do nothing.
+func TestCompileTakesNoFlagsOfTheMachine(t *testing.T) {
+	dir := t.TempDir()
+	env, out := filepath.Join(dir, "env"), filepath.Join(dir, "out")
+	for file, content := range map[string]string{
+		"env": "GOFLAGS=-n\n", "go.mod": "module example.com/x\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("GOENV", env)
+	if err := Compile(t.Context(), Spec{Package: ".", Dir: dir}, out); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(out); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAFailedBuildLeavesNothing(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)

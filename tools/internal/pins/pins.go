@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 )
 
 // Pins is one folder of tools/engines: a Go module that pins one upstream
@@ -108,6 +110,6 @@ func (p Pins) SourceOf(ctx context.Context, module string) (string, error) {
 func (p Pins) goCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = p.Dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	cmd.Env = toolchain.Environ()
 	return cmd
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
 	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
+	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 )
 
 // program is one main package to build.
@@ -158,7 +159,7 @@ func (l listed) problem() string {
 func list(ctx context.Context, dir, pkg string) (listed, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-json=Name,ImportPath,Module,Error", pkg)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOOS=linux", "CGO_ENABLED=0")
+	cmd.Env = toolchain.Environ("GOOS=linux", "CGO_ENABLED=0")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

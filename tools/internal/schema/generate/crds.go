@@ -12,6 +12,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
 	"github.com/mystique-unicorn/sales-events/tools/internal/schema/definition"
+	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 )
 
 // crds reads the CustomResourceDefinitions that match the patterns, one in each
@@ -40,7 +41,7 @@ func types(ctx context.Context, pinned pins.Pins, module string) ([]definition.D
 	defer os.RemoveAll(dir)
 	cmd := exec.CommandContext(ctx, "go", "tool", "controller-gen", "crd", "paths="+module+"/...", "output:crd:dir="+dir)
 	cmd.Dir = pinned.Dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	cmd.Env = toolchain.Environ()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make the CRDs of %s: %w\n%s", module, err, out)
 	}

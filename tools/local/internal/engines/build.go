@@ -15,6 +15,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
 	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
+	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 )
 
 // partial begins the name of a folder that a build is still writing to.
@@ -176,7 +177,7 @@ func (e *Engine) goCommand(ctx context.Context, work string, compilers int, args
 	if e.recipe.Cgo {
 		cgo = "CGO_ENABLED=1"
 	}
-	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", fmt.Sprintf("GOFLAGS=-p=%d", compilers), "GOTMPDIR="+work)
+	cmd.Env = toolchain.Environ(cgo, "GOTMPDIR="+work, fmt.Sprintf("GOFLAGS=-mod=readonly -p=%d", compilers))
 	// The compilers are go's children and are interrupted with it. It also
 	// hears of this process's death.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}

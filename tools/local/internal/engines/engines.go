@@ -78,7 +78,8 @@ func loadOne(dir, cache string, r recipe.Recipe) (*Engine, error) {
 	return e, nil
 }
 
-// key changes with everything that changes the built programs.
+// key changes with everything that changes the built programs; settings of the
+// machine do not, see package toolchain.
 func (e *Engine) key(toolchain string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, toolchain, runtime.GOARCH, e.arguments(""))

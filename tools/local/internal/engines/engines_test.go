@@ -242,6 +242,22 @@ func TestCompilers(t *testing.T) {
 	}
 }
 
+// -n would print what is to be done and do nothing.
+func TestBuildTakesNoFlagsOfTheMachine(t *testing.T) {
+	root, cache, file := newPins(t), t.TempDir(), filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("GOFLAGS=-n\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOENV", file)
+	set := loadFake(t, root, cache)
+	if err := set.build(t.Context(), fake, 2, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	if !set.Built() {
+		t.Error("the programs are not there")
+	}
+}
+
 func TestFailedBuild(t *testing.T) {
 	root, cache := newPins(t), t.TempDir()
 	write(t, root, "fake/upstream/main.go", source+"\nvar _ = undefinedName\n")
