@@ -17,8 +17,10 @@ type Recipe struct {
 	Name string
 	// Module is the upstream module whose version is the engine's.
 	Module string
-	// Cgo tells that the programs link C libraries.
-	Cgo bool
+	// Cgo tells that the programs link C libraries; Libraries are those that
+	// pkg-config knows, by its names.
+	Cgo       bool
+	Libraries []string
 	// Tags are the build tags, separated by spaces.
 	Tags string
 	// Stamp gives the linker flags that set what the programs report as their
@@ -55,7 +57,7 @@ func All() []Recipe {
 	return []Recipe{
 		// KEDA and Flux ask for the seccomp profile RuntimeDefault, which runc only
 		// knows with libseccomp; static, so that it runs in any mount namespace.
-		{Name: "runc", Module: "github.com/opencontainers/runc", Cgo: true, Tags: "seccomp netgo osusergo", Stamp: func(string) string { return "-extldflags -static" }},
+		{Name: "runc", Module: "github.com/opencontainers/runc", Cgo: true, Libraries: []string{"libseccomp"}, Tags: "seccomp netgo osusergo", Stamp: func(string) string { return "-extldflags -static" }},
 		{Name: "cni", Module: "github.com/containernetworking/plugins"},
 		{Name: "etcd", Module: "go.etcd.io/etcd/server/v3"},
 		{Name: "containerd", Module: "github.com/containerd/containerd/v2", Stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v }},

@@ -2,11 +2,11 @@
 //
 // Each folder of tools/engines is a Go module that pins one upstream project;
 // its tool directives name the programs to build. A build lands in the cache
-// under a key of the module's pins, its build settings and the Go toolchain,
-// so that it happens once; it is moved into place as a whole, and one that
-// lacks a program is built again. Engines build one after the other, because a
-// single link of Kubernetes or KEDA takes up to 3 GB of memory; that no other
-// command builds in the same cache is up to the caller.
+// under a key of the module's pins, its build settings and the toolchain, that
+// of C where it is linked, so that it happens once; it is moved into place as a
+// whole, and one that lacks a program is built again. Engines build one after
+// the other, because a single link of Kubernetes or KEDA takes up to 3 GB of
+// memory; that no other command builds in the same cache is up to the caller.
 //
 // The package knows nothing of how the programs are run.
 package engines
@@ -16,9 +16,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"golang.org/x/mod/module"
 
@@ -78,11 +80,14 @@ func loadOne(dir, cache string, r recipe.Recipe) (*Engine, error) {
 	return e, nil
 }
 
-// key changes with everything that changes the built programs; settings of the
-// machine do not, see package toolchain.
+// key changes with everything that changes the built programs; other settings of
+// the machine do not, see package toolchain.
 func (e *Engine) key(toolchain string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, toolchain, runtime.GOARCH, e.arguments(""))
+	if e.recipe.Cgo {
+		h.Write([]byte(compiler(e.recipe.Libraries)))
+	}
 	for _, file := range []string{"go.mod", "go.sum"} {
 		data, err := os.ReadFile(filepath.Join(e.Dir, file))
 		if err != nil {
@@ -91,6 +96,21 @@ func (e *Engine) key(toolchain string) (string, error) {
 		h.Write(data)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+// compiler names the C compiler, its flags and the versions of the libraries.
+// What is missing has no name: the build will say so.
+func compiler(libraries []string) string {
+	ask := func(name string, args ...string) string {
+		out, _ := exec.Command(name, args...).Output()
+		return string(out)
+	}
+	flags := ask("go", "env", "CC", "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_LDFLAGS")
+	version := ""
+	if cc := strings.Fields(flags); len(cc) > 0 {
+		version = ask(cc[0], "--version")
+	}
+	return flags + version + ask("pkg-config", append([]string{"--modversion"}, libraries...)...)
 }
 
 // Built tells whether the cache holds every program of the engine. A folder

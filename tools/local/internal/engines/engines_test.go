@@ -153,9 +153,22 @@ func TestKey(t *testing.T) {
 	}
 	write(t, root, "fake/go.mod", strings.ReplaceAll(string(mod), "v2.3.4", "v2.3.5"))
 	add("go1.26.1", fake)
+
+	linked := slices.Clone(fake)
+	linked[0].Cgo, linked[0].Libraries = true, []string{"libfake"}
+	for _, version := range []string{"1", "2"} {
+		programs := t.TempDir()
+		if err := os.WriteFile(filepath.Join(programs, "pkg-config"), []byte("#!/bin/sh\necho $2 "+version+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
+		add("go1.26.1", linked)
+	}
+	t.Setenv("CGO_CFLAGS", "-O1")
+	add("go1.26.1", linked)
 	slices.Sort(keys)
-	if distinct := slices.Compact(slices.Clone(keys)); len(distinct) != 5 {
-		t.Errorf("five different builds have the keys %q", keys)
+	if distinct := slices.Compact(slices.Clone(keys)); len(distinct) != 8 {
+		t.Errorf("eight different builds have the keys %q", keys)
 	}
 }
 
