@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -47,12 +48,20 @@ func machine(t *testing.T, paths layout.Paths) string {
 	namespaces := map[string]bool{}
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
 	for _, link := range links {
-		if namespace, err := os.Readlink(link); err == nil {
+		if namespace, err := os.Readlink(link); err == nil && !ended(path.Dir(path.Dir(link))) {
 			namespaces[namespace] = true
 		}
 	}
 	fmt.Fprintln(&state, slices.Sorted(maps.Keys(namespaces)))
 	return state.String()
+}
+
+// ended tells whether a process, by its folder in /proc, only waits for its parent
+// to hear of its end.
+func ended(process string) bool {
+	stat, err := os.ReadFile(path.Join(process, "stat"))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err != nil || strings.HasPrefix(state, "Z")
 }
 
 // cgroups are those of containers, of both versions. Of a killed cluster they
