@@ -14,11 +14,11 @@ import (
 func main() {
 	if os.Getenv("GOGC") == "" {
 		// A run is short: it takes memory for time.
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(300)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		// But no more than a small CI machine has to spare.
-		debug.SetMemoryLimit(224 << 20)
+		debug.SetMemoryLimit(208 << 20)
 	}
 	os.Exit(command.Execute(os.Args[1:], os.Stdout, os.Stderr))
 }
