@@ -36,9 +36,11 @@ type stage struct {
 // withRoles are the function's names for the roles of a cluster, their policies
 // and the Usages that keep them, and some more, sorted.
 func withRoles(more ...string) []string {
-	all := append(more, "admin-grants", "admin-role",
+	all := slices.Concat(more, []string{
+		"admin-grants", "admin-role",
 		"cluster-before-cluster-role", "cluster-before-cluster-role-amazoneksclusterpolicy", "cluster-role", "cluster-role-amazoneksclusterpolicy",
-		"node-role", "node-role-amazonec2containerregistrypullonly", "node-role-amazoneks-cni-policy", "node-role-amazoneksworkernodepolicy", "node-role-amazonssmmanagedinstancecore")
+		"node-role", "node-role-amazonec2containerregistrypullonly", "node-role-amazoneks-cni-policy", "node-role-amazoneksworkernodepolicy", "node-role-amazonssmmanagedinstancecore",
+	})
 	slices.Sort(all)
 	return all
 }

@@ -98,7 +98,7 @@ func kustomizationUses(name string, data []byte) []use {
 		return nil
 	}
 	uses := []use{{file: name, kustomization: true, component: k.Kind == types.ComponentKind}}
-	for _, entry := range slices.Concat(k.Resources, k.Bases, k.Components) {
+	for _, entry := range slices.Concat(k.Resources, k.Bases, k.Components) { //nolint:staticcheck // repositories use bases
 		if folder := path.Join(path.Dir(name), entry); !isManifest(entry) && filepath.IsLocal(folder) {
 			uses = append(uses, use{file: name, folder: folder, kustomization: true})
 		}

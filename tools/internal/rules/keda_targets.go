@@ -19,7 +19,7 @@ func checkReplicas(r *Run) {
 			continue
 		}
 		place, say := on(s.pods.Object, "spec", "replicas"), r.report
-		if release := s.pods.Object.Owner.Release; release != nil && !correctsReplicas(release) {
+		if release := s.pods.Owner.Release; release != nil && !correctsReplicas(release) {
 			say = r.warn // at each upgrade only
 		}
 		say(place, "remove spec.replicas", "%s sets replicas: %d, but ScaledObject %s scales it", s.pods.Key(), *s.pods.Replicas, s.Name)
