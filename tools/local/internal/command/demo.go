@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -65,12 +66,22 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeou
 	})
 	if err := e.conclude(verdict, err, report); err != nil {
 		if started && ctx.Err() != nil {
-			err = errors.Join(err, cluster.Stop(e.paths))
+			err = errors.Join(err, e.stop(context.WithoutCancel(ctx)))
 		}
 		return err
 	}
 	e.printAccess()
 	return nil
+}
+
+// stop ends the cluster unless another command is about to.
+func (e *environment) stop(ctx context.Context) error {
+	unlock, err := cluster.Lock(ctx, e.paths, e.progress())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return cluster.Stop(e.paths)
 }
 
 // conclude prints the verdict, which a run that came to no end has as well if
