@@ -33,7 +33,7 @@ func checkTriggerKeys(r *Run) {
 func (r *Run) checkTriggerType(o *render.Object, index int, trigger map[string]any) {
 	name, _ := trigger["type"].(string)
 	if types := keda.Types(); !slices.Contains(types, name) {
-		r.report(on(o, "spec", "triggers", index, "type"), didYouMean(name, types, "name a scaler of KEDA "+keda.Version()),
+		r.sayOf(o, "keda "+keda.Version())(on(o, "spec", "triggers", index, "type"), didYouMean(name, types, "name a scaler of KEDA "+keda.Version()),
 			"%q is no trigger type of KEDA %s", name, keda.Version())
 	}
 }
@@ -47,7 +47,7 @@ func (r *Run) checkTriggerMetadata(o *render.Object, index int, trigger map[stri
 		text, isText := metadata[key].(string)
 		switch {
 		case known && !keda.Reads(keys, key):
-			r.report(place, didYouMean(key, keys, "remove it, or see the scaler's documentation"), "trigger %s has no key %s: KEDA ignores it without a word", name, key)
+			r.sayOf(o, "keda "+keda.Version())(place, didYouMean(key, keys, "remove it, or see the scaler's documentation"), "trigger %s has no key %s: KEDA ignores it without a word", name, key)
 		case metadata[key] != nil && !isText:
 			r.report(place, "put the value in quotes", "%s is %v, which is not a string", key, metadata[key])
 		case name == sqsType:

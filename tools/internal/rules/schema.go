@@ -113,9 +113,13 @@ func checkShapes(r *Run) {
 	}
 	_ = judges.Wait() // none fails
 	for i, o := range objects {
+		if len(problems[i]) == 0 {
+			continue
+		}
+		kind, _ := r.Catalog.Lookup(o.GroupVersionKind())
+		say := r.sayOf(o, kind.Source())
 		for _, problem := range problems[i] {
-			kind, _ := r.Catalog.Lookup(o.GroupVersionKind())
-			r.report(on(o, problem.Path...), "correct it: the schema is that of "+kind.Source(), "%s", problem)
+			say(on(o, problem.Path...), "correct it: the schema is that of "+kind.Source(), "%s", problem)
 		}
 	}
 	for _, w := range r.Cluster.Workloads() {

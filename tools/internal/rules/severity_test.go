@@ -16,6 +16,8 @@ func TestSeverities(t *testing.T) {
 		"FLX002-elsewhere":   {48: findings.Error, 60: findings.Error},
 		"FLX002-provisioned": {21: findings.Warning, 33: findings.Error, 45: findings.Error, 57: findings.Error, 80: findings.Error, 89: findings.Warning, 98: findings.Error},
 		"FLX003-older":       {4: findings.Warning},
+		"KEDA003-installed":  {20: findings.Warning},
+		"KEDA003-range":      {20: findings.Error},
 		"KEDA001-release":    {2: findings.Error},
 		"KEDA001-upgrade":    {2: findings.Warning},
 		"POD001-refused":     {18: findings.Error, 32: findings.Error, 46: findings.Error, 70: findings.Warning},
