@@ -32,7 +32,7 @@ import (
 
 // checkComposed holds what render says that Crossplane composes against what the
 // real one composed: the same objects, and every field that render sets as it
-// says, values that are observed apart.
+// says, the names on AWS among them, values that are observed apart.
 func checkComposed(t *testing.T, c client.Client, cluster *render.Cluster) {
 	t.Helper()
 	if err := compose.Run(t.Context(), cluster, inprocess.Functions()); err != nil {
@@ -63,8 +63,15 @@ func checkComposed(t *testing.T, c client.Client, cluster *render.Cluster) {
 			t.Errorf("render composes %s, Crossplane does not", key)
 			continue
 		}
-		for _, difference := range unlike("spec", composed[key].Object["spec"], live[key].Object["spec"]) {
-			t.Errorf("%s: %s", key, difference)
+		for _, field := range [][]string{{"spec"}, {"metadata", "labels"}, {"metadata", "annotations"}} {
+			rendered, set, _ := unstructured.NestedFieldNoCopy(composed[key].Object, field...)
+			if !set {
+				continue
+			}
+			found, _, _ := unstructured.NestedFieldNoCopy(live[key].Object, field...)
+			for _, difference := range unlike(strings.Join(field, "."), rendered, found) {
+				t.Errorf("%s: %s", key, difference)
+			}
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(live)) {
