@@ -348,6 +348,9 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 	if variables != nil {
 		w.cluster.Emptied = append(w.cluster.Emptied, variables.emptied...)
 	}
+	if variables != nil && variables.lacking {
+		w.cluster.Unknowns = append(w.cluster.Unknowns, variables.absent...)
+	}
 	return objects, failures, nil
 }
 

@@ -62,6 +62,10 @@ type variables struct {
 	// outside is whether a Secret or ConfigMap that nobody here knows brings more
 	// values.
 	outside bool
+	// absent are the optional ones that nothing here applies; lacking is whether a
+	// variable has no other value, so that they are outside, too.
+	absent  []Unknown
+	lacking bool
 	// emptied are the variables that become nothing.
 	emptied []Failure
 	// flux is the Kustomization for Flux's own code, with all values in place.
@@ -76,7 +80,7 @@ func (w *walk) variables(ctx context.Context, k *Kustomization) (*variables, []F
 	}
 	known, v := w.withoutOutside(k), &variables{k: k, lenient: w.lenient}
 	v.outside = len(known.Spec.PostBuild.SubstituteFrom) < len(k.Spec.PostBuild.SubstituteFrom)
-	k.outside = v.outside
+	v.absent, k.outside = w.absent(k), v.outside
 	flux, err := known.unstructured()
 	if err != nil {
 		return nil, nil, err
@@ -124,6 +128,18 @@ func (w *walk) withoutOutside(k *Kustomization) *Kustomization {
 	return &Kustomization{Namespace: k.Namespace, Name: k.Name, Spec: spec}
 }
 
+// absent are the optional references of a Kustomization that nothing in the
+// cluster applies before.
+func (w *walk) absent(k *Kustomization) []Unknown {
+	var absent []Unknown
+	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
+		if key := variablesKey(k, reference); reference.Optional && w.cluster.index[key] == nil {
+			absent = append(absent, substitutesFromOutside(k, key, k.locate("spec", "postBuild", "substituteFrom", i, "name")))
+		}
+	}
+	return absent
+}
+
 func substitutesFromOutside(k *Kustomization, key Key, at Location) Unknown {
 	return Unknown{
 		Object: k.Object, Values: true, At: at,
@@ -155,6 +171,10 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	always := (&kustomizev1.Kustomization{Spec: v.k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways
 	result, err := fluxkustomize.SubstituteVariables(ctx, nil, v.flux, r,
 		fluxkustomize.SubstituteWithStrict(!v.lenient), fluxkustomize.SubstituteWithAlways(always))
+	if err != nil && !v.outside && len(v.absent) > 0 && len(v.undefined(string(text))) > 0 {
+		v.outside, v.k.outside, v.lacking = true, true, true
+		return v.substitute(ctx, object, data)
+	}
 	if err != nil {
 		return nil, v.refused(object, string(text), err)
 	}
