@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // runs, if it is started in a network namespace of its own.
 func beside() {
 	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: layout.HostLink}, PeerName: layout.ClusterLink}
-	if err := errors.Join(netlink.LinkAdd(link), netlink.LinkSetAlias(link, "/root/.cache/sales-events-local")); err != nil {
+	if err := errors.Join(netlink.LinkAdd(link), netlink.LinkSetAlias(link, "/home/somebody/.cache/sales-events-local")); err != nil {
 		log.Fatal(err)
 	}
 	program, err := exec.LookPath(os.Args[1])
@@ -54,7 +54,7 @@ func TestDownBesideAnothersCluster(t *testing.T) {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
 		t.Skip("the kernel gives this user no namespaces:", err)
 	}
-	want := "error: no local cluster of this user runs, but the one in /root/.cache/sales-events-local does: run this as who started it, with sudo if that was root\n"
+	want := "error: no local cluster of this user runs, but the one in /home/somebody/.cache/sales-events-local does: run this as who started it, with sudo if that was root\n"
 	if cmd.ProcessState.ExitCode() != 1 || string(out) != want {
 		t.Errorf("exit code %d\n%s", cmd.ProcessState.ExitCode(), out)
 	}
