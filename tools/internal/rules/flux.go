@@ -210,8 +210,7 @@ func (r *Run) failures(causes ...render.Cause) {
 func checkVariables(r *Run) {
 	r.failures(render.VariableMissing)
 	for _, emptied := range r.Cluster.Emptied {
-		r.reportAt(emptied.Kustomization.Key().String(), emptied.At, emptied.Mend, "%s", emptied.Message)
-		r.found[len(r.found)-1].Severity = findings.Warning
+		r.warnAt(emptied.Kustomization.Key().String(), emptied.At, emptied.Mend, "%s", emptied.Message)
 	}
 }
 

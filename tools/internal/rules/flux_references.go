@@ -9,7 +9,6 @@ import (
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
 )
@@ -22,9 +21,8 @@ func checkReferences(r *Run) {
 			continue
 		}
 		reported[missing.Key] = true
-		r.reportAt(missing.By.Key().String(), missing.At, "apply it before, or see that what provisions the cluster makes it",
+		r.warnAt(missing.By.Key().String(), missing.At, "apply it before, or see that what provisions the cluster makes it",
 			"%s takes values from %s, which nothing in this cluster applies: without it nothing of %s is applied", missing.By, missing.Key, missing.By.Name)
-		r.found[len(r.found)-1].Severity = findings.Warning
 	}
 	r.checkRootSource()
 	for _, k := range r.Cluster.Kustomizations() {

@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fluxcd/pkg/apis/meta"
 	corev1 "k8s.io/api/core/v1"
 	quantity "k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
 )
@@ -25,12 +25,8 @@ func (r *Run) eksCluster(o *render.Object) *render.Object {
 	if config == nil || config.ConfigMapRef == nil || o.Owner.Object == nil {
 		return nil
 	}
-	reference := r.Cluster.Find(o.Owner.Object, "", "ConfigMap", o.Owner.Namespace, config.ConfigMapRef.Name)
-	if reference == nil {
-		return nil
-	}
-	arn, _, _ := unstructured.NestedString(reference.Object, "data", "cluster")
-	match := clusterARN.FindStringSubmatch(arn)
+	data, _ := dataOf(r.Cluster, o.Owner.Object, "ConfigMap", config.ConfigMapRef.Name)
+	match := clusterARN.FindStringSubmatch(data[meta.KubeConfigKeyCluster])
 	if match == nil {
 		return nil
 	}
@@ -42,6 +38,11 @@ func (r *Run) eksCluster(o *render.Object) *render.Object {
 		return nil
 	}
 	return clusters[i]
+}
+
+// isPartOf tells whether a node group or an add-on is an EKS cluster's.
+func isPartOf(part, cluster *render.Object) bool {
+	return refers(part, cluster, "clusterName", func(name string) bool { return name == externalName(cluster) })
 }
 
 // capacity is what the nodes of a cluster have in all once their groups are at
@@ -66,10 +67,9 @@ func (r *Run) capacity(cluster *render.Object) (capacity, bool) {
 	if r.unrendered() || r.uncomposed() || makesNodes(cluster) || len(r.Cluster.Of("karpenter.sh", "NodePool")) > 0 {
 		return all, false
 	}
-	isCluster := func(name string) bool { return name == externalName(cluster) }
 	prefixes := r.delegatesPrefixes(cluster)
 	for _, group := range r.managed("eks", "NodeGroup") {
-		if !refers(group, cluster, "clusterName", isCluster) {
+		if !isPartOf(group, cluster) {
 			continue
 		}
 		largest, known := largestType(group)
@@ -109,9 +109,8 @@ func maxSize(group *render.Object) (int64, bool) {
 // which lets a node have as many pods as Kubernetes recommends. A CNI that the
 // repository does not declare may do so.
 func (r *Run) delegatesPrefixes(cluster *render.Object) bool {
-	isCluster := func(name string) bool { return name == externalName(cluster) }
 	for _, addon := range r.managed("eks", "Addon") {
-		if settingText(addon, "addonName") == "vpc-cni" && refers(addon, cluster, "clusterName", isCluster) {
+		if settingText(addon, "addonName") == "vpc-cni" && isPartOf(addon, cluster) {
 			return strings.Contains(settingText(addon, "configurationValues"), `"ENABLE_PREFIX_DELEGATION":"true"`)
 		}
 	}

@@ -112,13 +112,21 @@ func (r *Run) add(severity findings.Severity, place at, mend, format string, arg
 	if place.object.Open(place.field...) {
 		return
 	}
-	r.reportAt(place.object.Key().String(), place.object.Locate(place.field...), mend, format, args...)
-	r.found[len(r.found)-1].Severity = severity
+	r.addAt(severity, place.object.Key().String(), place.object.Locate(place.field...), mend, format, args...)
 }
 
+// reportAt and warnAt are report and warn for what no field of an object says.
 func (r *Run) reportAt(object string, location render.Location, mend, format string, args ...any) {
+	r.addAt(r.rule.Severity, object, location, mend, format, args...)
+}
+
+func (r *Run) warnAt(object string, location render.Location, mend, format string, args ...any) {
+	r.addAt(findings.Warning, object, location, mend, format, args...)
+}
+
+func (r *Run) addAt(severity findings.Severity, object string, location render.Location, mend, format string, args ...any) {
 	r.found = append(r.found, findings.Finding{
-		Rule: r.rule.ID, Severity: r.rule.Severity, Clusters: []string{r.Cluster.Name},
+		Rule: r.rule.ID, Severity: severity, Clusters: []string{r.Cluster.Name},
 		Object: object, File: location.File, Line: location.Line, Column: location.Column,
 		Message: fmt.Sprintf(format, args...), Mend: mend,
 	})
