@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/images"
 )
 
@@ -86,7 +87,7 @@ func sourceFiles(ctx context.Context, root string, packages []string) ([]string,
 {{end}}{{end}}`
 	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-f", ofMainModule}, packages...)...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	cmd.Env = toolchain.Environ("CGO_ENABLED=0")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
