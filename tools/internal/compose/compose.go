@@ -148,7 +148,7 @@ func (c *composer) composites() []*composite {
 		}
 		pipeline, err := c.pipeline(o)
 		if err != nil {
-			c.cluster.Unknowns = append(c.cluster.Unknowns, render.Unknown{Object: o, Reason: err.Error(), At: o.Locate(), Composed: true})
+			c.cluster.Unknowns = append(c.cluster.Unknowns, render.Unknown{Key: o.Key(), Object: o, Reason: err.Error(), At: o.Locate(), Composed: true})
 			continue
 		}
 		xr := &composite{Object: o, pipeline: pipeline, defaulted: o.Object}

@@ -103,7 +103,7 @@ func TestExamples(t *testing.T) {
 	}
 	cluster := composed(t, files)
 	for _, unknown := range cluster.Unknowns {
-		t.Errorf("unknown: %s: %s", unknown.Object.Key(), unknown.Reason)
+		t.Errorf("unknown: %s: %s", unknown.Key, unknown.Reason)
 	}
 	for _, failure := range cluster.Failures {
 		t.Errorf("failure: %s", failure.Message)

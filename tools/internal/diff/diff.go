@@ -126,7 +126,7 @@ func newSide(cluster *render.Cluster) side {
 	}
 	for _, unknown := range cluster.Unknowns {
 		if !unknown.Values && !unknown.Composed {
-			s.broken[unknown.Object.Key()] = true
+			s.broken[unknown.Key] = true
 		}
 	}
 	return s

@@ -65,6 +65,7 @@ type build struct {
 	file      string  // the outermost kustomization file, likewise
 	layers    []layer // outermost first, each as often as it is included
 	resources [][]byte
+	remote    []remoteEntry // what only the network has, and the build is without
 	err       error
 	positions *positions
 	origins   once[struct{}, *origins] // see build.origin
@@ -88,10 +89,13 @@ func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source 
 		return nil, nil, err
 	}
 	k.Files = k.build.files()
-	remote, isRemote := errors.AsType[*remoteError](k.build.err)
+	for _, entry := range k.build.remote {
+		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: k.Key(), Object: k.Object, Reason: entry.String(), At: entry.at})
+	}
+	_, certain := errors.AsType[*layerError](k.build.err)
 	switch err := k.build.err; {
-	case isRemote:
-		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Object: k.Object, Reason: remote.Error(), At: remote.at})
+	case err != nil && !certain && len(k.build.remote) > 0:
+		// It may fail for want of what only the network has.
 		return nil, nil, nil
 	case errors.Is(err, errEmpty):
 		return refuse(PathEmpty, path, "put manifests there, or correct the path; .sourceignore may leave them out", "path %s holds no manifest", k.Spec.Path)
@@ -139,7 +143,7 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 	}
 	key := buildKey{source.Dir, dir, sha256.Sum256(manifest), k.Spec.Decryption != nil}
 	return before.builds.get(key, func() (*build, error) {
-		result.resources, result.err = result.make(overlay{disk, file, manifest}, file, key.decrypted)
+		result.resources, result.err = result.make(overlay{disk, map[string][]byte{file: manifest}}, file, key.decrypted)
 		if result.err == nil && len(result.resources) == 0 && !disk.Exists(file) {
 			result.err = errEmpty
 		}
@@ -148,10 +152,11 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 }
 
 // make builds the folder of a completed kustomization file.
-func (b *build) make(files filesys.FileSystem, file string, decrypted bool) ([][]byte, error) {
-	if err := readLayers(files, b, file); err != nil {
+func (b *build) make(completed overlay, file string, decrypted bool) ([][]byte, error) {
+	if err := readLayers(completed, b, file); err != nil {
 		return nil, err
 	}
+	var files filesys.FileSystem = completed
 	if decrypted {
 		files = placeholders{files, b.encryptedSources()}
 	}
@@ -245,26 +250,26 @@ func digest(err *error) {
 	}
 }
 
-// overlay is a file system with one file replaced: the kustomization.yaml that
-// Flux would write before it builds. (kustomize's own file system in memory
-// refuses many names of folders.)
+// overlay is a file system with files replaced, by clean names: the
+// kustomization.yaml that Flux would write before it builds, and those that lack
+// what only the network has. (kustomize's own file system in memory refuses many
+// names of folders.)
 type overlay struct {
 	filesys.FileSystem
-	file string
-	data []byte
+	replaced map[string][]byte
 }
 
-// ReadFile reads the replaced file or another one.
+// ReadFile reads a replaced file or another one.
 func (o overlay) ReadFile(name string) ([]byte, error) {
-	if filepath.Clean(name) == o.file {
-		return o.data, nil
+	if data, replaced := o.replaced[filepath.Clean(name)]; replaced {
+		return data, nil
 	}
 	return o.FileSystem.ReadFile(name)
 }
 
-// Exists knows of the replaced file.
+// Exists knows of the replaced files.
 func (o overlay) Exists(name string) bool {
-	return filepath.Clean(name) == o.file || o.FileSystem.Exists(name)
+	return o.replaced[filepath.Clean(name)] != nil || o.FileSystem.Exists(name)
 }
 
 // contents are the resources as JSON, which is what Flux takes them for.

@@ -2,6 +2,8 @@ package render
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -11,7 +13,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
 // layer is one kustomization file of a build.
@@ -44,26 +45,29 @@ type layerError struct {
 func (e *layerError) Error() string { return e.err.Error() }
 func (e *layerError) Unwrap() error { return e.err }
 
-// remoteError is the error of a build that needs the network.
-type remoteError struct {
+// remoteEntry is an entry of a kustomization that only the network has.
+type remoteEntry struct {
 	at    Location
 	entry string
 }
 
-func (e *remoteError) Error() string {
-	return fmt.Sprintf("%s includes %s, which only the network has: vendor it, or make it a Flux source", e.at, e.entry)
+func (r remoteEntry) String() string {
+	return fmt.Sprintf("%s includes %s, which only the network has: vendor it, or make it a Flux source", r.at, r.entry)
 }
+
+// errRemote is that of a build that cannot do without what only the network has.
+var errRemote = errors.New("it needs the network")
 
 // layerReader reads the kustomization files that a build will read, from the
 // outermost on. It finds what kustomize would look for on the network or never
 // end with, before kustomize does.
 type layerReader struct {
-	files filesys.FileSystem
-	build *build // gets the layers
+	files overlay
+	build *build // gets the layers, and what is remote
 	known map[string]*types.Kustomization
 }
 
-func readLayers(files filesys.FileSystem, b *build, file string) error {
+func readLayers(files overlay, b *build, file string) error {
 	r := layerReader{files: files, build: b, known: map[string]*types.Kustomization{}}
 	return r.read(file, layer{}, nil)
 }
@@ -87,7 +91,8 @@ func (r *layerReader) read(file string, outer layer, from []string) error {
 	r.build.layers = append(r.build.layers, l)
 	for _, entry := range loaded(l.Kustomization) {
 		if r.isRemote(file, entry) {
-			return &remoteError{cmp.Or(r.build.entry(l, entry), Location{File: name}), entry}
+			r.foundRemote(file, entry)
+			return errRemote
 		}
 	}
 	for _, entry := range slices.Concat(l.Resources, l.Components) {
@@ -115,7 +120,39 @@ func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 		return nil, err
 	}
 	r.known[file] = k
-	return k, nil
+	return k, r.leaveOut(file, k)
+}
+
+// leaveOut takes the resources that only the network has out of a
+// kustomization: what else it makes is the same without them, as it would not be
+// without a patch, a component or the content of a ConfigMap.
+func (r *layerReader) leaveOut(file string, k *types.Kustomization) error {
+	all := k.Resources
+	isRemote := func(entry string) bool { return r.isRemote(file, entry) }
+	if !slices.ContainsFunc(all, isRemote) {
+		return nil
+	}
+	k.Resources = nil
+	for _, entry := range all {
+		if isRemote(entry) {
+			r.foundRemote(file, entry)
+		} else {
+			k.Resources = append(k.Resources, entry)
+		}
+	}
+	if k.GeneratorOptions == nil {
+		// kustomize refuses a file that says nothing.
+		k.GeneratorOptions = &types.GeneratorOptions{}
+	}
+	data, err := json.Marshal(k) // which is YAML, too
+	r.files.replaced[file] = data
+	return err
+}
+
+func (r *layerReader) foundRemote(file, entry string) {
+	relative := relativeTo(r.build.source, file)
+	at := cmp.Or(r.build.entry(layer{file: relative}, entry), Location{File: r.build.source.File(relative)})
+	r.build.remote = append(r.build.remote, remoteEntry{at, entry})
 }
 
 // include reads the kustomization file of a folder that a layer lists. What

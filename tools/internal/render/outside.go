@@ -111,9 +111,9 @@ func (w *walk) excuse() {
 			return false
 		}
 		reason := fmt.Sprintf("its source %s is declared by nothing here: what is unknown may bring it", f.Subject)
-		i := slices.IndexFunc(w.cluster.Unknowns, func(u Unknown) bool { return u.Object == f.Kustomization.Object && !u.Values })
+		i := slices.IndexFunc(w.cluster.Unknowns, func(u Unknown) bool { return u.Key == f.Kustomization.Key() && !u.Values })
 		if i < 0 {
-			w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Object: f.Kustomization.Object, At: f.At, Reason: reason})
+			w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: f.Kustomization.Key(), Object: f.Kustomization.Object, At: f.At, Reason: reason})
 		} else {
 			w.cluster.Unknowns[i].Reason = reason
 		}

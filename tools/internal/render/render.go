@@ -232,8 +232,10 @@ type Failure struct {
 
 // Unknown is something that Flux would apply and that cannot be rendered here.
 type Unknown struct {
-	// Object is the Flux object whose result is unknown; nil for a root that
-	// nothing in the repository declares.
+	// Key is that of the Flux object, or the composite resource, whose result is
+	// unknown. Object is the object; nil for a root that nothing in the repository
+	// declares.
+	Key    Key
 	Object *Object
 	Reason string
 	At     Location

@@ -126,11 +126,7 @@ func dump(rendering *render.Rendering) string {
 			fmt.Fprintf(&text, "outside, %s: %s: %s\n", outside.At, outside.By, outside.Key)
 		}
 		for _, unknown := range cluster.Unknowns {
-			key := "the root"
-			if unknown.Object != nil {
-				key = unknown.Object.Key().String()
-			}
-			fmt.Fprintf(&text, "unknown, %s: %s: %s\n", unknown.At, key, unknown.Reason)
+			fmt.Fprintf(&text, "unknown, %s: %s: %s\n", unknown.At, unknown.Key, unknown.Reason)
 		}
 	}
 	return text.String()

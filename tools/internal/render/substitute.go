@@ -142,7 +142,7 @@ func (w *walk) absent(k *Kustomization) []Unknown {
 
 func substitutesFromOutside(k *Kustomization, key Key, at Location) Unknown {
 	return Unknown{
-		Object: k.Object, Values: true, At: at,
+		Key: k.Key(), Object: k.Object, Values: true, At: at,
 		Reason: fmt.Sprintf("it substitutes from %s %s/%s, which nothing in this cluster applies before: if it is made outside of the repository, only the cluster knows its values", key.Kind, key.Namespace, key.Name),
 	}
 }

@@ -258,7 +258,7 @@ func (w *walk) skip(object *Object, reason string, field ...any) {
 }
 
 func (w *walk) unknown(object *Object, reason string, field ...any) {
-	w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Object: object, Reason: reason, At: object.Locate(field...)})
+	w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: object.Key(), Object: object, Reason: reason, At: object.Locate(field...)})
 }
 
 func newKustomization(object *Object, parent *Kustomization) (*Kustomization, error) {

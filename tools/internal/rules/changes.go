@@ -108,7 +108,7 @@ func broken(c *graph.Cluster, k *render.Kustomization) bool {
 	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {
 		return failure.Kustomization != nil && failure.Kustomization.Key() == key
 	}) || slices.ContainsFunc(c.Unknowns, func(unknown render.Unknown) bool {
-		return !unknown.Values && unknown.Object != nil && unknown.Object.Key() == key
+		return !unknown.Values && unknown.Key == key
 	})
 }
 

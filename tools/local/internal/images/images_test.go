@@ -167,7 +167,7 @@ func containers(t *testing.T, set engines.Set) []container {
 			t.Error(failure.Message)
 		}
 		for _, unknown := range cluster.Unknowns {
-			t.Errorf("%s: %s", unknown.Object.Key(), unknown.Reason)
+			t.Errorf("%s: %s", unknown.Key, unknown.Reason)
 		}
 		for _, o := range cluster.Objects() {
 			found = append(found, containersOf(o.Object)...)

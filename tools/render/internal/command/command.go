@@ -175,7 +175,7 @@ func report(stderr io.Writer, rendering *render.Rendering) error {
 			fmt.Fprintf(stderr, "%s: failure: %s: %s\n    mend: %s\n", place(failure.At), cluster.Path, failure.Message, failure.Mend)
 		}
 		for _, unknown := range cluster.Unknowns {
-			fmt.Fprintf(stderr, "%s: unknown: %s: %s: %s\n", place(unknown.At), cluster.Path, unknown.Object.Key(), unknown.Reason)
+			fmt.Fprintf(stderr, "%s: unknown: %s: %s: %s\n", place(unknown.At), cluster.Path, unknown.Key, unknown.Reason)
 		}
 	}
 	if refused {

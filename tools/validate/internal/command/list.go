@@ -54,11 +54,9 @@ func (l *listing) add(input rules.Input) func() {
 		listed = append(listed, e)
 	}
 	for _, unknown := range input.Cluster.Unknowns {
-		e := listedObject{Cluster: input.Cluster.Name, At: unknown.At.String(), Rules: []string{}, Unknown: unknown.Reason}
-		if unknown.Object != nil {
-			e.Object = unknown.Object.Key().String()
-		}
-		listed = append(listed, e)
+		listed = append(listed, listedObject{
+			Cluster: input.Cluster.Name, Object: unknown.Key.String(), At: unknown.At.String(), Rules: []string{}, Unknown: unknown.Reason,
+		})
 	}
 	return func() { *l = append(*l, listed...) }
 }
