@@ -97,9 +97,18 @@ func (p Pins) VersionOf(module string) (string, error) {
 // SourceOf is the folder of a pinned module's source. The go command fetches it
 // into the module cache, and checks it against go.sum, when it is not there.
 func (p Pins) SourceOf(ctx context.Context, module string) (string, error) {
+	dir, err := p.dirOf(ctx, module)
+	if dir != "" || err != nil {
+		return dir, err
+	}
 	if out, err := p.goCommand(ctx, "mod", "download", module).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("fetch %s as %s pins it: %w\n%s", module, p.Name, err, out)
 	}
+	return p.dirOf(ctx, module)
+}
+
+// dirOf is where the module cache has a module; empty for nowhere.
+func (p Pins) dirOf(ctx context.Context, module string) (string, error) {
 	out, err := p.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
 		return "", fmt.Errorf("find the source of %s as %s pins it: %w", module, p.Name, err)
