@@ -193,6 +193,17 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 	if err != nil {
 		return err
 	}
+	if err := c.WaitServing(ctx); err != nil {
+		return err
+	}
+	set, err := images.Push(ctx, specs, layout.Registry, e.progress())
+	if err != nil {
+		return err
+	}
+	// Nobody else has pushed to the registry yet.
+	if err := set.Prune(e.paths.Blobs()); err != nil {
+		return err
+	}
 	fingerprint, err := e.fingerprint(ctx, specs)
 	if err != nil {
 		return err
@@ -200,19 +211,7 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 	if err := os.WriteFile(e.paths.Fingerprint(), []byte(fingerprint), 0o644); err != nil {
 		return fmt.Errorf("keep what the cluster was started with: %w", err)
 	}
-	built, err := images.Build(ctx, specs)
-	if err != nil {
-		return err
-	}
-	defer built.Close()
-	// Nobody has pushed to the registry yet.
-	if err := built.Prune(e.paths.Blobs()); err != nil {
-		return err
-	}
-	if err := c.WaitServing(ctx); err != nil {
-		return err
-	}
-	return built.Push(ctx, layout.Registry, e.progress())
+	return nil
 }
 
 // publish fills the Git server: this repository, and the sources of KEDA and
@@ -248,6 +247,10 @@ func (e *environment) publish(ctx context.Context, c *cluster.Cluster, opts upOp
 
 // install applies what must exist before Flux can work: DNS and Flux itself.
 func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
+	controllers, err := flux.Controllers(ctx, e.engines)
+	if err != nil {
+		return err
+	}
 	if err := c.WaitFile(ctx, e.paths.Kubeconfig()); err != nil {
 		return err
 	}
@@ -265,10 +268,6 @@ func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
 	}
 	e.say("the Kubernetes API answers")
 	if err := flux.Apply(ctx, config, coredns.Manifest(e.engines["coredns"].Version)); err != nil {
-		return err
-	}
-	controllers, err := flux.Controllers(ctx, e.engines)
-	if err != nil {
 		return err
 	}
 	if err := flux.Install(ctx, config, flux.Options{

@@ -6,11 +6,11 @@ package images
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,8 +28,9 @@ const Sandbox = "ghcr.io/mystique-unicorn/pause:local"
 // name it; elsewhere images are pinned by digest.
 const tag = "local"
 
-// Specs is every image of the local cluster. root is the checkout. The sources
-// of what is not compiled are fetched into the module cache if need be.
+// Specs is every image of the local cluster, in the order in which it wants
+// them. root is the checkout. The sources of what is not compiled are fetched into
+// the module cache if need be.
 func Specs(ctx context.Context, root string, set engines.Set) ([]image.Spec, error) {
 	keda := strings.TrimPrefix(set["keda"].Version, "v")
 	source, err := set["flux"].VersionOf("github.com/fluxcd/source-controller")
@@ -39,23 +40,27 @@ func Specs(ctx context.Context, root string, set engines.Set) ([]image.Spec, err
 	engine := func(name, tag, engine, program, entrypoint string) image.Spec {
 		return image.Spec{Name: name, Tag: tag, Binary: set[engine].Program(program), Entrypoint: entrypoint}
 	}
-	specs := []image.Spec{
+	first := []image.Spec{
 		own(root, "pause", "./tools/local/pause"),
-		own(root, "localaws", "./apps/localaws/cmd/localaws"),
-		own(root, "producer", "./apps/producer"),
-		own(root, "consumer", "./apps/consumer"),
-		own(root, "ssm-agent", "./infrastructure/ssm-agent"),
+		engine("coredns/coredns", set["coredns"].Version, "coredns", "coredns", "/coredns"),
+		engine("fluxcd/source-controller", source, "flux", "source-controller", "/source-controller"),
+		engine("fluxcd/kustomize-controller", set["flux"].Version, "flux", "kustomize-controller", "/kustomize-controller"),
+		engine("fluxcd/helm-controller", set["helm-controller"].Version, "helm-controller", "helm-controller", "/helm-controller"),
+	}
+	crossplane, err := crossplaneSpecs(ctx, root, set)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(first, crossplane, []image.Spec{
 		// KEDA's manifests name these paths as the containers' commands.
 		engine("kedacore/keda", keda, "keda", "operator", "/keda"),
 		engine("kedacore/keda-metrics-apiserver", keda, "keda", "adapter", "/keda-adapter"),
 		engine("kedacore/keda-admission-webhooks", keda, "keda", "webhooks", "/keda-admission-webhooks"),
-		engine("fluxcd/source-controller", source, "flux", "source-controller", "/source-controller"),
-		engine("fluxcd/kustomize-controller", set["flux"].Version, "flux", "kustomize-controller", "/kustomize-controller"),
-		engine("fluxcd/helm-controller", set["helm-controller"].Version, "helm-controller", "helm-controller", "/helm-controller"),
-		engine("coredns/coredns", set["coredns"].Version, "coredns", "coredns", "/coredns"),
-	}
-	crossplane, err := crossplaneSpecs(ctx, root, set)
-	return append(specs, crossplane...), err
+		own(root, "localaws", "./apps/localaws/cmd/localaws"),
+		own(root, "ssm-agent", "./infrastructure/ssm-agent"),
+		own(root, "producer", "./apps/producer"),
+		own(root, "consumer", "./apps/consumer"),
+	}), nil
 }
 
 // own is the image of a program of this checkout.
@@ -63,55 +68,70 @@ func own(root, name, pkg string) image.Spec {
 	return image.Spec{Name: "mystique-unicorn/" + name, Tag: tag, Package: pkg, Dir: root}
 }
 
-// Set is images that are ready to be pushed.
+// Set is the images of a registry.
 type Set struct {
-	images   []built
 	dir      string            // of the compiled programs
 	programs map[string]string // compiled, by package
+	blobs    map[string]bool   // the digests of what the images consist of
 }
 
-type built struct {
-	spec  image.Spec
-	image image.Artifact
-}
-
-// Build builds every image, one at a time: the compiler uses all cores itself. A
-// program is compiled once, however many images hold it. Close the set when it
-// is pushed.
-func Build(ctx context.Context, specs []image.Spec) (*Set, error) {
+// Push builds images and pushes them to a registry without TLS. It builds one at
+// a time, because the compiler uses all cores itself, and pushes each while the
+// next ones are built: a pod whose image is late is tried again after ten seconds
+// only. A program is compiled once, however many images hold it. Layers that the
+// registry has are not sent again.
+func Push(ctx context.Context, specs []image.Spec, registry string, progress io.Writer) (*Set, error) {
+	start := time.Now()
 	dir, err := os.MkdirTemp("", "images-")
 	if err != nil {
 		return nil, err
 	}
-	set := &Set{dir: dir, programs: map[string]string{}}
-	if err := set.build(ctx, specs); err != nil {
-		return nil, errors.Join(err, set.Close())
+	defer os.RemoveAll(dir)
+	set := &Set{dir: dir, programs: map[string]string{}, blobs: map[string]bool{}}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	group.Go(func() error {
+		for _, spec := range specs {
+			artifact, err := set.build(ctx, spec)
+			if err != nil {
+				return fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
+			}
+			group.Go(func() error {
+				ref := fmt.Sprintf("%s/%s:%s", registry, spec.Name, spec.Tag)
+				if err := image.Push(ctx, ref, artifact, true); err != nil {
+					return fmt.Errorf("push the image %s: %w", ref, err)
+				}
+				return nil
+			})
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
+	fmt.Fprintf(progress, "pushed %d images in %.1f s\n", len(specs), time.Since(start).Seconds())
 	return set, nil
 }
 
-// Close removes the compiled programs.
-func (s *Set) Close() error { return os.RemoveAll(s.dir) }
-
-func (s *Set) build(ctx context.Context, specs []image.Spec) error {
-	for _, spec := range specs {
-		artifact, err := s.buildOne(ctx, spec)
-		if err != nil {
-			return fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
-		}
-		s.images = append(s.images, built{spec, artifact})
-	}
-	return nil
-}
-
-func (s *Set) buildOne(ctx context.Context, spec image.Spec) (image.Artifact, error) {
+func (s *Set) build(ctx context.Context, spec image.Spec) (image.Artifact, error) {
 	if spec.Binary == "" {
 		var err error
 		if spec.Binary, err = s.program(ctx, spec); err != nil {
 			return image.Artifact{}, err
 		}
 	}
-	return image.Build(ctx, spec)
+	artifact, err := image.Build(ctx, spec)
+	if err != nil {
+		return image.Artifact{}, err
+	}
+	manifest, err := artifact.Image.Manifest()
+	if err != nil {
+		return image.Artifact{}, err
+	}
+	for _, part := range append(manifest.Layers, manifest.Config) {
+		s.blobs[part.Digest.Hex] = true
+	}
+	return artifact, nil
 }
 
 // program is the compiled program of an image of this checkout.
@@ -127,19 +147,9 @@ func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
 	return out, nil
 }
 
-// Prune removes from the folder of a registry's layers what no image of the set
-// has: those of other checkouts, and what an interrupted push left.
+// Prune removes from the folder of the registry's layers what no image of the
+// set has: those of other checkouts, and what an interrupted push left.
 func (s *Set) Prune(blobs string) error {
-	used := map[string]bool{}
-	for _, b := range s.images {
-		manifest, err := b.image.Image.Manifest()
-		if err != nil {
-			return err
-		}
-		for _, part := range append(manifest.Layers, manifest.Config) {
-			used[part.Digest.Hex] = true
-		}
-	}
 	files, err := filepath.Glob(filepath.Join(blobs, "sha256", "*"))
 	if err != nil {
 		return err
@@ -149,34 +159,12 @@ func (s *Set) Prune(blobs string) error {
 		return err
 	}
 	for _, file := range append(files, uploads...) {
-		if used[filepath.Base(file)] {
+		if s.blobs[filepath.Base(file)] {
 			continue
 		}
 		if err := os.Remove(file); err != nil {
 			return fmt.Errorf("remove a layer that no image has: %w", err)
 		}
 	}
-	return nil
-}
-
-// Push pushes the images to a registry without TLS. Layers that it has are
-// not sent again.
-func (s *Set) Push(ctx context.Context, registry string, progress io.Writer) error {
-	start := time.Now()
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(4)
-	for _, b := range s.images {
-		group.Go(func() error {
-			ref := fmt.Sprintf("%s/%s:%s", registry, b.spec.Name, b.spec.Tag)
-			if err := image.Push(ctx, ref, b.image, true); err != nil {
-				return fmt.Errorf("push the image %s: %w", ref, err)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	fmt.Fprintf(progress, "pushed %d images in %.1f s\n", len(s.images), time.Since(start).Seconds())
 	return nil
 }

@@ -105,14 +105,11 @@ func TestPrune(t *testing.T) {
 	if err := os.WriteFile(program, []byte("program"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	set, err := Build(t.Context(), []image.Spec{{Name: "keda", Tag: "v1", Binary: program}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
 	server := httptest.NewServer(registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)), registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
-	if err := set.Push(t.Context(), strings.TrimPrefix(server.URL, "http://"), io.Discard); err != nil {
+	specs := []image.Spec{{Name: "keda", Tag: "v1", Binary: program}}
+	set, err := Push(t.Context(), specs, strings.TrimPrefix(server.URL, "http://"), io.Discard)
+	if err != nil {
 		t.Fatal(err)
 	}
 	held := func() []string {
