@@ -107,10 +107,20 @@ images:
   - target: {kind: Deployment}
     patch: |
       - {op: add, path: /spec/template/spec/securityContext/runAsUser, value: 65532}
+  # DNS starts beside Flux: a question that nobody hears is asked again after a
+  # second, not after five.
+  - target: {kind: Deployment}
+    patch: |
+      - {op: add, path: /spec/template/spec/dnsConfig, value: {options: [{name: timeout, value: "1"}]}}
+  # Until it is found ready nobody gets its artifacts, and by default it is asked
+  # every 10 s.
+  - target: {kind: Deployment, name: source-controller}
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/readinessProbe/periodSeconds, value: 1}
   # A failed dependency is tried again after this long, not after 30 s.
   - target: {kind: Deployment, name: (kustomize|helm)-controller}
     patch: |
-      - {op: add, path: /spec/template/spec/containers/0/args/-, value: --requeue-dependency=2s}
+      - {op: add, path: /spec/template/spec/containers/0/args/-, value: --requeue-dependency=1s}
 `, Namespace, strings.Join(resources, ", "), images)
 	namespace := "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: " + Namespace + "\n"
 	for file, data := range map[string]string{"/kustomization.yaml": kustomization, "/namespace.yaml": namespace} {
