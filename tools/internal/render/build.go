@@ -143,28 +143,12 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 	}
 	key := buildKey{source.Dir, dir, sha256.Sum256(manifest), k.Spec.Decryption != nil}
 	return before.builds.get(key, func() (*build, error) {
-		result.resources, result.err = result.make(overlay{disk, map[string][]byte{file: manifest}}, file, key.decrypted)
+		result.resources, result.err = before.make(result, overlay{disk, map[string][]byte{file: manifest}}, file, key.decrypted)
 		if result.err == nil && len(result.resources) == 0 && !disk.Exists(file) {
 			result.err = errEmpty
 		}
 		return result, nil
 	})
-}
-
-// make builds the folder of a completed kustomization file.
-func (b *build) make(completed overlay, file string, decrypted bool) ([][]byte, error) {
-	if err := readLayers(completed, b, file); err != nil {
-		return nil, err
-	}
-	var files filesys.FileSystem = completed
-	if decrypted {
-		files = placeholders{files, b.encryptedSources()}
-	}
-	built, err := buildWithSchema(files, filepath.Dir(file), b.setsOpenAPI())
-	if err != nil {
-		return nil, err
-	}
-	return contents(built)
 }
 
 // generate completes the path's kustomization.yaml with the Kustomization's

@@ -61,5 +61,6 @@ func (m *Memory) holds(a *artifact.Artifact) bool {
 // built is what kustomize has made so far, and where it says so in files.
 type built struct {
 	builds    once[buildKey, *build]
+	trunks    once[trunk, [][]byte]
 	positions positions
 }

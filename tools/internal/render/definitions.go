@@ -1,0 +1,155 @@
+package render
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"path/filepath"
+	"regexp"
+
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// manyDefinitions is from how many bytes of CustomResourceDefinitions on it pays
+// to build them once for several Kustomizations.
+const manyDefinitions = 64 << 10
+
+// trunk is what the builds of a folder have in common, be they of other patches
+// and images.
+type trunk struct {
+	artifact, folder string
+	manifest         [sha256.Size]byte
+}
+
+// make builds the folder of a completed kustomization file. Clusters that install
+// the same operator differ in a patch or an image, and most of the time goes into
+// definitions that are the same in each of them: what an earlier build has made of
+// them is taken over, if this one cannot make anything else of them.
+func (m *built) make(b *build, completed overlay, file string, decrypted bool) ([][]byte, error) {
+	if err := readLayers(completed, b, file); err != nil {
+		return nil, err
+	}
+	if decrypted {
+		return b.run(placeholders{completed, b.encryptedSources()}, file)
+	}
+	if common, others, apart := b.withoutDefinitions(completed); apart {
+		first := false
+		all, err := m.trunks.get(common, func() ([][]byte, error) {
+			first = true
+			return b.run(completed, file)
+		})
+		if first {
+			return all, err
+		}
+		if rest, failed := b.run(others, file); err == nil && failed == nil {
+			if joined, ok := join(all, rest); ok {
+				return joined, nil
+			}
+		}
+	}
+	return b.run(completed, file)
+}
+
+// run is what kustomize makes of a folder.
+func (b *build) run(files filesys.FileSystem, file string) ([][]byte, error) {
+	built, err := buildWithSchema(files, filepath.Dir(file), b.setsOpenAPI())
+	if err != nil {
+		return nil, err
+	}
+	return contents(built)
+}
+
+// withoutDefinitions is the build without the files that hold nothing but
+// definitions, and what it has in common with others that make the same of
+// those. It is none where another object might depend on a definition.
+func (b *build) withoutDefinitions(completed overlay) (trunk, overlay, bool) {
+	none := func() (trunk, overlay, bool) { return trunk{}, overlay{}, false }
+	if b.setsOpenAPI() {
+		return none()
+	}
+	outermost := b.layers[0].Kustomization
+	others, size := overlay{completed, map[string][]byte{}}, 0
+	for _, l := range b.layers {
+		if b.relates(l) {
+			return none()
+		}
+		for _, entry := range l.Resources {
+			file := filepath.Join(b.source.Dir, filepath.FromSlash(l.dir), entry)
+			data, err := completed.ReadFile(file)
+			if err != nil || !onlyDefinitions(data) {
+				continue // or a folder
+			}
+			for _, image := range outermost.Images {
+				if bytes.Contains(data, []byte(image.Name)) {
+					return none()
+				}
+			}
+			others.replaced[file] = []byte{}
+			size += len(data)
+		}
+	}
+	if size < manyDefinitions {
+		return none()
+	}
+	outermost.Images, outermost.Patches = nil, nil
+	for _, p := range b.layers[0].Patches {
+		if !sparesDefinitions(p) {
+			outermost.Patches = append(outermost.Patches, p)
+		}
+	}
+	data, err := json.Marshal(outermost)
+	return trunk{b.source.Dir, b.folder, sha256.Sum256(data)}, others, err == nil
+}
+
+// relates tells whether a layer may make something of one object that depends on
+// another.
+func (b *build) relates(l layer) bool {
+	vars := len(l.Vars) //nolint:staticcheck // repositories use them
+	return vars+len(l.Replacements)+len(l.Crds)+len(l.Configurations)+len(l.Validators) > 0 || b.makesObjects(origin{layer: l})
+}
+
+// onlyDefinitions tells whether every document of a file is a
+// CustomResourceDefinition, as generators write them.
+func onlyDefinitions(data []byte) bool {
+	found := false
+	for document := range bytes.SplitSeq(append([]byte("\n"), data...), []byte("\n---")) {
+		if len(bytes.TrimSpace(document)) == 0 {
+			continue
+		}
+		if bytes.Count(document, []byte("\nkind:")) != 1 || !bytes.Contains(document, []byte("\nkind: CustomResourceDefinition\n")) {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+var plainKind = regexp.MustCompile(`^[A-Za-z]+$`)
+
+// sparesDefinitions tells whether a patch is for objects of another kind.
+func sparesDefinitions(p types.Patch) bool {
+	return p.Target != nil && plainKind.MatchString(p.Target.Kind) && p.Target.Kind != "CustomResourceDefinition" && p.Options == nil
+}
+
+// join puts the definitions of one build among the other objects of another, in
+// the first one's order. It fails if the two do not fit.
+func join(all, others [][]byte) ([][]byte, bool) {
+	joined := make([][]byte, 0, len(all))
+	for _, data := range all {
+		switch {
+		case isDefinition(data):
+			joined = append(joined, data)
+		case len(others) == 0 || isDefinition(others[0]):
+			return nil, false
+		default:
+			joined, others = append(joined, others[0]), others[1:]
+		}
+	}
+	return joined, len(others) == 0
+}
+
+// isDefinition knows a definition by how its JSON begins: keys are sorted.
+func isDefinition(data []byte) bool {
+	return bytes.HasPrefix(data, []byte(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",`))
+}
