@@ -14,11 +14,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
 )
 
+// definition is one of some group, large enough to be built apart.
+var definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: %s.example.com\n" +
+	"spec:\n  group: example.com\n  description: uses example.com/operator\n  padding: " + strings.Repeat("x", manyDefinitions) + "\n"
+
+const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: operator\nspec:\n  template:\n    spec:\n      containers:\n        - {name: operator, image: \"example.com/controller:v0\"}\n"
+
 // What a build takes over from an earlier one is what it would have made itself.
 func TestDefinitionsOnce(t *testing.T) {
-	definition := "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: %s.example.com\n" +
-		"spec:\n  group: example.com\n  description: uses example.com/operator\n  padding: " + strings.Repeat("x", manyDefinitions) + "\n"
-	deployment := "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: operator\nspec:\n  template:\n    spec:\n      containers:\n        - {name: operator, image: \"example.com/controller:v0\"}\n"
 	patch := func(kind, text string) kustomizev1.KustomizationSpec {
 		return kustomizev1.KustomizationSpec{Patches: []kustomize.Patch{{Target: &kustomize.Selector{Kind: kind}, Patch: text}}}
 	}
@@ -48,14 +51,7 @@ func TestDefinitionsOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
-			for file, text := range map[string]string{
-				"kustomization.yaml": "resources: [a.yaml, crds, operator.yaml]\n" + test.kustomization + "\n",
-				"a.yaml":             fmt.Sprintf(definition, "a"), "operator.yaml": deployment,
-				"crds/kustomization.yaml": "resources: [b.yaml]\n", "crds/b.yaml": fmt.Sprintf(definition, "b") + "---\n" + fmt.Sprintf(definition, "c"),
-				"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nlabels: [{pairs: {d: e}}]\n",
-			} {
-				writeFile(t, filepath.Join(root, file), text)
-			}
+			writeOperator(t, root, test.kustomization)
 			buildTwice(t, root, ".", test.first, test.second, test.taken)
 		})
 	}
@@ -73,8 +69,45 @@ func TestDefinitionsOnceOfKEDA(t *testing.T) {
 	buildTwice(t, dir, "config/default", first, second, true)
 }
 
-// buildTwice builds a folder for two Kustomizations, and the second anew.
-func buildTwice(t *testing.T, root, folder string, first, second kustomizev1.KustomizationSpec, taken bool) {
+// FuzzDefinitionsOnce gives a folder with definitions to two Kustomizations with
+// patches of their own: whatever they and the folder say, the second is built as
+// if there had been no first.
+func FuzzDefinitionsOnce(f *testing.F) {
+	f.Add("", "Deployment", "Deployment", "- {op: add, path: /metadata/labels, value: {a: b}}")
+	f.Add("labels: [{pairs: {b: c}, includeSelectors: true}]", "Deployment", ".*", "- {op: remove, path: /spec}")
+	f.Add("namePrefix: x-\nnamespace: y\nconfigMapGenerator: [{name: a, literals: [a=b]}]", "", "Deployment", "kind: Deployment\nmetadata: {name: operator}\n$patch: delete\n")
+	f.Add("replacements: [{source: {kind: CustomResourceDefinition, fieldPath: spec.group}, targets: [{select: {kind: Deployment}, fieldPaths: [metadata.name]}]}]", "Deployment", "Deployment", "")
+	f.Add("sortOptions: {order: legacy}\nreplicas: [{name: operator, count: 2}]\ncommonAnnotations: {a: b}", "Custom", "deployment", "metadata: {labels: {a: b}}")
+	f.Add("transformers: [operator.yaml]\ngenerators: [operator.yaml]", "Deployment", "Deployment", "spec: {}")
+	f.Fuzz(func(t *testing.T, kustomization, firstKind, secondKind, patch string) {
+		if len(kustomization)+len(patch) > 10_000 {
+			t.Skip("quadratic in kustomize itself")
+		}
+		spec := func(kind string) kustomizev1.KustomizationSpec {
+			return kustomizev1.KustomizationSpec{Patches: []kustomize.Patch{{Target: &kustomize.Selector{Kind: kind}, Patch: patch}}}
+		}
+		root := t.TempDir()
+		writeOperator(t, root, kustomization)
+		compareBuilds(t, root, ".", spec(firstKind), spec(secondKind))
+	})
+}
+
+// writeOperator writes a folder with an operator and its definitions.
+func writeOperator(t *testing.T, root, kustomization string) {
+	t.Helper()
+	for file, text := range map[string]string{
+		"kustomization.yaml": "resources: [a.yaml, crds, operator.yaml]\n" + kustomization + "\n",
+		"a.yaml":             fmt.Sprintf(definition, "a"), "operator.yaml": deployment,
+		"crds/kustomization.yaml": "resources: [b.yaml]\n", "crds/b.yaml": fmt.Sprintf(definition, "b") + "---\n" + fmt.Sprintf(definition, "c"),
+		"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nlabels: [{pairs: {d: e}}]\n",
+	} {
+		writeFile(t, filepath.Join(root, file), text)
+	}
+}
+
+// compareBuilds builds a folder for two Kustomizations, and for the second anew,
+// which must make no difference. It returns what both made of it.
+func compareBuilds(t *testing.T, root, folder string, first, second kustomizev1.KustomizationSpec) (before, after *build) {
 	t.Helper()
 	source, err := artifact.FromModule(root, "", artifact.Options{}, filepath.Join(t.TempDir(), "artifact"))
 	if err != nil {
@@ -82,18 +115,29 @@ func buildTwice(t *testing.T, root, folder string, first, second kustomizev1.Kus
 	}
 	build := func(b *builder, spec kustomizev1.KustomizationSpec) *build {
 		built, err := b.build(source, filepath.Join(source.Dir, folder), &Kustomization{Namespace: "flux-system", Name: "app", Spec: spec})
-		if err != nil || built.err != nil {
-			t.Fatal(err, built.err)
+		if err != nil {
+			t.Fatal(err)
 		}
 		return built
 	}
 	shared := newBuilder(newMemory(t.TempDir()))
-	before, got := build(shared, first), build(shared, second)
+	before, after = build(shared, first), build(shared, second)
 	want := build(newBuilder(newMemory(t.TempDir())), second)
-	if !slices.EqualFunc(got.resources, want.resources, slices.Equal) {
-		t.Errorf("got\n%.2000s\nwant\n%.2000s", got.resources, want.resources)
+	if (after.err == nil) != (want.err == nil) || !slices.EqualFunc(after.resources, want.resources, slices.Equal) {
+		t.Errorf("got %v\n%.2000s\nwant %v\n%.2000s", after.err, after.resources, want.err, want.resources)
 	}
-	same := slices.ContainsFunc(got.resources, func(data []byte) bool {
+	return before, after
+}
+
+// buildTwice is compareBuilds of what can be built. taken is whether the second
+// build takes the definitions over.
+func buildTwice(t *testing.T, root, folder string, first, second kustomizev1.KustomizationSpec, taken bool) {
+	t.Helper()
+	before, after := compareBuilds(t, root, folder, first, second)
+	if before.err != nil || after.err != nil {
+		t.Fatal(before.err, after.err)
+	}
+	same := slices.ContainsFunc(after.resources, func(data []byte) bool {
 		return isDefinition(data) && slices.ContainsFunc(before.resources, func(other []byte) bool { return &other[0] == &data[0] })
 	})
 	if same != taken {
