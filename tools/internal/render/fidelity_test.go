@@ -161,6 +161,7 @@ func TestContent(t *testing.T) {
 func FuzzBuild(f *testing.F) {
 	f.Add("resources: [a.yaml]\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: ${Y}}\n")
 	f.Add("resources: [a.yaml, .]\nnamespace: x\n", "a: &a [*a]")
+	f.Add("resources: [a.yaml, 'https://127.0.0.1:1/b.yaml']\npatches: [{path: a.yaml}]\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
 	f.Add("resources: [a.yaml]\npatches:\n  - target: {kind: ConfigMap}\n    patch: |\n      - {op: copy, from: /data, path: /data/x}\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {a: 1}}\ndata: {}\n")
 	f.Add("components: [../..]\nimages: [{name: x, newTag: '1'}]\n", "kind: List\nitems: [{}]\n")
 	f.Add("configMapGenerator: [{name: a, files: [a.yaml], envs: [a.yaml]}]\nreplicas: [{name: a, count: 2}]\n", "A=b\n\xff\xfe")
