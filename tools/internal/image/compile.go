@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 
@@ -69,7 +70,8 @@ func compile(ctx context.Context, spec Spec, platform v1.Platform, out string) e
 	flags := cmp.Or(spec.LinkerFlags, "-s -w")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out, spec.Package)
 	cmd.Dir = spec.Dir
-	cmd.Env = toolchain.Environ(append(target(platform), "CGO_ENABLED=0")...)
+	// Linked beside its place, the program gets there whole or not at all.
+	cmd.Env = toolchain.Environ(append(target(platform), "CGO_ENABLED=0", "GOTMPDIR="+filepath.Dir(out))...)
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return fmt.Errorf("compile %s for %s: %w", spec.Package, platform, ctx.Err())

@@ -99,7 +99,7 @@ func Start(paths layout.Paths, opts supervisor.Options) (*Cluster, error) {
 	if err := Stop(paths); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{paths.State(), paths.Logs(), paths.Blobs()} {
+	for _, dir := range []string{paths.State(), paths.Logs(), paths.Blobs(), paths.Programs()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make the state folder: %w", err)
 		}

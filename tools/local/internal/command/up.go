@@ -196,7 +196,7 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 	if err := c.WaitServing(ctx); err != nil {
 		return err
 	}
-	set, err := images.Push(ctx, specs, layout.Registry, e.progress())
+	set, err := images.Push(ctx, specs, e.paths.Programs(), layout.Registry, e.progress())
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -78,16 +77,12 @@ type Set struct {
 // Push builds images and pushes them to a registry without TLS. It builds one at
 // a time, because the compiler uses all cores itself, and pushes each while the
 // next ones are built: a pod whose image is late is tried again after ten seconds
-// only. A program is compiled once, however many images hold it. Layers that the
+// only. A program is compiled once, however many images hold it, and stays in the
+// folder: what is there and has not changed is not linked again. Layers that the
 // registry has are not sent again.
-func Push(ctx context.Context, specs []image.Spec, registry string, progress io.Writer) (*Set, error) {
+func Push(ctx context.Context, specs []image.Spec, programs, registry string, progress io.Writer) (*Set, error) {
 	start := time.Now()
-	dir, err := os.MkdirTemp("", "images-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	set := &Set{dir: dir, programs: map[string]string{}, blobs: map[string]bool{}}
+	set := &Set{dir: programs, programs: map[string]string{}, blobs: map[string]bool{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	group.Go(func() error {
@@ -139,7 +134,7 @@ func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
 	if compiled, found := s.programs[spec.Package]; found {
 		return compiled, nil
 	}
-	out := filepath.Join(s.dir, strconv.Itoa(len(s.programs)))
+	out := filepath.Join(s.dir, strings.ReplaceAll(strings.TrimPrefix(spec.Package, "./"), "/", "-"))
 	if err := image.Compile(ctx, spec, out); err != nil {
 		return "", err
 	}

@@ -35,7 +35,7 @@ func TestPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{p.Engines(), p.Blobs()} {
+	for _, path := range []string{p.Engines(), p.Blobs(), p.Programs()} {
 		if !strings.HasPrefix(path, "/large/sales-events-local/") || strings.HasPrefix(path, p.State()+"/") {
 			t.Errorf("%s is not in the cache, or in the state folder %s", path, p.State())
 		}
