@@ -110,6 +110,9 @@ func clients(opts Options) []child {
 			"--cluster-signing-cert-file="+pki+"ca.crt",
 			"--cluster-signing-key-file="+pki+"ca.key",
 			"--use-service-account-credentials=true",
+			// It makes each controller's ServiceAccount and token before it starts the
+			// first, which at 20 calls a second takes it four.
+			"--kube-api-qps=100", "--kube-api-burst=200",
 		)},
 		{"kube-scheduler", kubernetes + "/kube-scheduler", kubeconfigs("kube-scheduler")},
 		{"kube-proxy", kubernetes + "/kube-proxy", []string{"--config=" + layout.Inside + "/config/kube-proxy.yaml"}},
