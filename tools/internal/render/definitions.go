@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -42,9 +44,11 @@ func (m *built) make(b *build, completed overlay, file string, decrypted bool) (
 		if first {
 			return all, err
 		}
-		if rest, failed := b.run(others, file); err == nil && failed == nil {
-			if joined, ok := join(all, rest); ok {
-				return joined, nil
+		if err == nil {
+			if rest, failed := b.run(others, file); failed == nil {
+				if joined, ok := join(all, rest); ok {
+					return joined, nil
+				}
 			}
 		}
 	}
@@ -62,36 +66,31 @@ func (b *build) run(files filesys.FileSystem, file string) ([][]byte, error) {
 
 // withoutDefinitions is the build without the files that hold nothing but
 // definitions, and what it has in common with others that make the same of
-// those. It is none where another object might depend on a definition.
+// those: kustomize sets no image in a definition. It is none where another object
+// might depend on a definition.
 func (b *build) withoutDefinitions(completed overlay) (trunk, overlay, bool) {
-	none := func() (trunk, overlay, bool) { return trunk{}, overlay{}, false }
-	if b.setsOpenAPI() {
-		return none()
-	}
-	outermost := b.layers[0].Kustomization
 	others, size := overlay{completed, map[string][]byte{}}, 0
 	for _, l := range b.layers {
 		if b.relates(l) {
-			return none()
+			return trunk{}, overlay{}, false
 		}
 		for _, entry := range l.Resources {
-			file := filepath.Join(b.source.Dir, filepath.FromSlash(l.dir), entry)
+			file := b.pathOf(l, entry)
 			data, err := completed.ReadFile(file)
-			if err != nil || !onlyDefinitions(data) {
-				continue // or a folder
+			switch {
+			case err != nil || !bytes.Contains(data, []byte(definitionKind)): // or a folder
+			case !onlyDefinitions(data):
+				return trunk{}, overlay{}, false
+			default:
+				others.replaced[file] = []byte{}
+				size += len(data)
 			}
-			for _, image := range outermost.Images {
-				if bytes.Contains(data, []byte(image.Name)) {
-					return none()
-				}
-			}
-			others.replaced[file] = []byte{}
-			size += len(data)
 		}
 	}
-	if size < manyDefinitions {
-		return none()
+	if size < manyDefinitions || b.usesOtherwise(others.replaced) {
+		return trunk{}, overlay{}, false
 	}
+	outermost := b.layers[0].Kustomization
 	outermost.Images, outermost.Patches = nil, nil
 	for _, p := range b.layers[0].Patches {
 		if !sparesDefinitions(p) {
@@ -102,23 +101,43 @@ func (b *build) withoutDefinitions(completed overlay) (trunk, overlay, bool) {
 	return trunk{b.source.Dir, b.folder, sha256.Sum256(data)}, others, err == nil
 }
 
-// relates tells whether a layer may make something of one object that depends on
-// another.
-func (b *build) relates(l layer) bool {
-	vars := len(l.Vars) //nolint:staticcheck // repositories use them
-	return vars+len(l.Replacements)+len(l.Crds)+len(l.Configurations)+len(l.Validators) > 0 || b.makesObjects(origin{layer: l})
+func (b *build) pathOf(l layer, entry string) string {
+	return filepath.Join(b.source.Dir, filepath.FromSlash(l.dir), entry)
 }
 
-// onlyDefinitions tells whether every document of a file is a
-// CustomResourceDefinition, as generators write them.
+// usesOtherwise tells whether a layer takes one of the files for something else
+// than a resource.
+func (b *build) usesOtherwise(files map[string][]byte) bool {
+	return slices.ContainsFunc(b.layers, func(l layer) bool {
+		return slices.ContainsFunc(append(contentFiles(l.Kustomization), patchFiles(l.Kustomization)...), func(entry string) bool {
+			return files[b.pathOf(l, entry)] != nil
+		})
+	})
+}
+
+// relates tells whether a layer may make something of one object that depends on
+// another, or on what else is made.
+func (b *build) relates(l layer) bool {
+	vars := len(l.Vars) //nolint:staticcheck // repositories use them
+	return vars+len(l.Replacements)+len(l.Crds)+len(l.Configurations)+len(l.Validators)+len(l.OpenAPI)+len(l.BuildMetadata) > 0 ||
+		b.makesObjects(origin{layer: l})
+}
+
+const definitionKind = "CustomResourceDefinition"
+
+// onlyDefinitions tells whether every document of a file is a definition, as
+// generators write them.
 func onlyDefinitions(data []byte) bool {
 	found := false
 	for document := range bytes.SplitSeq(append([]byte("\n"), data...), []byte("\n---")) {
 		if len(bytes.TrimSpace(document)) == 0 {
 			continue
 		}
-		if bytes.Count(document, []byte("\nkind:")) != 1 || !bytes.Contains(document, []byte("\nkind: CustomResourceDefinition\n")) {
-			return false
+		for _, line := range []string{"apiVersion: apiextensions.k8s.io/v1", "kind: " + definitionKind} {
+			key, _, _ := strings.Cut(line, ":")
+			if bytes.Count(document, []byte("\n"+key+":")) != 1 || !bytes.Contains(document, []byte("\n"+line+"\n")) {
+				return false
+			}
 		}
 		found = true
 	}
@@ -127,20 +146,22 @@ func onlyDefinitions(data []byte) bool {
 
 var plainKind = regexp.MustCompile(`^[A-Za-z]+$`)
 
-// sparesDefinitions tells whether a patch is for objects of another kind.
+// sparesDefinitions tells whether a patch is for objects of another kind, and
+// makes no definition of them.
 func sparesDefinitions(p types.Patch) bool {
-	return p.Target != nil && plainKind.MatchString(p.Target.Kind) && p.Target.Kind != "CustomResourceDefinition" && p.Options == nil
+	return p.Target != nil && plainKind.MatchString(p.Target.Kind) && p.Target.Kind != definitionKind &&
+		p.Path == "" && !strings.Contains(p.Patch, definitionKind) && p.Options == nil
 }
 
-// join puts the definitions of one build among the other objects of another, in
-// the first one's order. It fails if the two do not fit.
+// join puts the definitions of one build among the other objects of another. It
+// fails unless those are the same objects in the same order.
 func join(all, others [][]byte) ([][]byte, bool) {
 	joined := make([][]byte, 0, len(all))
 	for _, data := range all {
 		switch {
 		case isDefinition(data):
 			joined = append(joined, data)
-		case len(others) == 0 || isDefinition(others[0]):
+		case len(others) == 0 || idOf(data) != idOf(others[0]):
 			return nil, false
 		default:
 			joined, others = append(joined, others[0]), others[1:]
@@ -151,5 +172,16 @@ func join(all, others [][]byte) ([][]byte, bool) {
 
 // isDefinition knows a definition by how its JSON begins: keys are sorted.
 func isDefinition(data []byte) bool {
-	return bytes.HasPrefix(data, []byte(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",`))
+	return bytes.HasPrefix(data, []byte(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"`+definitionKind+`",`))
+}
+
+// id is which object a resource is.
+type id struct {
+	APIVersion, Kind string
+	Metadata         struct{ Namespace, Name string }
+}
+
+func idOf(data []byte) (of id) {
+	_ = json.Unmarshal(data, &of) // what has none of it is no other object
+	return of
 }

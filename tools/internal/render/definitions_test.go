@@ -28,6 +28,9 @@ func TestDefinitionsOnce(t *testing.T) {
 	label := func(value string) string {
 		return "- {op: add, path: /metadata/labels, value: {a: " + value + "}}\n"
 	}
+	deleted := func(version, kind string) string {
+		return "apiVersion: " + version + "\nkind: " + kind + "\nmetadata: {name: operator}\n$patch: delete\n"
+	}
 	image := func(name string) kustomizev1.KustomizationSpec {
 		return kustomizev1.KustomizationSpec{Images: []kustomize.Image{{Name: name, NewTag: "v1"}}}
 	}
@@ -36,21 +39,29 @@ func TestDefinitionsOnce(t *testing.T) {
 		first, second kustomizev1.KustomizationSpec
 		taken         bool // whether the second takes the definitions over
 	}{
-		"other patches":            {"", patch("Deployment", label("x")), patch("Deployment", label("y")), true},
-		"other images":             {"", kustomizev1.KustomizationSpec{}, image("example.com/controller"), true},
-		"labels":                   {"labels: [{pairs: {b: c}}]", image("example.com/controller"), patch("Deployment", label("y")), true},
-		"a patch of a definition":  {"patches: [{target: {kind: CustomResourceDefinition}, patch: '" + strings.TrimSpace(label("z")) + "'}]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), true},
-		"other patches of one":     {"", patch("CustomResourceDefinition", label("x")), patch("CustomResourceDefinition", label("y")), false},
-		"patches of any kind":      {"", patch(".*", label("x")), patch(".*", label("y")), false},
-		"another namespace":        {"", kustomizev1.KustomizationSpec{TargetNamespace: "x"}, kustomizev1.KustomizationSpec{TargetNamespace: "y"}, false},
-		"a deleted object":         {"", kustomizev1.KustomizationSpec{}, patch("Deployment", "$patch: delete\nkind: Deployment\nmetadata: {name: operator}\n"), false},
-		"an image of a definition": {"", kustomizev1.KustomizationSpec{}, image("example.com/operator"), false},
-		"a replacement":            {"replacements: [{source: {kind: CustomResourceDefinition, name: a.example.com, fieldPath: spec.group}, targets: [{select: {kind: Deployment}, fieldPaths: [metadata.name]}]}]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), false},
-		"a patch by name":          {"patches: [{patch: '{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: a.example.com, labels: {c: d}}}'}]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), false},
-		"a component":              {"components: [component]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), false},
+		"other patches":               {"", patch("Deployment", label("x")), patch("Deployment", label("y")), true},
+		"other images":                {"", kustomizev1.KustomizationSpec{}, image("example.com/controller"), true},
+		"labels":                      {"labels: [{pairs: {b: c}}]", image("example.com/controller"), patch("Deployment", label("y")), true},
+		"a patch of a definition":     {"patches: [{target: {kind: CustomResourceDefinition}, patch: '" + strings.TrimSpace(label("z")) + "'}]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), true},
+		"other patches of one":        {"", patch("CustomResourceDefinition", label("x")), patch("CustomResourceDefinition", label("y")), false},
+		"patches of any kind":         {"", patch(".*", label("x")), patch(".*", label("y")), false},
+		"another namespace":           {"", kustomizev1.KustomizationSpec{TargetNamespace: "x"}, kustomizev1.KustomizationSpec{TargetNamespace: "y"}, false},
+		"a deleted object":            {"", kustomizev1.KustomizationSpec{}, patch("Deployment", deleted("apps/v1", "Deployment")), false},
+		"an image that one names":     {"", kustomizev1.KustomizationSpec{}, image("example.com/operator"), true},
+		"a replacement":               {"replacements: [{source: {kind: CustomResourceDefinition, name: a.example.com, fieldPath: spec.group}, targets: [{select: {kind: Deployment}, fieldPaths: [metadata.name]}]}]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), false},
+		"a patch by name":             {"patches: [{patch: '{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: a.example.com, labels: {c: d}}}'}]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), false},
+		"a component":                 {"components: [component]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), false},
+		"a definition in a ConfigMap": {"configMapGenerator: [{name: crds, files: [a.yaml]}]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), false},
+		"notes on what is done":       {"buildMetadata: [transformerAnnotations]", kustomizev1.KustomizationSpec{}, image("example.com/controller"), false},
+		"another deleted object":      {"", patch("Service", deleted("v1", "Service")), patch("Deployment", deleted("apps/v1", "Deployment")), false},
+		"a definition that one makes": {"", patch("Deployment", "- {op: replace, path: /apiVersion, value: apiextensions.k8s.io/v1}\n- {op: replace, path: /kind, value: CustomResourceDefinition}\n"), patch("Deployment", deleted("apps/v1", "Deployment")), false},
+		"definitions of old":          {"resources: [a.yaml, old.yaml, operator.yaml]", kustomizev1.KustomizationSpec{}, patch("Deployment", label("y")), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
+			if !strings.HasPrefix(test.kustomization, "resources:") {
+				test.kustomization = operatorResources + test.kustomization
+			}
 			writeOperator(t, root, test.kustomization)
 			buildTwice(t, root, ".", test.first, test.second, test.taken)
 		})
@@ -69,26 +80,32 @@ func TestDefinitionsOnceOfKEDA(t *testing.T) {
 	buildTwice(t, dir, "config/default", first, second, true)
 }
 
+const operatorResources = "resources: [operator.yaml, a.yaml, crds, service.yaml]\n"
+
 // FuzzDefinitionsOnce gives a folder with definitions to two Kustomizations with
 // patches of their own: whatever they and the folder say, the second is built as
 // if there had been no first.
 func FuzzDefinitionsOnce(f *testing.F) {
-	f.Add("", "Deployment", "Deployment", "- {op: add, path: /metadata/labels, value: {a: b}}")
-	f.Add("labels: [{pairs: {b: c}, includeSelectors: true}]", "Deployment", ".*", "- {op: remove, path: /spec}")
-	f.Add("namePrefix: x-\nnamespace: y\nconfigMapGenerator: [{name: a, literals: [a=b]}]", "", "Deployment", "kind: Deployment\nmetadata: {name: operator}\n$patch: delete\n")
-	f.Add("replacements: [{source: {kind: CustomResourceDefinition, fieldPath: spec.group}, targets: [{select: {kind: Deployment}, fieldPaths: [metadata.name]}]}]", "Deployment", "Deployment", "")
-	f.Add("sortOptions: {order: legacy}\nreplicas: [{name: operator, count: 2}]\ncommonAnnotations: {a: b}", "Custom", "deployment", "metadata: {labels: {a: b}}")
-	f.Add("transformers: [operator.yaml]\ngenerators: [operator.yaml]", "Deployment", "Deployment", "spec: {}")
-	f.Fuzz(func(t *testing.T, kustomization, firstKind, secondKind, patch string) {
-		if len(kustomization)+len(patch) > 10_000 {
+	const label, remove = "- {op: add, path: /metadata/labels, value: {a: b}}", "apiVersion: v1\nkind: Service\nmetadata: {name: operator}\n$patch: delete\n"
+	f.Add("", "Deployment", label, "Deployment", "")
+	f.Add("labels: [{pairs: {b: c}, includeSelectors: true}]", "Deployment", label, ".*", "- {op: remove, path: /spec}")
+	f.Add("namePrefix: x-\nnamespace: y\nconfigMapGenerator: [{name: a, files: [a.yaml]}]", "", label, "Service", remove)
+	f.Add("replacements: [{source: {kind: CustomResourceDefinition, fieldPath: spec.group}, targets: [{select: {kind: Deployment}, fieldPaths: [metadata.name]}]}]", "Deployment", label, "Deployment", "")
+	f.Add("sortOptions: {order: legacy}\nreplicas: [{name: operator, count: 2}]\ncommonAnnotations: {a: b}", "Service", remove, "deployment", label)
+	f.Add("buildMetadata: [transformerAnnotations, originAnnotations]\nimages: [{name: example.com/controller, newTag: v2}]", "Deployment", "", "Deployment", label)
+	f.Add("transformers: [operator.yaml]\ngenerators: [operator.yaml]", "Deployment", label, "Deployment", "spec: {}")
+	f.Fuzz(func(t *testing.T, kustomization, firstKind, firstPatch, secondKind, secondPatch string) {
+		if len(kustomization)+len(firstPatch)+len(secondPatch) > 10_000 {
 			t.Skip("quadratic in kustomize itself")
 		}
-		spec := func(kind string) kustomizev1.KustomizationSpec {
+		spec := func(kind, patch string) kustomizev1.KustomizationSpec {
 			return kustomizev1.KustomizationSpec{Patches: []kustomize.Patch{{Target: &kustomize.Selector{Kind: kind}, Patch: patch}}}
 		}
+		second := spec(secondKind, secondPatch)
+		second.Images = []kustomize.Image{{Name: "example.com/controller", NewTag: "v1"}}
 		root := t.TempDir()
-		writeOperator(t, root, kustomization)
-		compareBuilds(t, root, ".", spec(firstKind), spec(secondKind))
+		writeOperator(t, root, operatorResources+kustomization)
+		compareBuilds(t, root, ".", spec(firstKind, firstPatch), second)
 	})
 }
 
@@ -96,8 +113,10 @@ func FuzzDefinitionsOnce(f *testing.F) {
 func writeOperator(t *testing.T, root, kustomization string) {
 	t.Helper()
 	for file, text := range map[string]string{
-		"kustomization.yaml": "resources: [a.yaml, crds, operator.yaml]\n" + kustomization + "\n",
+		"kustomization.yaml": kustomization + "\n",
 		"a.yaml":             fmt.Sprintf(definition, "a"), "operator.yaml": deployment,
+		"old.yaml":                strings.Replace(fmt.Sprintf(definition, "old"), "k8s.io/v1\n", "k8s.io/v1beta1\n", 1),
+		"service.yaml":            "apiVersion: v1\nkind: Service\nmetadata:\n  name: operator\n",
 		"crds/kustomization.yaml": "resources: [b.yaml]\n", "crds/b.yaml": fmt.Sprintf(definition, "b") + "---\n" + fmt.Sprintf(definition, "c"),
 		"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nlabels: [{pairs: {d: e}}]\n",
 	} {
