@@ -109,9 +109,12 @@ func (p Pins) SourceOf(ctx context.Context, module string) (string, error) {
 
 // dirOf is where the module cache has a module; empty for nowhere.
 func (p Pins) dirOf(ctx context.Context, module string) (string, error) {
-	out, err := p.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", module).Output()
+	cmd := p.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", module)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("find the source of %s as %s pins it: %w", module, p.Name, err)
+		return "", fmt.Errorf("find the source of %s as %s pins it: %w\n%s", module, p.Name, err, stderr.String())
 	}
 	return strings.TrimSpace(string(out)), nil
 }
