@@ -193,6 +193,12 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 	if err != nil {
 		return err
 	}
+	// Before the programs are compiled: of what is edited meanwhile the next start
+	// says that it differs.
+	fingerprint, err := e.fingerprint(ctx, specs)
+	if err != nil {
+		return err
+	}
 	if err := c.WaitServing(ctx); err != nil {
 		return err
 	}
@@ -202,10 +208,6 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 	}
 	// Nobody else has pushed to the registry yet.
 	if err := set.Prune(e.paths.Blobs()); err != nil {
-		return err
-	}
-	fingerprint, err := e.fingerprint(ctx, specs)
-	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(e.paths.Fingerprint(), []byte(fingerprint), 0o644); err != nil {

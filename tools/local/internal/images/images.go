@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,9 +143,13 @@ func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
 	return out, nil
 }
 
-// Prune removes from the folder of the registry's layers what no image of the
-// set has: those of other checkouts, and what an interrupted push left.
+// Prune removes from the folders of the registry's layers and of the programs what
+// no image of the set has: those of other checkouts, and what an interrupted push
+// or build left.
 func (s *Set) Prune(blobs string) error {
+	if err := s.prunePrograms(); err != nil {
+		return err
+	}
 	files, err := filepath.Glob(filepath.Join(blobs, "sha256", "*"))
 	if err != nil {
 		return err
@@ -159,6 +164,23 @@ func (s *Set) Prune(blobs string) error {
 		}
 		if err := os.Remove(file); err != nil {
 			return fmt.Errorf("remove a layer that no image has: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Set) prunePrograms() error {
+	files, err := filepath.Glob(filepath.Join(s.dir, "*"))
+	if err != nil {
+		return err
+	}
+	used := slices.Collect(maps.Values(s.programs))
+	for _, file := range files {
+		if slices.Contains(used, file) {
+			continue
+		}
+		if err := os.RemoveAll(file); err != nil {
+			return fmt.Errorf("remove a program that no image has: %w", err)
 		}
 	}
 	return nil

@@ -108,7 +108,7 @@ func TestPrune(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)), registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
 	specs := []image.Spec{{Name: "keda", Tag: "v1", Binary: program}}
-	set, err := Push(t.Context(), specs, dir, strings.TrimPrefix(server.URL, "http://"), io.Discard)
+	set, err := Push(t.Context(), specs, filepath.Join(dir, "programs"), strings.TrimPrefix(server.URL, "http://"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
