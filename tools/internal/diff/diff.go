@@ -4,7 +4,7 @@
 // What costs most when it is a surprise comes first: objects that Flux would
 // delete, then objects that another Kustomization takes over. What cannot be
 // rendered on one side is not compared, and said so: Flux leaves alone what it
-// cannot build.
+// cannot build, and what only the network has may be there.
 //
 // The package reads renderings and prints. Whether a difference is dangerous is
 // up to the rules of validate.
@@ -104,14 +104,19 @@ type side struct {
 	objects []*render.Object
 	index   map[graph.Place]*render.Object
 	applied map[render.Key]*render.Kustomization
-	broken  map[render.Key]bool // Kustomizations that could not be rendered
+	broken  map[render.Key]bool // Kustomizations that could not be rendered in full
+	// entries are the addresses, of Kustomizations, of what only the network has.
+	entries map[render.Key][]string
 }
 
 // get is this side's version of an object of the other one, or nil.
 func (s side) get(o *render.Object) *render.Object { return s.index[graph.PlaceOf(o)] }
 
 func newSide(cluster *render.Cluster) side {
-	s := side{index: map[graph.Place]*render.Object{}, applied: map[render.Key]*render.Kustomization{}, broken: map[render.Key]bool{}}
+	s := side{
+		index: map[graph.Place]*render.Object{}, applied: map[render.Key]*render.Kustomization{},
+		broken: map[render.Key]bool{}, entries: map[render.Key][]string{},
+	}
 	if cluster == nil {
 		return s
 	}
@@ -127,6 +132,9 @@ func newSide(cluster *render.Cluster) side {
 	for _, unknown := range cluster.Unknowns {
 		if !unknown.Values && !unknown.Composed {
 			s.broken[unknown.Key] = true
+		}
+		if unknown.Entry != "" {
+			s.entries[unknown.Key] = append(s.entries[unknown.Key], unknown.Entry)
 		}
 	}
 	return s
@@ -185,7 +193,7 @@ func compareCluster(path string, before, after side) Cluster {
 		if old == nil {
 			note := ""
 			if before.silentOn(current.Owner) {
-				note = "may exist already: its Kustomization cannot be rendered before the change"
+				note = "may exist already: its Kustomization cannot be rendered in full before the change"
 			}
 			cluster.Created = append(cluster.Created, newObject(current, note))
 			continue
@@ -201,10 +209,39 @@ func compareCluster(path string, before, after side) Cluster {
 			cluster.Changed = append(cluster.Changed, changed)
 		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(unknown), func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) }) {
-		cluster.Unknown = append(cluster.Unknown, notCompared(before.applied[key], unknown[key]))
+	for _, key := range sorted(unknown) {
+		note := fmt.Sprintf("cannot be rendered in full after the change: %d of its objects are not compared", unknown[key])
+		cluster.Unknown = append(cluster.Unknown, notCompared(before.applied[key], note))
+	}
+	for _, key := range sorted(after.applied) {
+		if note := changesOfEntries(before.entries[key], after.entries[key]); note != "" && before.applied[key] != nil {
+			cluster.Unknown = append(cluster.Unknown, notCompared(after.applied[key], note))
+		}
 	}
 	return cluster
+}
+
+func sorted[V any](of map[render.Key]V) []render.Key {
+	return slices.SortedFunc(maps.Keys(of), func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// changesOfEntries says what only the network has on one side alone; empty for
+// nothing.
+func changesOfEntries(before, after []string) string {
+	only := func(some, others []string) []string {
+		return slices.DeleteFunc(slices.Clone(some), func(entry string) bool { return slices.Contains(others, entry) })
+	}
+	gone, come := only(before, after), only(after, before)
+	switch {
+	case len(gone) > 0 && len(come) > 0:
+		return fmt.Sprintf("takes %s from the network instead of %s, which is not compared", strings.Join(come, ", "), strings.Join(gone, ", "))
+	case len(gone) > 0:
+		return fmt.Sprintf("no longer takes %s from the network, which is not compared", strings.Join(gone, ", "))
+	case len(come) > 0:
+		return fmt.Sprintf("takes %s from the network, too, which is not compared", strings.Join(come, ", "))
+	default:
+		return ""
+	}
 }
 
 // kept says why Flux would not delete an object that is no longer declared.
@@ -227,11 +264,8 @@ func newObject(object *render.Object, note string) Object {
 	return Object{Key: object.Key(), Name: object.Key().String(), Owner: object.Owner.String(), At: Place(object.Locate()), Note: note}
 }
 
-func notCompared(k *render.Kustomization, objects int) Object {
-	o := Object{
-		Key: k.Key(), Name: k.Key().String(), Owner: k.String(),
-		Note: fmt.Sprintf("cannot be rendered after the change: %d of its objects are not compared", objects),
-	}
+func notCompared(k *render.Kustomization, note string) Object {
+	o := Object{Key: k.Key(), Name: k.Key().String(), Owner: k.String(), Note: note}
 	if k.Object != nil {
 		o.At = Place(k.Object.Locate())
 	}

@@ -90,7 +90,7 @@ func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source 
 	}
 	k.Files = k.build.files()
 	for _, entry := range k.build.remote {
-		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: k.Key(), Object: k.Object, Reason: entry.String(), At: entry.at})
+		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: k.Key(), Object: k.Object, Reason: entry.String(), At: entry.at, Entry: entry.entry})
 	}
 	_, certain := errors.AsType[*layerError](k.build.err)
 	switch err := k.build.err; {

@@ -61,7 +61,11 @@ func (b *build) run(files filesys.FileSystem, file string) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return contents(built)
+	resources, err := contents(built)
+	if len(b.remote) > 0 && slices.ContainsFunc(b.layers, func(l layer) bool { return l.namespace != "" }) {
+		resources = slices.DeleteFunc(resources, takesNamespaces)
+	}
+	return resources, err
 }
 
 // withoutDefinitions is the build without the files that hold nothing but

@@ -74,6 +74,7 @@ func (c *Cluster) lenient() bool {
 		func() (bool, bool) { return versionBefore(controllerTag(controller), 1) },
 		func() (bool, bool) { return versionBefore(label(namespace, "app.kubernetes.io/version"), 2) },
 		func() (bool, bool) { return rangeBefore(text(instance, "spec", "distribution", "version")) },
+		func() (bool, bool) { return versionBefore(c.fluxByAddress(), 2) },
 	} {
 		if before, said := before(); said {
 			return before
@@ -91,6 +92,17 @@ func (c *Cluster) own(kind schema.GroupKind, name string) *Object {
 		}
 	}
 	return nil
+}
+
+// fluxByAddress is the version of Flux that a kustomization takes from the network;
+// empty for none.
+func (c *Cluster) fluxByAddress() string {
+	for _, unknown := range c.Unknowns {
+		if name, version := unknown.Installs(); name == "flux2" {
+			return version
+		}
+	}
+	return ""
 }
 
 var strictGate = regexp.MustCompile(`StrictPostBuildSubstitutions=(\w+)`)

@@ -2,12 +2,9 @@ package render
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -45,19 +42,6 @@ type layerError struct {
 func (e *layerError) Error() string { return e.err.Error() }
 func (e *layerError) Unwrap() error { return e.err }
 
-// remoteEntry is an entry of a kustomization that only the network has.
-type remoteEntry struct {
-	at    Location
-	entry string
-}
-
-func (r remoteEntry) String() string {
-	return fmt.Sprintf("%s includes %s, which only the network has: vendor it, or make it a Flux source", r.at, r.entry)
-}
-
-// errRemote is that of a build that cannot do without what only the network has.
-var errRemote = errors.New("it needs the network")
-
 // layerReader reads the kustomization files that a build will read, from the
 // outermost on. It finds what kustomize would look for on the network or never
 // end with, before kustomize does.
@@ -65,11 +49,15 @@ type layerReader struct {
 	files overlay
 	build *build // gets the layers, and what is remote
 	known map[string]*types.Kustomization
+	lacks map[string]bool // the files with remote resources
 }
 
 func readLayers(files overlay, b *build, file string) error {
-	r := layerReader{files: files, build: b, known: map[string]*types.Kustomization{}}
-	return r.read(file, layer{}, nil)
+	r := layerReader{files: files, build: b, known: map[string]*types.Kustomization{}, lacks: map[string]bool{}}
+	if err := r.read(file, layer{}, nil); err != nil || len(b.remote) == 0 {
+		return err
+	}
+	return r.leaveOutWhatIsForThem()
 }
 
 func (r *layerReader) read(file string, outer layer, from []string) error {
@@ -89,6 +77,9 @@ func (r *layerReader) read(file string, outer layer, from []string) error {
 		l.scope = outer.scope
 	}
 	r.build.layers = append(r.build.layers, l)
+	if r.lacks[file] && l.prefix+l.suffix != "" {
+		return errRemote // which references get the affixes, only what they name says
+	}
 	for _, entry := range loaded(l.Kustomization) {
 		if r.isRemote(file, entry) {
 			r.foundRemote(file, entry)
@@ -121,38 +112,6 @@ func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 	}
 	r.known[file] = k
 	return k, r.leaveOut(file, k)
-}
-
-// leaveOut takes the resources that only the network has out of a
-// kustomization: what else it makes is the same without them, as it would not be
-// without a patch, a component or the content of a ConfigMap.
-func (r *layerReader) leaveOut(file string, k *types.Kustomization) error {
-	all := k.Resources
-	isRemote := func(entry string) bool { return r.isRemote(file, entry) }
-	if !slices.ContainsFunc(all, isRemote) {
-		return nil
-	}
-	k.Resources = nil
-	for _, entry := range all {
-		if isRemote(entry) {
-			r.foundRemote(file, entry)
-		} else {
-			k.Resources = append(k.Resources, entry)
-		}
-	}
-	if k.GeneratorOptions == nil {
-		// kustomize refuses a file that says nothing.
-		k.GeneratorOptions = &types.GeneratorOptions{}
-	}
-	data, err := json.Marshal(k) // which is YAML, too
-	r.files.replaced[file] = data
-	return err
-}
-
-func (r *layerReader) foundRemote(file, entry string) {
-	relative := relativeTo(r.build.source, file)
-	at := cmp.Or(r.build.entry(layer{file: relative}, entry), Location{File: r.build.source.File(relative)})
-	r.build.remote = append(r.build.remote, remoteEntry{at, entry})
 }
 
 // include reads the kustomization file of a folder that a layer lists. What
@@ -237,17 +196,6 @@ func sourceFile(entry string) string {
 		return file
 	}
 	return entry
-}
-
-// address is what kustomize takes for a URL or, with a user, for a repository.
-var address = regexp.MustCompile(`(?i)^(git::|https?:|ssh:|file:|gh:|(www\.)?github\.com[:/]|[a-z][a-z0-9-]*@)`)
-
-func (r *layerReader) isRemote(file, entry string) bool {
-	if !address.MatchString(entry) {
-		return false
-	}
-	local := filepath.Join(filepath.Dir(file), entry)
-	return !r.files.Exists(local) || r.files.IsDir(local)
 }
 
 // entry is the place in a layer's file that names an entry. What the Flux

@@ -21,11 +21,21 @@ type Memory struct {
 
 // NewMemory is an empty one.
 func NewMemory() (*Memory, error) {
-	work, err := os.MkdirTemp("", "render-")
+	work, err := workFolder()
 	if err != nil {
 		return nil, err
 	}
 	return newMemory(work), nil
+}
+
+// workFolder is a new temporary folder, by the name that kustomize has for it:
+// without links.
+func workFolder() (string, error) {
+	work, err := os.MkdirTemp("", "render-")
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(work)
 }
 
 func newMemory(work string) *Memory {

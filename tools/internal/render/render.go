@@ -245,6 +245,9 @@ type Unknown struct {
 	// Composed is whether no more is unknown than what Crossplane composes of
 	// Object.
 	Composed bool
+	// Entry is the address in a kustomization that makes it unknown; empty for
+	// another reason.
+	Entry string
 }
 
 // Outside is a ConfigMap of which a Kustomization or a HelmRelease takes values,
@@ -257,7 +260,7 @@ type Outside struct {
 
 // Run renders the clusters that the options select.
 func Run(ctx context.Context, options Options) (*Rendering, error) {
-	work, err := os.MkdirTemp("", "render-")
+	work, err := workFolder()
 	if err != nil {
 		return nil, err
 	}

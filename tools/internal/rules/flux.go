@@ -268,7 +268,7 @@ func checkDefinitions(r *Run) {
 		first, then := definition.Owner, o.Owner
 		// A parent's definitions are a stage of their own: they stand before
 		// the parent applies its children.
-		if first == then || r.Cluster.Precedes(first, then) || graph.Ancestor(first, then) && isCRD(definition) {
+		if first == then || r.Cluster.Precedes(first, then) || graph.Ancestor(first, then) && isCRD(definition) || r.bringsMore(then) {
 			continue
 		}
 		if once := then.String() + kind.String(); !reported[once] {
@@ -338,12 +338,21 @@ func checkNamespaces(r *Run) {
 			}
 			r.report(on(o, "metadata", "namespace"), didYouMean(name, names, "add the Namespace to "+o.Owner.String()),
 				"namespace %s of %s is created by nothing in this cluster", name, o.Key())
-		case !r.namespacePrecedes(namespace, o):
+		case !r.namespacePrecedes(namespace, o) && !r.bringsMore(o.Owner):
 			missing[o.Owner.String()+name] = true
 			r.report(on(o, "metadata", "namespace"), dependOn(o.Owner, namespace.Owner),
 				"namespace %s of %s is created by %s, which %s does not wait for", name, o.Key(), namespace.Owner, o.Owner)
 		}
 	}
+}
+
+// bringsMore tells whether what is unknown of a Kustomization, or of one that it
+// waits for, may be what an object of it needs.
+func (r *Run) bringsMore(then *render.Kustomization) bool {
+	return slices.ContainsFunc(r.Cluster.Unknowns, func(unknown render.Unknown) bool {
+		first := r.Cluster.Kustomization(unknown.Key)
+		return !unknown.Values && !unknown.Composed && first != nil && (first == then || r.Cluster.Precedes(first, then))
+	})
 }
 
 func (r *Run) namespacePrecedes(namespace, o *render.Object) bool {

@@ -29,7 +29,8 @@ func (r *Run) sayOf(o *render.Object, source string) func(place at, mend, format
 }
 
 // installed are the versions, or ranges, of an upstream project that Flux or
-// Crossplane installs on the API server where an object is.
+// Crossplane installs on the API server where an object is, or on any from the
+// network.
 func (r *Run) installed(o *render.Object, project string) []string {
 	var versions []string
 	add := func(from *render.Object, name, version string) {
@@ -54,6 +55,11 @@ func (r *Run) installed(o *render.Object, project string) []string {
 	for _, provider := range r.Cluster.Of("pkg.crossplane.io", "Provider") {
 		name, tag := splitImage(text(provider, "spec", "package"))
 		add(provider, path.Base(name), tag)
+	}
+	for _, unknown := range r.Cluster.Unknowns {
+		if name, version := unknown.Installs(); name == project && version != "" {
+			versions = append(versions, version)
+		}
 	}
 	return versions
 }

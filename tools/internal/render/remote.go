@@ -1,0 +1,176 @@
+package render
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/types"
+)
+
+// remoteEntry is an entry of a kustomization that only the network has.
+type remoteEntry struct {
+	at    Location
+	entry string
+}
+
+func (r remoteEntry) String() string {
+	return fmt.Sprintf("%s includes %s, which only the network has: vendor it, or make it a Flux source", r.at, r.entry)
+}
+
+// errRemote is that of a build that cannot do without what only the network has.
+var errRemote = errors.New("it needs the network")
+
+// address is what kustomize takes for a URL or, with a user, for a repository.
+var address = regexp.MustCompile(`(?i)^(git::|https?:|ssh:|file:|gh:|(www\.)?github\.com[:/]|[a-z][a-z0-9-]*@)`)
+
+func (r *layerReader) isRemote(file, entry string) bool {
+	if !address.MatchString(entry) {
+		return false
+	}
+	local := filepath.Join(filepath.Dir(file), entry)
+	return !r.files.Exists(local) || r.files.IsDir(local)
+}
+
+// leaveOut takes the resources that only the network has out of a
+// kustomization: what else it makes is the same without them but for the names of
+// theirs, as it would not be without a patch, a component or the content of a
+// ConfigMap.
+func (r *layerReader) leaveOut(file string, k *types.Kustomization) error {
+	all := k.Resources
+	k.Resources = nil
+	for _, entry := range all {
+		if r.isRemote(file, entry) {
+			r.foundRemote(file, entry)
+			r.lacks[file] = true
+		} else {
+			k.Resources = append(k.Resources, entry)
+		}
+	}
+	if !r.lacks[file] {
+		return nil
+	}
+	return r.rewrite(file, k)
+}
+
+// rewrite has kustomize read a kustomization as it is now.
+func (r *layerReader) rewrite(file string, k *types.Kustomization) error {
+	if k.GeneratorOptions == nil {
+		// kustomize refuses a file that says nothing.
+		k.GeneratorOptions = &types.GeneratorOptions{}
+	}
+	data, err := json.Marshal(k) // which is YAML, too
+	r.files.replaced[file] = data
+	return err
+}
+
+// leaveOutWhatIsForThem takes out what changes a resource that only the network
+// has, and what kustomize would miss that for: patches that are their own target,
+// numbers of replicas, and generators that add to another object.
+func (r *layerReader) leaveOutWhatIsForThem() error {
+	for from, k := range r.known {
+		left, here := *k, r.build.names(relativeTo(r.build.source, from))
+		isForOthers := func(entry, text string) bool { return r.isForOthers(here, from, entry, text) }
+		left.Patches = without(k.Patches, func(p types.Patch) bool { return p.Target == nil && isForOthers(p.Path, p.Patch) })
+		merges := k.PatchesStrategicMerge //nolint:staticcheck // repositories use it
+		others := without(merges, func(p types.PatchStrategicMerge) bool { return isForOthers(string(p), string(p)) })
+		left.PatchesStrategicMerge = others //nolint:staticcheck // as above
+		left.Replicas = without(k.Replicas, func(replica types.Replica) bool { return !here["/"+replica.Name] })
+		left.ConfigMapGenerator = without(k.ConfigMapGenerator, func(g types.ConfigMapArgs) bool { return adds(g.GeneratorArgs) && !here["ConfigMap/"+g.Name] })
+		left.SecretGenerator = without(k.SecretGenerator, func(g types.SecretArgs) bool { return adds(g.GeneratorArgs) && !here["Secret/"+g.Name] })
+		if reflect.DeepEqual(left, *k) {
+			continue
+		}
+		if err := r.rewrite(from, &left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// without is a copy; that of nothing is nothing.
+func without[T any](all []T, out func(T) bool) []T { return slices.DeleteFunc(slices.Clone(all), out) }
+
+// adds tells whether a generator adds to an object that another one brings.
+func adds(g types.GeneratorArgs) bool { return g.Behavior == "merge" || g.Behavior == "replace" }
+
+// isForOthers tells whether a patch, which is a file beside the kustomization or a
+// text, names none but objects that are not here.
+func (r *layerReader) isForOthers(here map[string]bool, from, entry, text string) bool {
+	data := []byte(text)
+	if entry != "" && !strings.ContainsAny(entry, "\n{") {
+		var err error
+		if data, err = r.files.ReadFile(filepath.Join(filepath.Dir(from), entry)); err != nil {
+			return false
+		}
+	}
+	documents := parseDocuments(&file{data: data}, data, 0)
+	return len(documents) > 0 && !slices.ContainsFunc(documents, func(d *document) bool {
+		name := d.text("metadata", "name")
+		return name == "" || here[d.text("kind")+"/"+name]
+	})
+}
+
+// names are the objects that a kustomization file transforms, as kind/name and,
+// of any kind, /name: as their files call them, and as their layers do.
+func (b *build) names(file string) map[string]bool {
+	transformed := func(by layer) bool {
+		return slices.ContainsFunc(b.layers, func(l layer) bool { return l.file == file && l.transforms(by) })
+	}
+	names := map[string]bool{}
+	for kind, manifests := range b.origin().manifests {
+		for _, m := range manifests {
+			for _, name := range []string{m.name, m.text("metadata", "name")} {
+				if transformed(m.layer) {
+					names[kind+"/"+name], names["/"+name] = true, true
+				}
+			}
+		}
+	}
+	for _, l := range b.layers {
+		for _, g := range l.ConfigMapGenerator {
+			names["ConfigMap/"+g.Name] = names["ConfigMap/"+g.Name] || transformed(l) && !adds(g.GeneratorArgs)
+		}
+		for _, g := range l.SecretGenerator {
+			names["Secret/"+g.Name] = names["Secret/"+g.Name] || transformed(l) && !adds(g.GeneratorArgs)
+		}
+	}
+	return names
+}
+
+func (r *layerReader) foundRemote(file, entry string) {
+	relative := relativeTo(r.build.source, file)
+	at := cmp.Or(r.build.entry(layer{file: relative}, entry), Location{File: r.build.source.File(relative)})
+	r.build.remote = append(r.build.remote, remoteEntry{at, entry})
+}
+
+// takesNamespaces tells whether kustomize writes the namespaces of other objects
+// into a resource, of which nobody knows the ones that only the network has.
+func takesNamespaces(data []byte) bool {
+	return slices.Contains([]string{
+		"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService", "ClusterRoleBinding", "RoleBinding",
+	}, idOf(data).Kind)
+}
+
+var (
+	project = regexp.MustCompile(`(?i)github(?:usercontent)?\.com[/:][\w.-]+/([\w-]+)`)
+	release = regexp.MustCompile(`(?:[?&]ref=|/download/|githubusercontent\.com/[\w.-]+/[\w.-]+/(?:refs/tags/)?)(v?\d+\.\d+[\w.-]*)`)
+)
+
+// Installs is the project on GitHub that an address is of, and the version that it
+// names; empty for what it does not say.
+func (u Unknown) Installs() (name, version string) {
+	if match := project.FindStringSubmatch(u.Entry); match != nil {
+		name = match[1]
+	}
+	if match := release.FindStringSubmatch(u.Entry); match != nil {
+		version = match[1]
+	}
+	return name, version
+}
