@@ -92,9 +92,8 @@ func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source 
 	for _, entry := range k.build.remote {
 		w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: k.Key(), Object: k.Object, Reason: entry.String(), At: entry.at, Entry: entry.entry})
 	}
-	_, certain := errors.AsType[*layerError](k.build.err)
 	switch err := k.build.err; {
-	case err != nil && !certain && len(k.build.remote) > 0:
+	case err != nil && len(k.build.remote) > 0 && k.build.certain(err) == nil:
 		// It may fail for want of what only the network has.
 		return nil, nil, nil
 	case errors.Is(err, errEmpty):

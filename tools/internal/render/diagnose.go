@@ -21,10 +21,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
 )
 
-// diagnose finds what a build error comes down to. kustomize names the folder,
-// the file or nothing, and counts lines from the last document; so its input is
-// read once more for the faults that can be told for certain.
+// diagnose finds what a build error comes down to.
 func (b *build) diagnose(err error) *layerError {
+	return cmp.Or(b.certain(err), &layerError{b.blame(err), err, "run `kustomize build` on the path"})
+}
+
+// certain is what a build error comes down to if that can be told for certain, or
+// nil. kustomize names the folder, the file or nothing, and counts lines from the
+// last document; so its input is read once more.
+func (b *build) certain(err error) *layerError {
 	if located, ok := errors.AsType[*layerError](err); ok {
 		return located
 	}
@@ -40,7 +45,7 @@ func (b *build) diagnose(err error) *layerError {
 			}
 		}
 	}
-	return &layerError{b.blame(err), err, "run `kustomize build` on the path"}
+	return nil
 }
 
 // unreadable is why a file is no kustomization.
@@ -55,7 +60,7 @@ func unreadable(f *file) *layerError {
 // unloadable says why kustomize cannot load a file that a layer names.
 func (b *build) unloadable(l layer, entry string, failure error) *layerError {
 	file := path.Join(l.dir, entry)
-	if entry == "" || !filepath.IsLocal(filepath.FromSlash(file)) {
+	if entry == "" || !filepath.IsLocal(filepath.FromSlash(file)) || address.MatchString(entry) {
 		return nil
 	}
 	if _, err := os.Stat(filepath.Join(b.source.Dir, filepath.FromSlash(file))); errors.Is(err, fs.ErrNotExist) {
