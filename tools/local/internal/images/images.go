@@ -147,40 +147,22 @@ func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
 // no image of the set has: those of other checkouts, and what an interrupted push
 // or build left.
 func (s *Set) Prune(blobs string) error {
-	if err := s.prunePrograms(); err != nil {
-		return err
-	}
-	files, err := filepath.Glob(filepath.Join(blobs, "sha256", "*"))
-	if err != nil {
-		return err
-	}
-	uploads, err := filepath.Glob(filepath.Join(blobs, "upload-*"))
-	if err != nil {
-		return err
-	}
-	for _, file := range append(files, uploads...) {
-		if s.blobs[filepath.Base(file)] {
-			continue
-		}
-		if err := os.Remove(file); err != nil {
-			return fmt.Errorf("remove a layer that no image has: %w", err)
-		}
-	}
-	return nil
-}
-
-func (s *Set) prunePrograms() error {
-	files, err := filepath.Glob(filepath.Join(s.dir, "*"))
-	if err != nil {
-		return err
-	}
 	used := slices.Collect(maps.Values(s.programs))
-	for _, file := range files {
-		if slices.Contains(used, file) {
-			continue
+	for digest := range s.blobs {
+		used = append(used, filepath.Join(blobs, "sha256", digest))
+	}
+	for _, pattern := range []string{filepath.Join(blobs, "sha256", "*"), filepath.Join(blobs, "upload-*"), filepath.Join(s.dir, "*")} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
 		}
-		if err := os.RemoveAll(file); err != nil {
-			return fmt.Errorf("remove a program that no image has: %w", err)
+		for _, file := range files {
+			if slices.Contains(used, file) {
+				continue
+			}
+			if err := os.RemoveAll(file); err != nil {
+				return fmt.Errorf("remove what no image has: %w", err)
+			}
 		}
 	}
 	return nil
