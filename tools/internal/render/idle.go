@@ -99,21 +99,13 @@ type material struct {
 }
 
 func (b *build) material() material {
-	c := material{names: map[string][]string{}, texts: map[string]bool{}}
-	for kind, manifests := range b.origin().manifests {
+	c := material{names: b.names(func(layer) bool { return true }), texts: map[string]bool{}}
+	for _, manifests := range b.origin().manifests {
 		for _, m := range manifests {
-			// A layer sees the name as far as the layers within have changed it.
-			c.names[kind] = append(c.names[kind], m.text("metadata", "name"), m.name)
 			c.read(m.root)
 		}
 	}
 	for _, l := range b.origin().layers {
-		for _, generator := range l.ConfigMapGenerator {
-			c.names["ConfigMap"] = append(c.names["ConfigMap"], generator.Name)
-		}
-		for _, generator := range l.SecretGenerator {
-			c.names["Secret"] = append(c.names["Secret"], generator.Name)
-		}
 		for _, image := range l.Images {
 			c.texts[image.NewName] = true
 		}
@@ -133,6 +125,38 @@ func (b *build) material() material {
 	}
 	return c
 }
+
+// names are those of the objects that some layers bring, by kind.
+func (b *build) names(some func(layer) bool) map[string][]string {
+	names := map[string][]string{}
+	for kind, manifests := range b.origin().manifests {
+		for _, m := range manifests {
+			if some(m.layer) {
+				// A layer sees the name as far as the layers within have changed it.
+				names[kind] = append(names[kind], m.text("metadata", "name"), m.name)
+			}
+		}
+	}
+	for _, l := range b.layers {
+		if !some(l) {
+			continue
+		}
+		for _, generator := range l.ConfigMapGenerator {
+			if !adds(generator.GeneratorArgs) {
+				names["ConfigMap"] = append(names["ConfigMap"], generator.Name)
+			}
+		}
+		for _, generator := range l.SecretGenerator {
+			if !adds(generator.GeneratorArgs) {
+				names["Secret"] = append(names["Secret"], generator.Name)
+			}
+		}
+	}
+	return names
+}
+
+// adds tells whether a generator adds to an object that another one brings.
+func adds(g types.GeneratorArgs) bool { return g.Behavior == "merge" || g.Behavior == "replace" }
 
 func patchFiles(k types.Kustomization) []string {
 	files, operations := olderPatches(k)

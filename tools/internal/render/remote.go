@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -75,15 +76,21 @@ func (r *layerReader) rewrite(file string, k *types.Kustomization) error {
 // numbers of replicas, and generators that add to another object.
 func (r *layerReader) leaveOutWhatIsForThem() error {
 	for from, k := range r.known {
-		left, here := *k, r.build.names(relativeTo(r.build.source, from))
+		left, here := *k, r.build.namesFor(relativeTo(r.build.source, from))
 		isForOthers := func(entry, text string) bool { return r.isForOthers(here, from, entry, text) }
 		left.Patches = without(k.Patches, func(p types.Patch) bool { return p.Target == nil && isForOthers(p.Path, p.Patch) })
 		merges := k.PatchesStrategicMerge //nolint:staticcheck // repositories use it
 		others := without(merges, func(p types.PatchStrategicMerge) bool { return isForOthers(string(p), string(p)) })
 		left.PatchesStrategicMerge = others //nolint:staticcheck // as above
-		left.Replicas = without(k.Replicas, func(replica types.Replica) bool { return !here["/"+replica.Name] })
-		left.ConfigMapGenerator = without(k.ConfigMapGenerator, func(g types.ConfigMapArgs) bool { return adds(g.GeneratorArgs) && !here["ConfigMap/"+g.Name] })
-		left.SecretGenerator = without(k.SecretGenerator, func(g types.SecretArgs) bool { return adds(g.GeneratorArgs) && !here["Secret/"+g.Name] })
+		left.Replicas = without(k.Replicas, func(replica types.Replica) bool {
+			return !slices.Contains(slices.Concat(slices.Collect(maps.Values(here))...), replica.Name)
+		})
+		left.ConfigMapGenerator = without(k.ConfigMapGenerator, func(g types.ConfigMapArgs) bool {
+			return adds(g.GeneratorArgs) && !slices.Contains(here["ConfigMap"], g.Name)
+		})
+		left.SecretGenerator = without(k.SecretGenerator, func(g types.SecretArgs) bool {
+			return adds(g.GeneratorArgs) && !slices.Contains(here["Secret"], g.Name)
+		})
 		if reflect.DeepEqual(left, *k) {
 			continue
 		}
@@ -97,12 +104,9 @@ func (r *layerReader) leaveOutWhatIsForThem() error {
 // without is a copy; that of nothing is nothing.
 func without[T any](all []T, out func(T) bool) []T { return slices.DeleteFunc(slices.Clone(all), out) }
 
-// adds tells whether a generator adds to an object that another one brings.
-func adds(g types.GeneratorArgs) bool { return g.Behavior == "merge" || g.Behavior == "replace" }
-
 // isForOthers tells whether a patch, which is a file beside the kustomization or a
 // text, names none but objects that are not here.
-func (r *layerReader) isForOthers(here map[string]bool, from, entry, text string) bool {
+func (r *layerReader) isForOthers(here map[string][]string, from, entry, text string) bool {
 	data := []byte(text)
 	if entry != "" && !strings.ContainsAny(entry, "\n{") {
 		var err error
@@ -113,35 +117,16 @@ func (r *layerReader) isForOthers(here map[string]bool, from, entry, text string
 	documents := parseDocuments(&file{data: data}, data, 0)
 	return len(documents) > 0 && !slices.ContainsFunc(documents, func(d *document) bool {
 		name := d.text("metadata", "name")
-		return name == "" || here[d.text("kind")+"/"+name]
+		return name == "" || slices.Contains(here[d.text("kind")], name)
 	})
 }
 
-// names are the objects that a kustomization file transforms, as kind/name and,
-// of any kind, /name: as their files call them, and as their layers do.
-func (b *build) names(file string) map[string]bool {
-	transformed := func(by layer) bool {
+// namesFor are the names of the objects that a kustomization file transforms, by
+// kind.
+func (b *build) namesFor(file string) map[string][]string {
+	return b.names(func(by layer) bool {
 		return slices.ContainsFunc(b.layers, func(l layer) bool { return l.file == file && l.transforms(by) })
-	}
-	names := map[string]bool{}
-	for kind, manifests := range b.origin().manifests {
-		for _, m := range manifests {
-			for _, name := range []string{m.name, m.text("metadata", "name")} {
-				if transformed(m.layer) {
-					names[kind+"/"+name], names["/"+name] = true, true
-				}
-			}
-		}
-	}
-	for _, l := range b.layers {
-		for _, g := range l.ConfigMapGenerator {
-			names["ConfigMap/"+g.Name] = names["ConfigMap/"+g.Name] || transformed(l) && !adds(g.GeneratorArgs)
-		}
-		for _, g := range l.SecretGenerator {
-			names["Secret/"+g.Name] = names["Secret/"+g.Name] || transformed(l) && !adds(g.GeneratorArgs)
-		}
-	}
-	return names
+	})
 }
 
 func (r *layerReader) foundRemote(file, entry string) {
