@@ -35,20 +35,22 @@ func (m *built) make(b *build, completed overlay, file string, decrypted bool) (
 	if decrypted {
 		return b.run(placeholders{completed, b.encryptedSources()}, file)
 	}
-	if common, others, apart := b.withoutDefinitions(completed); apart {
-		first := false
-		all, err := m.trunks.get(common, func() ([][]byte, error) {
-			first = true
-			return b.run(completed, file)
-		})
-		if first {
-			return all, err
-		}
-		if err == nil {
-			if rest, failed := b.run(others, file); failed == nil {
-				if joined, ok := join(all, rest); ok {
-					return joined, nil
-				}
+	common, others, apart := b.withoutDefinitions(completed)
+	if !apart {
+		return b.run(completed, file)
+	}
+	first := false
+	all, err := m.trunks.get(common, func() ([][]byte, error) {
+		first = true
+		return b.run(completed, file)
+	})
+	if first {
+		return all, err
+	}
+	if err == nil {
+		if rest, err := b.run(others, file); err == nil {
+			if joined, ok := join(all, rest); ok {
+				return joined, nil
 			}
 		}
 	}

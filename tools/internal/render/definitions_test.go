@@ -164,7 +164,7 @@ func buildTwice(t *testing.T, root, folder string, first, second kustomizev1.Kus
 	}
 }
 
-func writeFile(t *testing.T, file, text string) {
+func writeFile(t testing.TB, file, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)

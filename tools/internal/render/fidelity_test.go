@@ -178,12 +178,7 @@ func FuzzBuild(f *testing.F) {
 			"app/kustomization.yaml": kustomization,
 			"app/a.yaml":             manifest,
 		} {
-			if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			writeFile(t, filepath.Join(root, name), text)
 		}
 		rendering := &Rendering{work: t.TempDir()}
 		options := Options{Root: root}

@@ -148,10 +148,7 @@ func installChart(t *testing.T, template, schemaText string) error {
 		if text == "" {
 			continue
 		}
-		file := filepath.Join(root, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, filepath.Join(root, filepath.FromSlash(name)), text)
 	}
 	rendering, err := Run(t.Context(), Options{Root: root, Config: config.Config{Clusters: []string{"clusters/*"}}})
 	if err != nil {

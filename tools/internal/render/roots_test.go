@@ -1,7 +1,6 @@
 package render
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,13 +42,7 @@ func TestRoots(t *testing.T) {
 			dir := t.TempDir()
 			var folders []string
 			for file, text := range test.files {
-				into := filepath.Join(dir, file)
-				if err := os.MkdirAll(filepath.Dir(into), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(into, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				writeFile(t, filepath.Join(dir, file), text)
 				if parts := strings.Split(file, "/"); parts[0] == "clusters" {
 					folders = append(folders, "clusters/"+parts[1])
 				}
