@@ -151,7 +151,7 @@ func (s *Set) Prune(blobs string) error {
 	for digest := range s.blobs {
 		used = append(used, filepath.Join(blobs, "sha256", digest))
 	}
-	for _, pattern := range []string{filepath.Join(blobs, "sha256", "*"), filepath.Join(blobs, "upload-*"), filepath.Join(s.dir, "*")} {
+	for _, pattern := range []string{filepath.Join(blobs, "sha256", "*"), filepath.Join(s.dir, "*")} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			return err

@@ -21,7 +21,7 @@ import (
 // serveRegistry serves images on the node's address. Layers are files, which
 // outlive the cluster; manifests are memory.
 func serveRegistry(ctx context.Context, blobs string, log *slog.Logger) error {
-	handler := registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)), registry.Logger(stdlog.New(io.Discard, "", 0)))
+	handler := registry.New(registry.WithBlobHandler(layers(blobs)), registry.Logger(stdlog.New(io.Discard, "", 0)))
 	return serve(ctx, "registry", layout.Registry, handler, log)
 }
 
