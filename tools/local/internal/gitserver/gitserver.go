@@ -107,6 +107,13 @@ func PublishTree(ctx context.Context, root, name, dir, tag string) error {
 		return err
 	}
 	repository := filepath.Join(root, name)
+	// Who fetches is on this machine, where bytes cost less than compressing them:
+	// all objects are one pack, as large as they are, and no deltas are looked for.
+	for _, setting := range [][]string{{"core.bigFileThreshold", "1"}, {"core.compression", "0"}, {"pack.window", "0"}} {
+		if _, err := git.Run(ctx, repository, nil, "config", setting[0], setting[1]); err != nil {
+			return fmt.Errorf("make the repository %s: %w", name, err)
+		}
+	}
 	index, err := os.MkdirTemp("", "gitserver-")
 	if err != nil {
 		return err
