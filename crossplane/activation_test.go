@@ -11,7 +11,7 @@ import (
 )
 
 // The ManagedResourceActivationPolicy activates the kinds that the examples
-// compose, and no other.
+// compose, and no other; on their groups rights are granted.
 func TestActivation(t *testing.T) {
 	var policy struct {
 		Spec struct{ Activate []string }
@@ -31,11 +31,16 @@ func TestActivation(t *testing.T) {
 			}
 		}
 	}
+	var groups []string
 	for _, name := range policy.Spec.Activate {
 		if !composed[name] {
 			t.Errorf("%s is activated, and no example composes it", name)
 		}
 		delete(composed, name)
+		groups = append(groups, groupOf(name))
+	}
+	if granted := grantedGroups(t); !slices.Equal(granted, slices.Compact(groups)) {
+		t.Errorf("Crossplane and the providers have rights on %q, activated are %q", granted, slices.Compact(groups))
 	}
 	for name := range composed {
 		t.Errorf("%s is composed, and not activated", name)
@@ -43,6 +48,25 @@ func TestActivation(t *testing.T) {
 	if !slices.IsSortedFunc(policy.Spec.Activate, func(a, b string) int { return strings.Compare(groupOf(a), groupOf(b)) }) {
 		t.Error("the kinds of a group are not together, groups in the order of their names")
 	}
+}
+
+// grantedGroups are the API groups on which the first object of rbac.yaml, the
+// role, grants rights.
+func grantedGroups(t *testing.T) []string {
+	t.Helper()
+	var role struct {
+		Rules []struct{ APIGroups []string }
+	}
+	var whole map[string]any
+	if err := readYAML("../infrastructure/crossplane/packages/rbac.yaml", &whole); err != nil {
+		t.Fatal(err)
+	}
+	remarshal(t, whole, &role)
+	var groups []string
+	for _, rule := range role.Rules {
+		groups = append(groups, rule.APIGroups...)
+	}
+	return groups
 }
 
 func groupOf(definition string) string {
