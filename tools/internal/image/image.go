@@ -59,6 +59,9 @@ type Spec struct {
 	Labels map[string]string
 	// Platforms, see ParsePlatforms; empty means this machine's.
 	Platforms []v1.Platform
+	// Digests spare reading a Binary whose digest they have; Build adds what they
+	// lack. Nil means that every file is read.
+	Digests Digests
 }
 
 // Artifact is an image, or an index of one image per platform. Its layers are
@@ -161,7 +164,7 @@ func assemble(spec Spec, platform v1.Platform, binary string) (v1.Image, error) 
 
 // layers are the program's, and those of what lies beside it.
 func (s Spec) layers(binary, entrypoint string) ([]mutate.Addendum, error) {
-	program, err := fileLayer(binary, entrypoint)
+	program, err := fileLayer(binary, entrypoint, s.Digests)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package image
 import (
 	"archive/tar"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"io/fs"
 	"maps"
@@ -29,7 +27,19 @@ type layer struct {
 	digest      v1.Hash
 }
 
-func fileLayer(file, target string) (v1.Layer, error) {
+// Digests are the digests of programs' layers, by the path of the program's file and
+// its path in the image, with a space between.
+type Digests map[string]Digest
+
+// Digest is a layer's digest, and of the file that it was read from the number of
+// bytes and the time of modification.
+type Digest struct {
+	Layer    v1.Hash
+	Size     int64
+	Modified time.Time
+}
+
+func fileLayer(file, target string, digests Digests) (v1.Layer, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, err
@@ -40,16 +50,22 @@ func fileLayer(file, target string) (v1.Layer, error) {
 	}
 	const block = 512
 	l := &layer{file: file, header: header.Bytes(), end: make([]byte, (block-info.Size()%block)%block+2*block)}
+	key := file + " " + target
+	if known := digests[key]; known.Size == info.Size() && known.Modified.Equal(info.ModTime()) {
+		l.digest, l.size = known.Layer, int64(len(l.header))+info.Size()+int64(len(l.end))
+		return l, nil
+	}
 	content, err := l.Uncompressed()
 	if err != nil {
 		return nil, err
 	}
 	defer content.Close()
-	hash := sha256.New()
-	if l.size, err = io.Copy(hash, content); err != nil {
+	if l.digest, l.size, err = v1.SHA256(content); err != nil {
 		return nil, err
 	}
-	l.digest = v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(hash.Sum(nil))}
+	if digests != nil {
+		digests[key] = Digest{Layer: l.digest, Size: info.Size(), Modified: info.ModTime()}
+	}
 	return l, nil
 }
 

@@ -207,7 +207,7 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 		return err
 	}
 	// Nobody else has pushed to the registry yet.
-	if err := set.Prune(e.paths.Blobs()); err != nil {
+	if err := set.Keep(e.paths.Blobs()); err != nil {
 		return err
 	}
 	if err := os.WriteFile(e.paths.Fingerprint(), []byte(fingerprint), 0o644); err != nil {

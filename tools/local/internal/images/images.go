@@ -6,6 +6,7 @@ package images
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/image"
@@ -72,8 +74,13 @@ func own(root, name, pkg string) image.Spec {
 type Set struct {
 	dir      string            // of the compiled programs
 	programs map[string]string // compiled, by package
+	digests  image.Digests     // of the programs' layers
 	blobs    map[string]bool   // the digests of what the images consist of
 }
+
+// digestsFile is, in the folder of the compiled programs, what a start knows of the
+// layers of the last one, so that it does not read 900 MB to learn it again.
+const digestsFile = "digests.json"
 
 // Push builds images and pushes them to a registry without TLS. It builds one at
 // a time, because the compiler uses all cores itself, and pushes each while the
@@ -83,7 +90,7 @@ type Set struct {
 // registry has are not sent again.
 func Push(ctx context.Context, specs []image.Spec, programs, registry string, progress io.Writer) (*Set, error) {
 	start := time.Now()
-	set := &Set{dir: programs, programs: map[string]string{}, blobs: map[string]bool{}}
+	set := &Set{dir: programs, programs: map[string]string{}, digests: readDigests(programs), blobs: map[string]bool{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	group.Go(func() error {
@@ -109,6 +116,15 @@ func Push(ctx context.Context, specs []image.Spec, programs, registry string, pr
 	return set, nil
 }
 
+// readDigests is empty where nothing can be read: then everything is digested anew.
+func readDigests(dir string) image.Digests {
+	digests := image.Digests{}
+	if data, err := os.ReadFile(filepath.Join(dir, digestsFile)); err != nil || json.Unmarshal(data, &digests) != nil {
+		return image.Digests{}
+	}
+	return digests
+}
+
 func (s *Set) build(ctx context.Context, spec image.Spec) (image.Artifact, error) {
 	if spec.Binary == "" {
 		var err error
@@ -116,6 +132,7 @@ func (s *Set) build(ctx context.Context, spec image.Spec) (image.Artifact, error
 			return image.Artifact{}, err
 		}
 	}
+	spec.Digests = s.digests
 	artifact, err := image.Build(ctx, spec)
 	if err != nil {
 		return image.Artifact{}, err
@@ -143,11 +160,20 @@ func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
 	return out, nil
 }
 
-// Prune removes from the folders of the registry's layers and of the programs what
-// no image of the set has: those of other checkouts, and what an interrupted push
-// or build left.
-func (s *Set) Prune(blobs string) error {
-	used := slices.Collect(maps.Values(s.programs))
+// Keep writes down what the next start wants to know of the set, and removes from
+// the folders of the registry's layers and of the programs what no image of it has:
+// those of other checkouts, and what an interrupted push or build left.
+func (s *Set) Keep(blobs string) error {
+	digests := filepath.Join(s.dir, digestsFile)
+	maps.DeleteFunc(s.digests, func(_ string, known image.Digest) bool { return !s.blobs[known.Layer.Hex] })
+	data, err := json.Marshal(s.digests)
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(digests, data, 0o644); err != nil {
+		return fmt.Errorf("keep the layers' digests: %w", err)
+	}
+	used := append(slices.Collect(maps.Values(s.programs)), digests)
 	for digest := range s.blobs {
 		used = append(used, filepath.Join(blobs, "sha256", digest))
 	}

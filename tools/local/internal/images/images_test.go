@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	ssautils "github.com/fluxcd/pkg/ssa/utils"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -99,43 +100,95 @@ func TestSpecsCanBeBuilt(t *testing.T) {
 }
 
 // What no image of the set has goes, as does a half upload.
-func TestPrune(t *testing.T) {
-	dir, blobs := t.TempDir(), t.TempDir()
-	program := filepath.Join(dir, "program")
-	if err := os.WriteFile(program, []byte("program"), 0o755); err != nil {
+func TestKeepRemoves(t *testing.T) {
+	r := newRegistry(t)
+	set := r.push(t)
+	pushed := r.blobs(t)
+	for _, other := range []string{"0123", ".0123456789"} {
+		if err := os.WriteFile(filepath.Join(r.dir, "blobs", "sha256", other), []byte("other"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := set.Keep(filepath.Join(r.dir, "blobs")); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)), registry.Logger(log.New(io.Discard, "", 0))))
-	defer server.Close()
-	specs := []image.Spec{{Name: "keda", Tag: "v1", Binary: program}}
-	set, err := Push(t.Context(), specs, filepath.Join(dir, "programs"), strings.TrimPrefix(server.URL, "http://"), io.Discard)
+	if left := r.blobs(t); len(pushed) != 2 || !slices.Equal(left, pushed) {
+		t.Errorf("pushed %q, left %q", pushed, left)
+	}
+}
+
+// A program that has not changed since the last start is not read again.
+func TestKeepRemembers(t *testing.T) {
+	r := newRegistry(t)
+	if err := r.push(t).Keep(filepath.Join(r.dir, "blobs")); err != nil {
+		t.Fatal(err)
+	}
+	pushed := r.blobs(t)
+	info, err := os.Stat(r.program())
 	if err != nil {
 		t.Fatal(err)
 	}
-	held := func() []string {
-		t.Helper()
-		files, err := filepath.Glob(filepath.Join(blobs, "*", "*"))
-		if err != nil {
+	for _, test := range []struct {
+		modified time.Time
+		blobs    int
+	}{
+		{info.ModTime(), len(pushed)},
+		{info.ModTime().Add(time.Millisecond), len(pushed) + 2},
+	} {
+		if err := os.WriteFile(r.program(), []byte("PROGRAM"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		return files
+		if err := os.Chtimes(r.program(), test.modified, test.modified); err != nil {
+			t.Fatal(err)
+		}
+		r.push(t)
+		if blobs := r.blobs(t); len(blobs) != test.blobs {
+			t.Errorf("modified at %s: %d blobs, want %d", test.modified, len(blobs), test.blobs)
+		}
 	}
-	pushed := held()
-	upload := filepath.Join(blobs, "upload-1")
-	for _, file := range []string{filepath.Join(blobs, "sha256", "0123"), upload} {
-		if err := os.WriteFile(file, []byte("other"), 0o644); err != nil {
+}
+
+// testRegistry is a registry whose folder is blobs, beside a program and the folder
+// programs.
+type testRegistry struct{ dir, address string }
+
+func newRegistry(t *testing.T) testRegistry {
+	t.Helper()
+	r := testRegistry{dir: t.TempDir()}
+	for _, dir := range []string{"blobs", "programs"} {
+		if err := os.Mkdir(filepath.Join(r.dir, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := set.Prune(blobs); err != nil {
+	if err := os.WriteFile(r.program(), []byte("program"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if left := held(); len(pushed) != 2 || !slices.Equal(left, pushed) {
-		t.Errorf("pushed %q, left %q", pushed, left)
+	blobs := registry.NewDiskBlobHandler(filepath.Join(r.dir, "blobs"))
+	server := httptest.NewServer(registry.New(registry.WithBlobHandler(blobs), registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	r.address = strings.TrimPrefix(server.URL, "http://")
+	return r
+}
+
+func (r testRegistry) program() string { return filepath.Join(r.dir, "program") }
+
+func (r testRegistry) push(t *testing.T) *Set {
+	t.Helper()
+	specs := []image.Spec{{Name: "keda", Tag: "v1", Binary: r.program()}}
+	set, err := Push(t.Context(), specs, filepath.Join(r.dir, "programs"), r.address, io.Discard)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(upload); !os.IsNotExist(err) {
-		t.Errorf("the half upload is left: %v", err)
+	return set
+}
+
+func (r testRegistry) blobs(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(r.dir, "blobs", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return files
 }
 
 // containers are those of everything that the local cluster applies: by Flux,

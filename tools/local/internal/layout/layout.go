@@ -61,8 +61,9 @@ func (p Paths) Engines() string { return filepath.Join(p.Cache, "engines") }
 // second start pushes manifests only.
 func (p Paths) Blobs() string { return filepath.Join(p.Cache, "blobs") }
 
-// Programs holds the compiled programs of the last checkout and outlives the
-// cluster, so that a second start links only what has changed.
+// Programs holds the compiled programs of the last checkout and the digests of all
+// programs' layers, and outlives the cluster, so that a second start links and reads
+// only what has changed.
 func (p Paths) Programs() string { return filepath.Join(p.Cache, "programs") }
 
 // State is everything of the running cluster; stopping it removes this folder.
