@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/image"
 	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/schema/definition"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 
@@ -156,7 +158,9 @@ func packagesOf(kinds []string) []*providerPackage {
 
 // content is the package.yaml: the metadata and, from the folder of the
 // definitions, those of its kinds. With the capability SafeStart a kind exists
-// only once it is activated, as with the upstream packages.
+// only once it is activated, as with the upstream packages. Unlike there, fields
+// have no descriptions: Crossplane reads each package some ten times while it
+// installs it, and the API server keeps each schema twice.
 func (p *providerPackage) content(definitions string) ([]byte, error) {
 	var content bytes.Buffer
 	fmt.Fprintf(&content, `apiVersion: meta.pkg.crossplane.io/v1
@@ -168,7 +172,7 @@ spec:
     - SafeStart
 `, p.name)
 	for _, plural := range p.plurals {
-		definition, err := os.ReadFile(filepath.Join(definitions, p.group+"_"+plural+".yaml"))
+		definition, err := readDefinition(filepath.Join(definitions, p.group+"_"+plural+".yaml"))
 		if err != nil {
 			return nil, fmt.Errorf("provider-%s has no definition of %s: %w", p.name, plural, err)
 		}
@@ -176,4 +180,23 @@ spec:
 		content.Write(definition)
 	}
 	return content.Bytes(), nil
+}
+
+// readDefinition is the CustomResourceDefinition of a file, without what says nothing
+// of validity.
+func readDefinition(file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	crd := &apiextensions.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(data, crd); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	for _, version := range crd.Spec.Versions {
+		if version.Schema != nil {
+			definition.Strip(version.Schema.OpenAPIV3Schema)
+		}
+	}
+	return yaml.Marshal(crd)
 }
