@@ -136,7 +136,7 @@ func observed(text string) *regexp.Regexp {
 func checkPlatform(t *testing.T, c client.Client) {
 	t.Helper()
 	queues := localSQS(t, c)
-	push(t, "infrastructure/platform/base/eventqueue.yaml", `visibilityTimeoutSeconds: \d+`, "visibilityTimeoutSeconds: 45")
+	push(t, "infrastructure/platform/base/events/eventqueue.yaml", `visibilityTimeoutSeconds: \d+`, "visibilityTimeoutSeconds: 45")
 	until(t, "the push changed the queue", func() (string, bool) {
 		timeout := attribute(t, queues, "local-reliable-q", types.QueueAttributeNameVisibilityTimeout)
 		return timeout, timeout == "45"
