@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,10 +17,14 @@ import (
 	ssautils "github.com/fluxcd/pkg/ssa/utils"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
 	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/schema/definition"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/coredns"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/flux"
@@ -189,6 +194,45 @@ func (r testRegistry) blobs(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// A package's definitions accept what upstream's accept, and describe nothing.
+func TestDefinitionsAreUpstreams(t *testing.T) {
+	const file = "sqs.aws.m.upbound.io_queues.yaml"
+	pin, err := pins.Read(filepath.Join(root, "tools/engines/provider-aws"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := pin.SourceOf(t.Context(), "github.com/upbound/provider-aws/v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream, err := os.ReadFile(filepath.Join(source, "package", "crds", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := readDefinition(filepath.Join(source, "package", "crds", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accepted [][]definition.Definition
+	for _, data := range [][]byte{upstream, ours} {
+		crd := &apiextensions.CustomResourceDefinition{}
+		if err := yaml.UnmarshalStrict(data, crd); err != nil {
+			t.Fatal(err)
+		}
+		found, err := definition.FromCRD(crd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted = append(accepted, found)
+	}
+	if len(accepted[0]) == 0 || !reflect.DeepEqual(accepted[0], accepted[1]) {
+		t.Errorf("upstream's %d versions are %d others", len(accepted[0]), len(accepted[1]))
+	}
+	if bytes.Contains(ours, []byte("description: ")) {
+		t.Error("a field has a description")
+	}
 }
 
 // containers are those of everything that the local cluster applies: by Flux,
