@@ -36,7 +36,7 @@ const (
 // Memory below which a start is refused: of the cluster at work, or of the linker
 // of Kubernetes or KEDA.
 const (
-	memoryBuilt   = 2 << 30
+	memoryBuilt   = 5 << 29
 	memoryToBuild = 3 << 30
 )
 
@@ -266,7 +266,7 @@ func (m machine) obstacles(built bool) []error {
 		needed = memoryBuilt
 	}
 	if m.memory < needed {
-		missing("%.1f GB of memory available, %.0f GB needed: end something", gigabytes(m.memory), gigabytes(needed))
+		missing("%.1f GB of memory available, %.1f GB needed: end something", gigabytes(m.memory), gigabytes(needed))
 	}
 	for i, d := range m.disks {
 		at := strings.Join(d.folders, ", ")

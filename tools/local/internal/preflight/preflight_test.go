@@ -60,11 +60,11 @@ func TestObstacles(t *testing.T) {
 			"the kernel makes no bridges and veth pairs, which pods need: modprobe -a bridge veth",
 		}},
 		"too little memory to build": {func(m *machine) { m.memory = 5 << 29 }, false, []string{
-			"2.5 GB of memory available, 3 GB needed: end something",
+			"2.5 GB of memory available, 3.0 GB needed: end something",
 		}},
 		"enough memory for what is built": {func(m *machine) { m.memory = 5 << 29 }, true, nil},
 		"too little memory for what is built": {func(m *machine) { m.memory = 1 << 30 }, true, []string{
-			"1.0 GB of memory available, 2 GB needed: end something",
+			"1.0 GB of memory available, 2.5 GB needed: end something",
 		}},
 		"a disk too small": {func(m *machine) {
 			m.disks = append(m.disks, disk{folders: []string{"/go/build", "/go/mod"}, free: 17 << 29, need: 9 << 30})
