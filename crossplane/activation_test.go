@@ -16,11 +16,7 @@ func TestActivation(t *testing.T) {
 	var policy struct {
 		Spec struct{ Activate []string }
 	}
-	var whole map[string]any
-	if err := readYAML("../infrastructure/crossplane/packages/activation.yaml", &whole); err != nil {
-		t.Fatal(err)
-	}
-	remarshal(t, whole, &policy)
+	readPackagesFile(t, "activation.yaml", &policy)
 	composed := map[string]bool{}
 	for plural := range allAPIs(t) {
 		for _, file := range examplesOf(t, plural) {
@@ -57,16 +53,23 @@ func grantedGroups(t *testing.T) []string {
 	var role struct {
 		Rules []struct{ APIGroups []string }
 	}
-	var whole map[string]any
-	if err := readYAML("../infrastructure/crossplane/packages/rbac.yaml", &whole); err != nil {
-		t.Fatal(err)
-	}
-	remarshal(t, whole, &role)
+	readPackagesFile(t, "rbac.yaml", &role)
 	var groups []string
 	for _, rule := range role.Rules {
 		groups = append(groups, rule.APIGroups...)
 	}
 	return groups
+}
+
+// readPackagesFile reads of the first object of a file of
+// infrastructure/crossplane/packages what the value has fields for.
+func readPackagesFile(t *testing.T, file string, into any) {
+	t.Helper()
+	var whole map[string]any
+	if err := readYAML(filepath.Join("../infrastructure/crossplane/packages", file), &whole); err != nil {
+		t.Fatal(err)
+	}
+	remarshal(t, whole, into)
 }
 
 func groupOf(definition string) string {

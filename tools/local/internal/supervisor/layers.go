@@ -51,8 +51,7 @@ func (l layers) Put(_ context.Context, _ string, digest v1.Hash, content io.Read
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(file, content)
-	if err != nil {
+	if _, err := io.Copy(file, content); err != nil {
 		return errors.Join(err, file.Cleanup())
 	}
 	return file.CloseAtomicallyReplace()

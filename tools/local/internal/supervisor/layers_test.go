@@ -73,7 +73,6 @@ func TestLayersAreWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	uploads := serveLayers(t, dir) + "/v2/r/blobs/uploads/?digest="
 	response, err := http.Post(uploads+digest.String(), "", strings.NewReader("conten"))
 	if err != nil {
