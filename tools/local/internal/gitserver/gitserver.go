@@ -87,13 +87,19 @@ func spool(from io.Reader) (*os.File, error) {
 
 // InitBare makes an empty repository below root that accepts pushes to main.
 func InitBare(ctx context.Context, root, name string) error {
-	for _, args := range [][]string{
-		{"init", "--quiet", "--bare", "--initial-branch=main", name},
-		{"--git-dir", name, "config", "http.receivepack", "true"},
+	if _, err := git.Run(ctx, root, nil, "init", "--quiet", "--bare", "--initial-branch=main", name); err != nil {
+		return fmt.Errorf("make the repository %s: %w", name, err)
+	}
+	return configure(ctx, root, name, [][2]string{
+		{"http.receivepack", "true"},
 		// A shallow clone, as CI makes one, may be pushed too.
-		{"--git-dir", name, "config", "receive.shallowUpdate", "true"},
-	} {
-		if _, err := git.Run(ctx, root, nil, args...); err != nil {
+		{"receive.shallowUpdate", "true"},
+	})
+}
+
+func configure(ctx context.Context, root, name string, settings [][2]string) error {
+	for _, setting := range settings {
+		if _, err := git.Run(ctx, root, nil, "--git-dir", name, "config", setting[0], setting[1]); err != nil {
 			return fmt.Errorf("make the repository %s: %w", name, err)
 		}
 	}
@@ -106,14 +112,13 @@ func PublishTree(ctx context.Context, root, name, dir, tag string) error {
 	if err := InitBare(ctx, root, name); err != nil {
 		return err
 	}
-	repository := filepath.Join(root, name)
 	// Who fetches is on this machine, where bytes cost less than compressing them:
 	// all objects are one pack, as large as they are, and no deltas are looked for.
-	for _, setting := range [][]string{{"core.bigFileThreshold", "1"}, {"core.compression", "0"}, {"pack.window", "0"}} {
-		if _, err := git.Run(ctx, repository, nil, "config", setting[0], setting[1]); err != nil {
-			return fmt.Errorf("make the repository %s: %w", name, err)
-		}
+	uncompressed := [][2]string{{"core.bigFileThreshold", "1"}, {"core.compression", "0"}, {"pack.window", "0"}}
+	if err := configure(ctx, root, name, uncompressed); err != nil {
+		return err
 	}
+	repository := filepath.Join(root, name)
 	index, err := os.MkdirTemp("", "gitserver-")
 	if err != nil {
 		return err
