@@ -17,9 +17,8 @@ type Recipe struct {
 	Name string
 	// Module is the upstream module whose version is the engine's.
 	Module string
-	// Cgo tells that the programs link C libraries; Libraries are those that
-	// pkg-config knows, by its names.
-	Cgo       bool
+	// Libraries are the C libraries that the programs link statically, by the names
+	// that the linker's flag -l takes. Without any the programs are Go alone.
 	Libraries []string
 	// Tags are the build tags, separated by spaces.
 	Tags string
@@ -57,13 +56,14 @@ func All() []Recipe {
 	return []Recipe{
 		// KEDA and Flux ask for the seccomp profile RuntimeDefault, which runc only
 		// knows with libseccomp; static, so that it runs in any mount namespace.
-		{Name: "runc", Module: "github.com/opencontainers/runc", Cgo: true, Libraries: []string{"libseccomp"}, Tags: "seccomp netgo osusergo", Stamp: func(string) string { return "-extldflags -static" }},
+		{Name: "runc", Module: "github.com/opencontainers/runc", Libraries: []string{"seccomp"}, Tags: "seccomp netgo osusergo", Stamp: func(string) string { return "-extldflags -static" }},
 		{Name: "cni", Module: "github.com/containernetworking/plugins"},
 		{Name: "etcd", Module: "go.etcd.io/etcd/server/v3"},
 		{Name: "containerd", Module: "github.com/containerd/containerd/v2", Stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v }},
 		{Name: "coredns", Module: "github.com/coredns/coredns"},
+		// One module for the three controllers: they share most of what they link, and
+		// the go command compiles it once only where the versions are the same.
 		{Name: "flux", Module: "github.com/fluxcd/kustomize-controller"},
-		{Name: "helm-controller", Module: "github.com/fluxcd/helm-controller"},
 		{Name: "function-auto-ready", Module: "github.com/crossplane/function-auto-ready"},
 		// Packages say which Crossplane they need.
 		{Name: "crossplane", Module: "github.com/crossplane/crossplane/v2", Stamp: func(v string) string {

@@ -92,7 +92,7 @@ func findEngine(ctx context.Context, pkg string) (program, error) {
 	}
 	engine := engines[at]
 	built := recipe.Of(engine.Name)
-	if built.Cgo {
+	if len(built.Libraries) > 0 {
 		return program{}, usageError{fmt.Errorf("%s links C libraries, which an image without a base does not have", pkg)}
 	}
 	found, err := list(ctx, engine.Dir, pkg)

@@ -29,7 +29,7 @@ var upstreams = []upstream{
 	{"kubernetes", "kubernetes", "k8s.io/kubernetes", tree(kubernetes)},
 	{"source-controller", "flux", "github.com/fluxcd/source-controller", crds("config/crd/bases/*.yaml")},
 	{"kustomize-controller", "flux", "github.com/fluxcd/kustomize-controller", crds("config/crd/bases/*.yaml")},
-	{"helm-controller", "helm-controller", "github.com/fluxcd/helm-controller", crds("config/crd/bases/*.yaml")},
+	{"helm-controller", "flux", "github.com/fluxcd/helm-controller", crds("config/crd/bases/*.yaml")},
 	{"notification-controller", "flux-apis", "github.com/fluxcd/notification-controller/api", withOperatorKinds(types)},
 	{"image-reflector-controller", "flux-apis", "github.com/fluxcd/image-reflector-controller/api", types},
 	{"image-automation-controller", "flux-apis", "github.com/fluxcd/image-automation-controller/api", types},

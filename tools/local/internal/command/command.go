@@ -13,9 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/modfile"
@@ -25,6 +23,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
 const module = "github.com/mystique-unicorn/sales-events"
@@ -92,7 +91,7 @@ type environment struct {
 	paths   layout.Paths
 	engines engines.Set
 	out     io.Writer
-	start   time.Time
+	log     *progress.Log
 }
 
 func newEnvironment(out io.Writer) (*environment, error) {
@@ -108,7 +107,7 @@ func newEnvironment(out io.Writer) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &environment{root: root, paths: paths, engines: set, out: out, start: time.Now()}, nil
+	return &environment{root: root, paths: paths, engines: set, out: out, log: progress.New(out)}, nil
 }
 
 // findRoot is the nearest folder upwards that holds this module.
@@ -129,21 +128,10 @@ func findRoot() (string, error) {
 }
 
 // say prints one step with the seconds since the command began.
-func (e *environment) say(format string, args ...any) {
-	fmt.Fprintf(e.out, "%6.1fs  %s\n", time.Since(e.start).Seconds(), fmt.Sprintf(format, args...))
-}
+func (e *environment) say(format string, args ...any) { e.log.Done(format, args...) }
 
 // progress is a writer whose lines are steps.
-func (e *environment) progress() io.Writer { return lineWriter{e} }
-
-type lineWriter struct{ e *environment }
-
-func (w lineWriter) Write(p []byte) (int, error) {
-	for line := range strings.SplitSeq(strings.TrimSpace(string(p)), "\n") {
-		w.e.say("%s", line)
-	}
-	return len(p), nil
-}
+func (e *environment) progress() *progress.Log { return e.log }
 
 // kubernetes is the configuration to talk to the running cluster.
 func (e *environment) kubernetes() (*rest.Config, error) {

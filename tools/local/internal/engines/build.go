@@ -4,18 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
 	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
 	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
 // partial begins the name of a folder that a build is still writing to.
@@ -27,11 +29,11 @@ const memoryPerCompiler = 2 << 30
 
 // Build builds what the cache lacks, one engine at a time and within so many bytes
 // of memory, if one link does not take more, and reports each with its time to
-// progress. It removes what a killed build left and what has long not been used,
+// log. It removes what a killed build left and what has long not been used,
 // so it must be the only one in the cache. When ctx ends, so does the compiler,
 // and nothing of the unfinished build stays.
-func (s Set) Build(ctx context.Context, memory uint64, progress io.Writer) error {
-	return s.build(ctx, recipe.All(), compilers(runtime.NumCPU(), memory), progress)
+func (s Set) Build(ctx context.Context, memory uint64, log *progress.Log) error {
+	return s.build(ctx, recipe.All(), compilers(runtime.NumCPU(), memory), log)
 }
 
 // compilers is how many run at a time.
@@ -39,12 +41,18 @@ func compilers(cores int, memory uint64) int {
 	return max(1, min(cores, int(memory/memoryPerCompiler)))
 }
 
-func (s Set) build(ctx context.Context, recipes []recipe.Recipe, compilers int, progress io.Writer) error {
+func (s Set) build(ctx context.Context, recipes []recipe.Recipe, compilers int, log *progress.Log) error {
 	cache := filepath.Dir(s[recipes[0].Name].Bin)
 	if err := s.prune(cache, time.Now()); err != nil {
 		return err
 	}
-	if s.Built() {
+	var missing []*Engine
+	for _, r := range recipes {
+		if e := s[r.Name]; !e.Built() {
+			missing = append(missing, e)
+		}
+	}
+	if len(missing) == 0 {
 		return nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
@@ -53,11 +61,13 @@ func (s Set) build(ctx context.Context, recipes []recipe.Recipe, compilers int, 
 	if err := removePartial(cache); err != nil {
 		return err
 	}
-	for _, r := range recipes {
-		if e := s[r.Name]; !e.Built() {
-			if err := e.build(ctx, compilers, progress); err != nil {
-				return err
-			}
+	work, err := plan(ctx, missing, log)
+	if err != nil {
+		return err
+	}
+	for _, e := range missing {
+		if err := e.build(ctx, compilers, work); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -103,53 +113,34 @@ func removePartial(cache string) error {
 	return nil
 }
 
-func (e *Engine) build(ctx context.Context, compilers int, progress io.Writer) error {
+func (e *Engine) build(ctx context.Context, compilers int, work *work) error {
 	part, err := os.MkdirTemp(filepath.Dir(e.Bin), partial+e.Name+"-")
 	if err != nil {
 		return fmt.Errorf("make the build folder of engine %s: %w", e.Name, err)
 	}
 	defer os.RemoveAll(part)
-	bin, work := filepath.Join(part, "bin"), filepath.Join(part, "work")
-	for _, dir := range []string{bin, work} {
+	bin, temporary := filepath.Join(part, "bin"), filepath.Join(part, "work")
+	for _, dir := range []string{bin, temporary} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
 
-	start := time.Now()
-	fmt.Fprintf(progress, "building %s %s (%d programs)\n", e.Name, e.Version, len(e.Programs))
-	stop := e.remind(progress, start)
-	out, err := e.goCommand(ctx, work, compilers, e.arguments(bin)...).CombinedOutput()
-	stop()
+	watch := work.begin(e)
+	cmd := e.goCommand(ctx, temporary, compilers, e.arguments(bin)...)
+	cmd.Stdout, cmd.Stderr = watch, watch
+	err = cmd.Run()
 	if ctx.Err() != nil {
 		return fmt.Errorf("build engine %s: %w", e.Name, context.Cause(ctx))
 	}
 	if err != nil {
-		return fmt.Errorf("build engine %s %s: %w\n%s\nretry with `make up`: what is built is kept", e.Name, e.Version, err, tail.Lines(out, 15))
+		return fmt.Errorf("build engine %s %s: %w\n%s\nretry with `make up`: what is built is kept", e.Name, e.Version, err, tail.Lines(watch.said, 15))
 	}
 	if err := e.keep(bin); err != nil {
 		return fmt.Errorf("keep engine %s: %w", e.Name, err)
 	}
-	fmt.Fprintf(progress, "  built %s in %s\n", e.Name, time.Since(start).Round(time.Second))
+	watch.end()
 	return nil
-}
-
-// remind reports every half a minute that a long build goes on.
-func (e *Engine) remind(progress io.Writer, start time.Time) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(30 * time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				fmt.Fprintf(progress, "  still building %s, %s\n", e.Name, time.Since(start).Round(time.Second))
-			}
-		}
-	}()
-	return func() { close(done) }
 }
 
 // keep moves a complete build into place, over one that lost a program.
@@ -161,11 +152,20 @@ func (e *Engine) keep(bin string) error {
 }
 
 func (e *Engine) arguments(out string) []string {
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", e.recipe.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)}
+	args := slices.Concat([]string{"build", "-v"}, toolchain.BuildFlags(), []string{"-ldflags", e.recipe.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)})
 	if e.recipe.Tags != "" {
 		args = append(args, "-tags", e.recipe.Tags)
 	}
 	return append(args, "tool")
+}
+
+// linking is the environment for the engine's C libraries. They are in the linker's
+// own folders, so nobody needs pkg-config, for which programs ask, to find them.
+func (e *Engine) linking() []string {
+	if len(e.recipe.Libraries) == 0 {
+		return []string{"CGO_ENABLED=0"}
+	}
+	return []string{"CGO_ENABLED=1", "PKG_CONFIG=true", "CGO_LDFLAGS=-l" + strings.Join(e.recipe.Libraries, " -l")}
 }
 
 // goCommand runs in the engine's module; an interrupted go leaves its temporary
@@ -173,11 +173,7 @@ func (e *Engine) arguments(out string) []string {
 func (e *Engine) goCommand(ctx context.Context, work string, compilers int, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = e.Dir
-	cgo := "CGO_ENABLED=0"
-	if e.recipe.Cgo {
-		cgo = "CGO_ENABLED=1"
-	}
-	cmd.Env = toolchain.Environ(cgo, "GOTMPDIR="+work, fmt.Sprintf("GOFLAGS=-mod=readonly -p=%d", compilers))
+	cmd.Env = toolchain.Environ(append(e.linking(), "GOTMPDIR="+work, fmt.Sprintf("GOFLAGS=-mod=readonly -p=%d", compilers))...)
 	// The compilers are go's children and are interrupted with it. It also
 	// hears of this process's death.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}

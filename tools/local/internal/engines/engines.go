@@ -2,11 +2,12 @@
 //
 // Each folder of tools/engines is a Go module that pins one upstream project;
 // its tool directives name the programs to build. A build lands in the cache
-// under a key of the module's pins, its build settings and the toolchain, that
-// of C where it is linked, so that it happens once; it is moved into place as a
-// whole, and one that lacks a program is built again. Engines build one after
-// the other, because a single link of Kubernetes or KEDA takes up to 3 GB of
-// memory; that no other command builds in the same cache is up to the caller.
+// under a key of the module's pins and Go files, its build settings and the
+// toolchain, that of C where it is linked, so that it happens once; it is moved
+// into place as a whole, and one that lacks a program is built again. Engines
+// build one after the other, because a single link of Kubernetes or KEDA takes up
+// to 3 GB of memory; that no other command builds in the same cache is up to the
+// caller.
 //
 // The package knows nothing of how the programs are run.
 package engines
@@ -14,7 +15,10 @@ package engines
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -85,11 +89,17 @@ func loadOne(dir, cache string, r recipe.Recipe) (*Engine, error) {
 func (e *Engine) key(toolchain string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, toolchain, runtime.GOARCH, e.arguments(""))
-	if e.recipe.Cgo {
-		h.Write([]byte(compiler(e.recipe.Libraries)))
+	if len(e.recipe.Libraries) > 0 {
+		if err := e.hashC(h); err != nil {
+			return "", err
+		}
 	}
-	for _, file := range []string{"go.mod", "go.sum"} {
-		data, err := os.ReadFile(filepath.Join(e.Dir, file))
+	ours, err := filepath.Glob(filepath.Join(e.Dir, "*.go"))
+	if err != nil {
+		return "", err
+	}
+	for _, file := range append(ours, filepath.Join(e.Dir, "go.mod"), filepath.Join(e.Dir, "go.sum")) {
+		data, err := os.ReadFile(file)
 		if err != nil {
 			return "", fmt.Errorf("read the pins of engine %s: %w: restore it with git", e.Name, err)
 		}
@@ -98,19 +108,25 @@ func (e *Engine) key(toolchain string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
-// compiler names the C compiler, its flags and the versions of the libraries.
-// What is missing has no name: the build will say so.
-func compiler(libraries []string) string {
+// hashC writes what of C goes into a build: the compiler, its flags and the
+// libraries. What is missing is nothing: the build will say so.
+func (e *Engine) hashC(w io.Writer) error {
 	ask := func(name string, args ...string) string {
 		out, _ := exec.Command(name, args...).Output()
 		return string(out)
 	}
-	flags := ask("go", "env", "CC", "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_LDFLAGS")
-	version := ""
-	if cc := strings.Fields(flags); len(cc) > 0 {
-		version = ask(cc[0], "--version")
+	flags := ask("go", "env", "CC", "CGO_CFLAGS", "CGO_CPPFLAGS")
+	cc, _, _ := strings.Cut(flags, "\n")
+	fmt.Fprintln(w, flags, ask(cc, "--version"))
+	for _, library := range e.recipe.Libraries {
+		file := strings.TrimSpace(ask(cc, "-print-file-name=lib"+library+".a"))
+		data, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read the library %s of engine %s: %w", library, e.Name, err)
+		}
+		fmt.Fprintf(w, "%s %x\n", library, sha256.Sum256(data))
 	}
-	return flags + version + ask("pkg-config", append([]string{"--modversion"}, libraries...)...)
+	return nil
 }
 
 // Built tells whether the cache holds every program of the engine. A folder

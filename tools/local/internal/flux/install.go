@@ -46,19 +46,17 @@ type Controller struct {
 // Controllers are those of the local cluster at their pins.
 func Controllers(ctx context.Context, set engines.Set) ([]Controller, error) {
 	var controllers []Controller
-	for _, c := range []struct{ name, engine string }{
-		{"source-controller", "flux"}, {"kustomize-controller", "flux"}, {"helm-controller", "helm-controller"},
-	} {
-		engine, module := set[c.engine], "github.com/fluxcd/"+c.name
-		dir, err := engine.SourceOf(ctx, module)
+	for _, name := range []string{"source-controller", "kustomize-controller", "helm-controller"} {
+		module := "github.com/fluxcd/" + name
+		dir, err := set["flux"].SourceOf(ctx, module)
 		if err != nil {
 			return nil, err
 		}
-		version, err := engine.VersionOf(module)
+		version, err := set["flux"].VersionOf(module)
 		if err != nil {
 			return nil, err
 		}
-		controllers = append(controllers, Controller{Name: c.name, Dir: dir, Version: version})
+		controllers = append(controllers, Controller{Name: name, Dir: dir, Version: version})
 	}
 	return controllers, nil
 }

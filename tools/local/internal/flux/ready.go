@@ -3,7 +3,6 @@ package flux
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
 // The kinds that Flux's controllers reconcile: what is fetched, the charts that
@@ -175,22 +176,22 @@ func evaluate(o *unstructured.Unstructured, revision, wanted string) ObjectStatu
 }
 
 // WaitReady waits until every Flux object is ready, suspended ones apart, and
-// writes a line to progress as each becomes so. When ctx ends first, the error
+// logs each as it becomes so, and those that are left. When ctx ends first, the error
 // names each one that is not and why.
-func WaitReady(ctx context.Context, config *rest.Config, progress io.Writer) error {
+func WaitReady(ctx context.Context, config *rest.Config, log *progress.Log) error {
 	c, err := connect(config)
 	if err != nil {
 		return err
 	}
-	return waitReady(ctx, c, progress)
+	return waitReady(ctx, c, log)
 }
 
-func waitReady(ctx context.Context, c dynamic.Interface, progress io.Writer) error {
+func waitReady(ctx context.Context, c dynamic.Interface, log *progress.Log) error {
 	reported := map[string]string{}
 	report := func(s ObjectStatus, line string) {
 		if reported[s.String()] != line {
 			reported[s.String()] = line
-			fmt.Fprintln(progress, line)
+			log.Done("%s", line)
 		}
 	}
 	return until(ctx, 500*time.Millisecond, func() (string, error) {
@@ -209,8 +210,24 @@ func waitReady(ctx context.Context, c dynamic.Interface, progress io.Writer) err
 				report(s, fmt.Sprintf("ready: %s at %s", s, s.Revision))
 			}
 		}
+		showWaiting(log, objects)
 		return explain(objects), nil
 	})
+}
+
+// showWaiting names what is waited for, in one line.
+func showWaiting(log *progress.Log, objects []ObjectStatus) {
+	var names []string
+	for _, s := range objects {
+		if !s.Ready && !s.Suspended {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 {
+		log.Wipe()
+		return
+	}
+	log.Doing("%d of %d Flux objects are ready; waiting for %s", len(objects)-len(names), len(objects), strings.Join(names, ", "))
 }
 
 // explain names what is waited for, and is empty if that is nothing.
@@ -253,17 +270,17 @@ func until(ctx context.Context, interval time.Duration, check func() (waiting st
 // Fetch asks Flux to fetch now, and waits until everything is ready at what was
 // fetched: what applies a new revision does so unasked, and what is at it
 // already need not do it again.
-func Fetch(ctx context.Context, config *rest.Config, progress io.Writer) error {
-	return askAndWait(ctx, config, progress, sources)
+func Fetch(ctx context.Context, config *rest.Config, log *progress.Log) error {
+	return askAndWait(ctx, config, log, sources)
 }
 
 // Reconcile asks Flux to fetch and apply now, as `flux reconcile` does, and
 // waits until everything is ready at the new revision.
-func Reconcile(ctx context.Context, config *rest.Config, progress io.Writer) error {
-	return askAndWait(ctx, config, progress, sources, charts, appliers)
+func Reconcile(ctx context.Context, config *rest.Config, log *progress.Log) error {
+	return askAndWait(ctx, config, log, sources, charts, appliers)
 }
 
-func askAndWait(ctx context.Context, config *rest.Config, progress io.Writer, stages ...[]schema.GroupVersionResource) error {
+func askAndWait(ctx context.Context, config *rest.Config, log *progress.Log, stages ...[]schema.GroupVersionResource) error {
 	c, err := connect(config)
 	if err != nil {
 		return err
@@ -274,7 +291,7 @@ func askAndWait(ctx context.Context, config *rest.Config, progress io.Writer, st
 			return err
 		}
 	}
-	return waitReady(ctx, c, progress)
+	return waitReady(ctx, c, log)
 }
 
 // ask annotates every object of the kinds with the token, and waits until their

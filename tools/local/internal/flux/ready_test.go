@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
 	clientgotesting "k8s.io/client-go/testing"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
 var kindOf = map[string]string{
@@ -158,16 +162,16 @@ func TestWaitReady(t *testing.T) {
 	failOnce(c, "list", "kustomizations")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	var progress bytes.Buffer
-	if err := waitReady(ctx, c, &progress); err != nil {
+	var said bytes.Buffer
+	if err := waitReady(ctx, c, progress.New(&said)); err != nil {
 		t.Error(err)
 	}
 	want := `ready: GitRepository flux-system/apps at main@2
 ready: Kustomization flux-system/apps at main@2
 not waited for: Kustomization flux-system/left is suspended
 `
-	if progress.String() != want {
-		t.Errorf("progress\n%swant\n%s", &progress, want)
+	if got := regexp.MustCompile(`(?m)^ *[0-9.]+s  `).ReplaceAllString(said.String(), ""); got != want {
+		t.Errorf("says\n%swant\n%s", got, want)
 	}
 }
 
@@ -182,7 +186,7 @@ func TestWaitInVain(t *testing.T) {
 		cancel(reason)
 		return false, nil, nil
 	})
-	err := waitReady(ctx, c, &bytes.Buffer{})
+	err := waitReady(ctx, c, progress.New(io.Discard))
 	want := "not ready after 3m\nnot ready:\n  Kustomization flux-system/apps: DependencyNotReady: because"
 	if !errors.Is(err, reason) || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)

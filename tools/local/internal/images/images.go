@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/image"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
 // Sandbox is the image of every pod's first container.
@@ -34,26 +34,26 @@ const tag = "local"
 // them. root is the checkout. The sources of what is not compiled are fetched into
 // the module cache if need be.
 func Specs(ctx context.Context, root string, set engines.Set) ([]image.Spec, error) {
-	keda := strings.TrimPrefix(set["keda"].Version, "v")
-	source, err := set["flux"].VersionOf("github.com/fluxcd/source-controller")
-	if err != nil {
-		return nil, err
-	}
 	engine := func(name, tag, engine, program, entrypoint string) image.Spec {
 		return image.Spec{Name: name, Tag: tag, Binary: set[engine].Program(program), Entrypoint: entrypoint}
 	}
-	first := []image.Spec{
+	specs := []image.Spec{
 		own(root, "pause", "./tools/local/pause"),
 		engine("coredns/coredns", set["coredns"].Version, "coredns", "coredns", "/coredns"),
-		engine("fluxcd/source-controller", source, "flux", "source-controller", "/source-controller"),
-		engine("fluxcd/kustomize-controller", set["flux"].Version, "flux", "kustomize-controller", "/kustomize-controller"),
-		engine("fluxcd/helm-controller", set["helm-controller"].Version, "helm-controller", "helm-controller", "/helm-controller"),
+	}
+	for _, controller := range []string{"source-controller", "kustomize-controller", "helm-controller"} {
+		version, err := set["flux"].VersionOf("github.com/fluxcd/" + controller)
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, engine("fluxcd/"+controller, version, "flux", controller, "/"+controller))
 	}
 	crossplane, err := crossplaneSpecs(ctx, root, set)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(first, crossplane, []image.Spec{
+	keda := strings.TrimPrefix(set["keda"].Version, "v")
+	return slices.Concat(specs, crossplane, []image.Spec{
 		// KEDA's manifests name these paths as the containers' commands.
 		engine("kedacore/keda", keda, "keda", "operator", "/keda"),
 		engine("kedacore/keda-metrics-apiserver", keda, "keda", "adapter", "/keda-adapter"),
@@ -88,13 +88,14 @@ const digestsFile = "digests.json"
 // only. A program is compiled once, however many images hold it, and stays in the
 // folder: what is there and has not changed is not linked again. Layers that the
 // registry has are not sent again.
-func Push(ctx context.Context, specs []image.Spec, programs, registry string, progress io.Writer) (*Set, error) {
+func Push(ctx context.Context, specs []image.Spec, programs, registry string, log *progress.Log) (*Set, error) {
 	start := time.Now()
 	set := &Set{dir: programs, programs: map[string]string{}, digests: readDigests(programs), blobs: map[string]bool{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	group.Go(func() error {
-		for _, spec := range specs {
+		for i, spec := range specs {
+			log.Doing("building and pushing image %d of %d: %s", i+1, len(specs), spec.Name)
 			artifact, err := set.build(ctx, spec)
 			if err != nil {
 				return fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
@@ -112,7 +113,7 @@ func Push(ctx context.Context, specs []image.Spec, programs, registry string, pr
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(progress, "pushed %d images in %.1f s\n", len(specs), time.Since(start).Seconds())
+	log.Done("pushed %d images in %.1f s", len(specs), time.Since(start).Seconds())
 	return set, nil
 }
 

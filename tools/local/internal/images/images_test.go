@@ -28,6 +28,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/coredns"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/flux"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
 const root = "../../../.."
@@ -180,7 +181,7 @@ func (r testRegistry) program() string { return filepath.Join(r.dir, "program") 
 func (r testRegistry) push(t *testing.T) *Set {
 	t.Helper()
 	specs := []image.Spec{{Name: "keda", Tag: "v1", Binary: r.program()}}
-	set, err := Push(t.Context(), specs, filepath.Join(r.dir, "programs"), r.address, io.Discard)
+	set, err := Push(t.Context(), specs, filepath.Join(r.dir, "programs"), r.address, progress.New(io.Discard))
 	if err != nil {
 		t.Fatal(err)
 	}
