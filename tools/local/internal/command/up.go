@@ -100,14 +100,32 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 	if err := e.checkMachine(); err != nil {
 		return false, err
 	}
-	memory, err := preflight.AvailableMemory()
-	if err != nil {
-		return false, err
-	}
-	if err := e.engines.Build(ctx, memory, e.progress()); err != nil {
+	if err := e.build(ctx); err != nil {
 		return false, err
 	}
 	return true, e.startCluster(ctx, opts)
+}
+
+// build compiles what is to run. Where the engines are built, the programs of this
+// checkout are most likely, too: what has changed of them is compiled while the
+// API server starts.
+func (e *environment) build(ctx context.Context) error {
+	first := !e.engines.Built()
+	memory, err := preflight.AvailableMemory()
+	if err != nil {
+		return err
+	}
+	if err := e.engines.Build(ctx, memory, e.progress()); err != nil || !first {
+		return err
+	}
+	specs, err := images.Specs(ctx, e.root, e.engines)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(e.paths.Programs(), 0o755); err != nil {
+		return fmt.Errorf("make the folder of programs: %w", err)
+	}
+	return images.Compile(ctx, specs, e.paths.Programs(), e.progress())
 }
 
 func (e *environment) checkMachine() error {

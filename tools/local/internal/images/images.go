@@ -161,6 +161,24 @@ func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
 	return out, nil
 }
 
+// Compile compiles the programs of this checkout into the folder where Push looks
+// for them: before a first start, so that the cluster does not wait for it.
+func Compile(ctx context.Context, specs []image.Spec, programs string, log *progress.Log) error {
+	start := time.Now()
+	set := &Set{dir: programs, programs: map[string]string{}}
+	for _, spec := range specs {
+		if spec.Package == "" {
+			continue
+		}
+		log.Doing("compiling %s", spec.Package)
+		if _, err := set.program(ctx, spec); err != nil {
+			return err
+		}
+	}
+	log.Done("compiled %d programs of this checkout in %s", len(set.programs), time.Since(start).Round(time.Second))
+	return nil
+}
+
 // Keep writes down what the next start wants to know of the set, and removes from
 // the folders of the registry's layers and of the programs what no image of it has:
 // those of other checkouts, and what an interrupted push or build left.
