@@ -72,6 +72,7 @@ func waitForLink(name string, limit time.Duration) (netlink.Link, error) {
 	}
 }
 
+// setSysctls sets what belongs to the network namespace; the machine's own stay.
 func setSysctls() error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("turn on forwarding between pods: %w", err)
@@ -81,11 +82,12 @@ func setSysctls() error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_orphan_retries", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("let the namespace end at once: %w", err)
 	}
-	// Without it a pod that reaches itself or a neighbour through a service
-	// address bypasses kube-proxy. Absent where the kernel has no br_netfilter.
-	err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("1"), 0o644)
+	// Bridged packets pass the service rules by, as they must on a machine without
+	// br_netfilter, where this does not exist: every machine takes the same path, for
+	// which kube-proxy.yaml masquerades.
+	err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("0"), 0o644)
 	if err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("pass bridged packets to the service rules: %w", err)
+		return fmt.Errorf("keep bridged packets from the service rules: %w", err)
 	}
 	return nil
 }

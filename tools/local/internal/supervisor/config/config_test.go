@@ -90,6 +90,8 @@ func TestWhatMatters(t *testing.T) {
 			{"containerd.toml", []string{"plugins", runtimePlugin, "restrict_oom_score_adj"}, !whole},
 			{"containerd.toml", []string{"plugins", runtimePlugin, "disable_apparmor"}, !values.AppArmor},
 			{"kube-proxy.yaml", []string{"mode"}, values.ProxyMode},
+			// Machines have no br_netfilter.
+			{"kube-proxy.yaml", []string{values.ProxyMode, "masqueradeAll"}, true},
 			// Machines have swap.
 			{"kubelet.yaml", []string{"failSwapOn"}, false},
 			// Nobody reads the node without a certificate.
