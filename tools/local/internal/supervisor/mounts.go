@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -11,8 +12,9 @@ import (
 
 // setUpMounts makes the mount namespace the cluster's own: nothing propagates
 // to the machine, /proc shows this PID namespace, the state and the engines
-// have their fixed places, and the folders that upstream programs write to
-// without asking are memory that ends with the namespace.
+// have their fixed places, the folders that upstream programs write to without
+// asking are memory that ends with the namespace, and kubelet finds the kernel as
+// it wants it.
 func setUpMounts(state, engines string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("keep mounts inside: %w", err)
@@ -40,6 +42,36 @@ func setUpMounts(state, engines string) error {
 	}
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
+	}
+	return coverTunables()
+}
+
+// tunables are the kernel's settings that kubelet sets, on the whole machine and
+// whatever its configuration says, when they differ from these: setupKernelTunables
+// in k8s.io/kubernetes/pkg/kubelet/cm.
+var tunables = map[string]string{
+	"kernel/keys/root_maxbytes": "25000000",
+	"kernel/keys/root_maxkeys":  "1000000",
+	"kernel/panic":              "10",
+	"kernel/panic_on_oops":      "1",
+	"vm/overcommit_memory":      "1",
+	"vm/panic_on_oom":           "0",
+}
+
+// coverTunables binds files with kubelet's values over the machine's, so that it
+// reads these and sets nothing. Pods have a /proc of their own.
+func coverTunables() error {
+	for name, value := range tunables {
+		file := filepath.Join(layout.Inside, "sysctl", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(value+"\n"), 0o644); err != nil {
+			return err
+		}
+		if err := unix.Mount(file, filepath.Join("/proc/sys", name), "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("keep kubelet from setting %s: %w", name, err)
+		}
 	}
 	return nil
 }
