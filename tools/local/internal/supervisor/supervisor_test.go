@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -12,7 +13,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
@@ -92,6 +96,27 @@ func TestOnlyTheAPIServerIsReached(t *testing.T) {
 	if checked == 0 {
 		t.Error("no program says where it listens")
 	}
+}
+
+// How long a slow machine may take is for the starting command to say, but a
+// program that ends is waited for no longer.
+func TestWaitFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		group, ctx := errgroup.WithContext(t.Context())
+		r := &runner{group: group, ctx: ctx}
+		start := time.Now()
+		if err := r.waitFor(func() bool { return time.Since(start) > time.Hour }); err != nil {
+			t.Errorf("after %s: %v", time.Since(start), err)
+		}
+		ended := errors.New("etcd ended")
+		group.Go(func() error {
+			time.Sleep(time.Second)
+			return ended
+		})
+		if err := r.waitFor(func() bool { return false }); err != ended {
+			t.Errorf("error %v, want %v", err, ended)
+		}
+	})
 }
 
 // The cluster dies with the command that starts it, until that lets go.
