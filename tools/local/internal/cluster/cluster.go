@@ -93,7 +93,7 @@ type Cluster struct {
 }
 
 // Start removes what an earlier cluster left and starts a new one. It returns
-// when the supervisor's process runs and is linked; WaitServing tells when it
+// when the supervisor's process runs and is linked; WaitServing returns when it
 // answers.
 func Start(paths layout.Paths, opts supervisor.Options) (*Cluster, error) {
 	if err := Stop(paths); err != nil {
@@ -152,16 +152,55 @@ func (c *Cluster) Detach() error {
 	return c.tether.Close()
 }
 
+// Guard runs a part of the start, which the end of the cluster cancels. What has
+// lost its connections fails in many ways, and often before the end is known: the
+// cause of the end is the error.
+func (c *Cluster) Guard(ctx context.Context, part func(context.Context) error) error {
+	guarded, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-c.ended:
+			cancel(c.failure())
+		case <-guarded.Done():
+		}
+	}()
+	err := part(guarded)
+	if err == nil {
+		return nil
+	}
+	select {
+	case <-guarded.Done():
+	case <-time.After(3 * time.Second): // for its programs to end with it
+	}
+	if guarded.Err() != nil && ctx.Err() == nil {
+		return context.Cause(guarded)
+	}
+	return err
+}
+
+// failure is the error that the supervisor ended with, which its log ends with. One
+// that was killed has said none.
+func (c *Cluster) failure() error {
+	file := filepath.Join(c.paths.Logs(), "supervisor.log")
+	log, err := os.ReadFile(file)
+	_, said, found := strings.Cut("\n"+string(log), "\nerror: ")
+	if err != nil || !found {
+		said = "the supervisor was killed; its last lines:\n" + tail.File(file, 8)
+	}
+	return fmt.Errorf("the cluster ended while it started: %s", strings.TrimSpace(said))
+}
+
 // WaitServing waits until the registry and the Git server answer.
 func (c *Cluster) WaitServing(ctx context.Context) error {
-	return c.poll(ctx, "registry and Git server", func() bool {
+	return poll(ctx, "registry and Git server", func() bool {
 		return answers(layout.Registry) && answers(layout.Git)
 	})
 }
 
 // WaitAPI waits until the API server is ready.
 func (c *Cluster) WaitAPI(ctx context.Context, client *http.Client) error {
-	return c.poll(ctx, "API server", func() bool {
+	return poll(ctx, "API server", func() bool {
 		response, err := client.Get("https://" + layout.APIServer + "/readyz")
 		if err != nil {
 			return false
@@ -173,7 +212,7 @@ func (c *Cluster) WaitAPI(ctx context.Context, client *http.Client) error {
 
 // WaitFile waits until the supervisor has written a file.
 func (c *Cluster) WaitFile(ctx context.Context, path string) error {
-	return c.poll(ctx, "file "+path, func() bool {
+	return poll(ctx, "file "+path, func() bool {
 		_, err := os.Stat(path)
 		return err == nil
 	})
@@ -187,13 +226,11 @@ func answers(address string) bool {
 	return conn.Close() == nil
 }
 
-func (c *Cluster) poll(ctx context.Context, what string, ready func() bool) error {
+func poll(ctx context.Context, what string, ready func() bool) error {
 	for !ready() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the %s: %w; see %s", what, context.Cause(ctx), c.paths.Logs())
-		case <-c.ended:
-			return fmt.Errorf("the cluster ended while it started: %s", tail.File(filepath.Join(c.paths.Logs(), "supervisor.log"), 12))
+			return fmt.Errorf("wait for the %s: %w", what, context.Cause(ctx))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

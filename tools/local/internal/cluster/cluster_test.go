@@ -1,13 +1,18 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -45,6 +50,58 @@ func TestRunning(t *testing.T) {
 				t.Errorf("running: %t, want %t", running, test.running)
 			}
 		})
+	}
+}
+
+// What fails because the cluster ends is not the cause, whether it fails before the
+// end is known or waits for ever.
+func TestGuardLeadsWithTheCause(t *testing.T) {
+	const started = "time=12:00 level=INFO msg=started program=etcd\n"
+	fails := func(context.Context) error { return io.ErrUnexpectedEOF }
+	waits := func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	const cause = "etcd ended (exit status 1); its last lines:\npanic: disk full\nerror: fatal"
+	for name, test := range map[string]struct {
+		part func(context.Context) error
+		ends bool
+		log  string
+		want string
+	}{
+		"a lost connection":        {fails, true, started + "error: " + cause + "\n", "the cluster ended while it started: " + cause},
+		"nothing to wait for":      {waits, true, started + "error: " + cause + "\n", "the cluster ended while it started: " + cause},
+		"the supervisor is killed": {fails, true, started, "the cluster ended while it started: the supervisor was killed; its last lines:\n" + strings.TrimSpace(started)},
+		"the cluster runs":         {fails, false, started, io.ErrUnexpectedEOF.Error()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &Cluster{paths: layout.Paths{Cache: t.TempDir()}, ended: make(chan struct{})}
+				if err := os.MkdirAll(c.paths.Logs(), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(c.paths.Logs(), "supervisor.log"), []byte(test.log), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if test.ends {
+					time.AfterFunc(time.Second, func() { close(c.ended) })
+				}
+				if err := c.Guard(t.Context(), test.part); err == nil || err.Error() != test.want {
+					t.Errorf("error %q, want %q", err, test.want)
+				}
+			})
+		})
+	}
+}
+
+// Who interrupts the start, or waits no longer, is not told of an end that came of it.
+func TestGuardIsCancelled(t *testing.T) {
+	c := &Cluster{ended: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := c.Guard(ctx, func(ctx context.Context) error { return fmt.Errorf("wait: %w", ctx.Err()) })
+	if err == nil || err.Error() != "wait: context canceled" {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -152,7 +152,16 @@ func (e *environment) startCluster(ctx context.Context, opts upOptions) (err err
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
 	defer cancel()
 	e.say("started the cluster (process %s, logs in %s)", c.Process, e.paths.Logs())
+	if err := c.Guard(ctx, func(ctx context.Context) error { return e.fill(ctx, c, opts) }); err != nil {
+		return err
+	}
+	e.say("everything is ready")
+	return c.Detach()
+}
 
+// fill brings everything into a cluster that has just started, and waits until it
+// is ready.
+func (e *environment) fill(ctx context.Context, c *cluster.Cluster, opts upOptions) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return e.pushImages(groupCtx, c) })
 	group.Go(func() error { return e.publish(groupCtx, c, opts) })
@@ -164,11 +173,7 @@ func (e *environment) startCluster(ctx context.Context, opts upOptions) (err err
 	if err != nil {
 		return err
 	}
-	if err := flux.WaitReady(ctx, config, e.progress()); err != nil {
-		return err
-	}
-	e.say("everything is ready")
-	return c.Detach()
+	return flux.WaitReady(ctx, config, e.progress())
 }
 
 // stopAfter ends a cluster that failed to start, and keeps what its programs
