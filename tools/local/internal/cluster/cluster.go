@@ -104,6 +104,9 @@ func Start(paths layout.Paths, opts supervisor.Options) (*Cluster, error) {
 			return nil, fmt.Errorf("make the state folder: %w", err)
 		}
 	}
+	if err := recordMachine("/", paths.Machine()); err != nil {
+		return nil, err
+	}
 	opts.State, opts.Engines, opts.Blobs = paths.State(), paths.Engines(), paths.Blobs()
 	options, err := json.Marshal(opts)
 	if err != nil {
@@ -275,9 +278,10 @@ func link(paths layout.Paths, pid int) error {
 	return nil
 }
 
-// Stop ends the cluster if it runs and removes what is left of it: the state
-// folder, and the empty cgroups of its containers, the only thing of theirs
-// that the end of the namespaces does not take along. It is safe to repeat.
+// Stop ends the cluster if it runs, removes what is left of it, which is the state
+// folder and the empty cgroups of its containers, and restores what its programs
+// have changed on the machine: what the end of the namespaces does not take along.
+// It is safe to repeat.
 func Stop(paths layout.Paths) error {
 	if p, ok := Running(paths); ok {
 		if err := unix.Kill(p.PID, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -293,6 +297,9 @@ func Stop(paths layout.Paths) error {
 		return err
 	}
 	if err := removeCgroups(paths); err != nil {
+		return err
+	}
+	if err := restoreMachine("/", paths.Machine()); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(paths.State()); err != nil {

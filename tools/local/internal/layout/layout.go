@@ -81,6 +81,9 @@ func (p Paths) PIDFile() string { return filepath.Join(p.State(), "supervisor.pi
 // Fingerprint tells what of a checkout the cluster was started with.
 func (p Paths) Fingerprint() string { return filepath.Join(p.State(), "fingerprint") }
 
+// Machine records the machine as it was before the cluster.
+func (p Paths) Machine() string { return filepath.Join(p.State(), "machine.json") }
+
 // LinkAlias is the alias of the link HostLink of this cluster: the cache
 // folder, or as much of its end as the kernel keeps of an alias.
 func (p Paths) LinkAlias() string { return p.Cache[max(0, len(p.Cache)-255):] }

@@ -1,0 +1,132 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// machine is what the cluster's programs change outside of its namespaces, whose
+// end does not take that along.
+type machine struct {
+	// Boot is the kernel's name for the time since it was started, at which
+	// everything else here begins anew.
+	Boot string
+	// Profile reports whether the kernel has containerd's AppArmor profile, which
+	// every containerd loads if it does not.
+	Profile bool
+	// Controllers are those that the root cgroup passes on. For a container runc
+	// has it pass on all.
+	Controllers []string
+}
+
+// Where the kernel shows it, below a root that tests have of their own.
+const (
+	bootFile       = "proc/sys/kernel/random/boot_id"
+	profilesFile   = "sys/kernel/security/apparmor/profiles"
+	removeFile     = "sys/kernel/security/apparmor/.remove"
+	controllerFile = "sys/fs/cgroup/cgroup.subtree_control"
+)
+
+// profile is the name of containerd's AppArmor profile, and no setting.
+const profile = "cri-containerd.apparmor.d"
+
+// readMachine reads what the kernel has of each; what it does not have at all is
+// empty.
+func readMachine(root string) (machine, error) {
+	var texts [3]string
+	for i, name := range []string{bootFile, profilesFile, controllerFile} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return machine{}, err
+		}
+		texts[i] = string(text)
+	}
+	return machine{
+		Boot:        strings.TrimSpace(texts[0]),
+		Profile:     strings.Contains("\n"+texts[1], "\n"+profile+" ("),
+		Controllers: strings.Fields(texts[2]),
+	}, nil
+}
+
+// recordMachine writes the machine as it is to a file.
+func recordMachine(root, file string) error {
+	m, err := readMachine(root)
+	if err != nil {
+		return fmt.Errorf("record the machine as it is: %w", err)
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o644)
+}
+
+// restoreMachine makes the machine what it was when it was recorded, once the
+// cluster has ended, but for what others use by now. Without a record no cluster
+// was started.
+func restoreMachine(root, file string) error {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var before machine
+	if err == nil {
+		err = json.Unmarshal(data, &before)
+	}
+	if err != nil {
+		return fmt.Errorf("read how the machine was: %w", err)
+	}
+	now, err := readMachine(root)
+	if err != nil {
+		return fmt.Errorf("restore the machine: %w", err)
+	}
+	if now.Boot != before.Boot {
+		return nil
+	}
+	if now.Profile && !before.Profile && !confines(root) {
+		if err := tell(filepath.Join(root, removeFile), profile); err != nil {
+			return fmt.Errorf("remove the AppArmor profile %s: %w", profile, err)
+		}
+	}
+	for _, controller := range now.Controllers {
+		if slices.Contains(before.Controllers, controller) {
+			continue
+		}
+		err := tell(filepath.Join(root, controllerFile), "-"+controller)
+		if err != nil && !errors.Is(err, unix.EBUSY) { // somebody's cgroup passes it on
+			return fmt.Errorf("take the controller %s back from the cgroups: %w", controller, err)
+		}
+	}
+	return nil
+}
+
+// confines reports whether a process runs under containerd's AppArmor profile.
+func confines(root string) bool {
+	for _, pattern := range []string{"proc/[0-9]*/attr/current", "proc/[0-9]*/attr/apparmor/current"} {
+		files, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, file := range files {
+			if label, err := os.ReadFile(file); err == nil && strings.Contains(string(label), profile) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tell writes a word to a file of the kernel's.
+func tell(path, word string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(word)
+	return errors.Join(err, file.Close())
+}
