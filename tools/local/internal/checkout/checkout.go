@@ -1,6 +1,6 @@
 // Package checkout pushes the user's repository to the local cluster's Git
-// server. It asks git for everything and changes nothing in the checkout; of
-// the cluster it knows one address.
+// server. It asks git for everything and writes nothing into the checkout, which
+// with sudo is another user's; of the cluster it knows one address.
 package checkout
 
 import (
@@ -20,48 +20,52 @@ func Push(ctx context.Context, root, url string, worktree bool) error {
 	if _, err := git.Run(ctx, root, nil, "rev-parse", "--git-dir"); err != nil {
 		return fmt.Errorf("%s is no checkout that git can read: %w: clone the repository, as who runs this", root, err)
 	}
-	revision := "HEAD"
+	revision, env := "HEAD", []string(nil)
 	if worktree {
-		commit, err := commitWorkTree(ctx, root)
+		dir, err := os.MkdirTemp("", "sales-events-objects-")
 		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if revision, env, err = commitWorkTree(ctx, root, dir); err != nil {
 			return fmt.Errorf("make a commit of the working tree: %w", err)
 		}
-		revision = commit
 	}
-	if _, err := git.Run(ctx, root, nil, "rev-parse", "--verify", "--quiet", revision+"^{commit}"); err != nil {
+	if _, err := git.Run(ctx, root, env, "rev-parse", "--verify", "--quiet", revision+"^{commit}"); err != nil {
 		return fmt.Errorf("%s has no commit to push: commit first, or push the working tree with --worktree", root)
 	}
 	// An empty proxy setting: the address is on this machine's own bridge.
-	noProxy := []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.proxy", "GIT_CONFIG_VALUE_0="}
-	if _, err := git.Run(ctx, root, noProxy, "push", "--quiet", "--force", url, revision+":refs/heads/main"); err != nil {
+	env = append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.proxy", "GIT_CONFIG_VALUE_0=")
+	if _, err := git.Run(ctx, root, env, "push", "--quiet", "--force", url, revision+":refs/heads/main"); err != nil {
 		return fmt.Errorf("push to the local Git server: %w", err)
 	}
 	return nil
 }
 
-// commitWorkTree writes the commit through an index of its own, so that the
-// user's index and branch stay as they are.
-func commitWorkTree(ctx context.Context, root string) (string, error) {
-	dir, err := os.MkdirTemp("", "sales-events-index-")
+// commitWorkTree writes the commit, with an index and objects of its own, to the
+// folder dir. env is what git finds it by.
+func commitWorkTree(ctx context.Context, root, dir string) (commit string, env []string, err error) {
+	objects, err := git.Run(ctx, root, nil, "rev-parse", "--path-format=absolute", "--git-path", "objects")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	defer os.RemoveAll(dir)
-	env := []string{
+	env = []string{
 		"GIT_INDEX_FILE=" + filepath.Join(dir, "index"),
+		"GIT_OBJECT_DIRECTORY=" + dir, "GIT_ALTERNATE_OBJECT_DIRECTORIES=" + objects,
 		"GIT_AUTHOR_NAME=local", "GIT_AUTHOR_EMAIL=local@localhost",
 		"GIT_COMMITTER_NAME=local", "GIT_COMMITTER_EMAIL=local@localhost",
 	}
 	if _, err := git.Run(ctx, root, env, "add", "--all"); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	tree, err := git.Run(ctx, root, env, "write-tree")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	args := []string{"commit-tree", tree, "-m", "Working tree"}
 	if head, err := git.Run(ctx, root, nil, "rev-parse", "--verify", "--quiet", "HEAD"); err == nil {
 		args = append(args, "-p", head)
 	}
-	return git.Run(ctx, root, env, args...)
+	commit, err = git.Run(ctx, root, env, args...)
+	return commit, env, err
 }
