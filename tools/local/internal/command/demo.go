@@ -30,7 +30,7 @@ func newDemo() *cobra.Command {
 				return err
 			}
 			// Not after minutes, when the report is there to be written.
-			if err := os.MkdirAll(report, 0o755); err != nil {
+			if err := makeFolder(report); err != nil {
 				return usageError{fmt.Errorf("--report: %w", err)}
 			}
 			env, err := newEnvironment(cmd.OutOrStdout())
@@ -64,6 +64,7 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeou
 		Config: config, Burst: burst, Out: e.out, Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ReportDir: report, Timeout: timeout,
 	})
+	err = errors.Join(err, handOver(report))
 	if err := e.conclude(verdict, err, report); err != nil {
 		if started && ctx.Err() != nil {
 			err = errors.Join(err, e.stop(context.WithoutCancel(ctx)))

@@ -1,0 +1,59 @@
+package command
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// makeFolder makes a folder and those above it that lack. Each belongs to the owner
+// of the folder that it is in, as what root writes into another user's checkout
+// must.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return os.MkdirAll(dir, 0o755) // it says what else is wrong
+	}
+	if err := makeFolder(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return inheritOwner(dir)
+}
+
+// handOver gives root's files in a folder to the folder's owner.
+func handOver(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if info.Mode().IsRegular() && info.Sys().(*syscall.Stat_t).Uid == 0 {
+			if err := inheritOwner(filepath.Join(dir, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inheritOwner gives a file or folder of root's to the owner of the folder that it
+// is in. Nobody else may give files away, or has to.
+func inheritOwner(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	parent, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	owner := parent.Sys().(*syscall.Stat_t)
+	return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+}
