@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,72 +26,72 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// machine is what a cluster must leave as it was, however it ends: links, routes,
-// mounts, firewall rules, and the processes, by their namespaces, for what a
-// container runs has a path of its own.
-func machine(t *testing.T, paths layout.Paths) string {
+// recordMachine keeps what a cluster must leave as it was, however it ends, in a
+// file; the script says what that is.
+func recordMachine(t *testing.T) (before string) {
 	t.Helper()
-	var state strings.Builder
-	for _, args := range [][]string{{"ip", "-o", "link"}, {"ip", "route"}, {"mount"}, {"sh", "-c", "nft list ruleset 2>&1 || iptables-save"}} {
-		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", args[0], err, out)
-		}
-		state.Write(out)
+	before = filepath.Join(t.TempDir(), "before")
+	out, err := exec.Command("testdata/machine-state.sh", checkoutFolder(t)).Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	executables, _ := filepath.Glob("/proc/[0-9]*/exe")
-	for _, exe := range executables {
-		if target, err := os.Readlink(exe); err == nil && (strings.HasPrefix(target, paths.Engines()) || strings.HasPrefix(target, layout.InsideEngines)) {
-			state.WriteString("process " + target + "\n")
-		}
+	if err := os.WriteFile(before, out, 0o644); err != nil {
+		t.Fatal(err)
 	}
-	namespaces := map[string]bool{}
-	links, _ := filepath.Glob("/proc/[0-9]*/ns/pid")
-	for _, link := range links {
-		if namespace, err := os.Readlink(link); err == nil && !ended(path.Dir(path.Dir(link))) {
-			namespaces[namespace] = true
-		}
-	}
-	fmt.Fprintln(&state, slices.Sorted(maps.Keys(namespaces)))
-	return state.String()
+	return before
 }
 
-// ended tells whether a process, by its folder in /proc, only waits for its parent
-// to hear of its end.
-func ended(process string) bool {
-	stat, err := os.ReadFile(path.Join(process, "stat"))
-	_, state, _ := strings.Cut(string(stat), ") ")
-	return err != nil || strings.HasPrefix(state, "Z")
-}
-
-// cgroups are those of containers, of both versions. Of a killed cluster they
-// stay, empty, until the next command.
-func cgroups(t *testing.T) []string {
+// changes are the lines of the machine's state that are gone, and those that are
+// new.
+func changes(t *testing.T, before string) []string {
 	t.Helper()
-	var found []string
-	for _, pattern := range []string{"/sys/fs/cgroup/k8s.io/*/cgroup.procs", "/sys/fs/cgroup/*/k8s.io/*/cgroup.procs"} {
-		matches, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found = append(found, matches...)
+	const compare = `testdata/machine-state.sh "$1" "$2" | diff "$2" -`
+	out, err := exec.Command("sh", "-c", compare, "sh", checkoutFolder(t), before).CombinedOutput()
+	if exit := (&exec.ExitError{}); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	return found
+	return regexp.MustCompile(`(?m)^[<>] .*$`).FindAllString(string(out), -1)
 }
 
-// checkNothingLeft holds the machine against what it was before, state folder and
-// cgroups included.
-func checkNothingLeft(t *testing.T, what string, paths layout.Paths, before string, cgroupsBefore []string) {
+func checkoutFolder(t *testing.T) string {
 	t.Helper()
-	if after := machine(t, paths); after != before {
-		t.Errorf("%s left something; before:\n%s\nafter:\n%s", what, before, after)
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// untilNextCommand reports whether a change is one that a killed cluster leaves to
+// the next command.
+func untilNextCommand(change string) bool {
+	return strings.HasPrefix(change, "> cgroup ") || strings.HasPrefix(change, "> apparmor ")
+}
+
+// checkNothingLeft holds the machine against what it was before, and looks for the
+// state folder.
+func checkNothingLeft(t *testing.T, what string, paths layout.Paths, before string) {
+	t.Helper()
+	if left := changes(t, before); len(left) > 0 {
+		t.Errorf("%s left:\n%s", what, strings.Join(left, "\n"))
 	}
 	if _, err := os.Stat(paths.State()); !os.IsNotExist(err) {
 		t.Errorf("%s left %s", what, paths.State())
 	}
-	if after := cgroups(t); !slices.Equal(after, cgroupsBefore) {
-		t.Errorf("%s left cgroups; before: %s; after: %s", what, cgroupsBefore, after)
+}
+
+// processes are those of the cluster that run a program.
+func processes(program string) []int {
+	var found []int
+	executables, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, exe := range executables {
+		target, err := os.Readlink(exe)
+		pid, notNumber := strconv.Atoi(path.Base(path.Dir(exe)))
+		if err == nil && notNumber == nil && strings.HasPrefix(target, layout.InsideEngines) && path.Base(target) == program {
+			found = append(found, pid)
+		}
 	}
+	return found
 }
 
 func makeTarget(t *testing.T, args ...string) {
@@ -115,7 +115,7 @@ func TestLifecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeTarget(t, "down")
-	before, cgroupsBefore := machine(t, paths), cgroups(t)
+	before := recordMachine(t)
 	takePorts(t)
 
 	makeTarget(t, "up")
@@ -127,15 +127,15 @@ func TestLifecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The kernel takes the namespaces down after the process.
-	for deadline := time.Now().Add(10 * time.Second); machine(t, paths) != before; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("kill -9 left something; before:\n%s\nafter:\n%s", before, machine(t, paths))
-		}
-	}
+	until(t, "what is killed is gone", func() (string, bool) {
+		left := slices.DeleteFunc(changes(t, before), untilNextCommand)
+		return strings.Join(left, "\n"), len(left) == 0
+	})
 
 	makeTarget(t, "up")
 	makeTarget(t, "up") // already up
 	checkOtherCheckout(t, paths)
+	checkBridgedPackets(t, paths)
 	c, ca := connect(t, paths)
 	rendered := checkFidelity(t, c)
 	checkComposed(t, c, rendered)
@@ -144,36 +144,91 @@ func TestLifecycle(t *testing.T) {
 	checkPlatform(t, c)
 	checkPromotion(t, c)
 	makeTarget(t, "down")
-	checkNothingLeft(t, "make down", paths, before, cgroupsBefore)
+	checkNothingLeft(t, "make down", paths, before)
 }
 
 // Ctrl-C ends make and the command, which takes down the half-started cluster.
 func TestInterrupt(t *testing.T) {
+	checkBrokenStart(t, "a container runs", "interrupted: ", func(group int, _ string) (done bool, err error) {
+		if len(processes("containerd-shim-runc-v2")) == 0 {
+			return false, nil
+		}
+		return true, syscall.Kill(-group, syscall.SIGINT)
+	})
+}
+
+// A program that ends takes the cluster down, and the start says at once which did
+// and why: not what that broke first, and not what is late in the end.
+func TestProgramEnds(t *testing.T) {
+	const cause = "error: the cluster ended while it started: kube-apiserver ended (signal: killed); its last lines:"
+	checkBrokenStart(t, "the API server answers", cause, func(_ int, said string) (done bool, err error) {
+		if !strings.Contains(said, "the Kubernetes API answers") {
+			return false, nil
+		}
+		found := processes("kube-apiserver")
+		if len(found) != 1 {
+			return true, fmt.Errorf("API servers: %v", found)
+		}
+		return true, syscall.Kill(found[0], syscall.SIGKILL)
+	})
+}
+
+// checkBrokenStart starts a cluster and breaks that as soon as it can: make up must
+// fail, say why, and leave nothing. disturb has the process group, as a terminal's
+// foreground is one, and what make up has said.
+func checkBrokenStart(t *testing.T, when, why string, disturb func(group int, said string) (done bool, err error)) {
+	t.Helper()
 	paths, err := layout.Default()
 	if err != nil {
 		t.Fatal(err)
 	}
 	makeTarget(t, "down")
-	before, cgroupsBefore := machine(t, paths), cgroups(t)
-	var out bytes.Buffer
+	before := recordMachine(t)
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	said := func() string {
+		text, err := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
 	cmd := exec.Command("make", "up")
 	cmd.Dir = "../.."
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's foreground
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a container runs", func() (string, bool) {
-		found := cgroups(t)
-		return fmt.Sprint(found), len(found) > len(cgroupsBefore)
+	until(t, when, func() (string, bool) {
+		done, err := disturb(cmd.Process.Pid, said())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return said(), done
 	})
-	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
-		t.Fatal(err)
+	if err := cmd.Wait(); err == nil || !strings.Contains(said(), why) {
+		t.Errorf("make up ended with %v:\n%s", err, said())
 	}
-	if err := cmd.Wait(); err == nil || !strings.Contains(out.String(), "interrupted: ") {
-		t.Errorf("make up ended with %v:\n%s", err, &out)
+	checkNothingLeft(t, "make up", paths, before)
+}
+
+// checkBridgedPackets says on which path pods have just reached each other's
+// services: the one of a machine without br_netfilter, on every machine.
+func checkBridgedPackets(t *testing.T, paths layout.Paths) {
+	t.Helper()
+	p, ok := cluster.Running(paths)
+	if !ok {
+		t.Fatal("no cluster runs")
 	}
-	checkNothingLeft(t, "Ctrl-C", paths, before, cgroupsBefore)
+	const read = "cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || echo 0"
+	out, err := exec.Command("nsenter", "--target", p.String(), "--net", "sh", "-c", read).CombinedOutput()
+	if err != nil || string(out) != "0\n" {
+		t.Errorf("bridge-nf-call-iptables is %q, %v", out, err)
+	}
 }
 
 // checkOtherCheckout has a checkout with other code ask for the cluster.
