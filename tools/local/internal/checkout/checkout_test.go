@@ -147,7 +147,7 @@ func TestPushShallowClone(t *testing.T) {
 	}
 }
 
-func TestPushSaysWhatToMend(t *testing.T) {
+func TestPushSaysWhatToFix(t *testing.T) {
 	url, _ := newServer(t)
 	t.Setenv("GIT_CEILING_DIRECTORIES", os.TempDir())
 	empty := t.TempDir()

@@ -72,7 +72,7 @@ func newUp() *cobra.Command {
 	return cmd
 }
 
-// up brings the cluster to the state of the checkout. started tells whether it
+// up brings the cluster to the state of the checkout. started reports whether it
 // was down before. An error or a cancelled context leaves a cluster that this
 // call started down again.
 func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err error) {

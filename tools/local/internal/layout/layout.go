@@ -78,7 +78,7 @@ func (p Paths) Kubeconfig() string { return filepath.Join(p.State(), "pki", "adm
 // PIDFile names the supervisor: its process id and its start time.
 func (p Paths) PIDFile() string { return filepath.Join(p.State(), "supervisor.pid") }
 
-// Fingerprint tells what of a checkout the cluster was started with.
+// Fingerprint identifies what of a checkout the cluster was started with.
 func (p Paths) Fingerprint() string { return filepath.Join(p.State(), "fingerprint") }
 
 // Machine records the machine as it was before the cluster.

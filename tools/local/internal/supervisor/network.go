@@ -82,9 +82,9 @@ func setSysctls() error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_orphan_retries", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("let the namespace end at once: %w", err)
 	}
-	// Bridged packets pass the service rules by, as they must on a machine without
-	// br_netfilter, where this does not exist: every machine takes the same path, for
-	// which kube-proxy.yaml masquerades.
+	// Bridged packets bypass the service rules on a machine without br_netfilter,
+	// where this file does not exist. Here they do on every machine, so that all take
+	// the one path that is tested: kube-proxy.yaml masquerades for it.
 	err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("0"), 0o644)
 	if err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("keep bridged packets from the service rules: %w", err)

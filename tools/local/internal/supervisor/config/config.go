@@ -25,9 +25,9 @@ type Values struct {
 	CNI, Containerd, Runc string
 	// ProxyMode is nftables or iptables, whichever program the machine has.
 	ProxyMode string
-	// CanRaiseResources tells that the process has CAP_SYS_RESOURCE.
+	// CanRaiseResources reports whether the process has CAP_SYS_RESOURCE.
 	CanRaiseResources bool
-	// AppArmor tells that the kernel has it.
+	// AppArmor reports whether the kernel has it.
 	AppArmor bool
 }
 
