@@ -14,7 +14,8 @@ import (
 // what `go env -w` wrote.
 var pinned = []string{
 	"GOWORK=off",
-	"GOFLAGS=-mod=readonly", // its default
+	// Its default; and nothing asks git, which refuses root a checkout of another user.
+	"GOFLAGS=-mod=readonly -buildvcs=false",
 	"GOEXPERIMENT=,",        // a list of none
 	"GOFIPS140=off",
 	"GOAMD64=v1", "GOARM=7", "GOARM64=v8.0",

@@ -41,6 +41,33 @@ func TestNoSettingOfTheMachineCounts(t *testing.T) {
 	}
 }
 
+// Git refuses root a checkout of another user, unless it is told that it is safe.
+func TestGitIsNotAsked(t *testing.T) {
+	dir, programs := t.TempDir(), t.TempDir()
+	for name, content := range map[string]string{
+		filepath.Join(dir, "go.mod"):    "module example.com/program\n",
+		filepath.Join(dir, "main.go"):   "package main\n\nfunc main() {}\n",
+		filepath.Join(programs, "git"):  "#!/bin/sh\necho 'fatal: detected dubious ownership' >&2\nexit 128\n",
+		filepath.Join(dir, ".git/HEAD"): "ref: refs/heads/main\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", programs+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	for _, args := range [][]string{{"list", "-deps", "."}, {"build", "-o", filepath.Join(dir, "program"), "."}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = dir
+		cmd.Env = Environ()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("go %v: %v\n%s", args, err, out)
+		}
+	}
+}
+
 // goEnv has the enabled experiments as build tags, in the order of go list.
 func goEnv(t *testing.T, more ...string) string {
 	t.Helper()
