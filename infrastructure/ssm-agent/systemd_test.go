@@ -1,24 +1,26 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
-	"os"
-	"os/exec"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 )
 
 func TestStartTransient(t *testing.T) {
-	socket := startBus(t)
 	systemd := &fakeSystemd{units: map[string][]string{}}
-	systemd.serve(t, socket)
+	socket := systemd.serve(t)
 	command := []string{"/bin/bash", "/var/lib/install.sh", "boot"}
 	for range 2 {
 		if err := startTransient(t.Context(), socket, unitName, command); err != nil {
@@ -38,40 +40,6 @@ func TestStartTransientWithoutBus(t *testing.T) {
 	err := startTransient(t.Context(), filepath.Join(t.TempDir(), "none"), unitName, []string{"/bin/true"})
 	if err == nil || !strings.Contains(err.Error(), "mount the node's /run/dbus") {
 		t.Errorf("got %v, want what to mount", err)
-	}
-}
-
-// startBus runs a message bus of the test's own and returns its socket.
-func startBus(t *testing.T) string {
-	t.Helper()
-	daemon, err := exec.LookPath("dbus-daemon")
-	if err != nil {
-		t.Skip("no dbus-daemon in PATH")
-	}
-	dir := t.TempDir()
-	socket, file := filepath.Join(dir, "system_bus_socket"), filepath.Join(dir, "bus.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, `<busconfig>
-  <listen>unix:path=%s</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
-</busconfig>`, socket), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(daemon, "--nofork", "--config-file="+file)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if found, err := exists(socket); err == nil && found {
-			return socket
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("dbus-daemon does not listen")
-		}
 	}
 }
 
@@ -101,19 +69,126 @@ type (
 	}
 )
 
-func (s *fakeSystemd) serve(t *testing.T, socket string) {
+// serve listens as a message bus does that has systemd on it, and returns its socket.
+func (s *fakeSystemd) serve(t *testing.T) string {
 	t.Helper()
-	conn, err := dbus.Connect("unix:path=" + socket)
+	socket := filepath.Join(t.TempDir(), "system_bus_socket")
+	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.Export(s, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"); err != nil {
-		t.Fatal(err)
+	var connections sync.WaitGroup
+	t.Cleanup(func() {
+		listener.Close()
+		connections.Wait()
+	})
+	connections.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connections.Go(func() {
+				defer conn.Close()
+				if err := s.converse(conn); err != nil && !errors.Is(err, io.EOF) {
+					t.Errorf("the bus: %v", err)
+				}
+			})
+		}
+	})
+	return socket
+}
+
+// converse speaks the bus's side of
+// https://dbus.freedesktop.org/doc/dbus-specification.html with one client.
+func (s *fakeSystemd) converse(conn net.Conn) error {
+	in := bufio.NewReader(conn)
+	if err := authenticate(in, conn); err != nil {
+		return err
 	}
-	if _, err := conn.RequestName("org.freedesktop.systemd1", dbus.NameFlagDoNotQueue); err != nil {
-		t.Fatal(err)
+	for serial := uint32(1); ; serial++ {
+		call, err := dbus.DecodeMessage(in)
+		if err != nil {
+			return err
+		}
+		if call.Flags&dbus.FlagNoReplyExpected != 0 {
+			continue
+		}
+		var answer bytes.Buffer
+		if err := s.answer(call).EncodeTo(&answer, binary.LittleEndian); err != nil {
+			return err
+		}
+		// Which a connection of the library sets itself.
+		binary.LittleEndian.PutUint32(answer.Bytes()[8:], serial)
+		if _, err := conn.Write(answer.Bytes()); err != nil {
+			return err
+		}
 	}
+}
+
+// authenticate lets in who leaves it to the socket to say which user it is.
+func authenticate(in *bufio.Reader, out io.Writer) error {
+	if begin, err := in.ReadByte(); err != nil || begin != 0 {
+		return fmt.Errorf("began with %#x, error %w", begin, err)
+	}
+	replies := map[string]string{
+		"AUTH":          "REJECTED EXTERNAL",
+		"AUTH EXTERNAL": "DATA",
+		"DATA":          "OK " + strings.Repeat("0", 32),
+	}
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		if line == "BEGIN" {
+			return nil
+		}
+		reply, known := replies[line]
+		if !known {
+			reply = "ERROR"
+		}
+		if _, err := io.WriteString(out, reply+"\r\n"); err != nil {
+			return err
+		}
+	}
+}
+
+// answer is what the bus, or systemd on it, says to a call.
+func (s *fakeSystemd) answer(call *dbus.Message) *dbus.Message {
+	answer := &dbus.Message{Type: dbus.TypeMethodReply, Headers: map[dbus.HeaderField]dbus.Variant{
+		dbus.FieldReplySerial: dbus.MakeVariant(call.Serial()),
+		dbus.FieldSender:      call.Headers[dbus.FieldDestination],
+	}}
+	var failure *dbus.Error
+	field := func(name dbus.HeaderField) any { return call.Headers[name].Value() }
+	switch called := fmt.Sprint(field(dbus.FieldDestination), field(dbus.FieldPath), ".", field(dbus.FieldMember)); called {
+	case "org.freedesktop.DBus/org/freedesktop/DBus.Hello":
+		answer.Body = []any{":1.1"}
+	case "org.freedesktop.DBus/org/freedesktop/DBus.AddMatch":
+	case "org.freedesktop.systemd1/org/freedesktop/systemd1.StartTransientUnit":
+		var name, mode string
+		var properties []property
+		var auxiliaries []auxiliary
+		if err := dbus.Store(call.Body, &name, &mode, &properties, &auxiliaries); err != nil {
+			failure = dbus.MakeFailedError(err)
+			break
+		}
+		var job dbus.ObjectPath
+		job, failure = s.StartTransientUnit(name, mode, properties, auxiliaries)
+		answer.Body = []any{job}
+	default:
+		failure = dbus.MakeFailedError(fmt.Errorf("no %s here", called))
+	}
+	if failure != nil {
+		answer.Type, answer.Body = dbus.TypeError, failure.Body
+		answer.Headers[dbus.FieldErrorName] = dbus.MakeVariant(failure.Name)
+	}
+	if len(answer.Body) > 0 {
+		answer.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(answer.Body...))
+	}
+	return answer
 }
 
 // StartTransientUnit has systemd's signature, ssa(sv)a(sa(sv)) → o.
