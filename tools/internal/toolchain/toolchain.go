@@ -16,7 +16,7 @@ var pinned = []string{
 	"GOWORK=off",
 	// Its default; and nothing asks git, which refuses root a checkout of another user.
 	"GOFLAGS=-mod=readonly -buildvcs=false",
-	"GOEXPERIMENT=,",        // a list of none
+	"GOEXPERIMENT=,", // a list of none
 	"GOFIPS140=off",
 	"GOAMD64=v1", "GOARM=7", "GOARM64=v8.0",
 }

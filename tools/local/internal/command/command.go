@@ -23,6 +23,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/preflight"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
@@ -39,6 +40,10 @@ func Execute(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
+	if err := preflight.ExtendPath(); err != nil {
+		fmt.Fprintln(stderr, "error:", err)
+		return 1
+	}
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)

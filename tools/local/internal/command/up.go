@@ -78,7 +78,7 @@ func newUp() *cobra.Command {
 func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err error) {
 	// A machine that is not fit is left without a cache folder.
 	if _, err := os.Stat(e.paths.Cache); errors.Is(err, fs.ErrNotExist) {
-		if err := e.checkMachine(); err != nil {
+		if err := e.prepareMachine(ctx); err != nil {
 			return false, err
 		}
 	}
@@ -97,7 +97,7 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 	if err := cluster.Stop(e.paths); err != nil {
 		return false, err
 	}
-	if err := e.checkMachine(); err != nil {
+	if err := e.prepareMachine(ctx); err != nil {
 		return false, err
 	}
 	if err := e.build(ctx); err != nil {
@@ -128,9 +128,11 @@ func (e *environment) build(ctx context.Context) error {
 	return images.Compile(ctx, specs, e.paths.Programs(), e.progress())
 }
 
-func (e *environment) checkMachine() error {
-	if err := preflight.Check(e.paths, e.engines.Built()); err != nil {
-		return usageError{fmt.Errorf("this machine is not ready for the local cluster:\n%w", err)}
+// prepareMachine has the packages installed that lack.
+func (e *environment) prepareMachine(ctx context.Context) error {
+	start := preflight.Start{Checkout: e.root, Paths: e.paths, Engines: e.engines}
+	if err := start.Prepare(ctx, e.progress()); err != nil {
+		return usageError{err}
 	}
 	return nil
 }

@@ -1,106 +1,116 @@
-// Package preflight says what a machine lacks for the local cluster: all of it
-// at once, each with the mend. It changes nothing, unless the kernel loads a module
-// that the cluster needs when it is asked for it.
+// Package preflight makes a machine ready for the local cluster. It installs the
+// packages that lack, where nothing else is in the way, and names every other
+// obstacle, all of them at once, each with its remedy. It changes nothing else,
+// unless the kernel loads a module that the cluster needs when it is asked for it.
 //
 // Ports are no obstacle: every server of the cluster listens in the cluster's
 // own network namespace. What must be free are the networks that lead there.
 package preflight
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
+	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/capability"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// What a start takes of the disks: engines and layers, and what their builds leave
-// in Go's two caches.
-const (
-	ofCache       = 3 << 30
-	ofBuildCache  = 5 << 30
-	ofModuleCache = 4 << 30
-)
+// Start is a start of the cluster for which a machine is made ready.
+type Start struct {
+	// Checkout is the folder of the repository.
+	Checkout string
+	Paths    layout.Paths
+	// Engines ask for less of the machine if they are built.
+	Engines engines.Set
+}
 
-// Memory below which a start is refused: of the cluster at work, or of the linker
-// of Kubernetes or KEDA.
-const (
-	memoryBuilt   = 5 << 29
-	memoryToBuild = 3 << 30
-)
-
-// Check returns every obstacle joined into one error, or nil. built tells
-// whether the engines are in the cache, which asks for less.
-func Check(paths layout.Paths, built bool) error {
-	m, err := look(paths, built)
+// Prepare makes the machine ready, and returns every obstacle that is left as one
+// error, or nil.
+func (s Start) Prepare(ctx context.Context, progress io.Writer) error {
+	m, err := s.look(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.obstacles(built)...)
+	if len(m.missing) > 0 && m.distribution.installs() && len(m.obstacles()) == 0 {
+		if err := m.distribution.install(ctx, m.missing, progress); err != nil {
+			return err
+		}
+		if m, err = s.look(ctx); err != nil {
+			return err
+		}
+	}
+	if found := append(m.obstacles(), m.distribution.advice(m.missing)...); len(found) > 0 {
+		return fmt.Errorf("this machine is not ready for the local cluster:\n%w", errors.Join(found...))
+	}
+	return nil
+}
+
+// ExtendPath has PATH name the folders of root's programs: that of a user lacks
+// them, and sudo may keep it.
+func ExtendPath() error {
+	folders := filepath.SplitList(os.Getenv("PATH"))
+	if os.Geteuid() == 0 {
+		folders = append(folders, "/usr/local/sbin", "/usr/sbin", "/sbin")
+	}
+	return os.Setenv("PATH", strings.Join(folders, string(filepath.ListSeparator)))
 }
 
 // machine is what the obstacles are found in.
 type machine struct {
 	root         bool
 	capabilities capability.Set
-	has          func(program string) bool
-	// libseccomp tells that pkg-config knows its headers.
-	libseccomp bool
-	// overlayfs and bridges tell that the kernel has the one, and the other with
-	// the pairs that lead to it; or that this process may not ask.
-	overlayfs, bridges bool
+	hasGo        bool
+	// nftables reports whether kube-proxy will write its rules with nft.
+	nftables bool
+	// built reports whether the engines are in the cache.
+	built        bool
+	distribution distribution
+	missing      []need
+	kernel       kernel
 	// memory is the bytes that can be had without swapping.
 	memory uint64
 	disks  []disk
 	routes []route
+	// unfetchable and unreadable are why sources cannot be had from the network and
+	// from the checkout; nil if they can.
+	unfetchable, unreadable error
 }
 
-// disk is a file system that a start writes to.
-type disk struct {
-	// folders are the ones of it that are written to, whether they exist or not.
-	folders    []string
-	free, need uint64
-	// overlay tells that it is an overlayfs itself.
-	overlay bool
-}
-
-// route is a network that the machine reaches, and how.
-type route struct {
-	network *net.IPNet
-	// link is the network interface, alias what whoever made it calls it.
-	link, alias string
-}
-
-func look(paths layout.Paths, built bool) (machine, error) {
+func (s Start) look(ctx context.Context) (machine, error) {
+	settings := askGo(ctx)
 	m := machine{
-		root: os.Geteuid() == 0,
-		has: func(program string) bool {
-			_, err := exec.LookPath(program)
-			return err == nil
-		},
-		libseccomp: exec.Command("pkg-config", "--exists", "libseccomp").Run() == nil,
-		overlayfs:  overlayfs(),
-		bridges:    bridges(),
+		root:     os.Geteuid() == 0,
+		hasGo:    settings.found,
+		nftables: inPath("nft") || !inPath("iptables"),
+		built:    s.Engines.Built(),
+		kernel:   lookAtKernel(),
+	}
+	m.missing = missing(ctx, settings.cc, m.built)
+	if inPath("git") {
+		m.unreadable = unreadable(ctx, s.Checkout)
+	}
+	if settings.found && !m.built {
+		m.unfetchable = unfetchable(ctx, s.Engines, settings.moduleCache)
 	}
 	var err error
+	if m.distribution, err = thisDistribution("/etc/os-release", "/usr/lib/os-release"); err != nil {
+		return m, err
+	}
 	if m.capabilities, err = capability.Effective(); err != nil {
 		return m, fmt.Errorf("read this process's capabilities: %w", err)
 	}
 	if m.memory, err = AvailableMemory(); err != nil {
 		return m, err
 	}
-	if m.disks, err = disks(folders(paths, built)); err != nil {
+	if m.disks, err = disks(folders(s.Paths, settings, m.built)); err != nil {
 		return m, err
 	}
 	if m.routes, err = routes(); err != nil {
@@ -109,172 +119,48 @@ func look(paths layout.Paths, built bool) (machine, error) {
 	return m, nil
 }
 
-// overlayfs tells whether the kernel has it, or loads it now. Nothing is mounted.
-func overlayfs() bool {
-	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
-	if err == nil {
-		_ = unix.Close(fd)
-	}
-	return !errors.Is(err, unix.ENODEV)
-}
-
-// bridges tells whether the kernel makes bridges and pairs. It tries in a network
-// namespace that ends with its thread.
-func bridges() bool {
-	tried := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and not unlocked, so that no other code gets the thread
-		if unix.Unshare(unix.CLONE_NEWNET) != nil {
-			tried <- nil
-			return
-		}
-		tried <- errors.Join(
-			netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: layout.Bridge}}),
-			netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: layout.HostLink}, PeerName: layout.ClusterLink}),
-		)
-	}()
-	return !errors.Is(<-tried, unix.EOPNOTSUPP)
-}
-
-// AvailableMemory is the bytes that this machine gives without swapping.
-func AvailableMemory() (uint64, error) {
-	const file = "/proc/meminfo"
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return 0, fmt.Errorf("measure the memory: %w", err)
-	}
-	_, rest, _ := strings.Cut(string(data), "MemAvailable:")
-	var kilobytes uint64
-	if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
-		return 0, fmt.Errorf("measure the memory: MemAvailable of %s: %w", file, err)
-	}
-	return kilobytes << 10, nil
-}
-
-// folder is one that a start writes to, and how much.
-type folder struct {
-	path string
-	need uint64
-}
-
-// folders has the cache first. Go's own are left out when there is no Go to ask.
-func folders(paths layout.Paths, built bool) []folder {
-	found := []folder{{paths.Cache, ofCache}}
-	if built {
-		return found
-	}
-	out, _ := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
-	if caches := strings.Fields(string(out)); len(caches) == 2 {
-		found = append(found, folder{caches[0], ofBuildCache}, folder{caches[1], ofModuleCache})
-	}
-	return found
-}
-
-// disks are the file systems where the folders are or will be.
-func disks(folders []folder) ([]disk, error) {
-	var found []disk
-	indices := map[uint64]int{}
-	for _, f := range folders {
-		path, err := existing(f.path)
-		if err != nil {
-			return nil, fmt.Errorf("find the disk of %s: %w", f.path, err)
-		}
-		var file unix.Stat_t
-		var system unix.Statfs_t
-		if err := errors.Join(unix.Stat(path, &file), unix.Statfs(path, &system)); err != nil {
-			return nil, fmt.Errorf("measure the free space of %s: %w", f.path, err)
-		}
-		i, known := indices[file.Dev]
-		if !known {
-			i = len(found)
-			indices[file.Dev] = i
-			found = append(found, disk{free: system.Bavail * uint64(system.Bsize), overlay: system.Type == unix.OVERLAYFS_SUPER_MAGIC})
-		}
-		found[i].folders = append(found[i].folders, f.path)
-		found[i].need += f.need
-	}
-	return found, nil
-}
-
-// existing is the nearest folder upwards that exists.
-func existing(path string) (string, error) {
-	for {
-		_, err := os.Stat(path)
-		if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
-			return path, err
-		}
-		path = filepath.Dir(path)
-	}
-}
-
-// routes are those of every routing table: a VPN often has its own, and the
-// machine's own addresses are in the table local.
-func routes() ([]route, error) {
-	links, err := netlink.LinkList()
-	if err != nil {
-		return nil, err
-	}
-	byIndex := map[int]*netlink.LinkAttrs{}
-	for _, link := range links {
-		byIndex[link.Attrs().Index] = link.Attrs()
-	}
-	listed, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
-	if err != nil {
-		return nil, err
-	}
-	var found []route
-	for _, r := range listed {
-		if link := byIndex[r.LinkIndex]; link != nil && r.Dst != nil {
-			found = append(found, route{r.Dst, link.Name, link.Alias})
-		}
-	}
-	return found, nil
-}
-
-func (m machine) obstacles(built bool) []error {
+// obstacles are those that no package removes.
+func (m machine) obstacles() []error {
 	var found []error
-	missing := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
+	obstacle := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
 
 	if !m.root {
-		missing("not root: containers and network namespaces need it; run with sudo")
+		obstacle("not root: containers and network namespaces need it; run with sudo")
 	} else if lacking := m.lackingCapabilities(); len(lacking) > 0 {
-		missing("root without %s: run outside the container, or run the container privileged", strings.Join(lacking, ", "))
+		obstacle("root without %s: run outside the container, or run the container privileged", strings.Join(lacking, ", "))
 	}
-	if !m.has("git") {
-		missing("git is not in PATH: apt-get install git")
+	if !m.hasGo {
+		obstacle("go is not in PATH: install Go 1.26, see https://go.dev/doc/install")
 	}
-	if !m.has("go") {
-		missing("go is not in PATH: install Go 1.26, see https://go.dev/doc/install")
+	if m.unreadable != nil {
+		found = append(found, m.unreadable)
 	}
-	if !m.has("nft") && !m.has("iptables") {
-		missing("neither nft nor iptables is in PATH: apt-get install nftables")
+	if m.unfetchable != nil {
+		obstacle("the sources of the engines are not in Go's module cache, and cannot be had: %w: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`", m.unfetchable)
 	}
-	if !built && !m.has("gcc") && !m.has("cc") {
-		missing("no C compiler, which runc needs: apt-get install gcc")
+	if !m.kernel.overlayfs {
+		obstacle("the kernel has no overlayfs, which containers need: modprobe overlay")
 	}
-	if !built && !m.libseccomp {
-		missing("libseccomp's headers are missing, which runc needs: apt-get install libseccomp-dev pkg-config")
+	if !m.kernel.bridges {
+		obstacle("the kernel makes no bridges and veth pairs, which pods need: modprobe -a bridge veth")
 	}
-	if !m.overlayfs {
-		missing("the kernel has no overlayfs, which containers need: modprobe overlay")
-	}
-	if !m.bridges {
-		missing("the kernel makes no bridges and veth pairs, which pods need: modprobe -a bridge veth")
+	if !m.kernel.nftables && m.nftables {
+		obstacle("the kernel has no nftables with address translation for IPv4, which services need: modprobe -a nf_tables nft_chain_nat nft_masq")
 	}
 	needed := uint64(memoryToBuild)
-	if built {
+	if m.built {
 		needed = memoryBuilt
 	}
 	if m.memory < needed {
-		missing("%.1f GB of memory available, %.1f GB needed: end something", gigabytes(m.memory), gigabytes(needed))
+		obstacle("%.1f GB of memory available, %.1f GB needed: end something", gigabytes(m.memory), gigabytes(needed))
 	}
 	for i, d := range m.disks {
 		at := strings.Join(d.folders, ", ")
 		if d.free < d.need {
-			missing("%.1f GB free at %s, %.0f GB needed: free some, or have XDG_CACHE_HOME, GOCACHE or GOMODCACHE name a larger disk", gigabytes(d.free), at, gigabytes(d.need))
+			obstacle("%.1f GB free at %s, %.0f GB needed: free some, or have XDG_CACHE_HOME, GOCACHE or GOMODCACHE name a larger disk", gigabytes(d.free), at, gigabytes(d.need))
 		}
 		if i == 0 && d.overlay {
-			missing("%s is on overlayfs, on which containers cannot lay their own: have XDG_CACHE_HOME name a folder on a disk", at)
+			obstacle("%s is on overlayfs, on which containers cannot lay their own: have XDG_CACHE_HOME name a folder on a disk", at)
 		}
 	}
 	return append(found, m.takenNetworks()...)
@@ -303,34 +189,3 @@ func (m machine) lackingCapabilities() []string {
 	}
 	return lacking
 }
-
-// takenNetworks refuses networks that the machine already reaches: routing
-// them to the cluster would cut the user off from something.
-func (m machine) takenNetworks() []error {
-	var found []error
-	for _, cidr := range []string{layout.PodCIDR, layout.ServiceCIDR, layout.HostUplink} {
-		_, wanted, err := net.ParseCIDR(cidr)
-		if err != nil {
-			return []error{err}
-		}
-		// Several tables and addresses may lead through one link.
-		i := slices.IndexFunc(m.routes, func(r route) bool { return !everywhere(r.network) && overlap(wanted, r.network) })
-		if i < 0 {
-			continue
-		}
-		taken := m.routes[i]
-		if taken.link == layout.HostLink {
-			return append(found, fmt.Errorf("another local cluster runs on this machine, from the cache folder %s: end it first, `make down` as who started it", taken.alias))
-		}
-		found = append(found, fmt.Errorf("the local cluster's network %s is in use here: %s leads to %s; end what uses it", wanted, taken.link, taken.network))
-	}
-	return found
-}
-
-// everywhere tells a default route, also one that a VPN splits into halves.
-func everywhere(network *net.IPNet) bool {
-	ones, _ := network.Mask.Size()
-	return ones <= 1
-}
-
-func overlap(a, b *net.IPNet) bool { return a.Contains(b.IP) || b.Contains(a.IP) }

@@ -1,11 +1,17 @@
 package preflight
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
@@ -13,8 +19,8 @@ import (
 // fit is a machine on which nothing is in the way.
 func fit() machine {
 	return machine{
-		root: true, capabilities: 1<<41 - 1, has: func(string) bool { return true }, libseccomp: true,
-		overlayfs: true, bridges: true, memory: 8 << 30,
+		root: true, capabilities: 1<<41 - 1, hasGo: true, nftables: true,
+		kernel: kernel{overlayfs: true, bridges: true, nftables: true}, memory: 8 << 30,
 		disks:  []disk{{folders: []string{"/cache/sales-events-local"}, free: 20 << 30, need: 12 << 30}},
 		routes: []route{to("0.0.0.0/0", "eth0"), to("192.0.2.0/24", "eth0"), to("127.0.0.0/8", "lo")},
 	}
@@ -26,11 +32,6 @@ func to(cidr, link string) route {
 		panic(err)
 	}
 	return route{network: network, link: link}
-}
-
-// without has every program but those.
-func without(programs ...string) func(string) bool {
-	return func(program string) bool { return !slices.Contains(programs, program) }
 }
 
 func TestObstacles(t *testing.T) {
@@ -46,19 +47,19 @@ func TestObstacles(t *testing.T) {
 		"root of a container": {func(m *machine) { m.capabilities &^= 1<<12 | 1<<21 }, false, []string{
 			"root without CAP_SYS_ADMIN, CAP_NET_ADMIN: run outside the container, or run the container privileged",
 		}},
-		"a bare machine, all at once": {func(m *machine) { m.has, m.libseccomp = func(string) bool { return false }, false }, false, []string{
-			"git is not in PATH: apt-get install git",
+		"no Go, no network, no checkout, all at once": {func(m *machine) {
+			m.hasGo, m.unreadable, m.unfetchable = false, errors.New("/src is no checkout"), errors.New("no such host")
+		}, false, []string{
 			"go is not in PATH: install Go 1.26, see https://go.dev/doc/install",
-			"neither nft nor iptables is in PATH: apt-get install nftables",
-			"no C compiler, which runc needs: apt-get install gcc",
-			"libseccomp's headers are missing, which runc needs: apt-get install libseccomp-dev pkg-config",
+			"/src is no checkout",
+			"the sources of the engines are not in Go's module cache, and cannot be had: no such host: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`",
 		}},
-		"iptables and cc will do":       {func(m *machine) { m.has = without("nft", "gcc") }, false, nil},
-		"built engines need no builder": {func(m *machine) { m.has, m.libseccomp = without("gcc", "cc"), false }, true, nil},
-		"a small kernel": {func(m *machine) { m.overlayfs, m.bridges = false, false }, true, []string{
+		"a small kernel": {func(m *machine) { m.kernel = kernel{} }, true, []string{
 			"the kernel has no overlayfs, which containers need: modprobe overlay",
 			"the kernel makes no bridges and veth pairs, which pods need: modprobe -a bridge veth",
+			"the kernel has no nftables with address translation for IPv4, which services need: modprobe -a nf_tables nft_chain_nat nft_masq",
 		}},
+		"a kernel with iptables only": {func(m *machine) { m.kernel.nftables, m.nftables = false, false }, true, nil},
 		"too little memory to build": {func(m *machine) { m.memory = 5 << 29 }, false, []string{
 			"2.5 GB of memory available, 3.0 GB needed: end something",
 		}},
@@ -97,9 +98,10 @@ func TestObstacles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := fit()
+			m.built = test.built
 			test.spoil(&m)
 			var got []string
-			for _, err := range m.obstacles(test.built) {
+			for _, err := range m.obstacles() {
 				got = append(got, err.Error())
 			}
 			if !slices.Equal(got, test.want) {
@@ -113,7 +115,7 @@ func TestObstacles(t *testing.T) {
 // routes. The cache folder need not exist, and is not made.
 func TestLook(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "not", "there")
-	m, err := look(layout.Paths{Cache: cache}, true)
+	m, err := Start{Checkout: ".", Paths: layout.Paths{Cache: cache}}.look(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,16 +133,52 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// The kernel is asked in a namespace that leaves no table behind.
+func TestKernel(t *testing.T) {
+	count := func() int {
+		tables, err := (&nftables.Conn{}).ListTablesOfFamily(nftables.TableFamilyIPv4)
+		if err != nil {
+			t.Skip("may not list the tables of the kernel:", err)
+		}
+		return len(tables)
+	}
+	before := count()
+	if err := inNetworkNamespace(translate); !permitted(err) {
+		t.Logf("this kernel translates no addresses: %v", err)
+	}
+	if after := count(); after != before {
+		t.Errorf("%d tables before, %d after", before, after)
+	}
+	if permitted(unix.EOPNOTSUPP) || permitted(unix.ENOENT) || !permitted(fmt.Errorf("flush: %w", unix.EPERM)) {
+		t.Error("a kernel without nftables is taken for one that may not be asked")
+	}
+}
+
 // Go's caches take most of a build; what is on one disk is added up.
 func TestDisksOfABuild(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("GOCACHE", filepath.Join(dir, "build"))
 	t.Setenv("GOMODCACHE", filepath.Join(dir, "mod"))
-	found, err := disks(folders(layout.Paths{Cache: filepath.Join(dir, "cache")}, false))
+	found, err := disks(folders(layout.Paths{Cache: filepath.Join(dir, "cache")}, askGo(t.Context()), false))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(found) != 1 || len(found[0].folders) != 3 || found[0].need != ofCache+ofBuildCache+ofModuleCache {
 		t.Errorf("the disks are %+v", found)
+	}
+}
+
+// Who may run what of sbin finds it there, whatever PATH sudo kept.
+func TestExtendPath(t *testing.T) {
+	t.Setenv("PATH", "/home/ann/bin")
+	if err := ExtendPath(); err != nil {
+		t.Fatal(err)
+	}
+	want := "/home/ann/bin"
+	if os.Geteuid() == 0 {
+		want += ":/usr/local/sbin:/usr/sbin:/sbin"
+	}
+	if got := os.Getenv("PATH"); got != want {
+		t.Errorf("PATH is %s, want %s", got, want)
 	}
 }

@@ -1,0 +1,78 @@
+package preflight
+
+import (
+	"errors"
+	"runtime"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+// kernel is what the kernel has, or loads when it is asked for it; or what this
+// process may not ask about.
+type kernel struct {
+	overlayfs, bridges bool
+	// nftables reports whether it translates addresses of IPv4, as services need.
+	nftables bool
+}
+
+func lookAtKernel() kernel {
+	return kernel{
+		overlayfs: overlayfs(),
+		bridges:   !errors.Is(inNetworkNamespace(makeLinks), unix.EOPNOTSUPP),
+		nftables:  permitted(inNetworkNamespace(translate)),
+	}
+}
+
+// overlayfs mounts nothing.
+func overlayfs() bool {
+	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return !errors.Is(err, unix.ENODEV)
+}
+
+func makeLinks() error {
+	return errors.Join(
+		netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: layout.Bridge}}),
+		netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: layout.HostLink}, PeerName: layout.ClusterLink}),
+	)
+}
+
+// translate adds a chain and a rule as kube-proxy does.
+func translate() error {
+	conn, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "preflight"})
+	chain := conn.AddChain(&nftables.Chain{
+		Name: "postrouting", Table: table,
+		Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource,
+	})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{&expr.Masq{}}})
+	return conn.Flush()
+}
+
+// permitted reports whether something works, or whether this process may not try.
+func permitted(err error) bool { return err == nil || errors.Is(err, unix.EPERM) }
+
+// inNetworkNamespace tries something in a network namespace that ends with its
+// thread. Without one it is not tried, which is no error.
+func inNetworkNamespace(try func() error) error {
+	tried := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and not unlocked, so that no other code gets the thread
+		if unix.Unshare(unix.CLONE_NEWNET) != nil {
+			tried <- nil
+			return
+		}
+		tried <- try()
+	}()
+	return <-tried
+}

@@ -1,0 +1,105 @@
+package preflight
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+// What a start takes of the disks: engines and layers, and what their builds leave
+// in Go's two caches.
+const (
+	ofCache       = 3 << 30
+	ofBuildCache  = 5 << 30
+	ofModuleCache = 4 << 30
+)
+
+// Memory below which a start is refused: of the cluster at work, or of the linker
+// of Kubernetes or KEDA.
+const (
+	memoryBuilt   = 5 << 29
+	memoryToBuild = 3 << 30
+)
+
+// AvailableMemory is the bytes that this machine gives without swapping.
+func AvailableMemory() (uint64, error) {
+	const file = "/proc/meminfo"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, fmt.Errorf("measure the memory: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(data), "MemAvailable:")
+	var kilobytes uint64
+	if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
+		return 0, fmt.Errorf("measure the memory: MemAvailable of %s: %w", file, err)
+	}
+	return kilobytes << 10, nil
+}
+
+// disk is a file system that a start writes to.
+type disk struct {
+	// folders are the ones of it that are written to, whether they exist or not.
+	folders    []string
+	free, need uint64
+	// overlay reports whether it is an overlayfs itself.
+	overlay bool
+}
+
+// folder is one that a start writes to, and how much.
+type folder struct {
+	path string
+	need uint64
+}
+
+// folders has the cache first. Go's own are left out when there is no Go to ask.
+func folders(paths layout.Paths, settings goSettings, built bool) []folder {
+	found := []folder{{paths.Cache, ofCache}}
+	if !built && settings.found {
+		found = append(found, folder{settings.buildCache, ofBuildCache}, folder{settings.moduleCache, ofModuleCache})
+	}
+	return found
+}
+
+// disks are the file systems where the folders are or will be.
+func disks(folders []folder) ([]disk, error) {
+	var found []disk
+	indices := map[uint64]int{}
+	for _, f := range folders {
+		path, err := existing(f.path)
+		if err != nil {
+			return nil, fmt.Errorf("find the disk of %s: %w", f.path, err)
+		}
+		var file unix.Stat_t
+		var system unix.Statfs_t
+		if err := errors.Join(unix.Stat(path, &file), unix.Statfs(path, &system)); err != nil {
+			return nil, fmt.Errorf("measure the free space of %s: %w", f.path, err)
+		}
+		i, known := indices[file.Dev]
+		if !known {
+			i = len(found)
+			indices[file.Dev] = i
+			found = append(found, disk{free: system.Bavail * uint64(system.Bsize), overlay: system.Type == unix.OVERLAYFS_SUPER_MAGIC})
+		}
+		found[i].folders = append(found[i].folders, f.path)
+		found[i].need += f.need
+	}
+	return found, nil
+}
+
+// existing is the nearest folder upwards that exists.
+func existing(path string) (string, error) {
+	for {
+		_, err := os.Stat(path)
+		if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			return path, err
+		}
+		path = filepath.Dir(path)
+	}
+}

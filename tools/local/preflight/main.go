@@ -1,0 +1,53 @@
+//go:build linux
+
+// Command preflight makes this machine ready for the local cluster, as a start of
+// the cluster does itself. It is a program of its own because it compiles in
+// seconds: what lacks is said before the first minute of compiling.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/preflight"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := prepare(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(2)
+	}
+}
+
+// prepare runs in the checkout's root.
+func prepare(ctx context.Context) error {
+	checkout, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	paths, err := layout.Default()
+	if err != nil {
+		return err
+	}
+	// Where a cluster was started, only the start of another can tell whether it
+	// runs and what of the machine is its own.
+	if _, err := os.Stat(paths.PIDFile()); err == nil {
+		return nil
+	}
+	set, err := engines.Load(filepath.Join(checkout, "tools", "engines"), paths.Engines())
+	if err != nil {
+		return err
+	}
+	if err := preflight.ExtendPath(); err != nil {
+		return err
+	}
+	return preflight.Start{Checkout: checkout, Paths: paths, Engines: set}.Prepare(ctx, os.Stdout)
+}
