@@ -5,26 +5,43 @@
 BURST ?= 1500
 # More flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
+# no: have packages that lack named, and not installed.
+INSTALL ?= yes
+export INSTALL
+# The race detector, where there is a C compiler.
+RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+# Nothing asks git, which refuses root a checkout of another user.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+# Where Go's tarball is unpacked.
+GOROOT_INSTALLED := /usr/local/go
+ifeq ($(shell command -v go 2>/dev/null),)
+export PATH := $(PATH)$(shell tools/find-go.sh $(GOROOT_INSTALLED))
+endif
 
 LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help demo up down status reconcile validate promote hook test e2e bench lint go
+.PHONY: help preflight demo up down status reconcile validate promote hook test e2e bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo up down status reconcile validate promote test e2e bench lint: | go
+preflight demo up down status reconcile validate promote test e2e bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
 	@go list -m >/dev/null || { echo 'error: this needs Go 1.26 in PATH: see https://go.dev/doc/install; under sudo, pass yours on: sudo env PATH="$$PATH" make' >&2; exit 2; }
 
-demo: validate ## the whole system on this machine, a burst of BURST messages, the verdict (root)
+preflight: ## make this machine ready for the cluster: install packages, name what else is in the way (root)
+	@go list -deps ./tools/local/preflight >/dev/null || { echo 'error: modules are not in the cache of Go, and cannot be had: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`' >&2; exit 2; }
+	@go run ./tools/local/preflight
+
+demo: preflight validate ## the whole system on this machine, a burst of BURST messages, the verdict (root)
 	$(LOCAL) demo --burst=$(BURST) $(FLAGS)
 
-up: ## start the local cluster, if it is down, and let Flux apply this repository's HEAD (root)
+up: preflight ## start the local cluster, if it is down, and let Flux apply this repository's HEAD (root)
 	$(LOCAL) up $(FLAGS)
 
 down: ## end the local cluster; only built engines and layers stay, in the cache (root)
@@ -46,8 +63,9 @@ promote: ## copy staging's image pins to production, staged for a commit, and sh
 hook: ## have Git validate before each commit
 	ln -sf "$$(pwd)/tools/validate/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
 
-test: ## every test: no cluster, no root; the race detector on for apps/
-	go test -race ./apps/...
+test: ## every test: no cluster, no root; with a C compiler, the race detector on for apps/
+	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
+	go test $(RACE) ./apps/...
 	go test $$(go list ./... | grep -v /apps/)
 
 e2e: ## the tests that start a real local cluster (root)

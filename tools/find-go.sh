@@ -1,0 +1,26 @@
+#!/bin/sh
+# Prints :FOLDER for PATH, the folder of a go that PATH does not name: where the user
+# of sudo has it, whose own PATH sudo keeps back, or where Go's tarball is unpacked.
+#
+# Usage: find-go.sh [GOROOT]   (/usr/local/go)
+
+# The environment of sudo itself, the parent of make, is that of its user.
+path_of_user() {
+	sudo=$(awk '$1 == "PPid:" { print $2 }' "/proc/$PPID/status") &&
+		tr '\0' '\n' <"/proc/$sudo/environ" | sed -n 's/^PATH=//p'
+}
+
+folders() {
+	if [ -n "$SUDO_USER" ]; then
+		path_of_user 2>/dev/null | tr ':' '\n'
+		home=$(getent passwd "$SUDO_USER" | cut -d: -f6)
+		[ -z "$home" ] || printf '%s\n' "$home/go/bin" "$home"/sdk/go*/bin
+	fi
+	echo "${1:-/usr/local/go}/bin"
+}
+
+folders "$@" | while IFS= read -r folder; do
+	case $folder in
+	/*) [ ! -x "$folder/go" ] || { echo ":$folder" && exit; } ;;
+	esac
+done
