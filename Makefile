@@ -11,8 +11,9 @@ export INSTALL
 # The race detector, where there is a C compiler.
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# Nothing asks git, which refuses root a checkout of another user.
-export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+# As tools/internal/toolchain has them, with which the cluster's programs are built:
+# what these share with the tools is compiled once.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false -trimpath -gcflags=all=-dwarf=false)
 # Where Go's tarball is unpacked.
 GOROOT_INSTALLED := /usr/local/go
 ifeq ($(shell command -v go 2>/dev/null),)

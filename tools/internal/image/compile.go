@@ -68,8 +68,7 @@ func Compile(ctx context.Context, spec Spec, out string) error {
 // what goes in.
 func compile(ctx context.Context, spec Spec, platform v1.Platform, out string) error {
 	flags := cmp.Or(spec.LinkerFlags, "-s -w")
-	args := slices.Concat([]string{"build"}, toolchain.BuildFlags(), []string{"-ldflags", flags, "-o", out, spec.Package})
-	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", flags, "-o", out, spec.Package)
 	cmd.Dir = spec.Dir
 	// Linked beside its place, the program gets there whole or not at all.
 	cmd.Env = toolchain.Environ(append(target(platform), "CGO_ENABLED=0", "GOTMPDIR="+filepath.Dir(out))...)

@@ -41,6 +41,18 @@ func TestNoSettingOfTheMachineCounts(t *testing.T) {
 	}
 }
 
+// What the Makefile's go commands compile is not compiled again for the cluster.
+func TestMakefileHasTheSameFlags(t *testing.T) {
+	makefile, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "export GOFLAGS := $(strip $(GOFLAGS)" + strings.TrimPrefix(Flags, "-mod=readonly") + ")\n"
+	if !strings.Contains(string(makefile), want) {
+		t.Errorf("the Makefile has no line %s", want)
+	}
+}
+
 // Git refuses root a checkout of another user, unless it is told that it is safe.
 func TestGitIsNotAsked(t *testing.T) {
 	dir, programs := t.TempDir(), t.TempDir()

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -152,7 +151,7 @@ func (e *Engine) keep(bin string) error {
 }
 
 func (e *Engine) arguments(out string) []string {
-	args := slices.Concat([]string{"build", "-v"}, toolchain.BuildFlags(), []string{"-ldflags", e.recipe.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)})
+	args := []string{"build", "-v", "-ldflags", e.recipe.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)}
 	if e.recipe.Tags != "" {
 		args = append(args, "-tags", e.recipe.Tags)
 	}
@@ -173,7 +172,7 @@ func (e *Engine) linking() []string {
 func (e *Engine) goCommand(ctx context.Context, work string, compilers int, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = e.Dir
-	cmd.Env = toolchain.Environ(append(e.linking(), "GOTMPDIR="+work, fmt.Sprintf("GOFLAGS=-mod=readonly -p=%d", compilers))...)
+	cmd.Env = toolchain.Environ(append(e.linking(), "GOTMPDIR="+work, fmt.Sprintf("GOFLAGS=%s -p=%d", toolchain.Flags, compilers))...)
 	// The compilers are go's children and are interrupted with it. It also
 	// hears of this process's death.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}

@@ -30,6 +30,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
 	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
+	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 )
 
 // Engine is one upstream project at its pin.
@@ -86,9 +87,9 @@ func loadOne(dir, cache string, r recipe.Recipe) (*Engine, error) {
 
 // key changes with everything that changes the built programs; other settings of
 // the machine do not, see package toolchain.
-func (e *Engine) key(toolchain string) (string, error) {
+func (e *Engine) key(goVersion string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, toolchain, runtime.GOARCH, e.arguments(""))
+	fmt.Fprintln(h, goVersion, runtime.GOARCH, toolchain.Flags, e.arguments(""))
 	if len(e.recipe.Libraries) > 0 {
 		if err := e.hashC(h); err != nil {
 			return "", err

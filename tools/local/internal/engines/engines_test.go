@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
+	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
@@ -94,39 +95,38 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// Flux and KEDA are built on the same release of Kubernetes' libraries. Where they
-// agree on what those import as well, the go command compiles them once for both.
-func TestFluxAndKEDAShareLibraries(t *testing.T) {
-	set, err := Load("../../../engines", "/cache")
-	if err != nil {
-		t.Fatal(err)
-	}
-	flux, keda := modulesBehind(t, set["flux"]), modulesBehind(t, set["keda"])
-	for module, version := range flux {
-		if other, shared := keda[module]; shared && other != version {
-			t.Errorf("flux has %s at %s, keda at %s: raise the older one with `go get %[1]s@VERSION` in tools/engines", module, version, other)
+// Flux, KEDA and what is ours are built on the same release of Kubernetes'
+// libraries. Where they agree on what those import as well, the go command compiles
+// them once for all.
+func TestSharedLibraries(t *testing.T) {
+	ours := modulesBehind(t, "../../../..")
+	for _, engine := range []string{"flux", "keda"} {
+		for module, version := range modulesBehind(t, "../../../engines/"+engine) {
+			if other, shared := ours[module]; shared && other != version {
+				t.Errorf("tools/engines/%s has %s at %s, go.mod at %s: raise the older one with `go get`", engine, module, version, other)
+			}
 		}
 	}
 }
 
-// modulesBehind are the modules that Kubernetes' client libraries consist of, and
-// their versions, as an engine pins them.
-func modulesBehind(t *testing.T, e *Engine) map[string]string {
+// modulesBehind are the modules that Kubernetes' client libraries consist of, with
+// the versions that the module in dir has them at.
+func modulesBehind(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	const template = "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}"
-	cmd := e.goCommand(t.Context(), t.TempDir(), 1, "list", "-deps", "-f", template, "k8s.io/client-go/kubernetes", "sigs.k8s.io/controller-runtime")
+	const template = "{{with .Module}}{{.Path}} {{.Version}}{{end}}"
+	cmd := exec.Command("go", "list", "-deps", "-f", template, "k8s.io/client-go/kubernetes", "sigs.k8s.io/controller-runtime")
+	cmd.Dir, cmd.Env, cmd.Stderr = dir, toolchain.Environ("CGO_ENABLED=0"), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	modules := map[string]string{}
 	for line := range strings.Lines(string(out)) {
-		if module, version, found := strings.Cut(strings.TrimSpace(line), " "); found {
-			modules[module] = version
-		}
+		module, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		modules[module] = version
 	}
 	if modules["k8s.io/client-go"] == "" {
-		t.Fatalf("%s has no client-go: %v", e.Name, modules)
+		t.Fatalf("%s has no client-go: %v", dir, modules)
 	}
 	return modules
 }
