@@ -35,7 +35,7 @@ var importRules = []struct {
 	forbidden func(from, to pkg) bool
 }{
 	{"what runs in a cluster imports nothing of tools or crossplane", func(from, to pkg) bool {
-		deployed := within(from.dir, "apps") || within(from.dir, "infrastructure") || within(from.dir, "internal")
+		deployed := within(from.dir, "apps") || within(from.dir, "internal")
 		return deployed && (within(to.dir, "tools") || within(to.dir, "crossplane"))
 	}},
 	{"of apps, tools imports only localaws and each workload's config", func(from, to pkg) bool {
@@ -95,7 +95,7 @@ func TestRulesBite(t *testing.T) {
 		"apps/a/main.go":             "// Command a.\npackage main\n\nimport _ \"" + module + "/tools/internal/shared\"",
 		"apps/a/config/config.go":    "// Package config.\npackage config",
 		"apps/a/store/store.go":      "package store",
-		"infrastructure/i/main.go":   "// Command i.\npackage main\n\nimport (\n_ \"" + module + "/internal/used\"\n_ \"" + module + "/tools/internal/shared\"\n)",
+		"apps/b/main.go":             "// Command b.\npackage main\n\nimport _ \"" + module + "/internal/used\"",
 		"internal/used/u.go":         "// Package used.\npackage used",
 		"internal/unused/u.go":       "// Package unused.\npackage unused",
 		"tools/t/main.go":            "// Command t.\npackage main\n\nimport (\n_ \"" + module + "/apps/a\"\n_ \"" + module + "/apps/a/config\"\n)",
@@ -118,7 +118,6 @@ func TestRulesBite(t *testing.T) {
 	}{
 		{"imports", checkImports(packages), []string{
 			"apps/a imports tools/internal/shared: what runs in a cluster imports nothing of tools or crossplane",
-			"infrastructure/i imports tools/internal/shared: what runs in a cluster imports nothing of tools or crossplane",
 			"tools/t imports apps/a/store: of apps, tools imports only localaws and each workload's config",
 			"tools/t imports apps/a: nothing imports a main",
 			"tools/t imports apps/a: of apps, tools imports only localaws and each workload's config",

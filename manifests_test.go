@@ -19,7 +19,7 @@ import (
 	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
-	ssmagent "github.com/mystique-unicorn/sales-events/infrastructure/ssm-agent/config"
+	ssmagent "github.com/mystique-unicorn/sales-events/apps/ssm-agent/config"
 )
 
 // manifestFolders are what Flux gets to see, see .sourceignore.
@@ -199,7 +199,7 @@ func TestAgentSettings(t *testing.T) {
 	for overlay, mode := range map[string]ssmagent.Mode{
 		"local": ssmagent.Check, "staging": ssmagent.Install, "production": ssmagent.Install,
 	} {
-		objects := substituted(t, "infrastructure/ssm-agent/deploy/"+overlay, facts)
+		objects := substituted(t, "apps/ssm-agent/deploy/"+overlay, facts)
 		c, err := ssmagent.Parse(environment(t, "DaemonSet", overlay, objects))
 		if err != nil || c.Mode != mode {
 			t.Errorf("%s: mode %s, want %s, error %v", overlay, c.Mode, mode, err)

@@ -24,10 +24,10 @@ import (
 
 const usage = `usage: promote
 
-Copies the digests that the overlays in apps/*/deploy/staging and
-infrastructure/*/deploy/staging pin to the overlays production beside them, and
-stages the edit with git. Then look at it, commit and push; a git revert rolls
-back. Run it at the root of the checkout, as make promote does.`
+Copies the digests that the overlays in apps/*/deploy/staging pin to the overlays
+production beside them, and stages the edit with git. Then look at it, commit and
+push; a git revert rolls back. Run it at the root of the checkout, as make promote
+does.`
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
@@ -81,13 +81,9 @@ type move struct{ overlay, image, from, to string }
 
 // plan compares every overlay of staging with the one of production.
 func plan() ([]move, error) {
-	var stagings []string
-	for _, pattern := range []string{"apps/*/deploy/staging", "infrastructure/*/deploy/staging"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			return nil, err
-		}
-		stagings = append(stagings, found...)
+	stagings, err := filepath.Glob("apps/*/deploy/staging")
+	if err != nil {
+		return nil, err
 	}
 	if len(stagings) == 0 {
 		return nil, errors.New("no overlay apps/*/deploy/staging here: run this at the root of the checkout")

@@ -38,7 +38,7 @@ var (
 			},
 			{
 				Rule: "POD007", Severity: Off, Clusters: []string{"local", "staging"}, Object: "DaemonSet.apps/ssm-agent/installer",
-				File: "infrastructure/ssm-agent/daemonset 100%: a, b.yaml", Line: 3,
+				File: "apps/ssm-agent/daemonset 100%: a, b.yaml", Line: 3,
 				Message: "runs as root", Mend: "Set runAsNonRoot.", Accepted: "it installs a package on the node",
 			},
 			{

@@ -52,7 +52,7 @@ Standard output has one line NAME@DIGEST per image when all are written.
 Exit codes: 0 done, 1 a build or a destination failed, 2 the command line is
 wrong.`
 
-const examples = `  go run ./tools/image --registry ghcr.io/mystique-unicorn --tag v1 ./apps/producer ./infrastructure/ssm-agent
+const examples = `  go run ./tools/image --registry ghcr.io/mystique-unicorn --tag v1 ./apps/producer ./apps/ssm-agent
   go run ./tools/image --registry localhost:5000 keda=github.com/kedacore/keda/v2/cmd/operator
   go run ./tools/image --layout bin/images --platform linux/amd64,linux/arm64 ./apps/producer
   go run ./tools/image --registry ghcr.io/mystique-unicorn --pin apps/producer/deploy/staging ./apps/producer

@@ -59,7 +59,7 @@ func Specs(ctx context.Context, root string, set engines.Set) ([]image.Spec, err
 		engine("kedacore/keda-metrics-apiserver", keda, "keda", "adapter", "/keda-adapter"),
 		engine("kedacore/keda-admission-webhooks", keda, "keda", "webhooks", "/keda-admission-webhooks"),
 		own(root, "localaws", "./apps/localaws/cmd/localaws"),
-		own(root, "ssm-agent", "./infrastructure/ssm-agent"),
+		own(root, "ssm-agent", "./apps/ssm-agent"),
 		own(root, "producer", "./apps/producer"),
 		own(root, "consumer", "./apps/consumer"),
 	}), nil

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/mystique-unicorn/sales-events/infrastructure/ssm-agent/config"
+	"github.com/mystique-unicorn/sales-events/apps/ssm-agent/config"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"ssm-agent": main}) }

@@ -1,6 +1,6 @@
-// Package config is the contract of the settings of infrastructure/ssm-agent:
-// its environment variables, their defaults and ranges. It knows neither the
-// node nor the agent.
+// Package config is the contract of the settings of apps/ssm-agent: its
+// environment variables, their defaults and ranges. It knows neither the node
+// nor the agent.
 package config
 
 import (

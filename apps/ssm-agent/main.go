@@ -59,7 +59,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/mystique-unicorn/sales-events/infrastructure/ssm-agent/config"
+	"github.com/mystique-unicorn/sales-events/apps/ssm-agent/config"
 	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
 
