@@ -175,7 +175,7 @@ func TestLocalSettings(t *testing.T) {
 		}
 	}
 
-	text, err := os.ReadFile("apps/localaws/deploy/localaws.yaml")
+	text, err := os.ReadFile("apps/localaws/deploy/local/localaws.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

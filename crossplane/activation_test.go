@@ -62,11 +62,11 @@ func grantedGroups(t *testing.T) []string {
 }
 
 // readPackagesFile reads of the first object of a file of
-// infrastructure/crossplane/packages what the value has fields for.
+// infrastructure/crossplane/packages/base what the value has fields for.
 func readPackagesFile(t *testing.T, file string, into any) {
 	t.Helper()
 	var whole map[string]any
-	if err := readYAML(filepath.Join("../infrastructure/crossplane/packages", file), &whole); err != nil {
+	if err := readYAML(filepath.Join("../infrastructure/crossplane/packages/base", file), &whole); err != nil {
 		t.Fatal(err)
 	}
 	remarshal(t, whole, into)

@@ -85,7 +85,7 @@ var providerSource = []struct{ kind, on, actions string }{
 // providerCalls are the calls of the provider for every kind that is activated.
 func providerCalls(t *testing.T) []call {
 	t.Helper()
-	data, err := os.ReadFile("../../../infrastructure/crossplane/packages/activation.yaml")
+	data, err := os.ReadFile("../../../infrastructure/crossplane/packages/base/activation.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

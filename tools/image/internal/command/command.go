@@ -57,7 +57,7 @@ const examples = `  go run ./tools/image --registry ghcr.io/mystique-unicorn --t
   go run ./tools/image --layout bin/images --platform linux/amd64,linux/arm64 ./apps/producer
   go run ./tools/image --registry ghcr.io/mystique-unicorn --pin apps/producer/deploy/staging ./apps/producer
   go run ./tools/image --registry ghcr.io/mystique-unicorn --crossplane-package crossplane/function/package.yaml \
-    --pin infrastructure/crossplane/packages function-sales-events=./crossplane/function/cmd/function
+    --pin infrastructure/crossplane/packages/base function-sales-events=./crossplane/function/cmd/function
   go run ./tools/image --tarball bin/localaws.tar ./apps/localaws/cmd/localaws`
 
 // usageError is a mistake of the caller, exit code 2.

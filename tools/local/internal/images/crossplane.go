@@ -93,7 +93,7 @@ func providerSpecs(ctx context.Context, root string) ([]image.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	kinds, err := activated(filepath.Join(root, "infrastructure", "crossplane", "packages", "activation.yaml"))
+	kinds, err := activated(filepath.Join(root, "infrastructure", "crossplane", "packages", "base", "activation.yaml"))
 	if err != nil {
 		return nil, err
 	}
