@@ -1,11 +1,13 @@
 package house_test
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,8 +48,39 @@ func TestOverlaysBuild(t *testing.T) {
 	}
 }
 
+// TestShape holds the folders of manifests against the one shape of a component:
+// a base, and beside it an overlay for each cluster that needs one. What the
+// clusters on AWS share is in aws.
+func TestShape(t *testing.T) {
+	for _, folder := range []string{"infrastructure", "apps"} {
+		walk(t, folder, func(file string, _ fs.DirEntry) {
+			if path.Base(file) == "kustomization.yaml" && overlayOf(path.Join(folder, path.Dir(file))) == "" {
+				t.Errorf("%s/%s is in no base and in no overlay of a component", folder, file)
+			}
+			if path.Base(path.Dir(file)) != "staging" || path.Base(file) == "kustomization.yaml" {
+				return
+			}
+			twin := path.Join(folder, path.Dir(path.Dir(file)), "production", path.Base(file))
+			if exists(twin) && bytes.Equal(read(t, path.Join(folder, file)), read(t, twin)) {
+				t.Errorf("%s/%s is in production, too: move it to aws", folder, file)
+			}
+		})
+	}
+}
+
+var component = regexp.MustCompile(`^(?:infrastructure(?:/[\w-]+)+|apps/[\w-]+/deploy)/(base|aws|local|staging|production)(?:/|$)`)
+
+// overlayOf is which overlay of its component a folder belongs to, or empty.
+func overlayOf(dir string) string {
+	if match := component.FindStringSubmatch(path.Clean(dir)); match != nil {
+		return match[1]
+	}
+	return ""
+}
+
 // TestClusters goes the way Flux goes: every Kustomization of a cluster names a
-// path that builds, whose variables are all facts of that cluster.
+// path that builds, whose variables are all facts of that cluster, and that is no
+// overlay for another one.
 func TestClusters(t *testing.T) {
 	clusters := glob(t, "clusters/*")
 	if len(clusters) == 0 {
@@ -59,6 +92,9 @@ func TestClusters(t *testing.T) {
 			for _, k := range readKustomizations(t, cluster) {
 				if strings.HasPrefix(k.Spec.Path, "./clusters/") {
 					continue // a spoke, with facts of its own
+				}
+				if overlay := overlayOf(k.Spec.Path); !slices.Contains([]string{"", "base", path.Base(cluster)}, overlay) {
+					t.Errorf("%s is the overlay for %s", k.Spec.Path, overlay)
 				}
 				substituted(t, k.Spec.Path, facts)
 			}
@@ -175,10 +211,7 @@ func TestLocalSettings(t *testing.T) {
 		}
 	}
 
-	text, err := os.ReadFile("apps/localaws/deploy/local/localaws.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := read(t, "apps/localaws/deploy/local/localaws.yaml")
 	file := filepath.Join(t.TempDir(), "localaws.yaml")
 	if err := os.WriteFile(file, substitute(t, "localaws.yaml", text, facts), 0o600); err != nil {
 		t.Fatal(err)
@@ -244,14 +277,10 @@ func readKustomizations(t *testing.T, cluster string) []kustomization {
 func readFacts(t *testing.T, cluster string) map[string]string {
 	t.Helper()
 	file := path.Join(cluster, "facts.yaml")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var object struct {
 		Data map[string]any `json:"data"`
 	}
-	if err := yaml.Unmarshal(text, &object); err != nil {
+	if err := yaml.Unmarshal(read(t, file), &object); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
 	facts := map[string]string{}
@@ -263,6 +292,15 @@ func readFacts(t *testing.T, cluster string) map[string]string {
 		facts[name] = fact
 	}
 	return facts
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 func glob(t *testing.T, pattern string) []string {
@@ -308,12 +346,8 @@ var documentMark = regexp.MustCompile(`(?m)^---\s*$`)
 
 func documents(t *testing.T, file string) [][]byte {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var found [][]byte
-	for _, document := range documentMark.Split(string(text), -1) {
+	for _, document := range documentMark.Split(string(read(t, file)), -1) {
 		found = append(found, []byte(document))
 	}
 	return found

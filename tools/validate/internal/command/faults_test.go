@@ -190,7 +190,7 @@ func (s *site) try(t *testing.T, f fault) outcome {
 // clusterOf is a cluster that gets a manifest. The hub's, with all of staging
 // and production, takes the longest.
 func clusterOf(file string) string {
-	for _, part := range []string{"clusters/hub/", "staging", "production", "infrastructure/crossplane/", "infrastructure/platform/", "infrastructure/keda/aws/"} {
+	for _, part := range []string{"clusters/hub/", "staging", "production", "infrastructure/crossplane/", "infrastructure/platform/", "/aws/"} {
 		if strings.Contains(file, part) {
 			return "clusters/hub"
 		}
