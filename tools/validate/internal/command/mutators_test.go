@@ -304,7 +304,7 @@ func facts(make func(*entry) (fault, bool)) func(*entry) (fault, bool) {
 // dependencies are those that put a custom resource after its definition: the
 // report is right at the resource, too. Without the others pods retry.
 func dependencies(e *entry) (fault, bool) {
-	if e.value.Value != "true" && e.text("name") != "infrastructure" || e.value.Value == "true" && e.name != "infrastructure" {
+	if e.value.Value != "true" && e.text("name") != "keda" || e.value.Value == "true" && e.name != "keda" {
 		return fault{}, false
 	}
 	f, ok := e.removed()
@@ -334,7 +334,7 @@ func quoteAs(node *yaml.Node, text string) string {
 func owners(r repository) []fault {
 	var faults []fault
 	for _, e := range r.find("Kustomization", "spec/path") {
-		if e.name == "keda" {
+		if e.name == "keda-release" {
 			continue // its objects are in no file of this repository
 		}
 		document := e.parent.parent
