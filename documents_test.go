@@ -14,6 +14,64 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// TestReadme: the first page stays one page, and the tree that it draws is the
+// one that is there.
+func TestReadme(t *testing.T) {
+	const limit = 90
+	text := readFile(t, "README.md")
+	if lines := strings.Count(text, "\n"); lines > limit {
+		t.Errorf("README.md has %d lines, at most %d are wanted: move what is not needed first to docs/", lines, limit)
+	}
+	tree := treeOf(text)
+	if len(tree) == 0 {
+		t.Error("README.md draws no tree: a code block whose lines begin with folders, such as `clusters/`")
+	}
+	for _, name := range tree {
+		if !exists(name) {
+			t.Errorf("the tree of README.md has %s, which does not exist", name)
+		}
+	}
+}
+
+func TestTreeOf(t *testing.T) {
+	got := treeOf("```sh\nmake demo\n```\n```\na/     the first\n  b/ c/  inside a/\nd/e/   another\n```\n")
+	if want := []string{"a/", "a/b/", "a/c/", "d/e/"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+var (
+	treeBlock = regexp.MustCompile("(?ms)^```\n(\\w[\\w-]*/.*?)^```")
+	treeLine  = regexp.MustCompile(`^( *)((?:[\w.-]+(?:/[\w.-]+)*/ )+) *\S`)
+)
+
+// treeOf is the folders of a tree that a document draws as a code block: a line
+// begins with one or more, and those of an indented line are in the one above.
+func treeOf(text string) []string {
+	block := treeBlock.FindStringSubmatch(text)
+	if block == nil {
+		return nil
+	}
+	var found []string
+	parent := ""
+	for line := range strings.Lines(block[1]) {
+		match := treeLine.FindStringSubmatch(line)
+		if match == nil {
+			continue
+		}
+		names := strings.Fields(match[2])
+		if match[1] == "" {
+			parent = names[0]
+			found = append(found, names...)
+			continue
+		}
+		for _, name := range names {
+			found = append(found, parent+name)
+		}
+	}
+	return found
+}
+
 // TestTrouble: the messages that docs/local.md explains are those of the program.
 func TestTrouble(t *testing.T) {
 	var program strings.Builder
@@ -152,7 +210,7 @@ func TestRenovate(t *testing.T) {
 			t.Errorf("no customManager moves the versions that repeat the pin of %s", module)
 			continue
 		}
-		bare := regexp.MustCompile(`\b` + regexp.QuoteMeta(strings.TrimPrefix(pins[module], "v")) + `\b`)
+		bare := regexp.MustCompile(`\bv?` + regexp.QuoteMeta(strings.TrimPrefix(pins[module], "v")) + `\b`)
 		for _, file := range matching(t, "{infrastructure,clusters,crossplane/apis}/**/*.yaml", files) {
 			if found := len(bare.FindAllString(readFile(t, file), -1)); found > len(captured[file]) {
 				t.Errorf("%s names version %s of %s %d times, and customManagers move %d", file, pins[module], module, found, len(captured[file]))
