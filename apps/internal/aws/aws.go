@@ -14,11 +14,13 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	sdkhttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
+
+	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 
 	// A scratch image has no certificate authorities.
 	_ "golang.org/x/crypto/x509roots/fallback"
@@ -40,11 +42,13 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 		config.WithRegion(region),
 		config.WithRetryMode(aws.RetryModeStandard),
 		config.WithRetryMaxAttempts(6),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)),
+		config.WithHTTPClient(sdkhttp.NewBuildableClient().WithTimeout(callTimeout)),
 	)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load the AWS configuration: %w", err)
 	}
+	// Not earlier: a custom CA bundle needs the SDK's own client.
+	c.HTTPClient = awshttp.PlainBodies(c.HTTPClient)
 	return c, nil
 }
 

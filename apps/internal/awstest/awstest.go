@@ -24,6 +24,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
+	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
 // What every server has.
@@ -81,7 +82,10 @@ func setup(env *testscript.Env) error {
 	}
 	listener := httptest.NewServer(handler)
 	env.Defer(listener.Close)
-	c := aws.Config{Region: region, BaseEndpoint: &listener.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	c := aws.Config{
+		Region: region, BaseEndpoint: &listener.URL, HTTPClient: awshttp.New(),
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
 	env.Values[serverKey{}] = &server{
 		url: listener.URL, faults: faults, sqs: sqs.NewFromConfig(c), s3: s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }),
 	}

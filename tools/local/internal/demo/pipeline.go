@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
 // pipeline is the running system: its queues, its bucket and its pods.
@@ -58,6 +59,7 @@ func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline,
 		Region: settings.Region, BaseEndpoint: &endpoint,
 		// Simulated: the local AWS server accepts any key.
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		HTTPClient:  awshttp.New(),
 	}
 	p := &pipeline{
 		kubernetes: clients, settings: settings, every: time.Second, hidden: 10,

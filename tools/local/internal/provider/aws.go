@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
+
+	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
 // clients talk to the local AWS, which verifies no credentials. They do not
@@ -27,6 +29,7 @@ func newClients(endpoint string) clients {
 		Credentials:                credentials.NewStaticCredentialsProvider("local", "local", ""),
 		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+		HTTPClient:                 awshttp.New(),
 	}
 	return clients{
 		sqs: sqs.NewFromConfig(config),
