@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -57,27 +58,28 @@ func parsePlatform(name string) (v1.Platform, error) {
 	return *p, nil
 }
 
-// Compile builds the program of spec.Package for this machine as the file out,
-// as Build does for an image: for more than one image of a program, each with
-// that file as its Binary.
-func Compile(ctx context.Context, spec Spec, out string) error {
-	return compile(ctx, spec, native, out)
+// Compile builds programs of the module in root for this machine, as Build does for
+// an image, into a folder that exists: for more than one image of a program, each
+// with that file as its Binary. A program that is there and has not changed is not
+// linked again. Its file's name is the last part of its package's path.
+func Compile(ctx context.Context, root string, packages []string, folder string) error {
+	return compile(ctx, root, "", native, folder+string(filepath.Separator), packages...)
 }
 
-// compile builds the program as the file out. The go.mod beside it decides alone
-// what goes in.
-func compile(ctx context.Context, spec Spec, platform v1.Platform, out string) error {
-	flags := cmp.Or(spec.LinkerFlags, "-s -w")
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", flags, "-o", out, spec.Package)
-	cmd.Dir = spec.Dir
-	// Linked beside its place, the program gets there whole or not at all.
+// compile builds packages of the module that dir is in as the file out, or into the
+// folder out if that ends as folders do. The go.mod decides alone what goes in.
+func compile(ctx context.Context, dir, linkerFlags string, platform v1.Platform, out string, packages ...string) error {
+	args := append([]string{"build", "-ldflags", cmp.Or(linkerFlags, "-s -w"), "-o", out}, packages...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	// Linked beside its place, a program gets there whole or not at all.
 	cmd.Env = toolchain.Environ(append(target(platform), "CGO_ENABLED=0", "GOTMPDIR="+filepath.Dir(out))...)
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		return fmt.Errorf("compile %s for %s: %w", spec.Package, platform, ctx.Err())
+		return fmt.Errorf("compile %s for %s: %w", strings.Join(packages, ", "), platform, ctx.Err())
 	}
 	if err != nil {
-		return fmt.Errorf("compile %s for %s: %w\n%s", spec.Package, platform, err, tail.Lines(output, 15))
+		return fmt.Errorf("compile %s for %s: %w\n%s", strings.Join(packages, ", "), platform, err, tail.Lines(output, 15))
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func build(ctx context.Context, spec Spec, platforms []v1.Platform, dir string) 
 	var addenda []mutate.IndexAddendum
 	for _, platform := range platforms {
 		binary := filepath.Join(dir, platform.Architecture+platform.Variant)
-		if err := compile(ctx, spec, platform, binary); err != nil {
+		if err := compile(ctx, spec.Dir, spec.LinkerFlags, platform, binary, spec.Package); err != nil {
 			return Artifact{}, err
 		}
 		img, err := assemble(spec, platform, binary)

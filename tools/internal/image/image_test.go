@@ -82,8 +82,8 @@ func TestBuildOfABuiltProgram(t *testing.T) {
 
 // -n would print what is to be done and do nothing.
 func TestCompileTakesNoFlagsOfTheMachine(t *testing.T) {
-	dir := t.TempDir()
-	env, out := filepath.Join(dir, "env"), filepath.Join(dir, "out")
+	dir, out := t.TempDir(), t.TempDir()
+	env := filepath.Join(dir, "env")
 	for file, content := range map[string]string{
 		"env": "GOFLAGS=-n\n", "go.mod": "module example.com/x\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() {}\n",
 	} {
@@ -92,10 +92,10 @@ func TestCompileTakesNoFlagsOfTheMachine(t *testing.T) {
 		}
 	}
 	t.Setenv("GOENV", env)
-	if err := Compile(t.Context(), Spec{Package: ".", Dir: dir}, out); err != nil {
+	if err := Compile(t.Context(), dir, []string{"."}, out); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(out); err != nil {
+	if _, err := os.Stat(filepath.Join(out, "x")); err != nil {
 		t.Error(err)
 	}
 }

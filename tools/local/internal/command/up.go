@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/image"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/coredns"
@@ -100,32 +101,41 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 	if err := e.prepareMachine(ctx); err != nil {
 		return false, err
 	}
-	if err := e.build(ctx); err != nil {
+	built, err := e.build(ctx)
+	if err != nil {
 		return false, err
 	}
-	return true, e.startCluster(ctx, opts)
+	return true, e.startCluster(ctx, opts, built)
 }
 
-// build compiles what is to run. Where the engines are built, the programs of this
-// checkout are most likely, too: what has changed of them is compiled while the
-// API server starts.
-func (e *environment) build(ctx context.Context) error {
-	first := !e.engines.Built()
+// programs is what a start brings from the checkout beside its manifests.
+type programs struct {
+	images      []image.Spec
+	fingerprint string
+}
+
+// build compiles everything that is to run, before anything runs that would wait
+// for it.
+func (e *environment) build(ctx context.Context) (programs, error) {
 	memory, err := preflight.AvailableMemory()
 	if err != nil {
-		return err
+		return programs{}, err
 	}
-	if err := e.engines.Build(ctx, memory, e.progress()); err != nil || !first {
-		return err
+	if err := e.engines.Build(ctx, memory, e.progress()); err != nil {
+		return programs{}, err
 	}
 	specs, err := images.Specs(ctx, e.root, e.engines)
 	if err != nil {
-		return err
+		return programs{}, err
 	}
-	if err := os.MkdirAll(e.paths.Programs(), 0o755); err != nil {
-		return fmt.Errorf("make the folder of programs: %w", err)
+	// Before they are compiled: of what is edited meanwhile the next start says that
+	// it differs.
+	fingerprint, err := e.fingerprint(ctx, specs)
+	if err != nil {
+		return programs{}, err
 	}
-	return images.Compile(ctx, specs, e.paths.Programs(), e.progress())
+	compiled, err := images.Compile(ctx, e.root, specs, e.paths.Programs(), e.progress())
+	return programs{compiled, fingerprint}, err
 }
 
 // prepareMachine has the packages installed that lack.
@@ -137,12 +147,12 @@ func (e *environment) prepareMachine(ctx context.Context) error {
 	return nil
 }
 
-func (e *environment) startCluster(ctx context.Context, opts upOptions) (err error) {
-	programs := map[string]string{}
+func (e *environment) startCluster(ctx context.Context, opts upOptions, built programs) (err error) {
+	folders := map[string]string{}
 	for name, engine := range e.engines {
-		programs[name] = filepath.Base(engine.Bin)
+		folders[name] = filepath.Base(engine.Bin)
 	}
-	c, err := cluster.Start(e.paths, supervisor.Options{Programs: programs, SandboxImage: images.Sandbox})
+	c, err := cluster.Start(e.paths, supervisor.Options{Programs: folders, SandboxImage: images.Sandbox})
 	if err != nil {
 		return err
 	}
@@ -154,7 +164,7 @@ func (e *environment) startCluster(ctx context.Context, opts upOptions) (err err
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
 	defer cancel()
 	e.say("started the cluster (process %s, logs in %s)", c.Process, e.paths.Logs())
-	if err := c.Guard(ctx, func(ctx context.Context) error { return e.fill(ctx, c, opts) }); err != nil {
+	if err := c.Guard(ctx, func(ctx context.Context) error { return e.fill(ctx, c, opts, built) }); err != nil {
 		return err
 	}
 	e.say("everything is ready")
@@ -163,9 +173,9 @@ func (e *environment) startCluster(ctx context.Context, opts upOptions) (err err
 
 // fill brings everything into a cluster that has just started, and waits until it
 // is ready.
-func (e *environment) fill(ctx context.Context, c *cluster.Cluster, opts upOptions) error {
+func (e *environment) fill(ctx context.Context, c *cluster.Cluster, opts upOptions, built programs) error {
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return e.pushImages(groupCtx, c) })
+	group.Go(func() error { return e.pushImages(groupCtx, c, built) })
 	group.Go(func() error { return e.publish(groupCtx, c, opts) })
 	group.Go(func() error { return e.install(groupCtx, c) })
 	if err := group.Wait(); err != nil {
@@ -213,21 +223,11 @@ func (e *environment) sync(ctx context.Context, opts upOptions) error {
 	return nil
 }
 
-func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error {
-	specs, err := images.Specs(ctx, e.root, e.engines)
-	if err != nil {
-		return err
-	}
-	// Before the programs are compiled: of what is edited meanwhile the next start
-	// says that it differs.
-	fingerprint, err := e.fingerprint(ctx, specs)
-	if err != nil {
-		return err
-	}
+func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster, built programs) error {
 	if err := c.WaitServing(ctx); err != nil {
 		return err
 	}
-	set, err := images.Push(ctx, specs, e.paths.Programs(), layout.Registry, e.progress())
+	set, err := images.Push(ctx, built.images, e.paths.Programs(), layout.Registry, e.progress())
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster) error 
 	if err := set.Keep(e.paths.Blobs()); err != nil {
 		return err
 	}
-	if err := os.WriteFile(e.paths.Fingerprint(), []byte(fingerprint), 0o644); err != nil {
+	if err := os.WriteFile(e.paths.Fingerprint(), []byte(built.fingerprint), 0o644); err != nil {
 		return fmt.Errorf("keep what the cluster was started with: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,32 +71,57 @@ func own(root, name, pkg string) image.Spec {
 	return image.Spec{Name: "mystique-unicorn/" + name, Tag: tag, Package: pkg, Dir: root}
 }
 
+// Compile compiles the programs of this checkout into a folder, which it makes if
+// need be, and returns the images with them. What is there and has not changed is
+// not linked again.
+func Compile(ctx context.Context, root string, specs []image.Spec, programs string, log *progress.Log) ([]image.Spec, error) {
+	if err := os.MkdirAll(programs, 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder of the programs: %w", err)
+	}
+	start := time.Now()
+	var packages []string
+	compiled := slices.Clone(specs)
+	for i, spec := range specs {
+		if spec.Package == "" {
+			continue
+		}
+		compiled[i].Binary = filepath.Join(programs, path.Base(spec.Package))
+		if !slices.Contains(packages, spec.Package) {
+			packages = append(packages, spec.Package)
+		}
+	}
+	log.Doing("compiling %d programs of this checkout", len(packages))
+	if err := image.Compile(ctx, root, packages, programs); err != nil {
+		return nil, err
+	}
+	log.Done("compiled %d programs of this checkout in %.1f s", len(packages), time.Since(start).Seconds())
+	return compiled, nil
+}
+
 // Set is the images of a registry.
 type Set struct {
-	dir      string            // of the compiled programs
-	programs map[string]string // compiled, by package
-	digests  image.Digests     // of the programs' layers
-	blobs    map[string]bool   // the digests of what the images consist of
+	dir     string          // of the compiled programs
+	used    []string        // what of it the images hold
+	digests image.Digests   // of the programs' layers
+	blobs   map[string]bool // the digests of what the images consist of
 }
 
 // digestsFile is, in the folder of the compiled programs, what a start knows of the
 // layers of the last one, so that it does not read 900 MB to learn it again.
 const digestsFile = "digests.json"
 
-// Push builds images and pushes them to a registry without TLS. It builds one at
-// a time, because the compiler uses all cores itself, and pushes each while the
-// next ones are built: a pod whose image is late is tried again after ten seconds
-// only. A program is compiled once, however many images hold it, and stays in the
-// folder: what is there and has not changed is not linked again. Layers that the
-// registry has are not sent again.
+// Push makes images of compiled programs and pushes them to a registry without TLS,
+// each while the next ones are made: a pod whose image is late is tried again after
+// ten seconds only. Layers that the registry has are not sent again. programs is
+// the folder of Compile.
 func Push(ctx context.Context, specs []image.Spec, programs, registry string, log *progress.Log) (*Set, error) {
 	start := time.Now()
-	set := &Set{dir: programs, programs: map[string]string{}, digests: readDigests(programs), blobs: map[string]bool{}}
+	set := &Set{dir: programs, digests: readDigests(programs), blobs: map[string]bool{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	group.Go(func() error {
 		for i, spec := range specs {
-			log.Doing("building and pushing image %d of %d: %s", i+1, len(specs), spec.Name)
+			log.Doing("pushing image %d of %d: %s", i+1, len(specs), spec.Name)
 			artifact, err := set.build(ctx, spec)
 			if err != nil {
 				return fmt.Errorf("build the image %s:%s: %w", spec.Name, spec.Tag, err)
@@ -127,12 +153,7 @@ func readDigests(dir string) image.Digests {
 }
 
 func (s *Set) build(ctx context.Context, spec image.Spec) (image.Artifact, error) {
-	if spec.Binary == "" {
-		var err error
-		if spec.Binary, err = s.program(ctx, spec); err != nil {
-			return image.Artifact{}, err
-		}
-	}
+	s.used = append(s.used, spec.Binary)
 	spec.Digests = s.digests
 	artifact, err := image.Build(ctx, spec)
 	if err != nil {
@@ -148,37 +169,6 @@ func (s *Set) build(ctx context.Context, spec image.Spec) (image.Artifact, error
 	return artifact, nil
 }
 
-// program is the compiled program of an image of this checkout.
-func (s *Set) program(ctx context.Context, spec image.Spec) (string, error) {
-	if compiled, found := s.programs[spec.Package]; found {
-		return compiled, nil
-	}
-	out := filepath.Join(s.dir, strings.ReplaceAll(strings.TrimPrefix(spec.Package, "./"), "/", "-"))
-	if err := image.Compile(ctx, spec, out); err != nil {
-		return "", err
-	}
-	s.programs[spec.Package] = out
-	return out, nil
-}
-
-// Compile compiles the programs of this checkout into the folder where Push looks
-// for them: before a first start, so that the cluster does not wait for it.
-func Compile(ctx context.Context, specs []image.Spec, programs string, log *progress.Log) error {
-	start := time.Now()
-	set := &Set{dir: programs, programs: map[string]string{}}
-	for _, spec := range specs {
-		if spec.Package == "" {
-			continue
-		}
-		log.Doing("compiling %s", spec.Package)
-		if _, err := set.program(ctx, spec); err != nil {
-			return err
-		}
-	}
-	log.Done("compiled %d programs of this checkout in %s", len(set.programs), time.Since(start).Round(time.Second))
-	return nil
-}
-
 // Keep writes down what the next start wants to know of the set, and removes from
 // the folders of the registry's layers and of the programs what no image of it has:
 // those of other checkouts, and what an interrupted push or build left.
@@ -192,7 +182,7 @@ func (s *Set) Keep(blobs string) error {
 	if err := renameio.WriteFile(digests, data, 0o644); err != nil {
 		return fmt.Errorf("keep the layers' digests: %w", err)
 	}
-	used := append(slices.Collect(maps.Values(s.programs)), digests)
+	used := append(slices.Clone(s.used), digests)
 	for digest := range s.blobs {
 		used = append(used, filepath.Join(blobs, "sha256", digest))
 	}
