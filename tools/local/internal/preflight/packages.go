@@ -79,6 +79,8 @@ func (cc compiler) links(ctx context.Context, source string, libraries ...string
 type distribution struct {
 	IDs             []string `json:"ids"`
 	Update, Install string
+	// Options are those with which both commands are run; who types them needs none.
+	Options string
 	// Packages are those of a need, separated by spaces; Unpackaged says how else a
 	// need is met.
 	Packages, Unpackaged map[string]string
@@ -177,10 +179,10 @@ func (d distribution) installs() bool {
 func (d distribution) install(ctx context.Context, missing []need, progress io.Writer) error {
 	command := d.command(missing)
 	fmt.Fprintf(progress, "not installed: %s; installing: %s\n", names(missing), command)
-	out, err := run(ctx, command)
+	out, err := d.run(ctx, command)
 	if err != nil {
-		if out, err = run(ctx, d.Update); err == nil {
-			out, err = run(ctx, command)
+		if out, err = d.run(ctx, d.Update); err == nil {
+			out, err = d.run(ctx, command)
 		}
 	}
 	if ctx.Err() != nil {
@@ -193,8 +195,8 @@ func (d distribution) install(ctx context.Context, missing []need, progress io.W
 }
 
 // run has nothing ask the user, and no service of the machine restarted.
-func run(ctx context.Context, command string) ([]byte, error) {
-	words := strings.Fields(command)
+func (d distribution) run(ctx context.Context, command string) ([]byte, error) {
+	words := strings.Fields(command + " " + d.Options)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1")
 	out, err := cmd.CombinedOutput()

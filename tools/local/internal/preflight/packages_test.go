@@ -122,13 +122,16 @@ func write(t *testing.T, programs map[string]string) (dir string) {
 // What apt-get is asked for, and that the lists are brought up to date only where it
 // does not work without.
 func TestInstall(t *testing.T) {
-	const install = "install -y --no-install-recommends nftables gcc libc6-dev libseccomp-dev noninteractive 1\n"
+	const (
+		install = "install -y --no-install-recommends nftables gcc libc6-dev libseccomp-dev -o DPkg::Lock::Timeout=300 noninteractive 1\n"
+		update  = "update -o DPkg::Lock::Timeout=300 noninteractive 1\n"
+	)
 	for name, test := range map[string]struct {
 		script, asked, err string
 	}{
 		"at once":   {"", install, ""},
-		"after all": {`[ "$1" = update ] || [ -e "$DIR/updated" ] || exit 100; touch "$DIR/updated"`, install + "update noninteractive 1\n" + install, ""},
-		"without a network": {"echo 'E: Temporary failure resolving deb.example.com' >&2; exit 100", install + "update noninteractive 1\n",
+		"after all": {`[ "$1" = update ] || [ -e "$DIR/updated" ] || exit 100; touch "$DIR/updated"`, install + update + install, ""},
+		"without a network": {"echo 'E: Temporary failure resolving deb.example.com' >&2; exit 100", install + update,
 			"apt-get update: exit status 100\nE: Temporary failure resolving deb.example.com\ninstall it yourself: apt-get install -y --no-install-recommends nftables gcc libc6-dev libseccomp-dev"},
 	} {
 		t.Run(name, func(t *testing.T) {
