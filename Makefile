@@ -36,7 +36,8 @@ go:
 	@go list -m >/dev/null || { echo 'error: this needs Go 1.26 in PATH: see https://go.dev/doc/install; under sudo, pass yours on: sudo env PATH="$$PATH" make' >&2; exit 2; }
 
 preflight: ## make this machine ready for the cluster: install packages, name what else is in the way (root)
-	@go list -deps ./tools/local/preflight >/dev/null || { echo 'error: modules are not in the cache of Go, and cannot be had: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`' >&2; exit 2; }
+	@go list -deps ./tools/local/preflight >/dev/null || \
+		{ echo 'error: modules are not in the cache of Go, and cannot be had: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`' >&2; exit 2; }
 	@go run ./tools/local/preflight
 
 demo: preflight validate ## the whole system on this machine, a burst of BURST messages, the verdict (root)

@@ -146,7 +146,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ROOT", root)
 			env.Setenv("MAKE", makeProgram)
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
-			// Go's own stay this machine's.
+			env.Setenv("HOME", env.WorkDir) // the go command writes there
+			// Its caches stay this machine's.
 			env.Setenv("GOCACHE", caches[0])
 			env.Setenv("GOMODCACHE", caches[1])
 			// Of this machine's programs, the one under test alone.

@@ -136,7 +136,8 @@ func (m machine) obstacles() []error {
 		found = append(found, m.unreadable)
 	}
 	if m.unfetchable != nil {
-		obstacle("the sources of the engines are not in Go's module cache, and cannot be had: %w: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`", m.unfetchable)
+		obstacle("the sources of the engines are not in Go's module cache, and cannot be had: %w: "+
+			"check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`", m.unfetchable)
 	}
 	if !m.kernel.overlayfs {
 		obstacle("the kernel has no overlayfs, which containers need: modprobe overlay")
@@ -145,7 +146,8 @@ func (m machine) obstacles() []error {
 		obstacle("the kernel makes no bridges and veth pairs, which pods need: modprobe -a bridge veth")
 	}
 	if !m.kernel.nftables && m.nftables {
-		obstacle("the kernel has no nftables with address translation for IPv4, which services need: modprobe -a nf_tables nft_chain_nat nft_masq")
+		obstacle("the kernel has no nftables with address translation for IPv4, which services need: " +
+			"modprobe -a nf_tables nft_chain_nat nft_masq")
 	}
 	needed := uint64(memoryToBuild)
 	if m.built {
