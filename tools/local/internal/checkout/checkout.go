@@ -42,6 +42,21 @@ func Push(ctx context.Context, root, url string, worktree bool) error {
 	return nil
 }
 
+// State is the commit of HEAD at root, empty before the first one, and whether
+// the checkout has changes or untracked files besides.
+func State(ctx context.Context, root string) (commit string, changed bool, err error) {
+	// Without its optional locks, git does not rewrite the index, which root
+	// would then own.
+	env := []string{"GIT_OPTIONAL_LOCKS=0"}
+	// It fails, quietly, where no commit is.
+	commit, _ = git.Run(ctx, root, env, "rev-parse", "--verify", "--quiet", "HEAD")
+	status, err := git.Run(ctx, root, env, "status", "--porcelain")
+	if err != nil {
+		return "", false, fmt.Errorf("read the state of %s: %w", root, err)
+	}
+	return commit, status != "", nil
+}
+
 // commitWorkTree writes the commit, with an index and objects of its own, to the
 // folder dir. env is what git finds it by.
 func commitWorkTree(ctx context.Context, root, dir string) (commit string, env []string, err error) {

@@ -181,3 +181,26 @@ func TestPushWorkTreeWithoutCommit(t *testing.T) {
 		t.Errorf("pushed a as %q", a)
 	}
 }
+
+func TestState(t *testing.T) {
+	dir := newCheckout(t)
+	head := run(t, dir, "rev-parse", "HEAD")
+	if commit, changed, err := State(t.Context(), dir); err != nil || commit != head || !changed {
+		t.Errorf("changed files: %s, %t, %v", commit, changed, err)
+	}
+	run(t, dir, "add", ".")
+	run(t, dir, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--amend", "--message=all")
+	head = run(t, dir, "rev-parse", "HEAD")
+	if commit, changed, err := State(t.Context(), dir); err != nil || commit != head || changed {
+		t.Errorf("all committed: %s, %t, %v", commit, changed, err)
+	}
+	empty := t.TempDir()
+	run(t, empty, "init", "--quiet")
+	if commit, changed, err := State(t.Context(), empty); err != nil || commit != "" || changed {
+		t.Errorf("no commit: %s, %t, %v", commit, changed, err)
+	}
+	t.Setenv("GIT_CEILING_DIRECTORIES", os.TempDir())
+	if _, _, err := State(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "read the state of") {
+		t.Errorf("no repository: %v", err)
+	}
+}

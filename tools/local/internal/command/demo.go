@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/demo"
 )
@@ -43,7 +45,7 @@ func newDemo() *cobra.Command {
 	opts.flags(cmd)
 	cmd.Flags().IntVar(&burst, "burst", burst, "how many messages to send at once; with a queueLength of 50, a hundred and more must scale, a thousand and more to ten consumers")
 	cmd.Flags().DurationVar(&timeout, "demo-timeout", timeout, "how long the burst may take")
-	cmd.Flags().StringVar(&report, "report", report, "folder for report.html, report.svg and report.json")
+	cmd.Flags().StringVar(&report, "report", report, "folder for index.html, burst.svg and report.json")
 	return cmd
 }
 
@@ -59,10 +61,14 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeou
 	if err != nil {
 		return err
 	}
+	commit, uncommitted, err := checkout.State(ctx, e.root)
+	if err != nil {
+		return err
+	}
 	e.say("sending a burst of %d messages", burst)
 	verdict, err := demo.Run(ctx, demo.Options{
 		Config: config, Burst: burst, Out: e.out, Terminal: term.IsTerminal(int(os.Stdout.Fd())),
-		ReportDir: report, Timeout: timeout,
+		ReportDir: report, Timeout: timeout, Commit: commit, Uncommitted: uncommitted, Processor: processor(),
 	})
 	err = errors.Join(err, handOver(report))
 	if err := e.conclude(verdict, err, report); err != nil {
@@ -73,6 +79,20 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeou
 	}
 	e.printAccess()
 	return nil
+}
+
+// processor is the model of this machine's, or empty: Arm's kernels do not name it.
+func processor() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(data)) {
+		if key, model, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(model)
+		}
+	}
+	return ""
 }
 
 // stop ends the cluster unless another command is about to.
@@ -90,7 +110,7 @@ func (e *environment) stop(ctx context.Context) error {
 func (e *environment) conclude(verdict demo.Verdict, err error, report string) error {
 	if verdict.Produced > 0 {
 		fmt.Fprintln(e.out, verdict)
-		e.say("the report is %s", filepath.Join(report, "report.html"))
+		e.say("the report is %s", filepath.Join(report, "index.html"))
 	}
 	if err == nil && !verdict.OK {
 		err = errors.New("the demo failed, see above")

@@ -32,7 +32,7 @@ func TestConclude(t *testing.T) {
 			if got != test.want {
 				t.Errorf("error %q, want %q", got, test.want)
 			}
-			for _, part := range []string{"first scale-up", "the report is report/report.html"} {
+			for _, part := range []string{"first scale-up", "the report is report/index.html"} {
 				if strings.Contains(out.String(), part) != test.prints {
 					t.Errorf("printed %q, with %q: %t", out.String(), part, !test.prints)
 				}

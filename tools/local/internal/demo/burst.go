@@ -58,7 +58,7 @@ func (p *pipeline) deleteBurst(job string) {
 	_ = p.kubernetes.BatchV1().Jobs(producerNamespace).Delete(ctx, job, metav1.DeleteOptions{PropagationPolicy: &background})
 }
 
-// errBurstFailed marks what no further look can mend.
+// errBurstFailed marks what no further look can change.
 var errBurstFailed = errors.New("the burst failed")
 
 // shortReads is how often the log of an ended Job may name too few messages:

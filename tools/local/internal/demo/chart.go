@@ -1,117 +1,407 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
+	"html"
 	"math"
+	"slices"
 	"strings"
 )
 
-// The chart's canvas and the plots' shared x range.
-const (
-	canvasWidth, canvasHeight = 900, 520
-	plotLeft, plotRight       = 60.0, 880.0
+// size is a chart's canvas: one for a page or a README, one for a phone, on
+// which a wide one would shrink until nobody can read it.
+type size struct {
+	width, left, right float64
+	// font is the text's height, ticks about how many the axis of time has.
+	font, ticks float64
+	// depth, consumers and stored are the heights of the plots.
+	depth, consumers, stored float64
+}
+
+var (
+	// alone is for a README: larger words, which stay readable a bit smaller.
+	alone  = size{width: 760, left: 58, right: 742, font: 14, ticks: 10, depth: 230, consumers: 100, stored: 70}
+	wide   = size{width: 880, left: 56, right: 864, font: 13, ticks: 10, depth: 230, consumers: 100, stored: 70}
+	narrow = size{width: 380, left: 42, right: 370, font: 12, ticks: 5, depth: 200, consumers: 90, stored: 60}
 )
 
-// panel is one plot: depth and replicas have one each, because two scales in
-// one plot invite reading meaning into where the lines cross.
-type panel struct {
-	title       string
-	top, bottom float64
-	series      []series
+// style is that of a light page and of a dark one. Blue is what waits, orange
+// who works: a pair that every kind of colour blindness keeps apart. Words have
+// a halo of the ground's colour, so that no line crosses them out.
+const style = `<style>
+.burst{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}
+.burst path{fill:none}
+.burst text{fill:#59636e;stroke:#fff;stroke-width:3;stroke-linejoin:round;paint-order:stroke}
+.burst .bg{fill:#fff}
+.burst .ink{fill:#1f2328}
+.burst .head{font-weight:600}
+.burst .grid{stroke:#e4e8ec}
+.burst .axis{stroke:#b7bfc8}
+.burst .moment{stroke:#59636e;stroke-dasharray:2 3}
+.burst .flight{fill:#0b4f8a}
+.burst .visible{fill:#4c9be0}
+.burst .delayed{fill:#b9d9f5}
+.burst .ideal{stroke:#1f2328;stroke-width:1.75;stroke-dasharray:6 4}
+.burst .ready{stroke:#c2500a;stroke-width:2}
+.burst .fleet{fill:#c2500a;fill-opacity:.16}
+.burst .wanted{stroke:#c2500a;stroke-width:1.25;stroke-dasharray:3 3}
+.burst .stored{fill:#6e7781}
+.burst .keda{fill:#0b4f8a}
+.burst .hpa{fill:#c2500a}
+@media (prefers-color-scheme:dark){
+.burst text{fill:#9198a1;stroke:#0d1117}
+.burst .bg{fill:#0d1117}
+.burst .ink{fill:#f0f6fc}
+.burst .grid{stroke:#21262d}
+.burst .axis{stroke:#3d444d}
+.burst .moment{stroke:#9198a1}
+.burst .flight,.burst .keda{fill:#9fd0ff}
+.burst .visible{fill:#3d8bd4}
+.burst .delayed{fill:#1d4670}
+.burst .ideal{stroke:#f0f6fc}
+.burst .ready,.burst .wanted{stroke:#ff9d57}
+.burst .fleet,.burst .hpa{fill:#ff9d57}
+.burst .stored{fill:#8b949e}
+}
+</style>
+`
+
+// canvas draws on a size, from top to bottom.
+type canvas struct {
+	size
+	strings.Builder
+	// y is where the next thing goes, end the last second.
+	y, end float64
 }
 
-type series struct {
-	name, class, color string
-	value              func(Sample) float64
-	// steps holds a value until the next sample: replicas do not slope.
-	steps, dashed bool
+// chart draws the run for a page that says the rest in words.
+func chart(r Report, s size) string {
+	c := newCanvas(r, s)
+	c.plots(r)
+	return c.svg(r)
 }
 
-var panels = []panel{
-	{"messages in the queue", 50, 270, []series{
-		{"visible", "a", "#1f5fa8", func(s Sample) float64 { return float64(s.Visible) }, false, false},
-		{"in flight", "b", "#b3450b", func(s Sample) float64 { return float64(s.InFlight) }, false, true},
-	}},
-	{"consumers", 330, 470, []series{
-		{"ready", "d", "#1a7f4b", func(s Sample) float64 { return float64(s.Ready) }, true, false},
-		// On top, dashed: most of the time the two are one line.
-		{"wanted by the HPA", "c", "#6b3fa0", func(s Sample) float64 { return float64(s.Desired) }, true, true},
-	}},
+// picture is the chart on its own, with what it shows and where it is from.
+func picture(r Report) string {
+	c := newCanvas(r, alone)
+	c.y = 34
+	fmt.Fprintf(c, `<text class="ink head" x="16" y="%g" font-size="19">%s</text>`+"\n", c.y, html.EscapeString(shortened(r.headline(), 72)))
+	c.y += 22
+	fmt.Fprintf(c, `<text x="16" y="%g">%s</text>`+"\n", c.y, html.EscapeString(shortened(r.source(), 110)))
+	c.y += 14
+	c.plots(r)
+	return c.svg(r)
 }
 
-// chart draws depth and replicas over time. The colours are attributes, for
-// viewers without CSS, and the style turns them for a dark page.
-func chart(samples []Sample) string {
-	if len(samples) == 0 {
-		samples = []Sample{{}}
+func shortened(text string, runes int) string {
+	if all := []rune(text); len(all) > runes {
+		return string(all[:runes-1]) + "…"
 	}
-	end := max(1, samples[len(samples)-1].Seconds)
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="queue depth and consumers over time" font-family="system-ui,sans-serif" font-size="13">
-<style>@media (prefers-color-scheme:dark){.bg{fill:#16181c}.grid{stroke:#3a3f47}.text{fill:#c9d1d9}.a{stroke:#6cb0ff}.b{stroke:#ff9a5c}.c{stroke:#c39bff}.d{stroke:#5fd39a}}</style>
-<rect class="bg" width="%d" height="%d" fill="#ffffff"/>
-`, canvasWidth, canvasHeight, canvasWidth, canvasHeight)
-	x := func(seconds float64) float64 { return plotLeft + seconds/end*(plotRight-plotLeft) }
-	for _, p := range panels {
-		p.draw(&b, samples, x, end)
-	}
-	text(&b, plotRight, canvasHeight-14, "end", "seconds since the burst was asked for")
-	b.WriteString("</svg>\n")
-	return b.String()
+	return text
 }
 
-func (p panel) draw(b *strings.Builder, samples []Sample, x func(float64) float64, end float64) {
+// source says in one line where a picture is from.
+func (r Report) source() string {
+	return joined("One run of make demo", r.Started.UTC().Format("2 January 2006"), plural(int(r.Machine.Cores), "core"), "commit "+r.commit())
+}
+
+func newCanvas(r Report, s size) *canvas {
+	_, last := r.ends()
+	return &canvas{size: s, end: max(1, last.Seconds)}
+}
+
+// svg closes the picture, whose height is known only now.
+func (c *canvas) svg(r Report) string {
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" class="burst" viewBox="0 0 %g %.0f" role="img" font-size="%g">
+<title>%s</title>
+<desc>%s</desc>
+%s<rect class="bg" width="%g" height="%.0f" rx="6"/>
+%s</svg>
+`, c.width, c.y, c.font, html.EscapeString(r.headline()), html.EscapeString(r.description()), style, c.width, c.y, c.String())
+}
+
+// description says the chart to who does not see it.
+func (r Report) description() string {
+	v, deepest := r.Verdict, 0
+	for _, s := range r.Samples {
+		deepest = max(deepest, s.depth())
+	}
+	_, last := r.ends()
+	text := fmt.Sprintf("Messages in the queue, consumers and events stored over %s. The queue holds %s messages at its peak; "+
+		"%d consumers are ready at theirs, %s; the queue is drained %s.",
+		span(last.Seconds), count(deepest), v.PeakReplicas, when(v.TimeToPeak), when(v.TimeToDrain))
+	if r.Ideal.Drained >= 0 {
+		text += fmt.Sprintf(" With all %d from the first second it would have been drained after %s.", r.Ideal.Consumers, span(r.Ideal.Drained))
+	}
+	return text
+}
+
+// plots draws depth, moments, consumers and throughput under one another, on
+// one axis of time. Each has its own scale: two in one plot invite reading
+// meaning into where the lines cross.
+func (c *canvas) plots(r Report) {
+	c.depthPlot(r)
+	c.lanes(r.Moments)
+	c.consumersPlot(r)
+	c.storedPlot(r)
+	c.timeAxis()
+}
+
+func (c *canvas) x(seconds float64) float64 {
+	return c.left + min(seconds, c.end)/c.end*(c.right-c.left)
+}
+
+// frame is one plot's place and scale.
+type frame struct{ top, bottom, highest float64 }
+
+func (f frame) y(value float64) float64 { return f.bottom - value/f.highest*(f.bottom-f.top) }
+
+// word is one of a plot's title, with the mark that it explains.
+type word struct{ class, text string }
+
+// frame begins a plot: its title, whose words are its legend, and its grid.
+func (c *canvas) frame(height, highest float64, title string, words ...word) frame {
+	c.y += 2.4 * c.font
+	at := c.left
+	c.text("ink head", at, c.y, "start", title)
+	at += 1.15*c.textWidth(title) + 14
+	for _, w := range words {
+		if at+c.textWidth(w.text)+18 > c.right {
+			at, c.y = c.left, c.y+1.5*c.font
+		}
+		c.mark(w.class, at, c.y)
+		c.text("", at+16, c.y, "start", w.text)
+		at += c.textWidth(w.text) + 32
+	}
+	step := niceStep(highest / max(2, math.Round(height/55)))
+	f := frame{top: c.y + 0.9*c.font, highest: math.Ceil(highest/step) * step}
+	f.bottom = f.top + height
+	for value := step; value <= f.highest; value += step {
+		fmt.Fprintf(c, `<path class="grid" d="M%g %.1fH%g"/>`+"\n", c.left, f.y(value), c.right)
+	}
+	for value := 0.0; value <= f.highest; value += step {
+		c.text("", c.left-7, f.y(value)+0.35*c.font, "end", count(int(value)))
+	}
+	c.y = f.bottom
+	return f
+}
+
+// base is drawn over the areas, so that it stays visible.
+func (c *canvas) base(f frame) {
+	fmt.Fprintf(c, `<path class="axis" d="M%g %.1fH%g"/>`+"\n", c.left, f.bottom, c.right)
+}
+
+// mark is an area's square or a line's dash.
+func (c *canvas) mark(class string, x, y float64) {
+	switch class {
+	case "ideal", "wanted", "ready":
+		fmt.Fprintf(c, `<path class="%s" d="M%.1f %.1fh13"/>`+"\n", class, x, y-0.35*c.font)
+	default:
+		fmt.Fprintf(c, `<rect class="%s" x="%.1f" y="%.1f" width="11" height="11" rx="2"/>`+"\n", class, x, y-0.8*c.font)
+	}
+}
+
+// textWidth is about what a text takes in a common face.
+func (c *canvas) textWidth(text string) float64 { return 0.6 * c.font * float64(len([]rune(text))) }
+
+func (c *canvas) text(class string, x, y float64, anchor, words string) {
+	if class != "" {
+		class = ` class="` + class + `"`
+	}
+	fmt.Fprintf(c, `<text%s x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", class, x, y, anchor, html.EscapeString(words))
+}
+
+func (c *canvas) depthPlot(r Report) {
 	highest := 1.0
-	for _, line := range p.series {
-		for _, s := range samples {
-			highest = max(highest, line.value(s))
+	for _, s := range r.Samples {
+		highest = max(highest, float64(s.depth()))
+	}
+	for _, p := range r.Ideal.Line {
+		highest = max(highest, p.Depth)
+	}
+	f := c.frame(c.depth, highest, "Messages in the queue",
+		word{"delayed", "delayed"}, word{"visible", "visible"}, word{"flight", "in flight"})
+	flight := func(s Sample) float64 { return float64(s.InFlight) }
+	due := func(s Sample) float64 { return float64(s.backlog()) }
+	all := func(s Sample) float64 { return float64(s.depth()) }
+	c.area("delayed", r.Samples, f, due, all)
+	c.area("visible", r.Samples, f, flight, due)
+	c.area("flight", r.Samples, f, func(Sample) float64 { return 0 }, flight)
+	c.base(f)
+	c.decisions(r.Steps, f)
+	if r.Ideal.Drained >= 0 {
+		var d strings.Builder
+		for i, p := range r.Ideal.Line {
+			fmt.Fprintf(&d, "%s%.1f %.1f", moveOrLine(i), c.x(p.Seconds), f.y(p.Depth))
 		}
+		fmt.Fprintf(c, `<path class="ideal" d="%s"/>`+"\n", &d)
 	}
-	step := niceStep(highest / 4)
-	highest = math.Ceil(highest/step) * step
-	y := func(value float64) float64 { return p.bottom - value/highest*(p.bottom-p.top) }
-	for value := 0.0; value <= highest; value += step {
-		fmt.Fprintf(b, `<path class="grid" d="M%g %.1fH%g" stroke="#d8dce2"/>`+"\n", plotLeft, y(value), plotRight)
-		text(b, plotLeft-8, y(value)+4, "end", fmt.Sprint(value))
+	c.peak(r.Samples, f)
+	c.drained(r, f)
+}
+
+// peak names the highest depth, beside it: there the queue only falls.
+func (c *canvas) peak(samples []Sample, f frame) {
+	if len(samples) < 2 {
+		return
 	}
-	for seconds, step := 0.0, niceStep(end/8); seconds <= end; seconds += step {
-		fmt.Fprintf(b, `<path class="grid" d="M%.1f %gV%g" stroke="#d8dce2"/>`+"\n", x(seconds), p.top, p.bottom)
-		text(b, x(seconds), p.bottom+18, "middle", fmt.Sprint(seconds))
+	highest := slices.MaxFunc(samples, func(a, b Sample) int { return cmp.Compare(a.depth(), b.depth()) })
+	c.text("ink", c.x(highest.Seconds)+10, f.y(float64(highest.depth()))+0.35*c.font, "start", count(highest.depth())+" at the peak")
+}
+
+// drained says when the queue was drained, and when it would have been, in the
+// space that the drained queue leaves.
+func (c *canvas) drained(r Report, f frame) {
+	if r.Verdict.TimeToDrain < 0 {
+		return
 	}
-	text(b, plotLeft, p.top-16, "start", p.title)
-	for i, line := range p.series {
-		fmt.Fprintf(b, `<path class="%s" d="%s" fill="none" stroke="%s" stroke-width="2"%s/>`+"\n", line.class, line.path(samples, x, y), line.color, line.dash())
-		at := plotRight - float64(len(p.series)-i)*190
-		fmt.Fprintf(b, `<path class="%s" d="M%g %gh28" stroke="%s" stroke-width="2"%s/>`+"\n", line.class, at, p.top-20, line.color, line.dash())
-		text(b, at+36, p.top-16, "start", line.name)
+	at := c.x(r.Verdict.TimeToDrain) + 16
+	c.text("ink head", at, f.bottom-2.6*c.font, "start", "drained in "+span(r.Verdict.TimeToDrain))
+	if r.Ideal.Drained >= 0 {
+		c.mark("ideal", at, f.bottom-c.font)
+		ideal := "ideal: " + span(r.Ideal.Drained)
+		if long := fmt.Sprintf("%s, all %d from the start", ideal, r.Ideal.Consumers); at+18+c.textWidth(long) < c.right {
+			ideal = long
+		}
+		c.text("", at+18, f.bottom-c.font, "start", ideal)
 	}
 }
 
-func (l series) dash() string {
-	if l.dashed {
-		return ` stroke-dasharray="6 3"`
+func moveOrLine(i int) string {
+	if i == 0 {
+		return "M"
 	}
-	return ""
+	return "L"
 }
 
-func (l series) path(samples []Sample, x, y func(float64) float64) string {
-	var b strings.Builder
+// area fills between two lines.
+func (c *canvas) area(class string, samples []Sample, f frame, low, high func(Sample) float64) {
+	if len(samples) == 0 {
+		return
+	}
+	var d strings.Builder
 	for i, s := range samples {
-		at, height := x(s.Seconds), y(l.value(s))
-		switch {
-		case i == 0:
-			fmt.Fprintf(&b, "M%.1f %.1f", at, height)
-		case l.steps:
-			fmt.Fprintf(&b, "H%.1fV%.1f", at, height)
-		default:
-			fmt.Fprintf(&b, "L%.1f %.1f", at, height)
-		}
+		fmt.Fprintf(&d, "%s%.1f %.1f", moveOrLine(i), c.x(s.Seconds), f.y(high(s)))
 	}
-	return b.String()
+	for i := range samples {
+		s := samples[len(samples)-1-i]
+		fmt.Fprintf(&d, "L%.1f %.1f", c.x(s.Seconds), f.y(low(s)))
+	}
+	fmt.Fprintf(c, `<path class="%s" d="%sZ"/>`+"\n", class, &d)
 }
 
-func text(b *strings.Builder, x, y float64, anchor, words string) {
-	fmt.Fprintf(b, `<text class="text" x="%.1f" y="%.1f" text-anchor="%s" fill="#3b4148">%s</text>`+"\n", x, y, anchor, words)
+// lanes shows who acted when, in a row for KEDA and one for the HPA, with a
+// line through every plot. A name that has no room is left to the page's table.
+func (c *canvas) lanes(moments []Moment) {
+	c.y += 0.8 * c.font
+	for _, actor := range []string{"KEDA", "HPA"} {
+		c.y += 1.6 * c.font
+		c.text("ink", c.left-7, c.y, "end", actor)
+		fmt.Fprintf(c, `<path class="grid" d="M%g %.1fH%g"/>`+"\n", c.left, c.y-0.35*c.font, c.right)
+		// What was so before the burst is nothing that happened.
+		lane := slices.DeleteFunc(slices.Clone(moments), func(m Moment) bool { return m.Actor != actor || m.Seconds == 0 })
+		from := c.left
+		for i, m := range lane {
+			to := c.right
+			if i+1 < len(lane) {
+				to = c.x(lane[i+1].Seconds) - 6
+			}
+			from = c.moment(m, from, to)
+		}
+	}
+}
+
+// decisions leads from the HPA's moments to what they changed in a plot.
+func (c *canvas) decisions(steps []Step, f frame) {
+	for _, step := range steps {
+		fmt.Fprintf(c, `<path class="moment" d="M%.1f %.1fV%.1f"/>`+"\n", c.x(step.Decided), f.top, f.bottom)
+	}
+}
+
+// moment draws a dot and its name, if that fits between from and to, and
+// returns where it ends.
+func (c *canvas) moment(m Moment, from, to float64) float64 {
+	at, width := c.x(m.Seconds), c.textWidth(m.What)
+	begin, end := at+9, at+9+width
+	if end > c.right {
+		begin, end = at-9-width, at-9
+	}
+	taken := at + 6
+	if begin >= from && end <= max(to, at) {
+		// On its own ground, or the lane would cross it out.
+		fmt.Fprintf(c, `<rect class="bg" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`+"\n", begin-2, c.y-c.font, width+2, 1.3*c.font)
+		anchor, x := "start", begin
+		if end < at {
+			anchor, x = "end", end
+		}
+		c.text("ink", x, c.y, anchor, m.What)
+		taken = max(taken, end)
+	}
+	fmt.Fprintf(c, `<circle class="%s" cx="%.1f" cy="%.1f" r="4"/>`+"\n", strings.ToLower(m.Actor), at, c.y-0.35*c.font)
+	return taken
+}
+
+func (c *canvas) consumersPlot(r Report) {
+	samples, highest := r.Samples, 1.0
+	for _, s := range samples {
+		highest = max(highest, float64(s.Ready), float64(s.Desired))
+	}
+	f := c.frame(c.consumers, highest, "Consumers", word{"ready", "ready"}, word{"wanted", "wanted by the HPA"})
+	ready := func(s Sample) float64 { return float64(s.Ready) }
+	line := c.steps(samples, f, ready)
+	if len(samples) > 0 {
+		fmt.Fprintf(c, `<path class="fleet" d="%sV%.1fH%.1fZ"/>`+"\n", line, f.bottom, c.x(0))
+	}
+	c.base(f)
+	c.decisions(r.Steps, f)
+	fmt.Fprintf(c, `<path class="wanted" d="%s"/>`+"\n", c.steps(samples, f, func(s Sample) float64 { return float64(s.Desired) }))
+	fmt.Fprintf(c, `<path class="ready" d="%s"/>`+"\n", line)
+	if at := r.Verdict.TimeToPeak; at > 0 {
+		c.text("ink", c.x(at)+6, f.y(float64(r.Verdict.PeakReplicas))+1.3*c.font, "start", fmt.Sprintf("%d ready", r.Verdict.PeakReplicas))
+	}
+}
+
+// steps holds a value until the next sample: consumers do not slope.
+func (c *canvas) steps(samples []Sample, f frame, value func(Sample) float64) string {
+	var d strings.Builder
+	for i, s := range samples {
+		if i == 0 {
+			fmt.Fprintf(&d, "M%.1f %.1f", c.x(s.Seconds), f.y(value(s)))
+			continue
+		}
+		fmt.Fprintf(&d, "H%.1fV%.1f", c.x(s.Seconds), f.y(value(s)))
+	}
+	return d.String()
+}
+
+func (c *canvas) storedPlot(r Report) {
+	t := r.Throughput
+	f := c.frame(c.stored, float64(max(1, t.Peak)), "Events stored per second")
+	width := max(1, (c.x(1)-c.x(0))-1)
+	for second, n := range t.PerSecond {
+		if n > 0 && float64(second) < c.end {
+			fmt.Fprintf(c, `<path class="stored" d="M%.1f %.1fV%.1fh%.1fV%.1fZ"/>`+"\n",
+				c.x(float64(second)), f.bottom, f.y(float64(n)), width, f.bottom)
+		}
+	}
+	c.base(f)
+	c.decisions(r.Steps, f)
+}
+
+func (c *canvas) timeAxis() {
+	c.y += 1.5 * c.font
+	step := niceStep(c.end / c.ticks)
+	for at := 0.0; at <= c.end; at += step {
+		label := count(int(at))
+		if at == 0 {
+			label = "0 s"
+		}
+		c.text("", c.x(at), c.y, "middle", label)
+	}
+	c.y += 1.5 * c.font
+	c.text("", c.right, c.y, "end", "seconds since the burst was asked for")
+	c.y += 0.8 * c.font
 }
 
 // niceStep is the smallest of 1, 2, 5, 10, 20, … that is at least span.

@@ -27,6 +27,8 @@ type Object struct {
 	Key string
 	// SHA256 is that of its body.
 	SHA256 string
+	// Stored is its LastModified.
+	Stored time.Time
 }
 
 // DeadLetter is a message of the dead-letter queue.
@@ -42,9 +44,10 @@ type DeadLetter struct {
 	SHA256 string
 }
 
-// keys are those of the whole bucket.
-func (p *pipeline) keys(ctx context.Context) (map[string]bool, error) {
-	keys := map[string]bool{}
+// keys are those of the whole bucket, each with its LastModified: a listing has
+// it to the millisecond where the server does, the header of a read does not.
+func (p *pipeline) keys(ctx context.Context) (map[string]time.Time, error) {
+	keys := map[string]time.Time{}
 	pages := s3.NewListObjectsV2Paginator(p.s3, &s3.ListObjectsV2Input{Bucket: &p.settings.Bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -52,7 +55,7 @@ func (p *pipeline) keys(ctx context.Context) (map[string]bool, error) {
 			return nil, fmt.Errorf("list the bucket %s: %w", p.settings.Bucket, err)
 		}
 		for _, object := range page.Contents {
-			keys[aws.ToString(object.Key)] = true
+			keys[aws.ToString(object.Key)] = aws.ToTime(object.LastModified)
 		}
 	}
 	return keys, nil
@@ -61,7 +64,7 @@ func (p *pipeline) keys(ctx context.Context) (map[string]bool, error) {
 // storedID is the request_id that a key is for.
 func storedID(key string) string { return strings.TrimSuffix(path.Base(key), ".json") }
 
-func storedIDs(keys map[string]bool) map[string]bool {
+func storedIDs(keys map[string]time.Time) map[string]bool {
 	ids := map[string]bool{}
 	for key := range keys {
 		ids[storedID(key)] = true
@@ -72,14 +75,15 @@ func storedIDs(keys map[string]bool) map[string]bool {
 // readers is how many objects are read at a time.
 const readers = 8
 
-// objects reads the objects of these keys.
-func (p *pipeline) objects(ctx context.Context, keys []string) ([]Object, error) {
+// objects reads the objects of these keys, which keys gave.
+func (p *pipeline) objects(ctx context.Context, keys map[string]time.Time) ([]Object, error) {
 	objects := make([]Object, len(keys))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
-	for i, key := range keys {
+	for i, key := range slices.Sorted(maps.Keys(keys)) {
 		group.Go(func() (err error) {
 			objects[i], err = p.object(ctx, key)
+			objects[i].Stored = keys[key]
 			return err
 		})
 	}

@@ -31,7 +31,8 @@ const (
 	awsService        = "localaws"
 )
 
-// Options says what to run. Everything is required but Terminal.
+// Options says what to run. Everything is required but Terminal and what the
+// report says of the checkout and the machine.
 type Options struct {
 	Config *rest.Config
 	// Burst is how many messages to send at once.
@@ -39,8 +40,14 @@ type Options struct {
 	// Out gets a line per change or, on a Terminal, a table that is redrawn.
 	Out      io.Writer
 	Terminal bool
-	// ReportDir is where report.json, report.svg and report.html are written.
+	// ReportDir is where index.html, report.json and burst.svg are written.
 	ReportDir string
+	// Commit is the checkout's; Uncommitted reports whether it has changes
+	// besides.
+	Commit      string
+	Uncommitted bool
+	// Processor is the machine's model, which the cluster does not know.
+	Processor string
 	// Timeout bounds the whole run.
 	Timeout time.Duration
 }
@@ -89,9 +96,29 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 	if err != nil {
 		return Verdict{}, errors.Join(watchErr, err)
 	}
-	verdict := judge(evidence, w.samples, w.drained, opts.Burst, p.scaling)
-	if watchErr != nil {
-		verdict.fail(context.Cause(limited).Error())
+	saw, err := w.record(reading, opts, evidence)
+	if err != nil {
+		return Verdict{}, errors.Join(watchErr, err)
 	}
-	return verdict, errors.Join(watchErr, writeReport(opts.ReportDir, verdict))
+	report := newReport(saw)
+	if watchErr != nil {
+		report.Verdict.fail(context.Cause(limited).Error())
+	}
+	return report.Verdict, errors.Join(watchErr, writeReport(opts.ReportDir, report))
+}
+
+// record puts together all that the report is made of.
+func (w *watch) record(ctx context.Context, opts Options, e Evidence) (record, error) {
+	rescales, err := w.rescales(ctx)
+	if err != nil {
+		return record{}, err
+	}
+	machine, err := w.machine(ctx, opts.Processor)
+	if err != nil {
+		return record{}, err
+	}
+	return record{
+		started: w.started, burst: w.burst, evidence: e, samples: w.samples, drained: w.drained, delay: w.delay.Seconds(),
+		scaling: w.scaling, rescales: rescales, machine: machine, commit: opts.Commit, uncommitted: opts.Uncommitted,
+	}, nil
 }

@@ -24,14 +24,18 @@ import (
 
 // pipeline is the running system: its queues, its bucket and its pods.
 type pipeline struct {
-	kubernetes  kubernetes.Interface
-	log         func(ctx context.Context, pod string, previous bool) (io.ReadCloser, error)
+	kubernetes kubernetes.Interface
+	log        func(ctx context.Context, pod string, previous bool) (io.ReadCloser, error)
+	// get reads what the API server has of KEDA's, which has no typed client here.
+	get         func(ctx context.Context, uri string) ([]byte, error)
 	sqs         *sqs.Client
 	s3          *s3.Client
 	queue, dead string
 	// settings are the consumer's.
 	settings config.Config
 	scaling  scaling
+	// delay is the source queue's: before it nobody receives a message.
+	delay time.Duration
 	// every is the time between samples, grace how long a message may stay
 	// missing without a change before it counts as lost.
 	every, grace time.Duration
@@ -67,6 +71,9 @@ func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline,
 		log: func(ctx context.Context, pod string, previous bool) (io.ReadCloser, error) {
 			return clients.CoreV1().Pods(producerNamespace).GetLogs(pod, &corev1.PodLogOptions{Container: producer, Previous: previous}).Stream(ctx)
 		},
+		get: func(ctx context.Context, uri string) ([]byte, error) {
+			return clients.Discovery().RESTClient().Get().RequestURI(uri).DoRaw(ctx)
+		},
 	}
 	if p.queue, err = p.find(ctx, settings.Queue); err != nil {
 		return nil, err
@@ -80,7 +87,7 @@ func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline,
 	}
 	// Twice: what a pod held when it died comes back after one timeout, and
 	// then has to be worked off.
-	p.grace = 2*source.visibility + 15*time.Second
+	p.grace, p.delay = 2*source.visibility+15*time.Second, source.delay
 	return p, nil
 }
 
@@ -173,8 +180,8 @@ func (p *pipeline) idle(ctx context.Context) error {
 		return err
 	case !s.atMinimum(p.scaling.minimum) || s.Ready < p.scaling.minimum:
 		return fmt.Errorf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, p.scaling.minimum)
-	case s.backlog()+s.Delayed > quiet:
-		return fmt.Errorf("the queue still holds %d messages", s.backlog()+s.Delayed)
+	case s.depth() > quiet:
+		return fmt.Errorf("the queue still holds %d messages", s.depth())
 	}
 	return nil
 }
@@ -182,7 +189,7 @@ func (p *pipeline) idle(ctx context.Context) error {
 // sample reads the system's counts, with the keys of all that is stored and the
 // number of all that is dead-lettered: what of it is this run's, the caller
 // knows.
-func (p *pipeline) sample(ctx context.Context) (s Sample, keys map[string]bool, err error) {
+func (p *pipeline) sample(ctx context.Context) (s Sample, keys map[string]time.Time, err error) {
 	source, err := p.attributes(ctx, p.queue)
 	if err != nil {
 		return s, nil, err
@@ -197,12 +204,16 @@ func (p *pipeline) sample(ctx context.Context) (s Sample, keys map[string]bool, 
 	if err != nil {
 		return s, nil, fmt.Errorf("read KEDA's HPA: %w", err)
 	}
-	s.Desired, s.Current = scaler.Status.DesiredReplicas, scaler.Status.CurrentReplicas
+	s.Desired = scaler.Status.DesiredReplicas
 	deployment, err := p.kubernetes.AppsV1().Deployments(consumerNamespace).Get(ctx, consumer, metav1.GetOptions{})
 	if err != nil {
 		return s, nil, fmt.Errorf("read the consumer: %w", err)
 	}
-	s.Ready = deployment.Status.ReadyReplicas
+	s.Pods, s.Ready = deployment.Status.Replicas, deployment.Status.ReadyReplicas
+	s.Metric = p.metric(ctx)
+	if s.Active, err = p.active(ctx); err != nil {
+		return s, nil, err
+	}
 	keys, err = p.keys(ctx)
 	return s, keys, err
 }
@@ -210,7 +221,7 @@ func (p *pipeline) sample(ctx context.Context) (s Sample, keys map[string]bool, 
 // counts are the attributes of a queue that the demo reads.
 type counts struct {
 	visible, inFlight, delayed int
-	visibility                 time.Duration
+	visibility, delay          time.Duration
 }
 
 func (c counts) depth() int { return c.visible + c.inFlight + c.delayed }
@@ -221,15 +232,15 @@ func (p *pipeline) attributes(ctx context.Context, url string) (counts, error) {
 		return counts{}, fmt.Errorf("read the attributes of %s: %w", url, err)
 	}
 	var c counts
-	var seconds int
+	var visibility, delay int
 	for name, n := range map[string]*int{
 		"ApproximateNumberOfMessages": &c.visible, "ApproximateNumberOfMessagesNotVisible": &c.inFlight,
-		"ApproximateNumberOfMessagesDelayed": &c.delayed, "VisibilityTimeout": &seconds,
+		"ApproximateNumberOfMessagesDelayed": &c.delayed, "VisibilityTimeout": &visibility, "DelaySeconds": &delay,
 	} {
 		if _, err := fmt.Sscan(out.Attributes[name], n); err != nil {
 			return counts{}, fmt.Errorf("attribute %s of %s is %q: %w", name, url, out.Attributes[name], err)
 		}
 	}
-	c.visibility = time.Duration(seconds) * time.Second
+	c.visibility, c.delay = time.Duration(visibility)*time.Second, time.Duration(delay)*time.Second
 	return c, nil
 }

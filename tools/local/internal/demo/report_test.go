@@ -5,11 +5,15 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -35,44 +39,124 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// burstSamples are the shape of a real run: a peak, a scale-up in one step, a
-// drain and a late scale-down.
-func burstSamples() []Sample {
-	var samples []Sample
-	for second := range 41 {
-		s := Sample{Seconds: float64(3 * second), Desired: 1, Current: 1, Ready: 1, Visible: 2}
-		switch {
-		case second >= 3 && second < 9:
-			s.Visible, s.InFlight = 250*(second-2), 5
-		case second >= 9 && second < 20:
-			s.Visible, s.InFlight = max(0, 1500-150*(second-9)), 150
-		}
-		if second >= 6 && second < 36 {
-			s.Desired, s.Current, s.Ready = 30, 30, 30
-		}
-		if second >= 6 && second < 8 {
-			s.Ready = 8
-		}
-		s.Stored = min(1278, 60*max(0, second-3))
-		samples = append(samples, s)
+// recorded is the record of a run with the shape of a real one: a burst that is
+// sent in ten seconds, two scale-ups of which the second waits for the HPA to
+// look again, a drain, and a late scale-down.
+func recorded() record {
+	const perConsumer, burst = 2.4, 1500
+	r := record{
+		started: noon, burst: burst, delay: 2, drained: -1, commit: "0123456789abcdef0123456789abcdef01234567", uncommitted: true,
+		scaling: scaling{minimum: 1, maximum: 50, target: 50, tolerance: 0.1, early: 40},
+		machine: Machine{
+			Processor: "Example CPU @ 2.50GHz", Nodes: 1, Cores: 2, Memory: 8 << 30,
+			System: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.1.0-1-amd64", Kubernetes: "v1.36.0",
+		},
+		rescales: []Rescale{
+			{noon.Add(8 * time.Second), 12, "external metric s0-aws-sqs-local-reliable-q above target"},
+			{noon.Add(23 * time.Second), 29, "external metric s0-aws-sqs-local-reliable-q above target"},
+			{noon.Add(110 * time.Second), 1, "All metrics below target"},
+		},
 	}
-	return samples
+	r.evidence.Prefix = "sales-events"
+	for i := range burst {
+		m := sent(fmt.Sprint(i), i%10 == 3)
+		if i%25 == 1 {
+			m = sent(fmt.Sprint(i-1), false)
+			m.Duplicate = true
+		}
+		m.TS = noon.Add(2200*time.Millisecond + time.Duration(i)*7*time.Millisecond)
+		r.evidence.Burst = append(r.evidence.Burst, m)
+	}
+	handled := 0.0
+	for second := range 114 {
+		s := Sample{Seconds: float64(second), Active: second > 2, Desired: wanted(second)}
+		s.Pods, s.Ready = wanted(second), started(second)
+		due := dueBy(r.evidence.Burst, float64(second)-r.delay)
+		before := int(handled)
+		handled = min(float64(due), handled+float64(s.Ready)*perConsumer)
+		for _, m := range r.evidence.Burst[before:int(handled)] {
+			r.store(m, second)
+		}
+		s.Delayed = dueBy(r.evidence.Burst, float64(second)) - due
+		s.InFlight = min(due-int(handled), 5*int(s.Ready))
+		s.Visible = due - int(handled) - s.InFlight
+		s.Metric = float64(s.backlog())
+		s.Stored, s.DeadLettered = len(r.evidence.Objects), len(r.evidence.Dead)
+		if r.drained < 0 && int(handled) == burst {
+			r.drained = s.Seconds
+		}
+		r.samples = append(r.samples, s)
+	}
+	r.samples[20].Metric = -1
+	return r
+}
+
+// store stores a message in that second or quarantines it.
+func (r *record) store(m Produced, second int) {
+	if m.Bad {
+		r.evidence.Dead = append(r.evidence.Dead, dead(m.RequestID)...)
+		return
+	}
+	if m.Duplicate {
+		return
+	}
+	r.evidence.Objects = append(r.evidence.Objects, Object{
+		Key: m.key(r.evidence.Prefix), SHA256: m.SHA256, Stored: noon.Add(time.Duration(second)*time.Second + 250*time.Millisecond),
+	})
+}
+
+func dueBy(messages []Produced, second float64) (n int) {
+	for _, m := range messages {
+		if m.TS.Sub(noon).Seconds() <= second {
+			n++
+		}
+	}
+	return n
+}
+
+// wanted is how many consumers the HPA wants in a second, started how many of
+// them are ready.
+func wanted(second int) int32 {
+	switch {
+	case second < 8, second >= 110:
+		return 1
+	case second < 23:
+		return 12
+	}
+	return 29
+}
+
+func started(second int) int32 {
+	switch {
+	case second < 10, second >= 110:
+		return 1
+	case second < 23:
+		return min(12, int32(second-10)*3+1)
+	}
+	return min(29, 12+max(0, int32(second-25))*4)
+}
+
+func reports() map[string]Report {
+	r := recorded()
+	return map[string]Report{
+		"ok": newReport(r),
+		"failed": newReport(record{
+			started: noon, burst: 1, drained: -1, scaling: r.scaling, samples: []Sample{{Desired: 1, Ready: 1, Metric: -1}},
+			evidence: Evidence{Burst: []Produced{{RequestID: "<script>", TS: noon}}},
+		}),
+	}
 }
 
 func TestReport(t *testing.T) {
-	s := scaling{minimum: 1, maximum: 50, target: 50, tolerance: 0.1, early: 40}
-	a, x := sent("a", false), sent("x", true)
-	good := judge(Evidence{Burst: []Produced{a, again(a), x}, Prefix: "sales-events", Objects: stored("a"), Dead: dead("x")}, burstSamples(), 57, 1500, s)
-	failed := judge(Evidence{Burst: []Produced{{RequestID: "<script>"}}}, []Sample{{Desired: 1, Ready: 1}}, -1, 1, s)
-	for name, v := range map[string]Verdict{"ok": good, "failed": failed} {
-		files, err := render(v)
+	for name, r := range reports() {
+		files, err := render(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for file, content := range files {
 			golden(t, filepath.Join(name, file), content)
 		}
-		decoder := xml.NewDecoder(bytes.NewReader(files["report.svg"]))
+		decoder := xml.NewDecoder(bytes.NewReader(files["burst.svg"]))
 		for {
 			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 				break
@@ -80,11 +164,37 @@ func TestReport(t *testing.T) {
 				t.Fatalf("%s: the chart is no XML: %v", name, err)
 			}
 		}
-		page := string(files["report.html"])
-		for _, outside := range []string{"src=", "href=", "url(", "@import", "<script"} {
+		page := string(files["index.html"])
+		for _, outside := range []string{"src=", "href=", "url(", "@import", "<script", "ZgotmplZ"} {
 			if strings.Contains(page, outside) {
 				t.Errorf("%s: the page is not self-contained, or not escaped: it has %s", name, outside)
 			}
+		}
+	}
+}
+
+// The schema knows every field that a report has, and no other.
+func TestReportFollowsItsSchema(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile("report.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range reports() {
+		file, err := os.Open(filepath.Join("testdata", name, "report.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		report, err := jsonschema.UnmarshalJSON(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(report); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		delete(report.(map[string]any), "ideal")
+		if schema.Validate(report) == nil {
+			t.Errorf("%s: a report without its ideal passes", name)
 		}
 	}
 }

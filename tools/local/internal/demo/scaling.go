@@ -22,6 +22,8 @@ type scaling struct {
 	// early is how many messages the consumers at the minimum can finish before
 	// the HPA looks.
 	early int
+	// metric is where KEDA answers with the number of messages.
+	metric string
 }
 
 const (
@@ -45,6 +47,7 @@ func newScaling(scaler *autoscalingv2.HorizontalPodAutoscaler, c config.Config) 
 	for _, metric := range scaler.Spec.Metrics {
 		if metric.External != nil && metric.External.Target.AverageValue != nil {
 			s.target = metric.External.Target.AverageValue.AsApproximateFloat64()
+			s.metric = metricURI(metric.External.Metric)
 		}
 	}
 	if s.target <= 0 {

@@ -34,9 +34,13 @@ type Sample struct {
 	Visible  int     `json:"visible"`
 	InFlight int     `json:"inFlight"`
 	Delayed  int     `json:"delayed"`
-	// Desired and Current are the HPA's, Ready the Deployment's.
+	// Metric is the number of messages that KEDA answered the HPA with, -1 if it
+	// did not answer; Active is the ScaledObject's condition.
+	Metric float64 `json:"metric"`
+	Active bool    `json:"active"`
+	// Desired is the HPA's, Pods and Ready are the Deployment's.
 	Desired int32 `json:"desired"`
-	Current int32 `json:"current"`
+	Pods    int32 `json:"pods"`
 	Ready   int32 `json:"ready"`
 	// Stored and DeadLettered count since the start of the run.
 	Stored       int `json:"stored"`
@@ -46,7 +50,9 @@ type Sample struct {
 // backlog is what KEDA counts: delayed messages are not due yet.
 func (s Sample) backlog() int { return s.Visible + s.InFlight }
 
-// atMinimum leaves Current out: the HPA writes it a sync late.
+func (s Sample) depth() int { return s.backlog() + s.Delayed }
+
+// atMinimum reports whether no more than the minimum are wanted or ready.
 func (s Sample) atMinimum(minimum int32) bool {
 	return max(s.Desired, s.Ready) <= minimum
 }
@@ -63,7 +69,7 @@ type Evidence struct {
 	Dead    []DeadLetter
 }
 
-// Verdict is the demo's result. Times are seconds since the burst was asked
+// Verdict is the demo's result, and what it rests on. Times are seconds since the burst was asked
 // for; they are -1 for what did not happen.
 type Verdict struct {
 	OK      bool     `json:"ok"`
@@ -103,18 +109,17 @@ type Verdict struct {
 
 	PeakBacklog int `json:"peakBacklog"`
 	// PeakReplicas counts consumers that were ready, not merely wanted.
-	PeakReplicas int32    `json:"peakReplicas"`
-	FirstScaleUp float64  `json:"firstScaleUp"`
-	TimeToPeak   float64  `json:"timeToPeak"`
-	TimeToDrain  float64  `json:"timeToDrain"`
-	Samples      []Sample `json:"samples"`
+	PeakReplicas int32   `json:"peakReplicas"`
+	FirstScaleUp float64 `json:"firstScaleUp"`
+	TimeToPeak   float64 `json:"timeToPeak"`
+	TimeToDrain  float64 `json:"timeToDrain"`
 }
 
 // judge holds the evidence against what was sent, and the samples against what
 // a burst of this size must do.
 func judge(e Evidence, samples []Sample, drained float64, burst int, s scaling) Verdict {
 	v := Verdict{
-		Samples: samples, Produced: len(e.Burst), FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained,
+		Produced: len(e.Burst), FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained,
 		Reasons: []string{}, Note: s.note(burst),
 	}
 	sent := map[string]Produced{}
@@ -124,7 +129,7 @@ func judge(e Evidence, samples []Sample, drained float64, burst int, s scaling) 
 	v.judgeBucket(e, sent)
 	v.judgeQueue(e, sent)
 	v.count(e)
-	v.measure()
+	v.measure(samples)
 	v.complain(s.demand(burst))
 	v.OK = len(v.Reasons) == 0
 	return v
@@ -212,12 +217,12 @@ func (v *Verdict) count(e Evidence) {
 	}
 }
 
-func (v *Verdict) measure() {
-	if len(v.Samples) == 0 {
+func (v *Verdict) measure(samples []Sample) {
+	if len(samples) == 0 {
 		return
 	}
-	start := v.Samples[0].Desired
-	for _, s := range v.Samples {
+	start := samples[0].Desired
+	for _, s := range samples {
 		v.PeakBacklog = max(v.PeakBacklog, s.backlog())
 		if s.Desired > start && v.FirstScaleUp < 0 {
 			v.FirstScaleUp = s.Seconds
@@ -277,16 +282,10 @@ func (v *Verdict) fail(reason string) {
 	v.Reasons = append(v.Reasons, reason)
 }
 
-// figure is a line of the verdict's table.
+// figure is a line of a table.
 type figure struct{ Name, Value string }
 
 func (v Verdict) figures() []figure {
-	after := func(seconds float64) string {
-		if seconds < 0 {
-			return "never"
-		}
-		return fmt.Sprintf("after %.0f s", seconds)
-	}
 	figures := []figure{
 		{"produced", fmt.Sprintf("%d (%d good, %d bad)", v.Produced, v.Good, v.Bad)},
 		{"stored", fmt.Sprint(v.Stored)},
@@ -299,9 +298,9 @@ func (v Verdict) figures() []figure {
 	}
 	return append(figures,
 		figure{"peak backlog", fmt.Sprint(v.PeakBacklog)},
-		figure{"first scale-up", after(v.FirstScaleUp)},
-		figure{"peak replicas", fmt.Sprintf("%d %s", v.PeakReplicas, after(v.TimeToPeak))},
-		figure{"drained", after(v.TimeToDrain)},
+		figure{"first scale-up", when(v.FirstScaleUp)},
+		figure{"peak replicas", fmt.Sprintf("%d %s", v.PeakReplicas, when(v.TimeToPeak))},
+		figure{"drained", when(v.TimeToDrain)},
 	)
 }
 

@@ -69,15 +69,15 @@ func TestJudge(t *testing.T) {
 		"nobody sent what is dead":    {stored("a", "b", "s"), dead("x", "y", "q"), 2, 1, 1, []string{"1 dead-lettered message is not a bad one: q"}},
 		"what is dead is not as sent": {stored("a", "b", "s"), append(bad, DeadLetter{RequestID: "x", Reason: "no store_id", SHA256: sum}), 2, 1, 1, []string{"1 message is not stored or dead-lettered as it was sent: x"}},
 
-		"another prefix": {append(good, Object{"event_type=sale_event/dt=2026_01_01/a.json", sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": event_type=sale_event/dt=2026_01_01/a.json"}},
-		"another type":   {append(good, Object{"sales-events/event_type=inventory_event/dt=2026_01_01/a.json", sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=inventory_event/dt=2026_01_01/a.json"}},
-		"another day":    {append(good, Object{"sales-events/event_type=sale_event/dt=2026_01_02/a.json", sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=sale_event/dt=2026_01_02/a.json"}},
-		"no .json":       {append(good, Object{"sales-events/event_type=sale_event/dt=2026_01_01/a", sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=sale_event/dt=2026_01_01/a"}},
+		"another prefix": {append(good, Object{Key: "event_type=sale_event/dt=2026_01_01/a.json", SHA256: sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": event_type=sale_event/dt=2026_01_01/a.json"}},
+		"another type":   {append(good, Object{Key: "sales-events/event_type=inventory_event/dt=2026_01_01/a.json", SHA256: sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=inventory_event/dt=2026_01_01/a.json"}},
+		"another day":    {append(good, Object{Key: "sales-events/event_type=sale_event/dt=2026_01_02/a.json", SHA256: sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=sale_event/dt=2026_01_02/a.json"}},
+		"no .json":       {append(good, Object{Key: "sales-events/event_type=sale_event/dt=2026_01_01/a", SHA256: sum}), dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": sales-events/event_type=sale_event/dt=2026_01_01/a"}},
 		"at two keys": {
-			append(stored("a", "b", "s"), Object{"a.json", sum}), dead("x", "y"), 2, 1, 0,
+			append(stored("a", "b", "s"), Object{Key: "a.json", SHA256: sum}), dead("x", "y"), 2, 1, 0,
 			[]string{"1 event is not stored at " + layout + ": a.json", "1 event is stored at more than one key: a"},
 		},
-		"an empty object": {append(good, Object{key("a"), digest(nil)}), dead("x", "y"), 2, 1, 1, []string{"1 message is not stored or dead-lettered as it was sent: a"}},
+		"an empty object": {append(good, Object{Key: key("a"), SHA256: digest(nil)}), dead("x", "y"), 2, 1, 1, []string{"1 message is not stored or dead-lettered as it was sent: a"}},
 
 		"a bad one is not quarantined":        {stored("a", "b", "s"), bad, 2, 0, 1, []string{"1 bad message is not in the dead-letter queue: x"}},
 		"a steady bad one is not quarantined": {stored("a", "b", "s"), dead("x"), 2, 1, 1, []string{"1 bad message is not in the dead-letter queue: y"}},
@@ -126,14 +126,14 @@ func TestKey(t *testing.T) {
 }
 
 func TestMeasure(t *testing.T) {
-	v := Verdict{FirstScaleUp: -1, TimeToPeak: -1, Samples: []Sample{
+	v := Verdict{FirstScaleUp: -1, TimeToPeak: -1}
+	v.measure([]Sample{
 		{Desired: 1, Ready: 1, Visible: 3},
 		{Seconds: 3, Desired: 1, Ready: 1, Visible: 100, InFlight: 5, Delayed: 50},
 		{Seconds: 9, Desired: 4, Ready: 1, InFlight: 50},
 		{Seconds: 11, Desired: 4, Ready: 4},
 		{Seconds: 20, Desired: 1, Ready: 1},
-	}}
-	v.measure()
+	})
 	if v.PeakBacklog != 105 || v.FirstScaleUp != 9 || v.PeakReplicas != 4 || v.TimeToPeak != 11 {
 		t.Errorf("peak backlog %d, first scale-up %v, peak %d after %v", v.PeakBacklog, v.FirstScaleUp, v.PeakReplicas, v.TimeToPeak)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ type watch struct {
 
 // baseline is what was there at the start of the run, and is not judged.
 type baseline struct {
-	keys    map[string]bool
+	keys    map[string]time.Time
 	letters []DeadLetter
 	// steady is what the steady producer had sent.
 	steady []Produced
@@ -106,7 +107,7 @@ func (w *watch) step(ctx context.Context) (Sample, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Seconds = time.Since(w.started).Seconds()
+	s.Seconds = millis(time.Since(w.started).Seconds())
 	s.Stored = len(w.since(keys))
 	s.DeadLettered -= len(w.before.letters)
 	w.samples = append(w.samples, s)
@@ -148,13 +149,12 @@ func (w *watch) readBurst(ctx context.Context) error {
 }
 
 // since are the keys of keys that were not there at the start.
-func (w *watch) since(keys map[string]bool) []string {
-	var added []string
-	for key := range keys {
-		if !w.before.keys[key] {
-			added = append(added, key)
-		}
-	}
+func (w *watch) since(keys map[string]time.Time) map[string]time.Time {
+	added := maps.Clone(keys)
+	maps.DeleteFunc(added, func(key string, _ time.Time) bool {
+		_, old := w.before.keys[key]
+		return old
+	})
 	return added
 }
 

@@ -99,6 +99,10 @@ func newWorld(t testing.TB) *world {
 		}
 	}
 	w.clients = fake.NewClientset(
+		&corev1.Node{Status: corev1.NodeStatus{
+			Capacity: corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("4Gi")},
+			NodeInfo: corev1.NodeSystemInfo{KernelVersion: "6.1.0", OSImage: "Debian GNU/Linux 12 (bookworm)", KubeletVersion: "v1.36.0"},
+		}},
 		deployment(producerNamespace, producer, corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: "0"}, corev1.EnvVar{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "2"}),
 		deployment(consumerNamespace, consumer, corev1.EnvVar{Name: "AWS_REGION", Value: "eu-west-1"}, corev1.EnvVar{Name: "RELIABLE_QUEUE_NAME", Value: "q"},
 			corev1.EnvVar{Name: "DEAD_LETTER_QUEUE_NAME", Value: "q-dlq"}, corev1.EnvVar{Name: "STORE_EVENTS_BKT", Value: bucket}),
@@ -116,11 +120,24 @@ func newWorld(t testing.TB) *world {
 // say whose log is asked for.
 func (w *world) tune(p *pipeline) {
 	p.every, p.grace = 20*time.Millisecond, 500*time.Millisecond
+	p.get = w.keda
 	p.log = func(_ context.Context, pod string, _ bool) (io.ReadCloser, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return io.NopCloser(strings.NewReader(w.logs[pod])), nil
 	}
+}
+
+// keda answers for its metric with the depth of the queue.
+func (w *world) keda(ctx context.Context, uri string) ([]byte, error) {
+	if uri == scaledObject {
+		return []byte(`{"status":{"conditions":[{"type":"Ready","status":"True"},{"type":"Active","status":"True"}]}}`), nil
+	}
+	out, err := w.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &w.queue, AttributeNames: []types.QueueAttributeName{"All"}})
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, `{"items":[{"metricName":"queue","value":%q}]}`, out.Attributes["ApproximateNumberOfMessages"]), nil
 }
 
 // scaler is KEDA's HPA with a target for each consumer, at its minimum.

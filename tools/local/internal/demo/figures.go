@@ -1,0 +1,332 @@
+package demo
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Latency is how long events took from the moment that they were made, their
+// ts, until their objects were written, S3's LastModified. It leaves out events
+// that were sent twice, whose objects were written twice as well.
+type Latency struct {
+	// Events are how many were measured.
+	Events int `json:"events"`
+	// P50, P95, P99 and Max are seconds, -1 without an event.
+	P50 float64 `json:"p50"`
+	P95 float64 `json:"p95"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+	// Resolution is that of LastModified, in seconds: 1 on AWS, finer here.
+	Resolution float64 `json:"resolution"`
+}
+
+// Throughput is how many events were stored in each second of the run, the
+// steady producer's included.
+type Throughput struct {
+	// PerSecond counts the events of second 0, 1, … since the burst was asked for.
+	PerSecond []int `json:"perSecond"`
+	// Peak is the most in one second, in events per second.
+	Peak int `json:"peak"`
+	// Mean is from the first event sent until the queue was drained, in events
+	// per second; -1 if it never was.
+	Mean float64 `json:"mean"`
+}
+
+// Ideal is the run as it would have been with every consumer that was ever
+// ready there from the first second, each as fast as they were on average.
+type Ideal struct {
+	Consumers int32 `json:"consumers"`
+	// PerConsumer is the measured rate of a ready consumer, in messages per
+	// second; -1 if the queue was never drained, as Drained is then.
+	PerConsumer float64 `json:"perConsumer"`
+	// Drained is when the last message would have been handled.
+	Drained float64 `json:"drained"`
+	// Line is the depth of the queue.
+	Line []Point `json:"line"`
+}
+
+// Point is a depth of the queue at one moment.
+type Point struct {
+	Seconds float64 `json:"seconds"`
+	Depth   float64 `json:"depth"`
+}
+
+// Step is one rescale by the HPA, and what it waited for.
+type Step struct {
+	From int32 `json:"from"`
+	To   int32 `json:"to"`
+	// Reason is the HPA's, empty if its event is gone.
+	Reason string `json:"reason"`
+	// Due is since when KEDA's metric asked for the step, without a break.
+	Due float64 `json:"due"`
+	// Decided is when the HPA wanted To consumers.
+	Decided float64 `json:"decided"`
+	// Created is when the Deployment had them, Ready when all of them were.
+	// Going down, they are when no more than To were left.
+	Created float64 `json:"created"`
+	Ready   float64 `json:"ready"`
+}
+
+func (s Step) up() bool { return s.To > s.From }
+
+// Moment is something that KEDA or the HPA did.
+type Moment struct {
+	Seconds float64 `json:"seconds"`
+	// Actor is KEDA or HPA.
+	Actor string `json:"actor"`
+	// What is short enough for the chart, Reason says more, if there is more.
+	What   string `json:"what"`
+	Reason string `json:"reason"`
+}
+
+// Rescale is an event of the HPA.
+type Rescale struct {
+	At     time.Time
+	Size   int32
+	Reason string
+}
+
+// sentAt are the seconds at which messages were made, in order.
+func sentAt(messages []Produced, started time.Time) []float64 {
+	var seconds []float64
+	for _, m := range messages {
+		seconds = append(seconds, m.TS.Sub(started).Seconds())
+	}
+	slices.Sort(seconds)
+	return seconds
+}
+
+func newLatency(e Evidence) Latency {
+	times := map[string]int{}
+	for _, m := range e.Burst {
+		times[m.RequestID]++
+	}
+	stored := map[string]time.Time{}
+	l := Latency{P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}
+	for _, o := range e.Objects {
+		stored[storedID(o.Key)] = o.Stored
+		if o.Stored.Nanosecond() != 0 {
+			l.Resolution = 0.001
+		}
+	}
+	var took []float64
+	for _, m := range e.Burst {
+		if at, ok := stored[m.RequestID]; ok && !m.Bad && times[m.RequestID] == 1 {
+			// A LastModified in whole seconds can be before the event.
+			took = append(took, max(0, at.Sub(m.TS).Seconds()))
+		}
+	}
+	if l.Events = len(took); l.Events > 0 {
+		slices.Sort(took)
+		l.P50, l.P95, l.P99, l.Max = percentile(took, 50), percentile(took, 95), percentile(took, 99), millis(took[len(took)-1])
+	}
+	return l
+}
+
+// percentile is the smallest value that p of 100 values do not exceed.
+func percentile(sorted []float64, p int) float64 {
+	return millis(sorted[max(0, (len(sorted)*p+99)/100-1)])
+}
+
+// millis rounds seconds to milliseconds.
+func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
+
+func newThroughput(objects []Object, started time.Time, first, drained float64) Throughput {
+	t := Throughput{PerSecond: []int{}, Mean: -1}
+	stored := 0
+	for _, o := range objects {
+		at := o.Stored.Sub(started).Seconds()
+		second := int(max(0, at))
+		for len(t.PerSecond) <= second {
+			t.PerSecond = append(t.PerSecond, 0)
+		}
+		t.PerSecond[second]++
+		t.Peak = max(t.Peak, t.PerSecond[second])
+		if at <= drained {
+			stored++
+		}
+	}
+	if drained > first {
+		t.Mean = millis(float64(stored) / (drained - first))
+	}
+	return t
+}
+
+// newIdeal replays the messages, made at these seconds, against consumers that
+// are all there; delay is the queue's, in seconds, before which nobody gets one.
+func newIdeal(sent []float64, delay float64, samples []Sample, drained float64) Ideal {
+	ideal := Ideal{PerConsumer: -1, Drained: -1, Line: []Point{}}
+	for _, s := range samples {
+		ideal.Consumers = max(ideal.Consumers, s.Ready)
+	}
+	if len(sent) == 0 || drained <= sent[0] {
+		return ideal
+	}
+	ready := readySeconds(samples, sent[0], drained)
+	if ready == 0 {
+		return ideal
+	}
+	ideal.PerConsumer = millis(float64(len(sent)) / ready)
+	const step = 0.5
+	handled, capacity := 0.0, float64(ideal.Consumers)*float64(len(sent))/ready*step
+	for t := math.Floor(max(0, sent[0])); t < drained && handled < float64(len(sent)); t += step {
+		handled = min(float64(sentBy(sent, t-delay)), handled+capacity)
+		ideal.Line = append(ideal.Line, Point{Seconds: t, Depth: millis(float64(sentBy(sent, t)) - handled)})
+		ideal.Drained = t
+	}
+	return ideal
+}
+
+func sentBy(sent []float64, t float64) int {
+	n, _ := slices.BinarySearchFunc(sent, t, func(at, t float64) int {
+		if at <= t {
+			return -1
+		}
+		return 1
+	})
+	return n
+}
+
+// readySeconds adds up the time that each consumer was ready between two
+// moments.
+func readySeconds(samples []Sample, from, to float64) (sum float64) {
+	for i := 1; i < len(samples); i++ {
+		span := min(to, samples[i].Seconds) - max(from, samples[i-1].Seconds)
+		sum += max(0, span) * float64(samples[i-1].Ready)
+	}
+	return sum
+}
+
+func newSteps(samples []Sample, s scaling, rescales []Rescale, started time.Time) []Step {
+	steps := []Step{}
+	previous := 0.0
+	for i := 1; i < len(samples); i++ {
+		from, to := samples[i-1].Desired, samples[i].Desired
+		if from == to {
+			continue
+		}
+		step := Step{From: from, To: to, Decided: samples[i].Seconds, Created: -1, Ready: -1}
+		step.Due = max(previous, due(samples[:i+1], s, step))
+		step.Reason = reasonFor(step, rescales, started)
+		for _, later := range slices.Backward(samples[i:]) {
+			if reached(later.Pods, step) {
+				step.Created = later.Seconds
+			}
+			if reached(later.Ready, step) {
+				step.Ready = later.Seconds
+			}
+		}
+		steps, previous = append(steps, step), step.Decided
+	}
+	return steps
+}
+
+func reached(n int32, s Step) bool {
+	if s.up() {
+		return n >= s.To
+	}
+	return n <= s.To
+}
+
+// due is since when the metric has asked for a step that the last sample shows.
+func due(samples []Sample, s scaling, step Step) float64 {
+	since := step.Decided
+	for i, sample := range slices.Backward(samples) {
+		switch {
+		case sample.Metric < 0:
+			// Not read: no answer either way.
+		case s.asks(sample.Metric, step):
+			since = sample.Seconds
+		case i < len(samples)-1:
+			return since
+		}
+	}
+	return since
+}
+
+// asks reports whether the metric asks for a step: going up, for more consumers
+// than From, going down, for no more than To.
+func (s scaling) asks(metric float64, step Step) bool {
+	if step.up() {
+		return metric > s.most(step)
+	}
+	return metric <= s.most(step)
+}
+
+// most is how many messages the smaller number of consumers is enough for.
+func (s scaling) most(step Step) float64 {
+	if step.up() {
+		return float64(step.From) * s.target * (1 + s.tolerance)
+	}
+	return float64(step.To) * s.target
+}
+
+// reasonFor is that of the HPA's event nearest to the step.
+func reasonFor(step Step, rescales []Rescale, started time.Time) string {
+	at := started.Add(time.Duration(step.Decided * float64(time.Second)))
+	var same []Rescale
+	for _, r := range rescales {
+		if r.Size == step.To {
+			same = append(same, r)
+		}
+	}
+	if len(same) == 0 {
+		return ""
+	}
+	return slices.MinFunc(same, func(a, b Rescale) int { return cmp.Compare(a.At.Sub(at).Abs(), b.At.Sub(at).Abs()) }).Reason
+}
+
+// newMoments are what KEDA and the HPA did, in order.
+func newMoments(samples []Sample, steps []Step, s scaling) []Moment {
+	moments := []Moment{}
+	for i, sample := range samples {
+		switch {
+		case i == 0 && sample.Active:
+			moments = append(moments, Moment{
+				Actor: "KEDA", What: "ScaledObject active",
+				Reason: "since before the burst: the steady producer keeps the queue from being empty",
+			})
+		case i > 0 && sample.Active && !samples[i-1].Active:
+			moments = append(moments, Moment{Seconds: sample.Seconds, Actor: "KEDA", What: "ScaledObject active", Reason: "the queue is not empty"})
+		case i > 0 && !sample.Active && samples[i-1].Active:
+			moments = append(moments, Moment{Seconds: sample.Seconds, Actor: "KEDA", What: "ScaledObject idle", Reason: "the queue is empty"})
+		}
+	}
+	for i, step := range steps {
+		// A metric that is still over the target is no news.
+		if i == 0 || steps[i-1].up() != step.up() {
+			moments = append(moments, s.metricMoment(step))
+		}
+		moments = append(moments, Moment{
+			Seconds: step.Decided, Actor: "HPA", What: rescaled(step.From, step.To), Reason: step.Reason,
+		})
+	}
+	slices.SortStableFunc(moments, func(a, b Moment) int { return cmp.Compare(a.Seconds, b.Seconds) })
+	return moments
+}
+
+func (s scaling) metricMoment(step Step) Moment {
+	most := count(int(math.Round(s.most(step))))
+	if step.up() {
+		return Moment{Seconds: step.Due, Actor: "KEDA", What: "metric over target", Reason: "more than " + most + " messages, " + s.targetWords()}
+	}
+	return Moment{Seconds: step.Due, Actor: "KEDA", What: "metric under target", Reason: "no more than " + most + " messages"}
+}
+
+func (s scaling) targetWords() string {
+	return fmt.Sprintf("%g for each consumer and the %.0f %% that the HPA tolerates", s.target, 100*s.tolerance)
+}
+
+// withoutSelector takes the selector of a metric out of a reason of the HPA's.
+func withoutSelector(reason string) string {
+	before, rest, found := strings.Cut(reason, "(&LabelSelector{")
+	_, after, closed := strings.Cut(rest, "})")
+	if !found || !closed {
+		return reason
+	}
+	return before + after
+}

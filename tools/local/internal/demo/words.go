@@ -1,0 +1,222 @@
+package demo
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// count writes a number with its thousands apart.
+func count(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// seconds writes a span, to a tenth while that says something.
+func seconds(s float64) string {
+	switch {
+	case s < 0:
+		return "never"
+	case s < 9.95:
+		return fmt.Sprintf("%.1f s", s)
+	default:
+		return fmt.Sprintf("%.0f s", s)
+	}
+}
+
+// about writes a span that is known to a second.
+func about(s float64) string {
+	if s < 0.95 {
+		return "< 1 s"
+	}
+	return span(s)
+}
+
+func rescaled(from, to int32) string { return fmt.Sprintf("%d → %d", from, to) }
+
+// headline is the run in one line.
+func (r Report) headline() string {
+	if !r.Verdict.OK {
+		return "The demo failed"
+	}
+	return fmt.Sprintf("%s messages, %s\u00a0consumers, drained in\u00a0%.0f\u00a0s, lost\u00a0%d",
+		count(r.Verdict.Produced), r.arc(), r.Verdict.TimeToDrain, len(r.Verdict.Lost))
+}
+
+// arc is how many consumers were ready before, at the peak and at the end.
+func (r Report) arc() string {
+	first, last := r.ends()
+	return fmt.Sprintf("%d\u00a0→\u00a0%d\u00a0→\u00a0%d", first.Ready, r.Verdict.PeakReplicas, last.Ready)
+}
+
+// ends are the first sample and the last; a run has at least the first.
+func (r Report) ends() (first, last Sample) {
+	if len(r.Samples) == 0 {
+		return Sample{}, Sample{}
+	}
+	return r.Samples[0], r.Samples[len(r.Samples)-1]
+}
+
+// facts say when, what and where the run was.
+func (r Report) facts() []figure {
+	facts := []figure{
+		{"date", r.Started.UTC().Format("2 January 2006, 15:04 UTC")},
+		{"commit", r.commit()},
+	}
+	if r.Machine.Nodes == 0 {
+		return facts
+	}
+	return append(facts,
+		figure{"machine", r.Machine.hardware()},
+		figure{"kernel", joined(r.Machine.Kernel, r.Machine.System)},
+		figure{"cluster", "Kubernetes " + r.Machine.Kubernetes + ", " + plural(r.Machine.Nodes, "node")},
+	)
+}
+
+// commit is short, as git shows it.
+func (r Report) commit() string {
+	commit := cmp.Or(r.Commit[:min(12, len(r.Commit))], "none")
+	if r.Uncommitted {
+		commit += " + uncommitted changes"
+	}
+	return commit
+}
+
+func (m Machine) hardware() string {
+	return joined(m.Processor, plural(int(m.Cores), "core"), fmt.Sprintf("%.1f GiB of memory", float64(m.Memory)/(1<<30)))
+}
+
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return count(n) + " " + noun
+}
+
+// joined leaves out what is empty.
+func joined(parts ...string) string {
+	var known []string
+	for _, part := range parts {
+		if part != "" {
+			known = append(known, part)
+		}
+	}
+	return strings.Join(known, ", ")
+}
+
+// tile is a figure that a reader sees first.
+type tile struct{ Value, Name, More string }
+
+func (r Report) tiles() []tile {
+	v := r.Verdict
+	ideal := "the queue was not drained"
+	if r.Ideal.Drained >= 0 {
+		ideal = fmt.Sprintf("%.0f s with all %d from the start", r.Ideal.Drained, r.Ideal.Consumers)
+	}
+	return []tile{
+		{count(len(v.Lost)), "lost", fmt.Sprintf("of %s good events", count(v.Good))},
+		{span(v.TimeToDrain), "until drained", ideal},
+		{fmt.Sprint(v.PeakReplicas), "consumers at the peak", "the first more wanted " + when(v.FirstScaleUp)},
+		{count(r.Throughput.Peak), "stored in the best second", r.mean()},
+	}
+}
+
+func (r Report) mean() string {
+	if r.Throughput.Mean < 0 {
+		return "no mean: the queue was not drained"
+	}
+	return fmt.Sprintf("%.0f a second on average", r.Throughput.Mean)
+}
+
+// span is a time without tenths.
+func span(s float64) string {
+	if s < 0 {
+		return "never"
+	}
+	return fmt.Sprintf("%.0f s", s)
+}
+
+func when(s float64) string {
+	if s < 0 {
+		return "never"
+	}
+	return fmt.Sprintf("after %.0f s", s)
+}
+
+// wait is one stretch of what a step waited for.
+type wait struct {
+	What string
+	// From and Seconds are its begin and its length.
+	From, Seconds float64
+	// Left and Width are the same in hundredths of the step.
+	Left, Width float64
+}
+
+// timeline is a step with its waits.
+type timeline struct {
+	Title string
+	// Total is from the first wait's begin to the last one's end.
+	Total float64
+	Waits []wait
+}
+
+// timelines are the steps, the first one from the begin of the burst.
+func (r Report) timelines() []timeline {
+	var lines []timeline
+	for i, step := range r.Steps {
+		var marks []mark
+		if i == 0 && step.up() {
+			marks = append(marks, mark{"", 0}, mark{"the burst's pod starts and sends its first event", r.FirstSent},
+				mark{"the queue grows until KEDA's metric is over the target", step.Due})
+		} else {
+			marks = append(marks, mark{"", step.Due})
+		}
+		lines = append(lines, newTimeline(step, append(marks, step.marks()...)))
+	}
+	return lines
+}
+
+// mark is the end of a wait.
+type mark struct {
+	what string
+	at   float64
+}
+
+func (s Step) marks() []mark {
+	if !s.up() {
+		return []mark{
+			{"the HPA's scale-down window ends: no new backlog came", s.Decided},
+			{"the Deployment ends pods", s.Created},
+			{"no more of them are ready", s.Ready},
+		}
+	}
+	return []mark{
+		{"the HPA looks again, every 15 s, and decides", s.Decided},
+		{"the Deployment creates pods", s.Created},
+		{"the pods start, until all are ready", s.Ready},
+	}
+}
+
+// newTimeline makes waits of marks; what never came has none.
+func newTimeline(step Step, marks []mark) timeline {
+	line := timeline{Title: rescaled(step.From, step.To) + " consumers"}
+	from := marks[0].at
+	for _, m := range marks[1:] {
+		if m.at < 0 {
+			continue
+		}
+		// A step can be due before the first event's own time was seen.
+		line.Waits = append(line.Waits, wait{What: m.what, From: from, Seconds: max(0, m.at-from)})
+		from = max(from, m.at)
+	}
+	line.Total = from - marks[0].at
+	for i, w := range line.Waits {
+		line.Waits[i].Left = 100 * (w.From - marks[0].at) / max(line.Total, 0.001)
+		line.Waits[i].Width = 100 * w.Seconds / max(line.Total, 0.001)
+	}
+	return line
+}
