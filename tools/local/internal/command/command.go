@@ -132,12 +132,6 @@ func findRoot() (string, error) {
 	}
 }
 
-// say prints one step with the seconds since the command began.
-func (e *environment) say(format string, args ...any) { e.log.Done(format, args...) }
-
-// progress is a writer whose lines are steps.
-func (e *environment) progress() *progress.Log { return e.log }
-
 // kubernetes is the configuration to talk to the running cluster.
 func (e *environment) kubernetes() (*rest.Config, error) {
 	if _, ok := cluster.Running(e.paths); ok {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
@@ -65,9 +64,9 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeou
 	if err != nil {
 		return err
 	}
-	e.say("sending a burst of %d messages", burst)
+	e.log.Done("sending a burst of %d messages", burst)
 	verdict, err := demo.Run(ctx, demo.Options{
-		Config: config, Burst: burst, Out: e.out, Terminal: term.IsTerminal(int(os.Stdout.Fd())),
+		Config: config, Burst: burst, Out: e.out, Terminal: e.log.Terminal(),
 		ReportDir: report, Timeout: timeout, Commit: commit, Uncommitted: uncommitted, Processor: processor(),
 	})
 	err = errors.Join(err, handOver(report))
@@ -97,7 +96,7 @@ func processor() string {
 
 // stop ends the cluster unless another command is about to.
 func (e *environment) stop(ctx context.Context) error {
-	unlock, err := cluster.Lock(ctx, e.paths, e.progress())
+	unlock, err := cluster.Lock(ctx, e.paths, e.log)
 	if err != nil {
 		return err
 	}
@@ -110,7 +109,7 @@ func (e *environment) stop(ctx context.Context) error {
 func (e *environment) conclude(verdict demo.Verdict, err error, report string) error {
 	if verdict.Produced > 0 {
 		fmt.Fprintln(e.out, verdict)
-		e.say("the report is %s", filepath.Join(report, "index.html"))
+		e.log.Done("the report is %s", filepath.Join(report, "index.html"))
 	}
 	if err == nil && !verdict.OK {
 		err = errors.New("the demo failed, see above")

@@ -28,9 +28,10 @@ func newReconcile() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer env.log.Wipe() // an error is printed next
 			ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("not ready after %s", timeout))
 			defer cancel()
-			return flux.Reconcile(ctx, config, env.progress())
+			return flux.Reconcile(ctx, config, env.log)
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait for everything to be ready")

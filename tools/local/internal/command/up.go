@@ -77,19 +77,20 @@ func newUp() *cobra.Command {
 // was down before. An error or a cancelled context leaves a cluster that this
 // call started down again.
 func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err error) {
+	defer e.log.Wipe() // an error is printed next
 	// A machine that is not fit is left without a cache folder.
 	if _, err := os.Stat(e.paths.Cache); errors.Is(err, fs.ErrNotExist) {
 		if err := e.prepareMachine(ctx); err != nil {
 			return false, err
 		}
 	}
-	unlock, err := cluster.Lock(ctx, e.paths, e.progress())
+	unlock, err := cluster.Lock(ctx, e.paths, e.log)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
 	if p, ok := cluster.Running(e.paths); ok {
-		e.say("the cluster is up (process %s)", p)
+		e.log.Done("the cluster is up (process %s)", p)
 		ctx, cancel := context.WithTimeoutCause(ctx, opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
 		defer cancel()
 		return false, e.sync(ctx, opts)
@@ -121,7 +122,7 @@ func (e *environment) build(ctx context.Context) (programs, error) {
 	if err != nil {
 		return programs{}, err
 	}
-	if err := e.engines.Build(ctx, memory, e.progress()); err != nil {
+	if err := e.engines.Build(ctx, memory, e.log); err != nil {
 		return programs{}, err
 	}
 	specs, err := images.Specs(ctx, e.root, e.engines)
@@ -134,14 +135,14 @@ func (e *environment) build(ctx context.Context) (programs, error) {
 	if err != nil {
 		return programs{}, err
 	}
-	compiled, err := images.Compile(ctx, e.root, specs, e.paths.Programs(), e.progress())
+	compiled, err := images.Compile(ctx, e.root, specs, e.paths.Programs(), e.log)
 	return programs{compiled, fingerprint}, err
 }
 
 // prepareMachine has the packages installed that lack.
 func (e *environment) prepareMachine(ctx context.Context) error {
 	start := preflight.Start{Checkout: e.root, Paths: e.paths, Engines: e.engines}
-	if err := start.Prepare(ctx, e.progress()); err != nil {
+	if err := start.Prepare(ctx, e.log); err != nil {
 		return usageError{err}
 	}
 	return nil
@@ -163,11 +164,11 @@ func (e *environment) startCluster(ctx context.Context, opts upOptions, built pr
 	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
 	defer cancel()
-	e.say("started the cluster (process %s, logs in %s)", c.Process, e.paths.Logs())
+	e.log.Done("started the cluster (process %s, logs in %s)", c.Process, e.paths.Logs())
 	if err := c.Guard(ctx, func(ctx context.Context) error { return e.fill(ctx, c, opts, built) }); err != nil {
 		return err
 	}
-	e.say("everything is ready")
+	e.log.Done("everything is ready")
 	return c.Detach()
 }
 
@@ -185,7 +186,7 @@ func (e *environment) fill(ctx context.Context, c *cluster.Cluster, opts upOptio
 	if err != nil {
 		return err
 	}
-	return flux.WaitReady(ctx, config, e.progress())
+	return flux.WaitReady(ctx, config, e.log)
 }
 
 // stopAfter ends a cluster that failed to start, and keeps what its programs
@@ -211,15 +212,15 @@ func (e *environment) sync(ctx context.Context, opts upOptions) error {
 	if err := checkout.Push(ctx, e.root, repository, opts.worktree); err != nil {
 		return err
 	}
-	e.say("its programs and pins are this checkout's; pushed the manifests to %s", repository)
+	e.log.Done("its programs and pins are this checkout's; pushed the manifests to %s", repository)
 	config, err := e.restConfig()
 	if err != nil {
 		return err
 	}
-	if err := flux.Fetch(ctx, config, e.progress()); err != nil {
+	if err := flux.Fetch(ctx, config, e.log); err != nil {
 		return err
 	}
-	e.say("everything is ready")
+	e.log.Done("everything is ready")
 	return nil
 }
 
@@ -227,7 +228,7 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster, built 
 	if err := c.WaitServing(ctx); err != nil {
 		return err
 	}
-	set, err := images.Push(ctx, built.images, e.paths.Programs(), layout.Registry, e.progress())
+	set, err := images.Push(ctx, built.images, e.paths.Programs(), layout.Registry, e.log)
 	if err != nil {
 		return err
 	}
@@ -268,7 +269,7 @@ func (e *environment) publish(ctx context.Context, c *cluster.Cluster, opts upOp
 	if err := checkout.Push(ctx, e.root, repository, opts.worktree); err != nil {
 		return err
 	}
-	e.say("pushed this repository to %s", repository)
+	e.log.Done("pushed this repository to %s", repository)
 	return nil
 }
 
@@ -293,7 +294,7 @@ func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
 	if err := c.WaitAPI(ctx, client); err != nil {
 		return err
 	}
-	e.say("the Kubernetes API answers")
+	e.log.Done("the Kubernetes API answers")
 	if err := flux.Apply(ctx, config, coredns.Manifest(e.engines["coredns"].Version)); err != nil {
 		return err
 	}
@@ -302,7 +303,7 @@ func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
 	}); err != nil {
 		return err
 	}
-	e.say("installed Flux")
+	e.log.Done("installed Flux")
 	return nil
 }
 
