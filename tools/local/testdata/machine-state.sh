@@ -20,7 +20,9 @@ processes() {
 	for process in /proc/[0-9]*; do
 		read -r stat 2>/dev/null <"$process/stat" || continue
 		case $stat in *') Z '*) ;; *) set -- "$@" "$process/ns/pid" ;; esac
-		case $(readlink "$process/exe") in *sales-events*) echo "process $(readlink "$process/exe")" ;; esac
+		case $(readlink "$process/exe") in
+		*/sales-events-local/* | /run/sales-events*) echo "process $(readlink "$process/exe")" ;;
+		esac
 	done
 	readlink "$@" | sort -u | sed 's/^/namespace /'
 }
