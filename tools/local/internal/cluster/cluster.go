@@ -287,7 +287,7 @@ func Stop(paths layout.Paths) error {
 		if err := unix.Kill(p.PID, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("end the supervisor %d: %w", p.PID, err)
 		}
-		for deadline := time.Now().Add(10 * time.Second); p.alive(); time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); p.alive(); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				return fmt.Errorf("the supervisor %d did not end", p.PID)
 			}
@@ -363,9 +363,9 @@ func cgroupParents() ([]string, error) {
 }
 
 // removeCgroup removes one cgroup; its processes are dead but may take the
-// kernel a moment to leave it.
+// kernel a moment to leave it, on a busy machine many seconds.
 func removeCgroup(path string) error {
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := unix.Rmdir(path)
 		if err == nil || errors.Is(err, unix.ENOENT) {
 			return nil
