@@ -241,13 +241,13 @@ func (c *canvas) depthPlot(r Report) {
 	c.drained(r, f)
 }
 
-// peak names the highest depth, beside it: there the queue only falls.
+// peak names the highest depth, above it: beside it the queue may stay as it is.
 func (c *canvas) peak(samples []Sample, f frame) {
 	if len(samples) < 2 {
 		return
 	}
 	highest := slices.MaxFunc(samples, func(a, b Sample) int { return cmp.Compare(a.depth(), b.depth()) })
-	c.text("ink", c.x(highest.Seconds)+10, f.y(float64(highest.depth()))+0.35*c.font, "start", count(highest.depth())+" at the peak")
+	c.text("ink", c.x(highest.Seconds)+4, f.y(float64(highest.depth()))-0.45*c.font, "start", count(highest.depth())+" at the peak")
 }
 
 // drained says when the queue was drained, and when it would have been, in the
