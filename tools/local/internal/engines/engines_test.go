@@ -221,12 +221,13 @@ func TestKey(t *testing.T) {
 func TestBuild(t *testing.T) {
 	root, cache := newPins(t), t.TempDir()
 	const built = `( *\d+\.\ds  building 1 engines from \d+ MB of Go, once: they stay in the cache\n` +
-		` *\d+\.\ds  built fake v2\.3\.4 in \w+, 1 of 1\n)`
+		` *\d+\.\ds  built fake v2\.3\.4 in \w+, 1 of 1\n` +
+		` *\d+\.\ds  built the engines in \w+, with \d+\.\d minutes of processor time\n)`
 	build := func(want string) {
 		t.Helper()
 		set := loadFake(t, root, cache)
 		var said bytes.Buffer
-		if err := set.build(t.Context(), fake, 2, progress.New(&said)); err != nil {
+		if err := set.build(t.Context(), fake, compilers{2, 100}, progress.New(&said)); err != nil {
 			t.Fatal(err)
 		}
 		if !regexp.MustCompile("^" + want + "$").Match(said.Bytes()) {
@@ -289,10 +290,10 @@ func TestCompilers(t *testing.T) {
 	for _, test := range []struct {
 		cores  int
 		memory uint64
-		want   int
-	}{{2, 16 << 30, 2}, {16, 8 << 30, 4}, {16, 1 << 30, 1}} {
-		if got := compilers(test.cores, test.memory); got != test.want {
-			t.Errorf("%d cores and %d GB run %d, want %d", test.cores, test.memory>>30, got, test.want)
+		want   compilers
+	}{{2, 16 << 30, compilers{2, 400}}, {2, 7 << 30, compilers{2, 100}}, {16, 8 << 30, compilers{4, 100}}, {16, 1 << 30, compilers{1, 100}}} {
+		if got := compilersFor(test.cores, test.memory); got != test.want {
+			t.Errorf("%d cores and %d GB run %v, want %v", test.cores, test.memory>>30, got, test.want)
 		}
 	}
 }
@@ -305,7 +306,7 @@ func TestBuildTakesNoFlagsOfTheMachine(t *testing.T) {
 	}
 	t.Setenv("GOENV", file)
 	set := loadFake(t, root, cache)
-	if err := set.build(t.Context(), fake, 2, progress.New(io.Discard)); err != nil {
+	if err := set.build(t.Context(), fake, compilers{2, 100}, progress.New(io.Discard)); err != nil {
 		t.Fatal(err)
 	}
 	if !set.Built() {
@@ -316,7 +317,7 @@ func TestBuildTakesNoFlagsOfTheMachine(t *testing.T) {
 func TestFailedBuild(t *testing.T) {
 	root, cache := newPins(t), t.TempDir()
 	write(t, root, "fake/upstream/main.go", program+"\nvar _ = undefinedName\n")
-	err := loadFake(t, root, cache).build(t.Context(), fake, 2, progress.New(io.Discard))
+	err := loadFake(t, root, cache).build(t.Context(), fake, compilers{2, 100}, progress.New(io.Discard))
 	for _, want := range []string{"build engine fake v2.3.4", "main.go:7:9: undefined: undefinedName", "retry with `make up`"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
@@ -374,7 +375,7 @@ func TestCancelledBuild(t *testing.T) {
 		cancel()
 	}()
 	start := time.Now()
-	err = set.build(ctx, fake, 2, progress.New(io.Discard))
+	err = set.build(ctx, fake, compilers{2, 100}, progress.New(io.Discard))
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "build engine fake") {
 		t.Errorf("error %v", err)
 	}

@@ -21,8 +21,9 @@ import (
 type work struct {
 	log     *progress.Log
 	start   time.Time
-	engines int // how many are built in all
-	begun   int // how many of them are built, or being built
+	engines int           // how many are built in all
+	begun   int           // how many of them are built, or being built
+	user    time.Duration // of the processors, in user mode
 
 	// packages are those of each engine, by import path.
 	packages map[*Engine]map[string]source
@@ -66,7 +67,7 @@ func plan(ctx context.Context, engines []*Engine, log *progress.Log) (*work, err
 // sources are the packages that the engine's programs are compiled from, by import
 // path.
 func (e *Engine) sources(ctx context.Context) (map[string]source, error) {
-	cmd := e.goCommand(ctx, os.TempDir(), 1, "list", "-deps", "-json=ImportPath,Dir,GoFiles,Module", "tool")
+	cmd := e.goCommand(ctx, os.TempDir(), compilers{1, 100}, "list", "-deps", "-json=ImportPath,Dir,GoFiles,Module", "tool")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -158,10 +159,16 @@ func (w *work) left(now time.Time) string {
 	return fmt.Sprintf(", about %.0f min left", math.Ceil(left.Minutes()))
 }
 
-// end counts what was compiled earlier as well: it will not be again.
-func (w *watch) end() {
+// end counts what was compiled earlier as well: it will not be again. user is the
+// processors' time in user mode, of the compilers and linkers, too.
+func (w *watch) end(user time.Duration) {
 	for _, s := range w.work.packages[w.engine] {
 		w.work.compile(s)
 	}
+	w.work.user += user
 	w.work.log.Done("built %s %s in %s, %d of %d", w.engine.Name, w.engine.Version, time.Since(w.start).Round(time.Second), w.work.begun, w.work.engines)
+}
+
+func (w *work) end() {
+	w.log.Done("built the engines in %s, with %.1f minutes of processor time", time.Since(w.start).Round(time.Second), w.user.Minutes())
 }
