@@ -24,12 +24,12 @@ LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help preflight demo up down status reconcile validate promote hook test e2e bench lint go
+.PHONY: help preflight demo up down status reconcile validate promote hook test e2e e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-preflight demo up down status reconcile validate promote test e2e bench lint: | go
+preflight demo up down status reconcile validate promote test e2e e2e-vm bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -72,6 +72,9 @@ test: ## every test: no cluster, no root; with a C compiler, the race detector o
 
 e2e: ## the tests that start a real local cluster (root)
 	go test -tags=e2e -count=1 -timeout=60m ./tools/local/...
+
+e2e-vm: ## what a new user runs, in a virtual machine: a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)
+	go test -tags=e2evm -v -count=1 -timeout=0 ./tools/local/vm
 
 bench: ## validate against `kustomize build | kubeconform`, measured here
 	go run ./tools/bench
