@@ -16,8 +16,8 @@ chroot root update-ca-certificates >/dev/null
 
 chroot root useradd --create-home --shell /bin/bash user
 echo 'user ALL=(ALL) NOPASSWD: ALL' >root/etc/sudoers.d/user
-# Each run puts its own key into the disk.
-echo 'AuthorizedKeysFile /authorized_keys' >root/etc/ssh/sshd_config.d/key.conf
+# Each run puts its own key into the disk; an emulated login takes its time.
+printf 'AuthorizedKeysFile /authorized_keys\nLoginGraceTime 0\n' >root/etc/ssh/sshd_config.d/key.conf
 
 echo debian >root/etc/hostname
 echo '127.0.0.1 localhost debian' >root/etc/hosts

@@ -59,6 +59,8 @@ func (r *run) image() string {
 	}
 	cmd := r.command("sh", "image.sh", goroot)
 	cmd.Dir = building
+	// What an interrupted mmdebstrap has mounted ends with it, before the folder is removed.
+	cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
 	cmd.Stdout, cmd.Stderr = r.log, r.log
 	if err := cmd.Run(); err != nil {
 		r.Fatalf("image.sh: %v", err)

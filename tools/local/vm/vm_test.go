@@ -90,7 +90,7 @@ func newRun(t *testing.T) *run {
 	t.Cleanup(func() {
 		removed := dir
 		if t.Failed() {
-			r.say("the console and what the guest printed are in %s", dir)
+			t.Logf("the console and what the guest printed are in %s", dir)
 			removed = r.disks
 		}
 		if err := os.RemoveAll(removed); err != nil {
