@@ -106,10 +106,17 @@ func (r *run) network() map[string]string {
 // machine is a virtual one that answers to ssh.
 type machine struct {
 	*run
+	ctx      context.Context // ends with qemu
 	port     int
 	key      string
 	emulated bool
 }
+
+// An emulated CPU has nothing to mitigate, and is late for every watchdog.
+const (
+	kernel   = "root=/dev/vda rw console=ttyS0"
+	emulated = " mitigations=off no5lvl nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+)
 
 // boot starts a copy of the image. It takes hardware's virtualisation if that
 // boots, since a /dev/kvm says little about that, and emulates otherwise.
@@ -124,7 +131,7 @@ func (r *run) boot(image string) *machine {
 	args := []string{
 		"-smp", "2", "-m", "8G", "-display", "none", "-no-reboot",
 		"-kernel", filepath.Join(image, "vmlinuz"), "-initrd", filepath.Join(image, "initrd.img"),
-		"-append", "root=/dev/vda rw console=ttyS0",
+		"-append", kernel,
 		"-drive", "file=" + root + ",if=virtio,format=raw,cache=unsafe",
 		"-device", "virtio-rng-pci",
 	}
@@ -136,7 +143,7 @@ func (r *run) boot(image string) *machine {
 	if err != nil {
 		r.say("boot: no KVM (%v): emulating, which is 8 to 20 times slower", err)
 		m.emulated = true
-		err = m.try(15*time.Minute, append(args, "-accel", "tcg,thread=multi", "-cpu", "max"))
+		err = m.try(15*time.Minute, append(args, "-accel", "tcg,thread=multi", "-cpu", "max", "-append", kernel+emulated))
 	}
 	if err != nil {
 		r.Fatalf("boot: %v", err)
@@ -157,7 +164,7 @@ func (m *machine) try(patience time.Duration, args []string) error {
 	if err := listener.Close(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(m.ctx)
+	ctx, cancel := context.WithCancelCause(m.run.ctx)
 	var messages bytes.Buffer
 	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", append(args,
 		"-netdev", fmt.Sprintf("user,id=n,ipv6=off,hostfwd=tcp:127.0.0.1:%d-:22", m.port), "-device", "virtio-net-pci,netdev=n",
@@ -190,6 +197,7 @@ func (m *machine) try(patience time.Duration, args []string) error {
 		if err == nil {
 			m.say("boot: ssh after %s", time.Since(start).Round(time.Second))
 			m.Cleanup(stop)
+			m.ctx = ctx
 			return nil
 		}
 		time.Sleep(time.Second)

@@ -143,7 +143,7 @@ func (m *machine) step(name, script string) {
 	cmd.Stdout, cmd.Stderr = m.log, m.log
 	err := cmd.Run()
 	if m.ctx.Err() != nil {
-		m.Fatalf("%s: interrupted", name)
+		m.Fatalf("%s: %v", name, context.Cause(m.ctx))
 	}
 	if err != nil {
 		m.Errorf("%s: %v", name, err)
