@@ -217,16 +217,17 @@ func (r *run) caches() string {
 	if _, err := os.Stat(filepath.Join(from, "engines")); err != nil {
 		r.Fatalf("ENGINES: no built engines: %v; build them with `make up`", err)
 	}
-	r.say("caches: compiling what the guest compiles, which has no C compiler")
-	cmd := r.command("go", "build", "./tools/local", "./tools/validate")
-	cmd.Dir = "../../.."
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		r.Fatalf("%s: %v\n%s", cmd, err, out)
+	r.say("caches: compiling what the guest compiles, where a C compiler may lack")
+	for _, cgo := range []string{"0", r.output("go", "env", "CGO_ENABLED")} {
+		cmd := r.command("go", "build", "../...", "../../validate")
+		cmd.Env = append(cmd.Environ(), "CGO_ENABLED="+cgo)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			r.Fatalf("%s: %v\n%s", cmd, err, out)
+		}
 	}
 	disk := filepath.Join(r.disks, "caches.img")
 	r.say("caches: a disk of %s and Go's caches", from)
-	cmd = r.command("sh", "-euc", binds, "sh", filepath.Join(r.disks, "caches"), disk, from,
+	cmd := r.command("sh", "-euc", binds, "sh", filepath.Join(r.disks, "caches"), disk, from,
 		r.output("go", "env", "GOCACHE"), r.output("go", "env", "GOMODCACHE"))
 	// The mounts end with the script.
 	cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
