@@ -1,6 +1,8 @@
 package localaws
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,17 +36,23 @@ buckets: [events]
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := s.attributes(s.queues["q"])
-	for name, want := range map[string]string{
-		"DelaySeconds": "2", "VisibilityTimeout": "31", "MessageRetentionPeriod": "172800",
-		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:dlq","maxReceiveCount":10}`,
+	for queue, want := range map[string][]string{
+		"q": {
+			`"DelaySeconds":"2"`, `"VisibilityTimeout":"31"`, `"MessageRetentionPeriod":"172800"`,
+			`{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:000000000000:dlq\",\"maxReceiveCount\":10}`,
+		},
+		"dlq": {`"VisibilityTimeout":"30"`}, // the default
 	} {
-		if got[name] != want {
-			t.Errorf("%s is %s, want %s", name, got[name], want)
+		body := `{"QueueUrl":"http://x/000000000000/` + queue + `","AttributeNames":["All"]}`
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("X-Amz-Target", "AmazonSQS.GetQueueAttributes")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		for _, want := range want {
+			if !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%s has not %s: %s", queue, want, w.Body)
+			}
 		}
-	}
-	if got := s.attributes(s.queues["dlq"])["VisibilityTimeout"]; got != "30" {
-		t.Errorf("VisibilityTimeout of dlq is %s, want the default", got)
 	}
 }
 
@@ -98,7 +106,7 @@ func TestConfigProblems(t *testing.T) {
 }
 
 func TestNewChecksItsConfig(t *testing.T) {
-	_, err := New(Config{Region: testRegion, AccountID: testAccount, Queues: []Queue{{Name: "no queue"}}})
+	_, err := New(Config{Region: "eu-west-1", AccountID: "000000000000", Queues: []Queue{{Name: "no queue"}}})
 	if err == nil || !strings.Contains(err.Error(), "queues[0].name") {
 		t.Errorf("error %v", err)
 	}

@@ -1,4 +1,4 @@
-package localaws
+package sqs
 
 import (
 	"encoding/base64"
@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-type action func(*Server, *call) (any, *apiError)
+type action func(*Service, *call) (any, *protocol.Error)
 
 var actions = map[string]action{
 	"CreateQueue":        locked(createQueue),
@@ -33,7 +35,7 @@ var actions = map[string]action{
 }
 
 func locked(do action) action {
-	return func(s *Server, c *call) (any, *apiError) {
+	return func(s *Service, c *call) (any, *protocol.Error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return do(s, c)
@@ -57,33 +59,33 @@ const queueNameRule = "1 to 80 letters, digits, hyphens and underscores"
 
 // find resolves a queue URL and settles its queue. It looks at account and
 // name alone: the server has one name inside a cluster and another outside.
-func (s *Server) find(url string) (*queue, *apiError) {
+func (s *Service) find(url string) (*queue, *protocol.Error) {
 	if url == "" {
 		return nil, missing("QueueUrl")
 	}
 	parts := strings.Split(url, "/")
 	if len(parts) < 2 {
-		return nil, &apiError{code: "InvalidAddress", message: "the address " + url + " is not valid for this endpoint"}
+		return nil, &protocol.Error{Code: "InvalidAddress", Message: "the address " + url + " is not valid for this endpoint"}
 	}
 	q := s.queues[parts[len(parts)-1]]
-	if q == nil || parts[len(parts)-2] != s.config.AccountID {
+	if q == nil || parts[len(parts)-2] != s.account {
 		return nil, noQueue(url)
 	}
 	q.settle(s.clock.Now())
 	return q, nil
 }
 
-func noQueue(name string) *apiError {
-	return &apiError{code: "QueueDoesNotExist", message: "the specified queue " + name + " does not exist"}
+func noQueue(name string) *protocol.Error {
+	return &protocol.Error{Code: "QueueDoesNotExist", Message: "the specified queue " + name + " does not exist"}
 }
 
-func (s *Server) url(c *call, name string) string {
-	return "http://" + c.host + "/" + s.config.AccountID + "/" + name
+func (s *Service) url(c *call, name string) string {
+	return "http://" + c.host + "/" + s.account + "/" + name
 }
 
 type queueURL struct{ QueueUrl string }
 
-func createQueue(s *Server, c *call) (any, *apiError) {
+func createQueue(s *Service, c *call) (any, *protocol.Error) {
 	if !queueName.MatchString(c.QueueName) {
 		return nil, invalidParameter("queue name %q is invalid: %s", c.QueueName, queueNameRule)
 	}
@@ -98,11 +100,11 @@ func createQueue(s *Server, c *call) (any, *apiError) {
 	case err != nil:
 		return nil, err
 	case exists && next != current:
-		return nil, &apiError{code: "QueueNameExists", message: "a queue already exists with the same name and a different value for an attribute"}
+		return nil, &protocol.Error{Code: "QueueNameExists", Message: "a queue already exists with the same name and a different value for an attribute"}
 	case exists:
 		return queueURL{s.url(c, c.QueueName)}, nil
 	case now.Before(s.deleted[c.QueueName]):
-		return nil, &apiError{code: "QueueDeletedRecently", message: "you must wait 60 seconds after deleting a queue before you can create another with the same name"}
+		return nil, &protocol.Error{Code: "QueueDeletedRecently", Message: "you must wait 60 seconds after deleting a queue before you can create another with the same name"}
 	}
 	q = newQueue(c.QueueName, next, now)
 	if err := q.tag(c.Tags); err != nil {
@@ -113,12 +115,12 @@ func createQueue(s *Server, c *call) (any, *apiError) {
 	return queueURL{s.url(c, q.name)}, nil
 }
 
-func getQueueURL(s *Server, c *call) (any, *apiError) {
+func getQueueURL(s *Service, c *call) (any, *protocol.Error) {
 	owner := c.QueueOwnerAWSAccountId
 	if c.QueueName == "" {
 		return nil, missing("QueueName")
 	}
-	if s.queues[c.QueueName] == nil || owner != "" && owner != s.config.AccountID {
+	if s.queues[c.QueueName] == nil || owner != "" && owner != s.account {
 		return nil, noQueue(c.QueueName)
 	}
 	return queueURL{s.url(c, c.QueueName)}, nil
@@ -126,7 +128,7 @@ func getQueueURL(s *Server, c *call) (any, *apiError) {
 
 // listQueues pages only if MaxResults is set, as AWS does. The token is the
 // last name of the page before.
-func listQueues(s *Server, c *call) (any, *apiError) {
+func listQueues(s *Service, c *call) (any, *protocol.Error) {
 	if err := within("MaxResults", c.MaxResults, 1, maxResults); err != nil {
 		return nil, err
 	}
@@ -154,7 +156,7 @@ func listQueues(s *Server, c *call) (any, *apiError) {
 	return out, nil
 }
 
-func deleteQueue(s *Server, c *call) (any, *apiError) {
+func deleteQueue(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -165,21 +167,21 @@ func deleteQueue(s *Server, c *call) (any, *apiError) {
 	return nil, nil
 }
 
-func purgeQueue(s *Server, c *call) (any, *apiError) {
+func purgeQueue(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
 	now := s.clock.Now()
 	if !q.purged.IsZero() && now.Before(q.purged.Add(cooldown)) {
-		return nil, &apiError{code: "PurgeQueueInProgress", message: "only one PurgeQueue operation on " + q.name + " is allowed every 60 seconds"}
+		return nil, &protocol.Error{Code: "PurgeQueueInProgress", Message: "only one PurgeQueue operation on " + q.name + " is allowed every 60 seconds"}
 	}
 	q.purged = now
 	q.clear()
 	return nil, nil
 }
 
-func getQueueAttributes(s *Server, c *call) (any, *apiError) {
+func getQueueAttributes(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -203,7 +205,7 @@ func getQueueAttributes(s *Server, c *call) (any, *apiError) {
 	return out, nil
 }
 
-func setQueueAttributes(s *Server, c *call) (any, *apiError) {
+func setQueueAttributes(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -219,7 +221,7 @@ func setQueueAttributes(s *Server, c *call) (any, *apiError) {
 	return nil, nil
 }
 
-func listQueueTags(s *Server, c *call) (any, *apiError) {
+func listQueueTags(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -229,7 +231,7 @@ func listQueueTags(s *Server, c *call) (any, *apiError) {
 	}{maps.Clone(q.tags)}, nil
 }
 
-func tagQueue(s *Server, c *call) (any, *apiError) {
+func tagQueue(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -237,7 +239,7 @@ func tagQueue(s *Server, c *call) (any, *apiError) {
 	return nil, q.tag(c.Tags)
 }
 
-func untagQueue(s *Server, c *call) (any, *apiError) {
+func untagQueue(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -249,7 +251,7 @@ func untagQueue(s *Server, c *call) (any, *apiError) {
 }
 
 // tag adds tags, all or none.
-func (q *queue) tag(tags map[string]string) *apiError {
+func (q *queue) tag(tags map[string]string) *protocol.Error {
 	next := maps.Clone(q.tags)
 	for key, value := range tags {
 		if key == "" || len(key) > maxTagKey || len(value) > maxTagValue {

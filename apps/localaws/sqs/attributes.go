@@ -1,4 +1,4 @@
-package localaws
+package sqs
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
 // numeric are the attributes that are numbers, with AWS's bounds:
@@ -35,7 +37,7 @@ var unserved = []string{
 
 // apply returns the settings of the queue of that name with the attributes
 // set, all or none.
-func (s *Server) apply(current settings, queue string, attributes map[string]string) (settings, *apiError) {
+func (s *Service) apply(current settings, queue string, attributes map[string]string) (settings, *protocol.Error) {
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		if err := s.set(&current, queue, name, attributes[name]); err != nil {
 			return settings{}, err
@@ -44,7 +46,7 @@ func (s *Server) apply(current settings, queue string, attributes map[string]str
 	return current, nil
 }
 
-func (s *Server) set(to *settings, queue, name, value string) *apiError {
+func (s *Service) set(to *settings, queue, name, value string) *protocol.Error {
 	if bounds, ok := numeric[name]; ok {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < bounds.low || n > bounds.high {
@@ -74,14 +76,14 @@ func (s *Server) set(to *settings, queue, name, value string) *apiError {
 		to.sse = value
 		return nil
 	case slices.Contains(unserved, name):
-		return &apiError{code: "UnsupportedOperation", message: "the local AWS server does not have the attribute " + name}
+		return &protocol.Error{Code: "UnsupportedOperation", Message: "the local AWS server does not have the attribute " + name}
 	}
 	return unknownAttribute(name)
 }
 
 // parseRedrive takes maxReceiveCount as a number or a string, as AWS does. No
 // text is no policy.
-func (s *Server) parseRedrive(queue, text string) (redrive, *apiError) {
+func (s *Service) parseRedrive(queue, text string) (redrive, *protocol.Error) {
 	if text == "" {
 		return redrive{}, nil
 	}
@@ -106,7 +108,7 @@ func (s *Server) parseRedrive(queue, text string) (redrive, *apiError) {
 const maxReceives = 1000
 
 // attributes are all that a queue has; q is settled.
-func (s *Server) attributes(q *queue) map[string]string {
+func (s *Service) attributes(q *queue) map[string]string {
 	visible, inFlight, delayed := q.counts()
 	all := map[string]string{
 		"QueueArn":                              s.arn(q.name),
@@ -137,14 +139,14 @@ func isAttribute(name string, has map[string]string) bool {
 	return ok || name == "RedrivePolicy" || documents[name] != nil || slices.Contains(unserved, name)
 }
 
-func (s *Server) arn(queue string) string {
-	return "arn:aws:sqs:" + s.config.Region + ":" + s.config.AccountID + ":" + queue
+func (s *Service) arn(queue string) string {
+	return "arn:aws:sqs:" + s.region + ":" + s.account + ":" + queue
 }
 
-func unknownAttribute(name string) *apiError {
-	return &apiError{code: "InvalidAttributeName", message: "unknown attribute " + name}
+func unknownAttribute(name string) *protocol.Error {
+	return &protocol.Error{Code: "InvalidAttributeName", Message: "unknown attribute " + name}
 }
 
-func invalidAttribute(format string, args ...any) *apiError {
-	return &apiError{code: "InvalidAttributeValue", message: fmt.Sprintf(format, args...)}
+func invalidAttribute(format string, args ...any) *protocol.Error {
+	return &protocol.Error{Code: "InvalidAttributeValue", Message: fmt.Sprintf(format, args...)}
 }

@@ -1,4 +1,4 @@
-package localaws
+package s3
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ func (b *bench) get(key string) (string, error) {
 }
 
 func TestObjects(t *testing.T) {
-	b := newBench(t, Queue{})
+	b := newBench(t)
 	key := "events/event_type=sale_event/dt=2026_01_01/a b+c.json"
 	b.ok(b.put(key, "old", false))
 	b.ok(b.put(key, "new", false))
@@ -50,7 +50,7 @@ func TestObjects(t *testing.T) {
 
 // A bucket is made in any region and, once it is empty, deleted.
 func TestBuckets(t *testing.T) {
-	b := newBench(t, Queue{})
+	b := newBench(t)
 	name := aws.String("made-later")
 	b.absent(name)
 	_, err := b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{
@@ -79,7 +79,7 @@ func (b *bench) absent(bucket *string) {
 }
 
 func TestListInPages(t *testing.T) {
-	b := newBench(t, Queue{})
+	b := newBench(t)
 	for i := range 5 {
 		b.ok(b.put(fmt.Sprintf("a/%d", i), "v", false))
 	}
@@ -100,7 +100,7 @@ func TestListInPages(t *testing.T) {
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 func TestConditionalPut(t *testing.T) {
-	b := newBench(t, Queue{})
+	b := newBench(t)
 	b.ok(b.put("key", "first", true))
 	err := b.put("key", "second", true)
 	b.code(err, "PreconditionFailed")
@@ -114,7 +114,7 @@ func TestConditionalPut(t *testing.T) {
 }
 
 func TestConditionalPutIsAtomic(t *testing.T) {
-	b := newBench(t, Queue{})
+	b := newBench(t)
 	for round := range 5 {
 		key := fmt.Sprint(round)
 		var stored atomic.Int32
@@ -140,7 +140,7 @@ func TestConditionalPutIsAtomic(t *testing.T) {
 
 // What gofakes3 would do wrong is refused, not done.
 func TestMisreadRequestsAreRefused(t *testing.T) {
-	b := newBench(t, Queue{})
+	b := newBench(t)
 	b.ok(b.put("source", "v", false))
 	for name, change := range map[string]func(*http.Request){
 		"trailer": func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER") },

@@ -1,4 +1,4 @@
-package localaws
+package sqs
 
 import (
 	"strconv"
@@ -7,6 +7,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
 // What AWS documents of delays, receives, visibility, deletes and redrive.
@@ -304,10 +307,7 @@ func TestReceiveSemantics(t *testing.T) {
 // quotas-messages: about 120,000 messages may be in flight; then a short poll
 // has an error, a long poll nothing.
 func TestInFlightLimit(t *testing.T) {
-	s, err := New(Config{Region: testRegion, AccountID: testAccount, Queues: []Queue{{Name: "q"}}}, WithClock(NewFakeClock(start)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := newService(clock.NewFake(start), &fault.Faults{}, Queue{Name: "q"})
 	q := s.queues["q"]
 	for i := range maxInFlight + 1 {
 		q.add(&message{id: strconv.Itoa(i), sent: start}, 0, start)
@@ -316,7 +316,7 @@ func TestInFlightLimit(t *testing.T) {
 		t.Fatalf("%d messages in flight", len(taken))
 	}
 	body := `{"QueueUrl":"http://x/000000000000/q","WaitTimeSeconds":`
-	if _, err := s.call(t.Context(), "ReceiveMessage", "x", []byte(body+`0}`)); err == nil || err.code != "OverLimit" {
+	if _, err := s.call(t.Context(), "ReceiveMessage", "x", []byte(body+`0}`)); err == nil || err.Code != "OverLimit" {
 		t.Errorf("short poll: %v, want OverLimit", err)
 	}
 	try, apiErr := s.tryReceive(&call{ctx: t.Context(), request: &request{QueueUrl: "http://x/000000000000/q", WaitTimeSeconds: aws.Int(1)}}, start)

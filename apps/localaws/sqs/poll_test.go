@@ -1,4 +1,4 @@
-package localaws
+package sqs
 
 import (
 	"context"
@@ -9,6 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
 type polled struct {
@@ -132,10 +135,7 @@ func TestLongPollEndsWithTheQueue(t *testing.T) {
 
 // A consumer that hung up must not take a message with it.
 func TestLongPollOfNobodyTakesNothing(t *testing.T) {
-	s, err := New(Config{Region: testRegion, AccountID: testAccount, Queues: []Queue{{Name: "q"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := newService(clock.System{}, &fault.Faults{}, Queue{Name: "q"})
 	send := []byte(`{"QueueUrl":"http://x/000000000000/q","MessageBody":"m"}`)
 	if _, err := s.call(t.Context(), "SendMessage", "x", send); err != nil {
 		t.Fatal(err)
@@ -163,10 +163,7 @@ func TestLongPollEndsWithItsCaller(t *testing.T) {
 // Many consumers, one producer: each message goes to one of them.
 func TestConcurrentConsumers(t *testing.T) {
 	const total, consumers = 300, 8
-	s, err := New(Config{Region: testRegion, AccountID: testAccount, Queues: []Queue{{Name: "q"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := newService(clock.System{}, &fault.Faults{}, Queue{Name: "q"})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	got := make(chan string, total)

@@ -1,4 +1,4 @@
-package localaws
+package sqs
 
 import (
 	"net/http"
@@ -15,7 +15,7 @@ func (b *bench) raw(action, body string, wantStatus int) http.Header {
 	b.Helper()
 	r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, b.base, strings.NewReader(body))
 	b.ok(err)
-	r.Header.Set("X-Amz-Target", targetPrefix+action)
+	r.Header.Set("X-Amz-Target", TargetPrefix+action)
 	answer, err := http.DefaultClient.Do(r)
 	b.ok(err)
 	defer answer.Body.Close()

@@ -1,9 +1,12 @@
-package localaws
+// Package fault is the failures that the local AWS server injects.
+package fault
 
 import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
 // Fault is failures to come.
@@ -56,8 +59,8 @@ func (f *Faults) Left(action string) (n int) {
 	return n
 }
 
-// take uses up one hit; without one the Fault is zero, which does nothing.
-func (f *Faults) take(action string, entry bool) Fault {
+// Take uses up one hit; without one the Fault is zero, which does nothing.
+func (f *Faults) Take(action string, entry bool) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range f.coming {
@@ -70,11 +73,11 @@ func (f *Faults) take(action string, entry bool) Fault {
 	return Fault{}
 }
 
-// err is nil if the fault has no Code.
-func (f Fault) err() *apiError {
+// Err is nil if the fault has no Code.
+func (f Fault) Err() *protocol.Error {
 	if f.Code == "" {
 		return nil
 	}
 	receiver := f.Status >= http.StatusInternalServerError || f.Entry && f.Status == 0
-	return &apiError{code: f.Code, message: "injected by the local AWS server", status: f.Status, receiver: receiver}
+	return &protocol.Error{Code: f.Code, Message: "injected by the local AWS server", Status: f.Status, Receiver: receiver}
 }

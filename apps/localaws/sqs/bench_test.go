@@ -1,4 +1,4 @@
-package localaws
+package sqs
 
 import (
 	"errors"
@@ -8,51 +8,47 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
 const (
 	testRegion  = "eu-west-1"
 	testAccount = "000000000000"
-	testBucket  = "events"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// bench is a server with the queue q, the queue dlq and a bucket, a clock that
-// stands still, and the SDK's clients, which do not retry.
+// bench is a service with the queue q and the queue dlq, a clock that stands
+// still, and the SDK's client, which does not retry.
 type bench struct {
 	*testing.T
-	clock  *FakeClock
-	faults *Faults
+	clock  *clock.Fake
+	faults *fault.Faults
 	sqs    *sqs.Client
-	s3     *s3.Client
 	base   string
 }
 
 func newBench(t *testing.T, q Queue) *bench {
 	t.Helper()
-	b := &bench{T: t, clock: NewFakeClock(start), faults: &Faults{}}
+	b := &bench{T: t, clock: clock.NewFake(start), faults: &fault.Faults{}}
 	q.Name = "q"
-	server, err := New(Config{
-		Region: testRegion, AccountID: testAccount, Queues: []Queue{q, {Name: "dlq"}}, Buckets: []string{testBucket},
-	}, WithClock(b.clock), WithFaults(b.faults))
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener := httptest.NewServer(server)
+	listener := httptest.NewServer(newService(b.clock, b.faults, q, Queue{Name: "dlq"}))
 	t.Cleanup(listener.Close)
 	b.base = listener.URL
-	c := aws.Config{
+	b.sqs = sqs.NewFromConfig(aws.Config{
 		Region: testRegion, BaseEndpoint: &listener.URL, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	}
-	b.sqs = sqs.NewFromConfig(c)
-	b.s3 = s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true })
+	})
 	return b
+}
+
+func newService(c clock.Clock, faults *fault.Faults, queues ...Queue) *Service {
+	return New(Options{Region: testRegion, AccountID: testAccount, Queues: queues, Clock: c, Faults: faults})
 }
 
 func (b *bench) url(queue string) *string {

@@ -1,9 +1,11 @@
-package localaws
+package sqs
 
 import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
 type sendResult struct {
@@ -14,7 +16,7 @@ type sendResult struct {
 	MD5OfMessageSystemAttributes string `json:",omitempty"`
 }
 
-func sendMessage(s *Server, c *call) (any, *apiError) {
+func sendMessage(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -22,7 +24,7 @@ func sendMessage(s *Server, c *call) (any, *apiError) {
 	return s.send(q, "", c.newMessage)
 }
 
-func (s *Server) send(q *queue, id string, in newMessage) (any, *apiError) {
+func (s *Service) send(q *queue, id string, in newMessage) (any, *protocol.Error) {
 	if err := in.check(q.settings.maxSize); err != nil {
 		return nil, err
 	}
@@ -36,7 +38,7 @@ func (s *Server) send(q *queue, id string, in newMessage) (any, *apiError) {
 	}, nil
 }
 
-func deleteMessage(s *Server, c *call) (any, *apiError) {
+func deleteMessage(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -44,7 +46,7 @@ func deleteMessage(s *Server, c *call) (any, *apiError) {
 	return nil, q.delete(c.ReceiptHandle)
 }
 
-func changeMessageVisibility(s *Server, c *call) (any, *apiError) {
+func changeMessageVisibility(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -58,7 +60,7 @@ type received struct {
 
 // receiveMessage polls until there is a message, the wait is over, or the
 // caller is gone: a message must not be hidden for somebody who hung up.
-func receiveMessage(s *Server, c *call) (any, *apiError) {
+func receiveMessage(s *Service, c *call) (any, *protocol.Error) {
 	if err := first(
 		within("MaxNumberOfMessages", c.MaxNumberOfMessages, 1, maxBatch),
 		within("VisibilityTimeout", c.VisibilityTimeout, 0, maxVisibility),
@@ -90,7 +92,7 @@ type attempt struct {
 	wait time.Duration
 }
 
-func (s *Server) tryReceive(c *call, start time.Time) (attempt, *apiError) {
+func (s *Service) tryReceive(c *call, start time.Time) (attempt, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Each time anew: the queue may be deleted in the meantime.
@@ -101,7 +103,7 @@ func (s *Server) tryReceive(c *call, start time.Time) (attempt, *apiError) {
 	now := s.clock.Now()
 	polls := or(c.WaitTimeSeconds, q.settings.wait)
 	if polls == 0 && q.inFlight >= maxInFlight {
-		return attempt{}, &apiError{code: "OverLimit", message: "too many messages of queue " + q.name + " are in flight: delete some"}
+		return attempt{}, &protocol.Error{Code: "OverLimit", Message: "too many messages of queue " + q.name + " are in flight: delete some"}
 	}
 	visibility := seconds(or(c.VisibilityTimeout, q.settings.visibility))
 	dead := s.queues[q.settings.redrive.target]

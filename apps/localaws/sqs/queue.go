@@ -1,4 +1,4 @@
-package localaws
+package sqs
 
 import (
 	"container/heap"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
 // queue is one standard queue. The Server's lock guards it.
@@ -186,20 +188,20 @@ func (q *queue) newHandle(m *message) string {
 
 // find returns the message that a receipt handle names, any that was ever
 // given out, or nil if it is gone.
-func (q *queue) find(handle string) (*message, *apiError) {
+func (q *queue) find(handle string) (*message, *protocol.Error) {
 	if handle == "" {
 		return nil, missing("ReceiptHandle")
 	}
 	text, err := base64.RawURLEncoding.DecodeString(handle)
 	parts := strings.Split(string(text), " ")
 	if err != nil || len(parts) != 4 || parts[0] != q.id {
-		return nil, &apiError{code: "ReceiptHandleIsInvalid", message: fmt.Sprintf("the input receipt handle %q is not a valid receipt handle of queue %s", handle, q.name)}
+		return nil, &protocol.Error{Code: "ReceiptHandleIsInvalid", Message: fmt.Sprintf("the input receipt handle %q is not a valid receipt handle of queue %s", handle, q.name)}
 	}
 	return q.messages[parts[1]], nil
 }
 
 // delete removes the message of a handle. Deleting one that is gone succeeds.
-func (q *queue) delete(handle string) *apiError {
+func (q *queue) delete(handle string) *protocol.Error {
 	m, err := q.find(handle)
 	if err == nil && m != nil {
 		q.remove(m)
@@ -209,7 +211,7 @@ func (q *queue) delete(handle string) *apiError {
 
 // changeVisibility hides a message for that many seconds from now; 0 hands it
 // back.
-func (q *queue) changeVisibility(handle string, visibility *int, now time.Time) *apiError {
+func (q *queue) changeVisibility(handle string, visibility *int, now time.Time) *protocol.Error {
 	if visibility == nil {
 		return missing("VisibilityTimeout")
 	}
@@ -221,7 +223,7 @@ func (q *queue) changeVisibility(handle string, visibility *int, now time.Time) 
 		return invalidParameter("value %s for parameter ReceiptHandle is invalid: the message does not exist or is not available for visibility timeout change", handle)
 	}
 	if m.handle != handle || !m.inFlight() {
-		return &apiError{code: "MessageNotInflight", message: "the message referred to is not in flight by this receipt handle"}
+		return &protocol.Error{Code: "MessageNotInflight", Message: "the message referred to is not in flight by this receipt handle"}
 	}
 	hiddenFor := seconds(*visibility)
 	if now.Add(hiddenFor).After(m.lastReceived.Add(seconds(maxVisibility))) {

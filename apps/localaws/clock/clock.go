@@ -1,4 +1,6 @@
-package localaws
+// Package clock is the time of the local AWS server: the system's, or one that
+// a test moves.
+package clock
 
 import (
 	"context"
@@ -14,17 +16,18 @@ type Clock interface {
 	After(time.Duration) <-chan time.Time
 }
 
-type systemClock struct{}
+// System is the system's clock.
+type System struct{}
 
 // Now is time.Now.
-func (systemClock) Now() time.Time { return time.Now() }
+func (System) Now() time.Time { return time.Now() }
 
 // After is time.After.
-func (systemClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
+func (System) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
-// FakeClock is a Clock that stands still until Advance moves it. It is safe
+// Fake is a Clock that stands still until Advance moves it. It is safe
 // for concurrent use.
-type FakeClock struct {
+type Fake struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	now     time.Time
@@ -36,15 +39,15 @@ type alarm struct {
 	ring chan<- time.Time
 }
 
-// NewFakeClock makes a clock that stands at now.
-func NewFakeClock(now time.Time) *FakeClock {
-	c := &FakeClock{now: now}
+// NewFake makes a clock that stands at now.
+func NewFake(now time.Time) *Fake {
+	c := &Fake{now: now}
 	c.changed = sync.NewCond(&c.mu)
 	return c
 }
 
 // Now is the time that the clock stands at.
-func (c *FakeClock) Now() time.Time {
+func (c *Fake) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
@@ -52,7 +55,7 @@ func (c *FakeClock) Now() time.Time {
 
 // After rings when Advance has moved the clock by d, at once if d is not
 // positive.
-func (c *FakeClock) After(d time.Duration) <-chan time.Time {
+func (c *Fake) After(d time.Duration) <-chan time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ring := make(chan time.Time, 1)
@@ -66,7 +69,7 @@ func (c *FakeClock) After(d time.Duration) <-chan time.Time {
 }
 
 // Advance moves the clock and rings every alarm that is due.
-func (c *FakeClock) Advance(d time.Duration) {
+func (c *Fake) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
@@ -83,7 +86,7 @@ func (c *FakeClock) Advance(d time.Duration) {
 
 // BlockUntil returns when n alarms are set. An alarm counts until it rings,
 // even if nobody waits for it any more.
-func (c *FakeClock) BlockUntil(n int) {
+func (c *Fake) BlockUntil(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.alarms) < n {
@@ -91,8 +94,8 @@ func (c *FakeClock) BlockUntil(n int) {
 	}
 }
 
-// sleep ends early when the caller is gone.
-func sleep(ctx context.Context, c Clock, d time.Duration) {
+// Sleep waits for d by the clock, and ends early when the caller is gone.
+func Sleep(ctx context.Context, c Clock, d time.Duration) {
 	if d <= 0 {
 		return
 	}

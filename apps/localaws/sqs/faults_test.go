@@ -1,18 +1,17 @@
-package localaws
+package sqs
 
 import (
-	"bytes"
 	"errors"
-	"net/http"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
 func (b *bench) trySend() error {
@@ -32,8 +31,8 @@ func (b *bench) status(err error, want int) {
 // it says, in order, and leaves other actions alone.
 func TestFaultOfACall(t *testing.T) {
 	b := newBench(t, Queue{})
-	b.faults.Add(Fault{Action: "SendMessage", Times: 2, Code: "RequestThrottled"})
-	b.faults.Add(Fault{Action: "SendMessage", Times: 1, Code: "ServiceUnavailable", Status: 503})
+	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 2, Code: "RequestThrottled"})
+	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Code: "ServiceUnavailable", Status: 503})
 	b.counts("q", "0 0 0")
 	for range 2 {
 		err := b.trySend()
@@ -58,7 +57,7 @@ func TestFaultOfACall(t *testing.T) {
 // The SDK's retries get over a fault that ends.
 func TestFaultIsRetried(t *testing.T) {
 	b := newBench(t, Queue{})
-	b.faults.Add(Fault{Action: "SendMessage", Times: 1, Code: "InternalError", Status: 500})
+	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Code: "InternalError", Status: 500})
 	_, err := b.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: aws.String("m")}, func(o *sqs.Options) { o.RetryMaxAttempts = 2 })
 	b.ok(err)
 	b.counts("q", "1 0 0")
@@ -67,7 +66,7 @@ func TestFaultIsRetried(t *testing.T) {
 // An answer that got lost: a retry makes a duplicate, as with AWS.
 func TestLateFault(t *testing.T) {
 	b := newBench(t, Queue{})
-	b.faults.Add(Fault{Action: "SendMessage", Times: 1, Code: "InternalError", Status: 500, Late: true})
+	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Code: "InternalError", Status: 500, Late: true})
 	b.code(b.trySend(), "InternalError")
 	b.counts("q", "1 0 0")
 	b.ok(b.trySend())
@@ -77,23 +76,23 @@ func TestLateFault(t *testing.T) {
 func TestFaultOfEntries(t *testing.T) {
 	b := newBench(t, Queue{})
 	entries := []types.SendMessageBatchRequestEntry{batchEntry("a", "m"), batchEntry("b", "m"), batchEntry("c", "m")}
-	for _, fault := range []Fault{{Code: "InternalError"}, {Code: "RequestThrottled", Status: 403}} {
-		fault.Action, fault.Times, fault.Entry = "SendMessageBatch", 2, true
-		b.faults.Add(fault)
+	for _, f := range []fault.Fault{{Code: "InternalError"}, {Code: "RequestThrottled", Status: 403}} {
+		f.Action, f.Times, f.Entry = "SendMessageBatch", 2, true
+		b.faults.Add(f)
 		out, err := b.sendBatch(entries...)
 		b.ok(err)
 		if len(out.Successful) != 1 || *out.Successful[0].Id != "c" || len(out.Failed) != 2 {
 			t.Fatalf("%d successful, %d failed", len(out.Successful), len(out.Failed))
 		}
-		for _, f := range out.Failed {
-			if *f.Code != fault.Code || f.SenderFault != (fault.Status == 403) {
-				t.Errorf("failed: code %s, the sender's fault %t", *f.Code, f.SenderFault)
+		for _, failed := range out.Failed {
+			if *failed.Code != f.Code || failed.SenderFault != (f.Status == 403) {
+				t.Errorf("failed: code %s, the sender's fault %t", *failed.Code, failed.SenderFault)
 			}
 		}
 	}
 	b.counts("q", "2 0 0")
 	messages := b.receive("q")
-	b.faults.Add(Fault{Action: "DeleteMessageBatch", Times: 1, Code: "InternalError", Entry: true})
+	b.faults.Add(fault.Fault{Action: "DeleteMessageBatch", Times: 1, Code: "InternalError", Entry: true})
 	out, err := b.sqs.DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: b.url("q"), Entries: []types.DeleteMessageBatchRequestEntry{
 		{Id: aws.String("0"), ReceiptHandle: messages[0].ReceiptHandle}, {Id: aws.String("1"), ReceiptHandle: messages[1].ReceiptHandle},
 	}})
@@ -106,55 +105,13 @@ func TestFaultOfEntries(t *testing.T) {
 
 // Latency is by the server's clock, and alone no error.
 func TestLatency(t *testing.T) {
-	for _, action := range []string{"SendMessage", "S3:PUT"} {
-		t.Run(action, func(t *testing.T) {
-			t.Parallel()
-			b := newBench(t, Queue{})
-			b.faults.Add(Fault{Action: action, Times: 1, Latency: time.Minute})
-			done := make(chan polled, 1)
-			go func() {
-				if action == "SendMessage" {
-					done <- polled{err: b.trySend()}
-					return
-				}
-				done <- polled{err: b.put("key", "v", false)}
-			}()
-			b.clock.BlockUntil(1)
-			b.advance(59)
-			b.waits(done)
-			b.advance(1)
-			b.ok(b.answer(done).err)
-		})
-	}
-}
-
-func TestFaultsOfS3(t *testing.T) {
 	b := newBench(t, Queue{})
-	b.faults.Add(Fault{Action: "S3:PUT", Times: 1, Code: "SlowDown", Status: 503})
-	err := b.put("key", "v", false)
-	b.code(err, "SlowDown")
-	b.status(err, 503)
-	if _, err := b.get("key"); err == nil {
-		t.Error("the object was stored nevertheless")
-	}
-
-	b.faults.Add(Fault{Action: "S3:PUT", Times: 1, Code: "InternalError", Status: 500, Late: true})
-	b.code(b.put("key", "v", true), "InternalError")
-	if got, err := b.get("key"); err != nil || got != "v" {
-		t.Errorf("after an answer that got lost: %q, %v", got, err)
-	}
-	b.code(b.put("key", "v", true), "PreconditionFailed")
-
-	b.faults.Add(Fault{Action: "S3:HEAD", Times: 1, Code: "AccessDenied", Status: 403})
-	_, err = b.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(testBucket), Key: aws.String("key")})
-	b.status(err, http.StatusForbidden)
-}
-
-func (b *bench) put(key, body string, onlyNew bool) error {
-	in := &s3.PutObjectInput{Bucket: aws.String(testBucket), Key: &key, Body: bytes.NewReader([]byte(body))}
-	if onlyNew {
-		in.IfNoneMatch = aws.String("*")
-	}
-	_, err := b.s3.PutObject(b.Context(), in)
-	return err
+	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Latency: time.Minute})
+	done := make(chan polled, 1)
+	go func() { done <- polled{err: b.trySend()} }()
+	b.clock.BlockUntil(1)
+	b.advance(59)
+	b.waits(done)
+	b.advance(1)
+	b.ok(b.answer(done).err)
 }

@@ -1,4 +1,4 @@
-package localaws
+package sqs
 
 import (
 	"cmp"
@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
 // Limits of SQS:
@@ -79,7 +81,7 @@ func (m newMessage) size() int {
 	return n
 }
 
-func (m newMessage) check(limit int) *apiError {
+func (m newMessage) check(limit int) *protocol.Error {
 	switch {
 	case m.MessageBody == "":
 		return missing("MessageBody")
@@ -91,7 +93,7 @@ func (m newMessage) check(limit int) *apiError {
 		return invalidParameter("number of message attributes [%d] exceeds the allowed maximum [%d]", len(m.MessageAttributes), maxAttributes)
 	}
 	if i := strings.IndexFunc(m.MessageBody, forbidden); i >= 0 {
-		return &apiError{code: "InvalidMessageContents", message: fmt.Sprintf("the message contains a character outside the allowed set at byte %d", i)}
+		return &protocol.Error{Code: "InvalidMessageContents", Message: fmt.Sprintf("the message contains a character outside the allowed set at byte %d", i)}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.MessageAttributes)) {
 		if err := checkAttribute(name, m.MessageAttributes[name]); err != nil {
@@ -129,7 +131,7 @@ var (
 
 // checkAttribute holds what this page says:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
-func checkAttribute(name string, a messageAttribute) *apiError {
+func checkAttribute(name string, a messageAttribute) *protocol.Error {
 	lower := strings.ToLower(name)
 	switch {
 	case len(name) > maxName || !attributeName.MatchString(name) || strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
@@ -137,7 +139,7 @@ func checkAttribute(name string, a messageAttribute) *apiError {
 	case len(a.DataType) > maxName || !attributeType.MatchString(a.DataType) || strings.ContainsFunc(a.DataType, forbidden):
 		return invalidParameter("message attribute %q has an invalid type %q: String, Number or Binary, with an optional label after a dot", name, a.DataType)
 	case len(a.StringListValues)+len(a.BinaryListValues) > 0:
-		return &apiError{code: "UnsupportedOperation", message: fmt.Sprintf("message attribute %q: list values are not implemented", name)}
+		return &protocol.Error{Code: "UnsupportedOperation", Message: fmt.Sprintf("message attribute %q: list values are not implemented", name)}
 	case len(a.value()) == 0 || a.binary() == (a.StringValue != nil) || a.StringValue != nil && a.BinaryValue != nil:
 		return invalidParameter("message attribute %q must have one value, not empty, of type %s", name, a.DataType)
 	case a.StringValue != nil && strings.ContainsFunc(*a.StringValue, forbidden):
@@ -225,10 +227,10 @@ var systemNames = []string{
 	"MessageDeduplicationId", "MessageGroupId", traceHeader, "DeadLetterQueueSourceArn",
 }
 
-func (in *request) checkSystemNames() *apiError {
+func (in *request) checkSystemNames() *protocol.Error {
 	for _, name := range slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames) {
 		if !slices.Contains(systemNames, name) {
-			return &apiError{code: "InvalidAttributeName", message: "unknown attribute " + name}
+			return &protocol.Error{Code: "InvalidAttributeName", Message: "unknown attribute " + name}
 		}
 	}
 	return nil

@@ -1,0 +1,65 @@
+// Package protocol is what the services of the local AWS server share of AWS's
+// protocols: the error, and how answers are written.
+package protocol
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"net/http"
+	"strconv"
+
+	"github.com/google/uuid"
+)
+
+// Error is an error of a service.
+type Error struct {
+	// Code is the name of the error's shape in the API's model.
+	Code, Message string
+	// Status 0 is what the service answers with Code.
+	Status int
+	// Receiver says that the server is at fault, not the caller.
+	Receiver bool
+}
+
+// Error is error's.
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// WriteJSON answers in the protocol AWS JSON 1.0. Nil is an empty object, which
+// is what actions without output answer. The answer leaves in one piece with
+// its length, as AWS sends it: a client that closes its request when the answer
+// begins must not cut it.
+func WriteJSON(w http.ResponseWriter, status int, body any) {
+	if body == nil {
+		body = struct{}{}
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("X-Amzn-RequestId", uuid.NewString())
+	// The bodies are maps and structs of strings and numbers: they encode.
+	answer, _ := json.Marshal(body)
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	w.WriteHeader(status)
+	_, _ = w.Write(answer)
+}
+
+// WriteJSONError answers with an error that no service has: the request names
+// none that is there.
+func WriteJSONError(w http.ResponseWriter, err *Error) {
+	WriteJSON(w, http.StatusBadRequest, map[string]string{"__type": err.Code, "message": err.Message})
+}
+
+// WriteXMLError answers in the protocol REST XML. HEAD gets no body.
+func WriteXMLError(w http.ResponseWriter, r *http.Request, err *Error) {
+	status := err.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	_ = xml.NewEncoder(w).Encode(struct {
+		XMLName       xml.Name `xml:"Error"`
+		Code, Message string
+	}{Code: err.Code, Message: err.Message})
+}

@@ -1,0 +1,118 @@
+// Package s3 serves buckets in memory: github.com/johannesboyne/gofakes3, with
+// faults before it, and what it would misread refused. docs/localaws.md has
+// every action, and where it differs from AWS.
+package s3
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+)
+
+// Options are what a Service is made of.
+type Options struct {
+	// Buckets exist from the start.
+	Buckets []string
+	Clock   clock.Clock
+	Faults  *fault.Faults
+}
+
+// Service answers requests. It is safe for concurrent use.
+type Service struct {
+	clock   clock.Clock
+	faults  *fault.Faults
+	library http.Handler
+}
+
+// New makes a service with the buckets of options, empty. Conditional PutObject,
+// on which a consumer's idempotence may rest, is the library's: it checks and
+// writes under one lock.
+func New(options Options) (*Service, error) {
+	at := libraryTime{options.Clock}
+	backend := s3mem.New(s3mem.WithTimeSource(at))
+	for _, bucket := range options.Buckets {
+		if err := backend.CreateBucket(bucket); err != nil {
+			return nil, fmt.Errorf("bucket %s: %w", bucket, err)
+		}
+	}
+	// No skew limit: it guards signatures, which nobody verifies, and would
+	// refuse real clients of a server with a fake clock.
+	library := gofakes3.New(backend, gofakes3.WithTimeSource(at), gofakes3.WithTimeSkewLimit(0)).Server()
+	return &Service{clock: options.Clock, faults: options.Faults, library: library}, nil
+}
+
+// libraryTime is a Clock for gofakes3. It formats times as they are, and HTTP wants
+// GMT by that name.
+type libraryTime struct{ clock.Clock }
+
+var gmt = time.FixedZone("GMT", 0)
+
+// Now is in GMT.
+func (t libraryTime) Now() time.Time { return t.Clock.Now().In(gmt) }
+
+// Since is gofakes3.TimeSource's.
+func (t libraryTime) Since(then time.Time) time.Duration { return t.Now().Sub(then) }
+
+// ServeHTTP answers a request.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	hit := s.faults.Take("S3:"+r.Method, false)
+	clock.Sleep(r.Context(), s.clock, hit.Latency)
+	err := hit.Err()
+	if err == nil {
+		err = misread(r)
+	} else if hit.Late {
+		s.library.ServeHTTP(nowhere{http.Header{}}, r)
+	}
+	if err != nil {
+		protocol.WriteXMLError(w, r, err)
+		return
+	}
+	s.library.ServeHTTP(w, r)
+}
+
+// misread refuses what gofakes3 takes for something else: it would store the
+// framing of chunks with a trailer, and write where a condition forbids it.
+func misread(r *http.Request) *protocol.Error {
+	payload := r.Header.Get("X-Amz-Content-Sha256")
+	if strings.HasPrefix(payload, "STREAMING-") && payload != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" {
+		return notImplemented("the payload " + payload + ": set request_checksum_calculation to when_required")
+	}
+	match, noneMatch := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if reads || match == "" && noneMatch == "" {
+		return nil
+	}
+	query := r.URL.Query()
+	query.Del("x-id") // the SDK's name of the operation
+	if r.Method != http.MethodPut || len(query) > 0 || r.Header.Get("X-Amz-Copy-Source") != "" {
+		return notImplemented("If-Match or If-None-Match on other writes than PutObject")
+	}
+	if noneMatch != "" && noneMatch != "*" {
+		return notImplemented("If-None-Match with another value than *")
+	}
+	return nil
+}
+
+func notImplemented(what string) *protocol.Error {
+	return &protocol.Error{Code: "NotImplemented", Message: "the local AWS server does not implement " + what, Status: http.StatusNotImplemented}
+}
+
+// nowhere takes an answer that is lost.
+type nowhere struct{ header http.Header }
+
+// Header is http.ResponseWriter's.
+func (n nowhere) Header() http.Header { return n.header }
+
+// Write is http.ResponseWriter's.
+func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader is http.ResponseWriter's.
+func (n nowhere) WriteHeader(int) {}

@@ -1,0 +1,95 @@
+package sqs
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+)
+
+type idResult struct{ Id string }
+
+type failedEntry struct {
+	Id, Code, Message string
+	SenderFault       bool
+}
+
+type batchResult struct {
+	Successful []any
+	Failed     []failedEntry
+}
+
+func sendMessageBatch(s *Service, c *call) (any, *protocol.Error) {
+	total := 0
+	for _, e := range c.Entries {
+		total += e.size()
+	}
+	return s.batch(c, total, func(q *queue, e entry) (any, *protocol.Error) {
+		return s.send(q, e.Id, e.newMessage)
+	})
+}
+
+func deleteMessageBatch(s *Service, c *call) (any, *protocol.Error) {
+	return s.batch(c, 0, func(q *queue, e entry) (any, *protocol.Error) {
+		return idResult{e.Id}, q.delete(e.ReceiptHandle)
+	})
+}
+
+func changeMessageVisibilityBatch(s *Service, c *call) (any, *protocol.Error) {
+	now := s.clock.Now()
+	return s.batch(c, 0, func(q *queue, e entry) (any, *protocol.Error) {
+		return idResult{e.Id}, q.changeVisibility(e.ReceiptHandle, e.VisibilityTimeout, now)
+	})
+}
+
+var entryID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// batch does each entry for itself: the answer is 200 with those that failed
+// beside those that did not. What is wrong with the batch as a whole fails it
+// before any entry is done.
+func (s *Service) batch(c *call, size int, do func(*queue, entry) (any, *protocol.Error)) (any, *protocol.Error) {
+	q, err := s.find(c.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkBatch(c.Entries, size); err != nil {
+		return nil, err
+	}
+	out := batchResult{Successful: []any{}, Failed: []failedEntry{}}
+	for _, e := range c.Entries {
+		var result any
+		err := s.faults.Take(c.action, true).Err()
+		if err == nil {
+			result, err = do(q, e)
+		}
+		if err != nil {
+			out.Failed = append(out.Failed, failedEntry{Id: e.Id, Code: legacyCode(err.Code), Message: err.Message, SenderFault: !err.Receiver})
+			continue
+		}
+		out.Successful = append(out.Successful, result)
+	}
+	return out, nil
+}
+
+func checkBatch(entries []entry, size int) *protocol.Error {
+	if len(entries) == 0 {
+		return &protocol.Error{Code: "EmptyBatchRequest", Message: "there should be at least one entry in the request"}
+	}
+	if len(entries) > maxBatch {
+		return &protocol.Error{Code: "TooManyEntriesInBatchRequest", Message: fmt.Sprintf("there may be at most %d entries in the request, not %d", maxBatch, len(entries))}
+	}
+	seen := map[string]bool{}
+	for _, e := range entries {
+		if !entryID.MatchString(e.Id) {
+			return &protocol.Error{Code: "InvalidBatchEntryId", Message: "the entry id " + e.Id + " is invalid: 1 to 80 letters, digits, hyphens and underscores"}
+		}
+		if seen[e.Id] {
+			return &protocol.Error{Code: "BatchEntryIdsNotDistinct", Message: "the entry id " + e.Id + " is repeated"}
+		}
+		seen[e.Id] = true
+	}
+	if size > maxSize {
+		return &protocol.Error{Code: "BatchRequestTooLong", Message: fmt.Sprintf("the messages of a batch may have at most %d bytes together, not %d", maxSize, size)}
+	}
+	return nil
+}

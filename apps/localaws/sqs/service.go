@@ -1,0 +1,105 @@
+// Package sqs serves standard queues as Amazon SQS does, over the protocol AWS
+// JSON 1.0. docs/localaws.md has every action, and where it differs from AWS.
+//
+// Where AWS promises little, it does the strictest or simplest thing that AWS
+// may do:
+//   - The Approximate* counts are exact; a new or deleted queue is so at once.
+//   - Every receive sees the whole queue, and no message is delivered before
+//     its timeout ends; AWS delivers at least once, at times more often.
+//   - Each receive gives a new receipt handle. Deleting by an old one succeeds
+//     and deletes, as standard queues mostly do; AWS promises only that the
+//     call succeeds. Changing visibility takes the newest handle.
+//   - A message that reached maxReceiveCount moves when a receive comes upon
+//     it, and until then counts as visible.
+package sqs
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+)
+
+// Options are what a Service is made of.
+type Options struct {
+	// Region and AccountID are part of ARNs and queue URLs.
+	Region, AccountID string
+	// Queues exist from the start.
+	Queues []Queue
+	Clock  clock.Clock
+	Faults *fault.Faults
+}
+
+// Service answers requests. It is safe for concurrent use.
+type Service struct {
+	region, account string
+	clock           clock.Clock
+	faults          *fault.Faults
+
+	// mu guards everything below, and all that queues hold. One lock for all
+	// queues, because a message moves between two of them in one step.
+	mu      sync.Mutex
+	queues  map[string]*queue
+	deleted map[string]time.Time // queue names that are not free yet
+}
+
+// New makes a service with the queues of options, empty. They have no problems
+// that Problems would find.
+func New(options Options) *Service {
+	s := &Service{
+		region: options.Region, account: options.AccountID, clock: options.Clock, faults: options.Faults,
+		queues: map[string]*queue{}, deleted: map[string]time.Time{},
+	}
+	for _, q := range options.Queues {
+		s.queues[q.Name] = newQueue(q.Name, q.settings(), s.clock.Now())
+	}
+	return s
+}
+
+// TargetPrefix begins the header X-Amz-Target of requests to SQS; the action
+// follows.
+const TargetPrefix = "AmazonSQS."
+
+// ServeHTTP answers a request whose X-Amz-Target begins with TargetPrefix.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, readErr := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if readErr != nil {
+		writeError(w, invalidParameter("the request cannot be read: %v", readErr))
+		return
+	}
+	action := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), TargetPrefix)
+	out, err := s.call(r.Context(), action, r.Host, body)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	protocol.WriteJSON(w, http.StatusOK, out)
+}
+
+// call does one action. host is the one that queue URLs of the answer name.
+func (s *Service) call(ctx context.Context, name, host string, body []byte) (any, *protocol.Error) {
+	do, ok := actions[name]
+	if !ok {
+		return nil, &protocol.Error{Code: "UnsupportedOperation", Message: "the local AWS server does not have the SQS action " + name}
+	}
+	hit := s.faults.Take(name, false)
+	clock.Sleep(ctx, s.clock, hit.Latency)
+	if err := hit.Err(); err != nil && !hit.Late {
+		return nil, err
+	}
+	in, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	out, err := do(s, &call{ctx: ctx, action: name, host: host, request: in})
+	if err == nil {
+		err = hit.Err()
+	}
+	return out, err
+}
