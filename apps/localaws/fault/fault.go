@@ -1,8 +1,16 @@
-// Package fault is the failures that the local AWS server injects.
+// Package fault is the failures that the local AWS server injects. Tests add
+// them in process, everybody else by the admin endpoint, Handler. What is
+// random is drawn from a seed.
 package fault
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,39 +20,189 @@ import (
 // Fault is failures to come.
 type Fault struct {
 	// Action is an SQS action, such as SendMessage, or S3: and an HTTP method,
-	// such as S3:PUT.
-	Action string
-	// Times is how many calls it hits, or entries with Entry.
-	Times int
-	// Latency is waited before anything else, by the server's clock. With
-	// Entry it is not waited: add a Fault for the call.
-	Latency time.Duration
+	// such as S3:PUT; or a pattern of these as path.Match has it: * is every
+	// call, S3:* every one to S3.
+	Action string `json:"action"`
+	// Times is how many calls it hits, or entries with Entry. With Rate 0 is no
+	// limit.
+	Times int `json:"times,omitempty"`
+	// Rate is the share of calls it hits, above 0 and up to 1. Without Rate it
+	// hits the next Times calls.
+	Rate float64 `json:"rate,omitempty"`
+	// Latency is waited before anything else, by the server's clock, and a
+	// random share of Spread on top. With Entry it is not waited: add a Fault
+	// for the call.
+	Latency time.Duration `json:"-"`
+	Spread  time.Duration `json:"-"`
 	// Code is the AWS error code of the answer, such as RequestThrottled or
-	// InternalError. A Fault without Code is Latency alone.
-	Code string
+	// SlowDown. A Fault without Code is what else it has alone.
+	Code string `json:"code,omitempty"`
 	// Status is the answer's HTTP status; 0 is what AWS answers with Code, or
 	// 400. From 500 on the fault is the receiver's.
-	Status int
+	Status int `json:"status,omitempty"`
 	// Entry fails single entries of a batch, the call answers 200. Such an
 	// entry's fault is the receiver's unless Status is from 400 to 499.
-	Entry bool
-	// Late lets the call take effect and answers with the error nevertheless:
-	// an answer that got lost. It has no meaning with Entry.
-	Late bool
+	Entry bool `json:"entry,omitempty"`
+	// Lost closes the connection instead of answering. It needs no Code.
+	Lost bool `json:"lost,omitempty"`
+	// Late lets the call take effect before its answer is an error or Lost. It
+	// has no meaning with Entry.
+	Late bool `json:"late,omitempty"`
+	// Duplicate has a message delivered once more, of those received or
+	// deleted: ReceiveMessage leaves it visible; DeleteMessage and
+	// DeleteMessageBatch succeed and leave it in flight. It is drawn for each
+	// message.
+	Duplicate bool `json:"duplicate,omitempty"`
+	// Lag and Jitter are for GetQueueAttributes: its three counts are those of
+	// Lag ago, at most MaxLag, and off by up to the share Jitter.
+	Lag    time.Duration `json:"-"`
+	Jitter float64       `json:"jitter,omitempty"`
 }
 
-// Faults are the failures that a Server injects, each action's in the order in
-// which they were added. The zero value is none; it is safe for concurrent use.
+// MaxLag is the oldest count that a queue remembers.
+const MaxLag = 5 * time.Minute
+
+// check names the field that is wrong.
+func (f Fault) check() error {
+	_, badPattern := path.Match(f.Action, "")
+	switch {
+	case f.Action == "" || badPattern != nil:
+		return fmt.Errorf("action %q: must be an action such as SendMessage or S3:PUT, or a pattern such as S3:*", f.Action)
+	case f.Times < 0:
+		return fmt.Errorf("times %d: must not be negative", f.Times)
+	case f.Rate < 0 || f.Rate > 1:
+		return fmt.Errorf("rate %g: must be from 0 to 1", f.Rate)
+	case f.Times == 0 && f.Rate == 0:
+		return errors.New("times or rate: one must be set, or it never hits")
+	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
+		return fmt.Errorf("status %d: must be from 400 to 599", f.Status)
+	case f.Status != 0 && f.Code == "":
+		return errors.New("status: needs a code")
+	case f.Latency < 0 || f.Spread < 0:
+		return errors.New("latency and spread: must not be negative")
+	case f.Lag < 0 || f.Lag > MaxLag:
+		return fmt.Errorf("lag %s: must be from 0 to %s", f.Lag, MaxLag)
+	case f.Jitter < 0 || f.Jitter > 1:
+		return fmt.Errorf("jitter %g: must be from 0 to 1", f.Jitter)
+	case f.Late && f.Code == "" && !f.Lost:
+		return errors.New("late: needs a code, or lost")
+	case f.Entry && (f.Code == "" || f.Lost || f.Late || f.Duplicate):
+		return errors.New("entry: needs a code, and excludes lost, late and duplicate")
+	}
+	return nil
+}
+
+// per is what a fault is drawn for.
+type per int
+
+const (
+	call per = iota
+	entry
+	message
+)
+
+func (f Fault) per() per {
+	switch {
+	case f.Entry:
+		return entry
+	case f.Duplicate:
+		return message
+	}
+	return call
+}
+
+// Hit is what a call suffers. The zero value is nothing.
+type Hit struct {
+	Latency   time.Duration
+	Lost      bool
+	Late      bool
+	Lag       time.Duration
+	Jitter    float64 // as drawn: from minus the fault's to plus it
+	code      string
+	status    int
+	receiving bool
+}
+
+// add lays another fault on top: latencies add up, of errors the first counts.
+func (h *Hit) add(f Fault, random *rand.Rand) {
+	h.Latency += f.Latency
+	if f.Spread > 0 {
+		h.Latency += time.Duration(random.Float64() * float64(f.Spread))
+	}
+	if f.Jitter > 0 {
+		h.Jitter = f.Jitter * (2*random.Float64() - 1)
+	}
+	h.Lag = max(h.Lag, f.Lag)
+	if h.code == "" && !h.Lost {
+		h.code, h.status, h.Lost, h.Late, h.receiving = f.Code, f.Status, f.Lost, f.Late, f.Entry && f.Status == 0
+	}
+}
+
+// Answer is the error to answer with, nil for none. Where the answer is lost it
+// does not return: it panics with http.ErrAbortHandler, for which net/http
+// closes the connection. A handler calls it before the call takes effect if the
+// hit is not Late, and after it if it is.
+func (h Hit) Answer() *protocol.Error {
+	if h.Lost {
+		panic(http.ErrAbortHandler)
+	}
+	if h.code == "" {
+		return nil
+	}
+	status := cmp.Or(h.status, statuses[h.code])
+	return &protocol.Error{
+		Code: h.code, Message: "injected by the local AWS server", Status: status, Receiver: status >= http.StatusInternalServerError || h.receiving,
+	}
+}
+
+// statuses are what AWS answers with an error that is no client's fault; the
+// others' are the services'.
+var statuses = map[string]int{
+	"AccessDenied":       403,
+	"InternalError":      500,
+	"InternalFailure":    500,
+	"ServiceUnavailable": 503,
+	"SlowDown":           503,
+}
+
+// Faults are the failures that a server injects. A call suffers the first of
+// those without Rate that are meant for it, and all those with Rate that it is
+// drawn for. The zero value is none; it is safe for concurrent use.
 type Faults struct {
 	mu     sync.Mutex
-	coming []Fault
+	seed   uint64
+	coming []*armed
+}
+
+// armed is a fault with what it has done. It draws from numbers of its own: the
+// n-th call that it is meant for is hit or not, whatever else goes on.
+type armed struct {
+	Fault
+	random *rand.Rand
+	left   int
+	hits   int
 }
 
 // Add appends a fault.
 func (f *Faults) Add(fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.coming = append(f.coming, fault)
+	f.add(fault)
+}
+
+func (f *Faults) add(fault Fault) {
+	random := rand.New(rand.NewPCG(f.seed, uint64(len(f.coming))))
+	f.coming = append(f.coming, &armed{Fault: fault, random: random, left: fault.Times})
+}
+
+// Set replaces all faults, and the seed from which they draw.
+func (f *Faults) Set(seed uint64, faults ...Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seed, f.coming = seed, nil
+	for _, fault := range faults {
+		f.add(fault)
+	}
 }
 
 // Left is how many failures of an action are still to come.
@@ -52,32 +210,60 @@ func (f *Faults) Left(action string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, fault := range f.coming {
-		if fault.Action == action && fault.Times > 0 {
-			n += fault.Times
+		if fault.Action == action {
+			n += max(fault.left, 0)
 		}
 	}
 	return n
 }
 
-// Take uses up one hit; without one the Fault is zero, which does nothing.
-func (f *Faults) Take(action string, entry bool) Fault {
+// Call is what a call of an action suffers.
+func (f *Faults) Call(action string) Hit { return f.take(action, call) }
+
+// Entry is what an entry of a batch suffers.
+func (f *Faults) Entry(action string) Hit { return f.take(action, entry) }
+
+// Duplicate reports whether a message of a call is to be delivered once more.
+func (f *Faults) Duplicate(action string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := range f.coming {
-		fault := &f.coming[i]
-		if fault.Action == action && fault.Entry == entry && fault.Times > 0 {
-			fault.Times--
-			return *fault
+	for _, fault := range f.coming {
+		if fault.per() == message && fault.strikes(action) {
+			return true
 		}
 	}
-	return Fault{}
+	return false
 }
 
-// Err is nil if the fault has no Code.
-func (f Fault) Err() *protocol.Error {
-	if f.Code == "" {
-		return nil
+func (f *Faults) take(action string, what per) (hit Hit) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	once := false // a fault without Rate has hit
+	for _, fault := range f.coming {
+		if fault.per() != what || fault.Rate == 0 && once || !fault.strikes(action) {
+			continue
+		}
+		once = once || fault.Rate == 0
+		hit.add(fault.Fault, fault.random)
 	}
-	receiver := f.Status >= http.StatusInternalServerError || f.Entry && f.Status == 0
-	return &protocol.Error{Code: f.Code, Message: "injected by the local AWS server", Status: f.Status, Receiver: receiver}
+	return hit
+}
+
+// strikes draws.
+func (a *armed) strikes(action string) bool {
+	limited := a.Rate == 0 || a.Times > 0
+	if limited && a.left <= 0 || !a.meant(action) || a.Rate > 0 && a.random.Float64() >= a.Rate {
+		return false
+	}
+	a.left--
+	a.hits++
+	return true
+}
+
+func (a *armed) meant(action string) bool {
+	if !strings.ContainsAny(a.Action, `*?[\`) {
+		return a.Action == action
+	}
+	matched, err := path.Match(a.Action, action)
+	return matched && err == nil
 }

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -48,4 +49,45 @@ func TestLatency(t *testing.T) {
 	}
 	b.clock.Advance(time.Second)
 	b.ok(<-done)
+}
+
+// S3 throttles with SlowDown, status 503.
+func TestSlowDown(t *testing.T) {
+	b := newBench(t)
+	b.faults.Set(1, fault.Fault{Action: "S3:*", Rate: 0.3, Code: "SlowDown"})
+	stored, slowed := 0, 0
+	for i := range 100 {
+		if err := b.put(fmt.Sprint(i), "v", true); err != nil {
+			b.code(err, "SlowDown")
+			b.status(err, http.StatusServiceUnavailable)
+			slowed++
+			continue
+		}
+		stored++
+	}
+	if slowed < 15 || slowed > 45 {
+		t.Errorf("%d of 100 were slowed down, want about 30", slowed)
+	}
+	b.faults.Set(0)
+	out, err := b.s3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(testBucket)})
+	b.ok(err)
+	if len(out.Contents) != stored {
+		t.Errorf("%d objects, want %d", len(out.Contents), stored)
+	}
+}
+
+// A lost answer: the connection is closed before the object is stored, or after.
+func TestLostPut(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		b := newBench(t)
+		b.faults.Add(fault.Fault{Action: "S3:PUT", Times: 1, Lost: true, Late: late})
+		if err := b.put("key", "v", true); err == nil {
+			t.Error("an answer")
+		}
+		if err := b.put("key", "v", true); late {
+			b.code(err, "PreconditionFailed")
+		} else {
+			b.ok(err)
+		}
+	}
 }

@@ -63,13 +63,14 @@ func (t libraryTime) Since(then time.Time) time.Duration { return t.Now().Sub(th
 
 // ServeHTTP answers a request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	hit := s.faults.Take("S3:"+r.Method, false)
+	hit := s.faults.Call("S3:" + r.Method)
 	clock.Sleep(r.Context(), s.clock, hit.Latency)
-	err := hit.Err()
-	if err == nil {
-		err = misread(r)
-	} else if hit.Late {
+	err := misread(r)
+	if err == nil && hit.Late {
 		s.library.ServeHTTP(nowhere{http.Header{}}, r)
+	}
+	if failure := hit.Answer(); failure != nil {
+		err = failure
 	}
 	if err != nil {
 		protocol.WriteXMLError(w, r, err)

@@ -107,14 +107,13 @@ func (s *Service) parseRedrive(queue, text string) (redrive, *protocol.Error) {
 
 const maxReceives = 1000
 
-// attributes are all that a queue has; q is settled.
-func (s *Service) attributes(q *queue) map[string]string {
-	visible, inFlight, delayed := q.counts()
+// attributes are all that a queue has.
+func (s *Service) attributes(q *queue, c counts) map[string]string {
 	all := map[string]string{
 		"QueueArn":                              s.arn(q.name),
-		"ApproximateNumberOfMessages":           strconv.Itoa(visible),
-		"ApproximateNumberOfMessagesNotVisible": strconv.Itoa(inFlight),
-		"ApproximateNumberOfMessagesDelayed":    strconv.Itoa(delayed),
+		"ApproximateNumberOfMessages":           strconv.Itoa(c.visible),
+		"ApproximateNumberOfMessagesNotVisible": strconv.Itoa(c.inFlight),
+		"ApproximateNumberOfMessagesDelayed":    strconv.Itoa(c.delayed),
 		"CreatedTimestamp":                      strconv.FormatInt(q.created.Unix(), 10),
 		"LastModifiedTimestamp":                 strconv.FormatInt(q.modified.Unix(), 10),
 		"SqsManagedSseEnabled":                  q.settings.sse,

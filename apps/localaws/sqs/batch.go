@@ -31,7 +31,7 @@ func sendMessageBatch(s *Service, c *call) (any, *protocol.Error) {
 
 func deleteMessageBatch(s *Service, c *call) (any, *protocol.Error) {
 	return s.batch(c, 0, func(q *queue, e entry) (any, *protocol.Error) {
-		return idResult{e.Id}, q.delete(e.ReceiptHandle)
+		return idResult{e.Id}, s.delete(q, c.action, e.ReceiptHandle)
 	})
 }
 
@@ -58,7 +58,7 @@ func (s *Service) batch(c *call, size int, do func(*queue, entry) (any, *protoco
 	out := batchResult{Successful: []any{}, Failed: []failedEntry{}}
 	for _, e := range c.Entries {
 		var result any
-		err := s.faults.Take(c.action, true).Err()
+		err := s.faults.Entry(c.action).Answer()
 		if err == nil {
 			result, err = do(q, e)
 		}

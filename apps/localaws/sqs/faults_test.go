@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -114,4 +115,149 @@ func TestLatency(t *testing.T) {
 	b.waits(done)
 	b.advance(1)
 	b.ok(b.answer(done).err)
+}
+
+// A lost answer is a closed connection, before the effect or after it.
+func TestLostAnswer(t *testing.T) {
+	for late, want := range map[bool]string{false: "0 0 0", true: "1 0 0"} {
+		b := newBench(t, Queue{})
+		b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Lost: true, Late: late})
+		err := b.trySend()
+		var answer *awshttp.ResponseError
+		if err == nil || errors.As(err, &answer) && answer.HTTPStatusCode() != 0 {
+			t.Errorf("late %t: error %v, want no answer", late, err)
+		}
+		b.counts("q", want)
+	}
+}
+
+// The messages of a lost receive are in flight, for nobody.
+func TestLostReceive(t *testing.T) {
+	b := newBench(t, Queue{})
+	b.send("m")
+	b.faults.Add(fault.Fault{Action: "ReceiveMessage", Times: 1, Lost: true, Late: true})
+	if _, err := b.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: b.url("q")}); err == nil {
+		t.Error("an answer")
+	}
+	b.counts("q", "0 1 0")
+	b.advance(30)
+	b.one("q")
+}
+
+// AWS: at least once, so that a message may come again while it is in flight,
+// and after it was deleted.
+func TestDuplicates(t *testing.T) {
+	for action, remove := range map[string]func(b *bench, handle *string){
+		"ReceiveMessage": nil,
+		"DeleteMessage":  func(b *bench, handle *string) { b.ok(b.delete(handle)) },
+		"DeleteMessageBatch": func(b *bench, handle *string) {
+			out, err := b.sqs.DeleteMessageBatch(b.Context(), &sqs.DeleteMessageBatchInput{
+				QueueUrl: b.url("q"), Entries: []types.DeleteMessageBatchRequestEntry{{Id: aws.String("0"), ReceiptHandle: handle}},
+			})
+			b.ok(err)
+			if len(out.Successful) != 1 {
+				b.Errorf("%+v", out)
+			}
+		},
+	} {
+		t.Run(action, func(t *testing.T) {
+			b := newBench(t, Queue{})
+			b.send("m")
+			b.faults.Add(fault.Fault{Action: action, Times: 1, Duplicate: true})
+			first := b.one("q")
+			if remove != nil {
+				remove(b, first.ReceiptHandle)
+				b.counts("q", "0 1 0")
+				b.advance(30)
+			}
+			second := b.one("q")
+			if *second.MessageId != *first.MessageId || second.Attributes["ApproximateReceiveCount"] != "2" {
+				t.Errorf("%s, received %s times, is no duplicate of %s", *second.MessageId, second.Attributes["ApproximateReceiveCount"], *first.MessageId)
+			}
+			b.ok(b.delete(first.ReceiptHandle))
+			b.counts("q", "0 0 0")
+		})
+	}
+}
+
+// A share of the messages is delivered twice, and each of them is among those
+// that are deleted in the end.
+func TestDuplicatesAtARate(t *testing.T) {
+	const total = 200
+	b := newBench(t, Queue{})
+	b.faults.Set(3, fault.Fault{Action: "ReceiveMessage", Rate: 0.1, Duplicate: true})
+	for range total {
+		b.send("m")
+	}
+	delivered, distinct := 0, map[string]bool{}
+	for messages := b.receive("q"); len(messages) > 0; messages = b.receive("q") {
+		for _, m := range messages {
+			delivered++
+			distinct[*m.MessageId] = true
+		}
+	}
+	if len(distinct) != total || delivered < total*105/100 || delivered > total*120/100 {
+		t.Errorf("%d deliveries of %d messages, want about %d of %d", delivered, len(distinct), total*111/100, total)
+	}
+}
+
+func TestThrottling(t *testing.T) {
+	const calls = 200
+	b := newBench(t, Queue{})
+	b.faults.Set(1, fault.Fault{Action: "*", Rate: 0.25, Code: "RequestThrottled"})
+	throttled := 0
+	for range calls {
+		if err := b.trySend(); err != nil {
+			fails[*types.RequestThrottled](b, err)
+			b.status(err, 403)
+			throttled++
+		}
+	}
+	if throttled < calls/6 || throttled > calls/3 {
+		t.Errorf("%d of %d calls were throttled, want about a quarter", throttled, calls)
+	}
+	b.faults.Set(0)
+	b.counts("q", strconv.Itoa(calls-throttled)+" 0 0")
+}
+
+// API_GetQueueAttributes: the counts may not be consistent until a minute after
+// the producers stop.
+func TestApproximateCounts(t *testing.T) {
+	b := newBench(t, Queue{})
+	b.faults.Set(5, fault.Fault{Action: "GetQueueAttributes", Rate: 1, Lag: 30 * time.Second})
+	b.counts("q", "0 0 0")
+	b.advance(10)
+	b.send("a")
+	b.send("b")
+	b.counts("q", "0 0 0")
+	b.advance(10)
+	if messages := b.receive("q"); len(messages) != 2 {
+		t.Errorf("received %d messages, want 2", len(messages))
+	}
+	b.advance(15) // 35 s: as it was at 5 s
+	b.counts("q", "0 0 0")
+	b.advance(6) // 41 s: as it was at 11 s
+	b.counts("q", "2 0 0")
+	b.advance(8) // 49 s: as it was at 19 s
+	b.counts("q", "2 0 0")
+	b.faults.Set(0)
+	b.counts("q", "0 2 0")
+
+	b = newBench(t, Queue{})
+	for range 100 {
+		b.send("m")
+	}
+	b.faults.Set(5, fault.Fault{Action: "GetQueueAttributes", Rate: 1, Jitter: 0.2})
+	seen := map[string]bool{}
+	for range 20 {
+		n, err := strconv.Atoi(b.attributes("q", "ApproximateNumberOfMessages")["ApproximateNumberOfMessages"])
+		b.ok(err)
+		if n < 80 || n > 120 {
+			t.Errorf("%d messages, want 80 to 120", n)
+		}
+		seen[strconv.Itoa(n)] = true
+	}
+	if len(seen) < 5 {
+		t.Errorf("the counts do not vary: %v", seen)
+	}
 }

@@ -43,7 +43,16 @@ func deleteMessage(s *Service, c *call) (any, *protocol.Error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, q.delete(c.ReceiptHandle)
+	return nil, s.delete(q, c.action, c.ReceiptHandle)
+}
+
+// delete removes the message of a handle. Deleting one that is gone succeeds.
+func (s *Service) delete(q *queue, action, handle string) *protocol.Error {
+	m, err := q.find(handle)
+	if err == nil && m != nil && !s.faults.Duplicate(action) {
+		q.remove(m)
+	}
+	return err
 }
 
 func changeMessageVisibility(s *Service, c *call) (any, *protocol.Error) {
@@ -110,6 +119,10 @@ func (s *Service) tryReceive(c *call, start time.Time) (attempt, *protocol.Error
 	a := attempt{wait: start.Add(seconds(polls)).Sub(now)}
 	for _, m := range q.receive(or(c.MaxNumberOfMessages, 1), visibility, dead, s.arn(q.name), now) {
 		a.out.Messages = append(a.out.Messages, m.answer(c.request))
+		if s.faults.Duplicate(c.action) {
+			q.lift(m)
+			q.place(m, 0, now)
+		}
 	}
 	a.wake = q.wake
 	if len(q.hidden) > 0 {

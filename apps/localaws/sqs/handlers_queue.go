@@ -186,7 +186,7 @@ func getQueueAttributes(s *Service, c *call) (any, *protocol.Error) {
 	if err != nil {
 		return nil, err
 	}
-	all := s.attributes(q)
+	all := s.attributes(q, q.approximate(c.hit, s.clock.Now()))
 	var out struct {
 		Attributes map[string]string `json:",omitempty"`
 	}

@@ -145,8 +145,8 @@ func TestLongPollOfNobodyTakesNothing(t *testing.T) {
 	if _, err := s.call(gone, "ReceiveMessage", "x", send); err != nil {
 		t.Fatal(err)
 	}
-	if visible, inFlight, _ := s.queues["q"].counts(); visible != 1 || inFlight != 0 {
-		t.Errorf("%d visible, %d in flight", visible, inFlight)
+	if c := s.queues["q"].counts(); c.visible != 1 || c.inFlight != 0 {
+		t.Errorf("%+v", c)
 	}
 }
 

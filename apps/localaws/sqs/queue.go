@@ -29,6 +29,7 @@ type queue struct {
 	inFlight int       // how many of the hidden ones are
 	oldest   time.Time // no message was sent before
 	wake     chan struct{}
+	history  []past // the oldest first
 }
 
 // settings are the attributes that can be set; times in seconds, as AWS has
@@ -67,6 +68,7 @@ func (q *queue) settle(now time.Time) {
 	for len(q.hidden) > 0 && !q.hidden[0].due.After(now) {
 		q.show(q.hidden[0])
 	}
+	q.remember(now)
 }
 
 // expire drops what is older than the retention period. It looks at all
@@ -84,11 +86,6 @@ func (q *queue) expire(now time.Time) {
 			q.oldest = m.sent
 		}
 	}
-}
-
-// counts are the three Approximate* numbers; here they are exact.
-func (q *queue) counts() (visible, inFlight, delayed int) {
-	return q.visible.Len(), q.inFlight, len(q.hidden) - q.inFlight
 }
 
 // add takes in a message that is new to this queue.
@@ -198,15 +195,6 @@ func (q *queue) find(handle string) (*message, *protocol.Error) {
 		return nil, &protocol.Error{Code: "ReceiptHandleIsInvalid", Message: fmt.Sprintf("the input receipt handle %q is not a valid receipt handle of queue %s", handle, q.name)}
 	}
 	return q.messages[parts[1]], nil
-}
-
-// delete removes the message of a handle. Deleting one that is gone succeeds.
-func (q *queue) delete(handle string) *protocol.Error {
-	m, err := q.find(handle)
-	if err == nil && m != nil {
-		q.remove(m)
-	}
-	return err
 }
 
 // changeVisibility hides a message for that many seconds from now; 0 hands it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
@@ -11,6 +12,7 @@ import (
 type call struct {
 	ctx          context.Context
 	action, host string
+	hit          fault.Hit
 	*request
 }
 

@@ -86,9 +86,9 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%s %s: the server blames itself: %s", action, body, w.Body)
 		}
 		q.settle(s.clock.Now())
-		visible, inFlight, delayed := q.counts()
-		if visible+inFlight+delayed != len(q.messages) || delayed < 0 || inFlight < 0 {
-			t.Errorf("%s %s: %d visible, %d in flight, %d delayed of %d", action, body, visible, inFlight, delayed, len(q.messages))
+		c := q.counts()
+		if c.visible+c.inFlight+c.delayed != len(q.messages) || c.delayed < 0 || c.inFlight < 0 {
+			t.Errorf("%s %s: %+v of %d", action, body, c, len(q.messages))
 		}
 	})
 }

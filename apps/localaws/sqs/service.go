@@ -88,18 +88,20 @@ func (s *Service) call(ctx context.Context, name, host string, body []byte) (any
 	if !ok {
 		return nil, &protocol.Error{Code: "UnsupportedOperation", Message: "the local AWS server does not have the SQS action " + name}
 	}
-	hit := s.faults.Take(name, false)
+	hit := s.faults.Call(name)
 	clock.Sleep(ctx, s.clock, hit.Latency)
-	if err := hit.Err(); err != nil && !hit.Late {
-		return nil, err
+	if !hit.Late {
+		if err := hit.Answer(); err != nil {
+			return nil, err
+		}
 	}
 	in, err := decode(body)
 	if err != nil {
 		return nil, err
 	}
-	out, err := do(s, &call{ctx: ctx, action: name, host: host, request: in})
-	if err == nil {
-		err = hit.Err()
+	out, err := do(s, &call{ctx: ctx, action: name, host: host, hit: hit, request: in})
+	if hit.Late {
+		err = first(err, hit.Answer())
 	}
 	return out, err
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
 func main() {
@@ -36,24 +37,30 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "YAML `file` that declares the queues and buckets (required)")
 	address := flags.String("addr", ":4566", "`address` to listen on")
+	admin := flags.String("admin", "", "`address` of the admin endpoint, by which faults are injected; none without")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
-	server, err := load(*file, flags.Args())
+	faults := &localaws.Faults{}
+	server, err := load(*file, faults, flags.Args())
 	if err != nil {
 		fmt.Fprintf(stderr, "localaws: %v\n", err)
 		return 2
 	}
-	if err := serve(ctx, *address, server, slog.New(slog.NewJSONHandler(stderr, nil))); err != nil {
+	endpoints := []endpoint{{"-addr", *address, server}}
+	if *admin != "" {
+		endpoints = append(endpoints, endpoint{"-admin", *admin, fault.Handler(faults)})
+	}
+	if err := serve(ctx, endpoints, slog.New(slog.NewJSONHandler(stderr, nil))); err != nil {
 		fmt.Fprintf(stderr, "localaws: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-func load(file string, rest []string) (*localaws.Server, error) {
+func load(file string, faults *localaws.Faults, rest []string) (*localaws.Server, error) {
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("unexpected argument %q: everything is set by flags, see -help", rest[0])
 	}
@@ -64,34 +71,51 @@ func load(file string, rest []string) (*localaws.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return localaws.New(config)
+	return localaws.New(config, localaws.WithFaults(faults))
 }
 
-// serve returns when ctx is over. Long polls then end at once, with an empty
-// answer: what they wait for is gone with this process.
-func serve(ctx context.Context, address string, handler http.Handler, log *slog.Logger) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("-addr %s: %w", address, err)
+// endpoint is a handler at the address of a flag.
+type endpoint struct {
+	flag, address string
+	handler       http.Handler
+}
+
+// serve returns when ctx is over, or an endpoint failed. Long polls then end at
+// once, with an empty answer: what they wait for is gone with this process.
+func serve(ctx context.Context, endpoints []endpoint, log *slog.Logger) error {
+	failed := make(chan error, len(endpoints))
+	var servers []*http.Server
+	for _, e := range endpoints {
+		listener, err := net.Listen("tcp", e.address)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", e.flag, e.address, err)
+		}
+		server := &http.Server{
+			Handler:           e.handler,
+			ReadHeaderTimeout: 10 * time.Second,
+			BaseContext:       func(net.Listener) context.Context { return ctx },
+		}
+		servers = append(servers, server)
+		go func() { failed <- server.Serve(listener) }()
+		log.Info("serving", "address", listener.Addr().String(), "flag", e.flag)
 	}
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	log.Info("serving", "address", listener.Addr().String())
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	if err := server.Shutdown(ending); err != nil {
-		_ = server.Close() // a client that reads no answer must not keep the process
-	}
+	end(ctx, servers)
 	log.Info("ended")
 	return nil
+}
+
+// end waits for answers that are being written.
+func end(ctx context.Context, servers []*http.Server) {
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	for _, server := range servers {
+		if err := server.Shutdown(ending); err != nil {
+			_ = server.Close() // a client that reads no answer must not keep the process
+		}
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,19 +20,24 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"localaws": m
 //
 //	healthy         waits until $ADDR answers GET /healthz
 //	poll            begins a long poll on the queue q, and waits a moment
+//	send 200        sends a message to q, and wants that status
+//	faults GET      calls the admin endpoint at $ADMIN, with a document if one
+//	                follows, and prints its answer
 //	term            sends SIGTERM to what runs in the background
 //	within 3s       fails if the script ran longer since term
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
-			free, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return err
-			}
-			env.Setenv("ADDR", free.Addr().String())
-			if err := free.Close(); err != nil {
-				return err
+			for _, name := range []string{"ADDR", "ADMIN"} {
+				free, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, free.Addr().String())
+				if err := free.Close(); err != nil {
+					return err
+				}
 			}
 			busy, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -43,6 +50,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"healthy": healthy, "poll": poll, "term": term, "within": within,
+			"faults": faults, "send": send,
 		},
 	})
 }
@@ -73,6 +81,29 @@ func poll(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = begun.Close() })
 	time.Sleep(100 * time.Millisecond)
+}
+
+func send(ts *testscript.TestScript, _ bool, args []string) {
+	body := strings.NewReader(`{"QueueUrl":"http://x/000000000000/q","MessageBody":"m"}`)
+	r, err := http.NewRequest(http.MethodPost, "http://"+ts.Getenv("ADDR"), body)
+	ts.Check(err)
+	r.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	_ = answer.Body.Close()
+	if got := strconv.Itoa(answer.StatusCode); got != args[0] {
+		ts.Fatalf("status %s, want %s", got, args[0])
+	}
+}
+
+func faults(ts *testscript.TestScript, _ bool, args []string) {
+	r, err := http.NewRequest(args[0], "http://"+ts.Getenv("ADMIN")+"/faults", strings.NewReader(strings.Join(args[1:], " ")))
+	ts.Check(err)
+	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer answer.Body.Close()
+	_, err = io.Copy(ts.Stdout(), answer.Body)
+	ts.Check(err)
 }
 
 func term(ts *testscript.TestScript, _ bool, _ []string) {

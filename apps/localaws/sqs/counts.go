@@ -1,0 +1,50 @@
+package sqs
+
+import (
+	"math"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+)
+
+// counts are the three Approximate* numbers.
+type counts struct{ visible, inFlight, delayed int }
+
+// counts are exact, of now.
+func (q *queue) counts() counts {
+	return counts{q.visible.Len(), q.inFlight, len(q.hidden) - q.inFlight}
+}
+
+// past is what the counts were until a time, since that of the past before.
+type past struct {
+	counts
+	until time.Time
+}
+
+// resolution is how exact the times of a queue's past are.
+const resolution = time.Second
+
+// remember keeps the counts as they are before a call changes them.
+func (q *queue) remember(now time.Time) {
+	if n := len(q.history); n > 0 && now.Before(q.history[n-1].until.Add(resolution)) {
+		return
+	}
+	if len(q.history) > 2*int(fault.MaxLag/resolution) {
+		q.history = append(q.history[:0], q.history[len(q.history)/2:]...)
+	}
+	q.history = append(q.history, past{q.counts(), now})
+}
+
+// approximate are the counts as AWS documents them: they lag behind, and are
+// not exact, as far as a fault says so.
+func (q *queue) approximate(hit fault.Hit, now time.Time) counts {
+	c := q.counts()
+	if hit.Lag > 0 {
+		then := now.Add(-hit.Lag)
+		for i := len(q.history) - 1; i >= 0 && q.history[i].until.After(then); i-- {
+			c = q.history[i].counts
+		}
+	}
+	vary := func(n int) int { return int(math.Round(float64(n) * (1 + hit.Jitter))) }
+	return counts{vary(c.visible), vary(c.inFlight), vary(c.delayed)}
+}
