@@ -3,6 +3,7 @@ package sqs
 import (
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
@@ -20,24 +21,26 @@ type batchResult struct {
 }
 
 func sendMessageBatch(s *Service, c *call) (any, *protocol.Error) {
-	total := 0
-	for _, e := range c.Entries {
+	total, letters := 0, make([]letter, len(c.Entries))
+	for i, e := range c.Entries {
 		total += e.size()
+		letters[i] = write(e.Id, e.newMessage)
 	}
-	return s.batch(c, total, func(q *queue, e entry) (any, *protocol.Error) {
-		return s.send(q, e.Id, e.newMessage)
+	return s.batch(c, total, func(q *queue, i int, now time.Time) (any, *protocol.Error) {
+		return letters[i].send(q, now)
 	})
 }
 
 func deleteMessageBatch(s *Service, c *call) (any, *protocol.Error) {
-	return s.batch(c, 0, func(q *queue, e entry) (any, *protocol.Error) {
+	return s.batch(c, 0, func(q *queue, i int, _ time.Time) (any, *protocol.Error) {
+		e := c.Entries[i]
 		return idResult{e.Id}, s.delete(q, c.action, e.ReceiptHandle)
 	})
 }
 
 func changeMessageVisibilityBatch(s *Service, c *call) (any, *protocol.Error) {
-	now := s.clock.Now()
-	return s.batch(c, 0, func(q *queue, e entry) (any, *protocol.Error) {
+	return s.batch(c, 0, func(q *queue, i int, now time.Time) (any, *protocol.Error) {
+		e := c.Entries[i]
 		return idResult{e.Id}, q.changeVisibility(e.ReceiptHandle, e.VisibilityTimeout, now)
 	})
 }
@@ -47,7 +50,9 @@ var entryID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 // batch does each entry for itself: the answer is 200 with those that failed
 // beside those that did not. What is wrong with the batch as a whole fails it
 // before any entry is done.
-func (s *Service) batch(c *call, size int, do func(*queue, entry) (any, *protocol.Error)) (any, *protocol.Error) {
+func (s *Service) batch(c *call, size int, do func(*queue, int, time.Time) (any, *protocol.Error)) (any, *protocol.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -55,12 +60,13 @@ func (s *Service) batch(c *call, size int, do func(*queue, entry) (any, *protoco
 	if err := checkBatch(c.Entries, size); err != nil {
 		return nil, err
 	}
+	now := s.clock.Now()
 	out := batchResult{Successful: []any{}, Failed: []failedEntry{}}
-	for _, e := range c.Entries {
+	for i, e := range c.Entries {
 		var result any
 		err := s.faults.Entry(c.action).Answer()
 		if err == nil {
-			result, err = do(q, e)
+			result, err = do(q, i, now)
 		}
 		if err != nil {
 			out.Failed = append(out.Failed, failedEntry{Id: e.Id, Code: legacyCode(err.Code), Message: err.Message, SenderFault: !err.Receiver})

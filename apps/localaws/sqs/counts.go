@@ -12,7 +12,7 @@ type counts struct{ visible, inFlight, delayed int }
 
 // counts are exact, of now.
 func (q *queue) counts() counts {
-	return counts{q.visible.Len(), q.inFlight, len(q.hidden) - q.inFlight}
+	return counts{q.visible.length, q.inFlight, q.hidden.Len() - q.inFlight}
 }
 
 // past is what the counts were until a time, since that of the past before.

@@ -17,25 +17,49 @@ type sendResult struct {
 }
 
 func sendMessage(s *Service, c *call) (any, *protocol.Error) {
+	l := write("", c.newMessage)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
-	return s.send(q, "", c.newMessage)
+	return l.send(q, s.clock.Now())
 }
 
-func (s *Service) send(q *queue, id string, in newMessage) (any, *protocol.Error) {
-	if err := in.check(q.settings.maxSize); err != nil {
+// letter is a message to be sent, with all that takes time done: the lock is
+// not held for it.
+type letter struct {
+	message *message
+	size    int
+	delay   *int
+	result  sendResult
+	err     *protocol.Error
+}
+
+// write makes a letter, in a batch with an id.
+func write(id string, in newMessage) letter {
+	if err := in.check(); err != nil {
+		return letter{err: err}
+	}
+	m := &message{id: uuid.New(), body: in.MessageBody, attributes: encodeAttributes(in.MessageAttributes), trace: in.trace()}
+	return letter{message: m, size: in.size(), delay: in.DelaySeconds, result: sendResult{
+		Id: id, MessageId: m.id.String(), MD5OfMessageBody: md5Hex(m.body),
+		MD5OfMessageAttributes:       md5Hex(m.attributes),
+		MD5OfMessageSystemAttributes: md5Hex(encodeAttributes(in.MessageSystemAttributes)),
+	}}
+}
+
+func (l letter) send(q *queue, now time.Time) (any, *protocol.Error) {
+	if err := l.err; err != nil {
 		return nil, err
 	}
-	now := s.clock.Now()
-	m := &message{id: uuid.NewString(), body: in.MessageBody, attributes: in.MessageAttributes, trace: in.trace(), sent: now}
-	q.add(m, seconds(or(in.DelaySeconds, q.settings.delay)), now)
-	return sendResult{
-		Id: id, MessageId: m.id, MD5OfMessageBody: md5Hex([]byte(m.body)),
-		MD5OfMessageAttributes:       attributesMD5(in.MessageAttributes),
-		MD5OfMessageSystemAttributes: attributesMD5(in.MessageSystemAttributes),
-	}, nil
+	if limit := q.settings.maxSize; l.size > limit {
+		return nil, tooLong(l.size, limit)
+	}
+	l.message.sent = at(now)
+	q.add(l.message, seconds(or(l.delay, q.settings.delay)), now)
+	return l.result, nil
 }
 
 func deleteMessage(s *Service, c *call) (any, *protocol.Error) {
@@ -48,7 +72,7 @@ func deleteMessage(s *Service, c *call) (any, *protocol.Error) {
 
 // delete removes the message of a handle. Deleting one that is gone succeeds.
 func (s *Service) delete(q *queue, action, handle string) *protocol.Error {
-	m, err := q.find(handle)
+	m, _, err := q.find(handle)
 	if err == nil && m != nil && !s.faults.Duplicate(action) {
 		q.remove(m)
 	}
@@ -79,29 +103,37 @@ func receiveMessage(s *Service, c *call) (any, *protocol.Error) {
 		return nil, err
 	}
 	start := s.clock.Now()
+	w := &waiter{make(chan struct{}, 1)}
 	for c.ctx.Err() == nil {
-		try, err := s.tryReceive(c, start)
-		if err != nil || len(try.out.Messages) > 0 || try.wait <= 0 {
-			return try.out, err
+		try, err := s.tryReceive(c, start, w)
+		if err != nil || len(try.found) > 0 || try.wait <= 0 {
+			return try.answer(c.request), err
 		}
 		select {
 		case <-c.ctx.Done():
-		case <-try.wake:
+		case <-w.woken:
 		case <-s.clock.After(try.wait):
 		}
 	}
+	s.hangUp(c, w)
 	return received{}, nil
 }
 
 // attempt is one look at a queue. If it found nothing, looking again makes
-// sense after wake, or after wait if that is positive.
+// sense when the waiter is woken, or after wait if that is positive.
 type attempt struct {
-	out  received
-	wake <-chan struct{}
-	wait time.Duration
+	found []delivery
+	wait  time.Duration
 }
 
-func (s *Service) tryReceive(c *call, start time.Time) (attempt, *protocol.Error) {
+func (a attempt) answer(in *request) (out received) {
+	for i := range a.found {
+		out.Messages = append(out.Messages, a.found[i].answer(in))
+	}
+	return out
+}
+
+func (s *Service) tryReceive(c *call, start time.Time, w *waiter) (attempt, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Each time anew: the queue may be deleted in the meantime.
@@ -112,21 +144,30 @@ func (s *Service) tryReceive(c *call, start time.Time) (attempt, *protocol.Error
 	now := s.clock.Now()
 	polls := or(c.WaitTimeSeconds, q.settings.wait)
 	if polls == 0 && q.inFlight >= maxInFlight {
+		q.leave(w)
 		return attempt{}, &protocol.Error{Code: "OverLimit", Message: "too many messages of queue " + q.name + " are in flight: delete some"}
 	}
 	visibility := seconds(or(c.VisibilityTimeout, q.settings.visibility))
 	dead := s.queues[q.settings.redrive.target]
+	again := func() bool { return s.faults.Duplicate(c.action) }
 	a := attempt{wait: start.Add(seconds(polls)).Sub(now)}
-	for _, m := range q.receive(or(c.MaxNumberOfMessages, 1), visibility, dead, s.arn(q.name), now) {
-		a.out.Messages = append(a.out.Messages, m.answer(c.request))
-		if s.faults.Duplicate(c.action) {
-			q.lift(m)
-			q.place(m, 0, now)
-		}
+	a.found = q.receive(or(c.MaxNumberOfMessages, 1), visibility, dead, s.arn(q.name), again, now)
+	if len(a.found) > 0 || a.wait <= 0 {
+		q.leave(w)
+		return a, nil
 	}
-	a.wake = q.wake
-	if len(q.hidden) > 0 {
-		a.wait = min(a.wait, q.hidden[0].due.Sub(now))
+	q.wait(w)
+	if m := q.hidden.first(); m != nil && q.waiting[0] == w {
+		a.wait = min(a.wait, m.due.time().Sub(now))
 	}
 	return a, nil
+}
+
+// hangUp ends the wait of a poll whose caller is gone.
+func (s *Service) hangUp(c *call, w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q, err := s.find(c.QueueUrl); err == nil {
+		q.leave(w)
+	}
 }

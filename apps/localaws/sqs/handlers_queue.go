@@ -26,14 +26,16 @@ var actions = map[string]action{
 	"UntagQueue":         locked(untagQueue),
 
 	"ChangeMessageVisibility":      locked(changeMessageVisibility),
-	"ChangeMessageVisibilityBatch": locked(changeMessageVisibilityBatch),
+	"ChangeMessageVisibilityBatch": changeMessageVisibilityBatch,
 	"DeleteMessage":                locked(deleteMessage),
-	"DeleteMessageBatch":           locked(deleteMessageBatch),
-	"ReceiveMessage":               receiveMessage, // waits, and locks in between
-	"SendMessage":                  locked(sendMessage),
-	"SendMessageBatch":             locked(sendMessageBatch),
+	"DeleteMessageBatch":           deleteMessageBatch,
+	"ReceiveMessage":               receiveMessage,
+	"SendMessage":                  sendMessage,
+	"SendMessageBatch":             sendMessageBatch,
 }
 
+// locked is for actions that do nothing that takes time; the others lock for
+// themselves.
 func locked(do action) action {
 	return func(s *Service, c *call) (any, *protocol.Error) {
 		s.mu.Lock()
@@ -163,7 +165,9 @@ func deleteQueue(s *Service, c *call) (any, *protocol.Error) {
 	}
 	delete(s.queues, q.name)
 	s.deleted[q.name] = s.clock.Now().Add(cooldown)
-	q.notify()
+	for _, w := range q.waiting {
+		w.wake()
+	}
 	return nil, nil
 }
 

@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"cmp"
-	"container/list"
 	"crypto/md5"
 	"encoding/binary"
 	"encoding/hex"
@@ -13,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
@@ -34,25 +35,25 @@ const (
 )
 
 // message is in exactly one queue, and there either visible or hidden: in
-// flight, or delayed if it was not received there yet.
+// flight, or delayed if it was not received there yet. A queue has a million of
+// them: what is rare or can be computed has no field.
 type message struct {
-	id, body   string
-	attributes map[string]messageAttribute
-	trace      string // the AWSTraceHeader
-	sent       time.Time
+	id               uuid.UUID
+	body             string
+	attributes       string // as encode writes them
+	trace            string // the AWSTraceHeader
+	deadLetterSource string // the ARN of the queue it was moved from
 
-	received                    int // everywhere, as consumers are told
-	tries                       int // in this queue, as redrive counts
-	firstReceived, lastReceived time.Time
-	handle                      string // the newest
-	deadLetterSource            string // the ARN of the queue it was moved from
+	sent, firstReceived, lastReceived instant
+	received                          uint32 // everywhere, as consumers are told
+	tries                             int32  // in this queue, as redrive counts
 
-	place *list.Element // in the queue's visible list, nil if hidden
-	index int           // in the queue's heap of hidden ones
-	due   time.Time     // when it becomes visible
+	visible        bool
+	before, behind *message // in the queue's line of visible ones
+	inHidden       int      // where it is in the queue's heap of hidden ones
+	inAging        int      // and of all
+	due            instant  // when it becomes visible
 }
-
-func (m *message) inFlight() bool { return m.place == nil && m.tries > 0 }
 
 type messageAttribute struct {
 	DataType         string
@@ -62,12 +63,15 @@ type messageAttribute struct {
 	BinaryListValues [][]byte `json:",omitempty"`
 }
 
-func (a messageAttribute) value() []byte {
-	if a.StringValue != nil {
-		return []byte(*a.StringValue)
+func (a messageAttribute) text() string {
+	if a.StringValue == nil {
+		return ""
 	}
-	return a.BinaryValue
+	return *a.StringValue
 }
+
+// size is that of its value: of the one it has, or both, which is an error.
+func (a messageAttribute) size() int { return len(a.text()) + len(a.BinaryValue) }
 
 func (a messageAttribute) binary() bool { return strings.HasPrefix(a.DataType, "Binary") }
 
@@ -76,17 +80,17 @@ func (a messageAttribute) binary() bool { return strings.HasPrefix(a.DataType, "
 func (m newMessage) size() int {
 	n := len(m.MessageBody)
 	for name, a := range m.MessageAttributes {
-		n += len(name) + len(a.DataType) + len(a.value())
+		n += len(name) + len(a.DataType) + a.size()
 	}
 	return n
 }
 
-func (m newMessage) check(limit int) *protocol.Error {
+func (m newMessage) check() *protocol.Error {
 	switch {
 	case m.MessageBody == "":
 		return missing("MessageBody")
-	case m.size() > limit:
-		return invalidParameter("one or more parameters are invalid: the message, %d bytes with its attributes, must be at most %d bytes", m.size(), limit)
+	case m.size() > maxSize:
+		return tooLong(m.size(), maxSize)
 	case m.MessageDeduplicationId != "":
 		return invalidParameter("the parameter MessageDeduplicationId is not valid for a standard queue")
 	case len(m.MessageAttributes) > maxAttributes:
@@ -106,6 +110,10 @@ func (m newMessage) check(limit int) *protocol.Error {
 		}
 	}
 	return within("DelaySeconds", m.DelaySeconds, 0, maxDelay)
+}
+
+func tooLong(size, limit int) *protocol.Error {
+	return invalidParameter("one or more parameters are invalid: the message, %d bytes with its attributes, must be at most %d bytes", size, limit)
 }
 
 const traceHeader = "AWSTraceHeader"
@@ -140,7 +148,7 @@ func checkAttribute(name string, a messageAttribute) *protocol.Error {
 		return invalidParameter("message attribute %q has an invalid type %q: String, Number or Binary, with an optional label after a dot", name, a.DataType)
 	case len(a.StringListValues)+len(a.BinaryListValues) > 0:
 		return &protocol.Error{Code: "UnsupportedOperation", Message: fmt.Sprintf("message attribute %q: list values are not implemented", name)}
-	case len(a.value()) == 0 || a.binary() == (a.StringValue != nil) || a.StringValue != nil && a.BinaryValue != nil:
+	case a.size() == 0 || a.binary() == (a.StringValue != nil) || a.StringValue != nil && a.BinaryValue != nil:
 		return invalidParameter("message attribute %q must have one value, not empty, of type %s", name, a.DataType)
 	case a.StringValue != nil && strings.ContainsFunc(*a.StringValue, forbidden):
 		return invalidParameter("message attribute %q contains a character outside the allowed set", name)
@@ -174,9 +182,18 @@ func isNumber(text string) bool {
 
 type receivedMessage struct {
 	MessageId, ReceiptHandle, Body, MD5OfBody string
-	Attributes                                map[string]string           `json:",omitempty"`
+	Attributes                                *systemAttributes           `json:",omitempty"`
 	MessageAttributes                         map[string]messageAttribute `json:",omitempty"`
 	MD5OfMessageAttributes                    string                      `json:",omitempty"`
+}
+
+type systemAttributes struct {
+	SenderId                         string `json:",omitempty"`
+	SentTimestamp                    string `json:",omitempty"`
+	ApproximateReceiveCount          string `json:",omitempty"`
+	ApproximateFirstReceiveTimestamp string `json:",omitempty"`
+	AWSTraceHeader                   string `json:",omitempty"`
+	DeadLetterQueueSourceArn         string `json:",omitempty"`
 }
 
 // senderID stands for whoever sent: nobody's signature is verified.
@@ -184,41 +201,48 @@ const senderID = "AIDALOCALAWSSIMULATED"
 
 // answer is the message as a receive gives it, with the attributes that the
 // request names.
-func (m *message) answer(in *request) receivedMessage {
-	out := receivedMessage{MessageId: m.id, ReceiptHandle: m.handle, Body: m.body, MD5OfBody: md5Hex([]byte(m.body))}
-	system := map[string]string{
-		"SenderId":                         senderID,
-		"SentTimestamp":                    millis(m.sent),
-		"ApproximateReceiveCount":          strconv.Itoa(m.received),
-		"ApproximateFirstReceiveTimestamp": millis(m.firstReceived),
-		traceHeader:                        m.trace,
-		"DeadLetterQueueSourceArn":         m.deadLetterSource,
-	}
-	out.Attributes = map[string]string{}
-	for name, value := range system {
-		if value != "" && in.wantsSystem(name) {
-			out.Attributes[name] = value
+func (d *delivery) answer(in *request) receivedMessage {
+	out := receivedMessage{MessageId: d.id.String(), ReceiptHandle: d.handle, Body: d.body, MD5OfBody: md5Hex(d.body)}
+	system := systemAttributes{}
+	for _, a := range []struct {
+		name  string
+		field *string
+		value string
+	}{
+		{"SenderId", &system.SenderId, senderID},
+		{"SentTimestamp", &system.SentTimestamp, millis(d.sent.time())},
+		{"ApproximateReceiveCount", &system.ApproximateReceiveCount, strconv.Itoa(int(d.received))},
+		{"ApproximateFirstReceiveTimestamp", &system.ApproximateFirstReceiveTimestamp, millis(d.firstReceived.time())},
+		{traceHeader, &system.AWSTraceHeader, d.trace},
+		{"DeadLetterQueueSourceArn", &system.DeadLetterQueueSourceArn, d.deadLetterSource},
+	} {
+		if a.value != "" && in.wantsSystem(a.name) {
+			*a.field = a.value
+			out.Attributes = &system
 		}
 	}
-	out.MessageAttributes = map[string]messageAttribute{}
-	for name, a := range m.attributes {
+	all := decodeAttributes(d.attributes)
+	out.MessageAttributes = make(map[string]messageAttribute, len(all))
+	for name, a := range all {
 		if wants(in.MessageAttributeNames, name) {
 			out.MessageAttributes[name] = a
 		}
 	}
-	out.MD5OfMessageAttributes = attributesMD5(out.MessageAttributes)
+	switch len(out.MessageAttributes) {
+	case 0:
+	case len(all):
+		out.MD5OfMessageAttributes = md5Hex(d.attributes)
+	default:
+		out.MD5OfMessageAttributes = md5Hex(encodeAttributes(out.MessageAttributes))
+	}
 	return out
 }
 
 // wantsSystem also reads AttributeNames, which AWS deprecated for
 // MessageSystemAttributeNames.
 func (in *request) wantsSystem(name string) bool {
-	for _, want := range slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames) {
-		if want == "All" || want == name {
-			return true
-		}
-	}
-	return false
+	wanted := func(names []string) bool { return slices.Contains(names, "All") || slices.Contains(names, name) }
+	return wanted(in.AttributeNames) || wanted(in.MessageSystemAttributeNames)
 }
 
 // systemNames are the attributes that a receive may name.
@@ -246,32 +270,65 @@ func wants(names []string, attribute string) bool {
 
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
-func md5Hex(data []byte) string {
-	sum := md5.Sum(data)
+// md5Hex is empty of nothing: a message has no empty body, and without
+// attributes there is no digest of them.
+func md5Hex(text string) string {
+	if text == "" {
+		return ""
+	}
+	sum := md5.Sum([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 
-// attributesMD5 is empty without attributes:
+// encodeAttributes writes them as their MD5 is taken of:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
-func attributesMD5(attributes map[string]messageAttribute) string {
+func encodeAttributes(attributes map[string]messageAttribute) string {
 	if len(attributes) == 0 {
 		return ""
 	}
-	var b []byte
-	field := func(data []byte) {
+	b := make([]byte, 0, 128)
+	field := func(data string) {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(data)))
 		b = append(b, data...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		a := attributes[name]
-		field([]byte(name))
-		field([]byte(a.DataType))
-		transport := byte(1)
+		field(name)
+		field(a.DataType)
 		if a.binary() {
-			transport = 2
+			b = append(b, 2)
+			field(string(a.BinaryValue))
+		} else {
+			b = append(b, 1)
+			field(a.text())
 		}
-		b = append(b, transport)
-		field(a.value())
 	}
-	return md5Hex(b)
+	return string(b)
+}
+
+// decodeAttributes reads what encodeAttributes wrote.
+func decodeAttributes(b string) map[string]messageAttribute {
+	if b == "" {
+		return nil
+	}
+	attributes := make(map[string]messageAttribute, 2)
+	field := func() string {
+		n := binary.BigEndian.Uint32([]byte(b[:4])) + 4
+		data := b[4:n]
+		b = b[n:]
+		return data
+	}
+	for b != "" {
+		name := field()
+		a := messageAttribute{DataType: field()}
+		isBinary := b[0] == 2
+		b = b[1:]
+		if value := field(); isBinary {
+			a.BinaryValue = []byte(value)
+		} else {
+			a.StringValue = &value
+		}
+		attributes[name] = a
+	}
+	return attributes
 }

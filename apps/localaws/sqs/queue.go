@@ -2,11 +2,9 @@ package sqs
 
 import (
 	"container/heap"
-	"container/list"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,21 +12,22 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// queue is one standard queue. The Server's lock guards it.
+// queue is one standard queue. The Service's lock guards it.
 type queue struct {
 	// id is part of receipt handles: those of another queue, or of a deleted
 	// one of the same name, are not valid here.
-	name, id                  string
+	id                        uuid.UUID
+	name                      string
 	created, modified, purged time.Time
 	settings                  settings
 	tags                      map[string]string
 
-	messages map[string]*message // by id
-	visible  list.List           // of *message, the longest visible first
-	hidden   hiddenHeap
-	inFlight int       // how many of the hidden ones are
-	oldest   time.Time // no message was sent before
-	wake     chan struct{}
+	messages map[uuid.UUID]*message
+	visible  line    // the longest visible first
+	hidden   ordered // by when it becomes visible
+	aging    ordered // every message, by when it was sent
+	inFlight int     // how many of the hidden ones are
+	waiting  []*waiter
 	history  []past // the oldest first
 }
 
@@ -55,146 +54,135 @@ func defaultSettings() settings {
 }
 
 func newQueue(name string, s settings, now time.Time) *queue {
-	return &queue{
-		name: name, id: uuid.NewString(), created: now, modified: now, settings: s,
-		tags: map[string]string{}, messages: map[string]*message{}, wake: make(chan struct{}),
-	}
+	q := &queue{name: name, id: uuid.New(), created: now, modified: now, settings: s, tags: map[string]string{}}
+	q.clear()
+	return q
+}
+
+func (q *queue) clear() {
+	q.messages, q.inFlight, q.visible = map[uuid.UUID]*message{}, 0, line{}
+	q.hidden = ordered{time: func(m *message) instant { return m.due }, place: func(m *message) *int { return &m.inHidden }}
+	q.aging = ordered{time: func(m *message) instant { return m.sent }, place: func(m *message) *int { return &m.inAging }}
 }
 
 // settle lets time do its work: everything else takes for granted that it was
 // called for now.
 func (q *queue) settle(now time.Time) {
-	q.expire(now)
-	for len(q.hidden) > 0 && !q.hidden[0].due.After(now) {
-		q.show(q.hidden[0])
+	limit := at(now.Add(-seconds(q.settings.retention)))
+	for m := q.aging.first(); m != nil && m.sent <= limit; m = q.aging.first() {
+		q.remove(m)
+	}
+	for m := q.hidden.first(); m != nil && m.due <= at(now); m = q.hidden.first() {
+		q.lift(m)
+		q.visible.push(m)
 	}
 	q.remember(now)
 }
 
-// expire drops what is older than the retention period. It looks at all
-// messages only when one of them may be.
-func (q *queue) expire(now time.Time) {
-	limit := now.Add(-seconds(q.settings.retention))
-	if len(q.messages) == 0 || q.oldest.After(limit) {
-		return
-	}
-	q.oldest = now
-	for _, m := range q.messages {
-		if !m.sent.After(limit) {
-			q.remove(m)
-		} else if m.sent.Before(q.oldest) {
-			q.oldest = m.sent
-		}
-	}
-}
-
 // add takes in a message that is new to this queue.
 func (q *queue) add(m *message, delay time.Duration, now time.Time) {
-	if len(q.messages) == 0 || m.sent.Before(q.oldest) {
-		q.oldest = m.sent
-	}
 	q.messages[m.id] = m
 	m.tries = 0
+	heap.Push(&q.aging, m)
 	q.place(m, delay, now)
 }
 
 // place shows or hides a message that is in neither state.
 func (q *queue) place(m *message, hiddenFor time.Duration, now time.Time) {
 	if hiddenFor <= 0 {
-		m.place = q.visible.PushBack(m)
+		q.visible.push(m)
 	} else {
-		m.due = now.Add(hiddenFor)
+		m.due = at(now.Add(hiddenFor))
 		heap.Push(&q.hidden, m)
-		if m.inFlight() {
+		if m.tries > 0 {
 			q.inFlight++
 		}
-		if m.index > 0 {
+		if m.inHidden > 0 {
 			return // nothing to see sooner than before
 		}
 	}
-	q.notify()
+	q.wake()
 }
 
 // lift takes a message out of its state.
 func (q *queue) lift(m *message) {
-	if m.place != nil {
-		q.visible.Remove(m.place)
-		m.place = nil
+	if m.visible {
+		q.visible.remove(m)
 		return
 	}
-	if m.inFlight() {
+	if m.tries > 0 {
 		q.inFlight--
 	}
-	heap.Remove(&q.hidden, m.index)
-}
-
-func (q *queue) show(m *message) {
-	q.lift(m)
-	m.place = q.visible.PushBack(m)
+	heap.Remove(&q.hidden, m.inHidden)
 }
 
 func (q *queue) remove(m *message) {
 	q.lift(m)
+	heap.Remove(&q.aging, m.inAging)
 	delete(q.messages, m.id)
 }
 
-func (q *queue) clear() {
-	q.messages, q.hidden, q.inFlight = map[string]*message{}, nil, 0
-	q.visible.Init()
-}
-
-// notify wakes long polls: they look again, and may wait for another time.
-func (q *queue) notify() {
-	close(q.wake)
-	q.wake = make(chan struct{})
+// delivery is a message as a receive found it.
+type delivery struct {
+	message
+	handle string
 }
 
 // receive takes up to n visible messages, in no promised order, and hides
-// them. Those that had their tries go to dead, if it is not nil.
-func (q *queue) receive(n int, visibility time.Duration, dead *queue, arn string, now time.Time) (taken []*message) {
+// them, except those that are to come again. Those that had their tries go to
+// dead, if it is not nil.
+func (q *queue) receive(n int, visibility time.Duration, dead *queue, arn string, again func() bool, now time.Time) (taken []delivery) {
 	n = min(n, maxInFlight-q.inFlight)
-	// With a visibility of 0 a message comes back at once, behind the others.
-	for range q.visible.Len() {
+	// What comes back at once is behind the others.
+	for range q.visible.length {
 		if len(taken) >= n {
 			break
 		}
-		m := q.visible.Front().Value.(*message)
-		if dead != nil && m.tries >= q.settings.redrive.max {
+		m := q.visible.front
+		if dead != nil && int(m.tries) >= q.settings.redrive.max {
 			q.remove(m)
-			m.handle, m.deadLetterSource = "", arn
+			m.deadLetterSource = arn
 			dead.add(m, 0, now)
 			continue
 		}
 		q.lift(m)
 		m.received++
 		m.tries++
-		if m.firstReceived.IsZero() {
-			m.firstReceived = now
+		m.lastReceived = at(now)
+		if m.firstReceived == 0 {
+			m.firstReceived = m.lastReceived
 		}
-		m.lastReceived = now
-		m.handle = q.newHandle(m)
+		taken = append(taken, delivery{*m, q.handle(m)})
+		if again() {
+			q.place(m, 0, now)
+			continue
+		}
 		q.place(m, visibility, now)
-		taken = append(taken, m)
 	}
 	return taken
 }
 
-func (q *queue) newHandle(m *message) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(q.id + " " + m.id + " " + strconv.Itoa(m.received) + " " + uuid.NewString()))
+// handle is the receipt handle of a message's newest receive.
+func (q *queue) handle(m *message) string {
+	var b [36]byte
+	copy(b[:], q.id[:])
+	copy(b[16:], m.id[:])
+	binary.BigEndian.PutUint32(b[32:], m.received)
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // find returns the message that a receipt handle names, any that was ever
-// given out, or nil if it is gone.
-func (q *queue) find(handle string) (*message, *protocol.Error) {
+// given out, or nil if it is gone; and whether the handle is the newest.
+func (q *queue) find(handle string) (m *message, newest bool, err *protocol.Error) {
 	if handle == "" {
-		return nil, missing("ReceiptHandle")
+		return nil, false, missing("ReceiptHandle")
 	}
-	text, err := base64.RawURLEncoding.DecodeString(handle)
-	parts := strings.Split(string(text), " ")
-	if err != nil || len(parts) != 4 || parts[0] != q.id {
-		return nil, &protocol.Error{Code: "ReceiptHandleIsInvalid", Message: fmt.Sprintf("the input receipt handle %q is not a valid receipt handle of queue %s", handle, q.name)}
+	b, decodeErr := base64.RawURLEncoding.DecodeString(handle)
+	if decodeErr != nil || len(b) != 36 || uuid.UUID(b[:16]) != q.id {
+		return nil, false, &protocol.Error{Code: "ReceiptHandleIsInvalid", Message: fmt.Sprintf("the input receipt handle %q is not a valid receipt handle of queue %s", handle, q.name)}
 	}
-	return q.messages[parts[1]], nil
+	m = q.messages[uuid.UUID(b[16:32])]
+	return m, m != nil && m.received == binary.BigEndian.Uint32(b[32:]), nil
 }
 
 // changeVisibility hides a message for that many seconds from now; 0 hands it
@@ -203,18 +191,18 @@ func (q *queue) changeVisibility(handle string, visibility *int, now time.Time) 
 	if visibility == nil {
 		return missing("VisibilityTimeout")
 	}
-	m, err := q.find(handle)
+	m, newest, err := q.find(handle)
 	if err := first(err, within("VisibilityTimeout", visibility, 0, maxVisibility)); err != nil {
 		return err
 	}
 	if m == nil {
 		return invalidParameter("value %s for parameter ReceiptHandle is invalid: the message does not exist or is not available for visibility timeout change", handle)
 	}
-	if m.handle != handle || !m.inFlight() {
+	if !newest || m.visible {
 		return &protocol.Error{Code: "MessageNotInflight", Message: "the message referred to is not in flight by this receipt handle"}
 	}
 	hiddenFor := seconds(*visibility)
-	if now.Add(hiddenFor).After(m.lastReceived.Add(seconds(maxVisibility))) {
+	if at(now.Add(hiddenFor)) > m.lastReceived+instant(seconds(maxVisibility)) {
 		return invalidParameter("value %d for parameter VisibilityTimeout is invalid: total VisibilityTimeout for the message is beyond the limit [%d seconds]", *visibility, maxVisibility)
 	}
 	q.lift(m)
@@ -223,29 +211,3 @@ func (q *queue) changeVisibility(handle string, visibility *int, now time.Time) 
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
-
-// hiddenHeap has the message that is due next first.
-type hiddenHeap []*message
-
-func (h hiddenHeap) Len() int           { return len(h) }
-func (h hiddenHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
-func (h hiddenHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push is heap.Interface's.
-func (h *hiddenHeap) Push(x any) {
-	m := x.(*message)
-	m.index = len(*h)
-	*h = append(*h, m)
-}
-
-// Pop is heap.Interface's.
-func (h *hiddenHeap) Pop() any {
-	last := len(*h) - 1
-	m := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return m
-}

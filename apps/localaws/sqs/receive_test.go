@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/uuid"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
@@ -304,23 +305,26 @@ func TestReceiveSemantics(t *testing.T) {
 	})
 }
 
+// once is a receive without duplicates.
+func once() bool { return false }
+
 // quotas-messages: about 120,000 messages may be in flight; then a short poll
 // has an error, a long poll nothing.
 func TestInFlightLimit(t *testing.T) {
 	s := newService(clock.NewFake(start), &fault.Faults{}, Queue{Name: "q"})
 	q := s.queues["q"]
-	for i := range maxInFlight + 1 {
-		q.add(&message{id: strconv.Itoa(i), sent: start}, 0, start)
+	for range maxInFlight + 1 {
+		q.add(&message{id: uuid.New(), sent: at(start)}, 0, start)
 	}
-	if taken := q.receive(maxInFlight+1, seconds(30), nil, "", start); len(taken) != maxInFlight {
+	if taken := q.receive(maxInFlight+1, seconds(30), nil, "", once, start); len(taken) != maxInFlight {
 		t.Fatalf("%d messages in flight", len(taken))
 	}
 	body := `{"QueueUrl":"http://x/000000000000/q","WaitTimeSeconds":`
 	if _, err := s.call(t.Context(), "ReceiveMessage", "x", []byte(body+`0}`)); err == nil || err.Code != "OverLimit" {
 		t.Errorf("short poll: %v, want OverLimit", err)
 	}
-	try, apiErr := s.tryReceive(&call{ctx: t.Context(), request: &request{QueueUrl: "http://x/000000000000/q", WaitTimeSeconds: aws.Int(1)}}, start)
-	if apiErr != nil || len(try.out.Messages) != 0 || try.wait != seconds(1) {
+	try, apiErr := s.tryReceive(&call{ctx: t.Context(), request: &request{QueueUrl: "http://x/000000000000/q", WaitTimeSeconds: aws.Int(1)}}, start, &waiter{make(chan struct{}, 1)})
+	if apiErr != nil || len(try.found) != 0 || try.wait != seconds(1) {
 		t.Errorf("long poll: %+v, %v; want nothing and a wait", try, apiErr)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
@@ -64,10 +66,10 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, action, body string) {
 		s := newService(hastyClock{clock.NewFake(start)}, &fault.Faults{}, Queue{Name: "q"})
 		q := s.queues["q"]
-		for i := range 2 { // one to be received, one in flight
-			q.add(&message{id: string(rune('a' + i)), body: "m", sent: start}, 0, start)
+		for range 2 { // one to be received, one in flight
+			q.add(&message{id: uuid.New(), body: "m", sent: at(start)}, 0, start)
 		}
-		q.receive(1, seconds(30), nil, "", start)
+		q.receive(1, seconds(30), nil, "", once, start)
 
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.Header["X-Amz-Target"] = []string{TargetPrefix + action}

@@ -283,7 +283,7 @@ func TestAttributesMD5(t *testing.T) {
 		"235c5c510d26fb653d073faed50ae77c": {DataType: "Number", StringValue: aws.String("1493147359900")},
 		"994258b45346a2cc3f9cbb611aa7af30": {DataType: "Number", StringValue: aws.String("1493147359901")},
 	} {
-		if got := attributesMD5(map[string]messageAttribute{"timestamp": value}); got != want {
+		if got := md5Hex(encodeAttributes(map[string]messageAttribute{"timestamp": value})); got != want {
 			t.Errorf("%s: MD5 %s, want %s", *value.StringValue, got, want)
 		}
 	}
