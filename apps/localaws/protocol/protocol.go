@@ -3,10 +3,12 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/google/uuid"
 )
@@ -34,12 +36,18 @@ func WriteJSON(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.Header().Set("X-Amzn-RequestId", uuid.NewString())
+	answer := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(answer)
+	answer.Reset()
 	// The bodies are maps and structs of strings and numbers: they encode.
-	answer, _ := json.Marshal(body)
-	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	_ = json.NewEncoder(answer).Encode(body)
+	answer.Truncate(answer.Len() - 1) // the line's end
+	w.Header().Set("Content-Length", strconv.Itoa(answer.Len()))
 	w.WriteHeader(status)
-	_, _ = w.Write(answer)
+	_, _ = w.Write(answer.Bytes())
 }
+
+var buffers = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
 // WriteJSONError answers with an error that no service has: the request names
 // none that is there.

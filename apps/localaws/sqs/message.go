@@ -133,7 +133,6 @@ func forbidden(r rune) bool {
 
 var (
 	attributeName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
-	attributeType = regexp.MustCompile(`^(String|Number|Binary)(\..+)?$`)
 	numberValue   = regexp.MustCompile(`^[+-]?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 )
 
@@ -144,7 +143,7 @@ func checkAttribute(name string, a messageAttribute) *protocol.Error {
 	switch {
 	case len(name) > maxName || !attributeName.MatchString(name) || strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
 		return invalidParameter("message attribute name %q is invalid: 1 to %d letters, digits, _, - and single dots inside, not beginning with AWS. or Amazon.", name, maxName)
-	case len(a.DataType) > maxName || !attributeType.MatchString(a.DataType) || strings.ContainsFunc(a.DataType, forbidden):
+	case len(a.DataType) > maxName || !isType(a.DataType) || strings.ContainsFunc(a.DataType, forbidden):
 		return invalidParameter("message attribute %q has an invalid type %q: String, Number or Binary, with an optional label after a dot", name, a.DataType)
 	case len(a.StringListValues)+len(a.BinaryListValues) > 0:
 		return &protocol.Error{Code: "UnsupportedOperation", Message: fmt.Sprintf("message attribute %q: list values are not implemented", name)}
@@ -156,6 +155,12 @@ func checkAttribute(name string, a messageAttribute) *protocol.Error {
 		return invalidParameter("message attribute %q: %q is not a number of at most %d digits from 10^%d to 10^%d", name, *a.StringValue, maxDigits, minPower, maxPower)
 	}
 	return nil
+}
+
+// isType knows the three types, each with an optional label after a dot.
+func isType(text string) bool {
+	kind, label, labelled := strings.Cut(text, ".")
+	return (kind == "String" || kind == "Number" || kind == "Binary") && (label != "") == labelled
 }
 
 // What a Number can be, of either sign, zeros before and after it not counted.

@@ -14,8 +14,8 @@
 package sqs
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -69,19 +69,24 @@ const TargetPrefix = "AmazonSQS."
 
 // ServeHTTP answers a request whose X-Amz-Target begins with TargetPrefix.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, readErr := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if readErr != nil {
-		writeError(w, invalidParameter("the request cannot be read: %v", readErr))
+	body := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(body)
+	body.Reset()
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxRequest)); err != nil {
+		writeError(w, invalidParameter("the request cannot be read: %v", err))
 		return
 	}
 	action := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), TargetPrefix)
-	out, err := s.call(r.Context(), action, r.Host, body)
+	out, err := s.call(r.Context(), action, r.Host, body.Bytes())
 	if err != nil {
 		writeError(w, err)
 		return
 	}
 	protocol.WriteJSON(w, http.StatusOK, out)
 }
+
+// buffers are for request bodies, of which decoding keeps copies alone.
+var buffers = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
 // call does one action. host is the one that queue URLs of the answer name.
 func (s *Service) call(ctx context.Context, name, host string, body []byte) (any, *protocol.Error) {
