@@ -19,6 +19,9 @@ type Config struct {
 	AccountID string   `json:"accountId"`
 	Queues    []Queue  `json:"queues,omitempty"`
 	Buckets   []string `json:"buckets,omitempty"`
+	// HashesOnly has S3 keep the size and the hash of an object, and not its
+	// body.
+	HashesOnly bool `json:"hashesOnly,omitempty"`
 }
 
 // LoadConfig reads a YAML file. An unknown field is an error; every problem is

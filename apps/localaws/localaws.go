@@ -67,7 +67,7 @@ func New(config Config, options ...Option) (*Server, error) {
 		option(s)
 	}
 	var err error
-	if s.s3, err = s3.New(s3.Options{Buckets: config.Buckets, Clock: s.clock, Faults: s.faults}); err != nil {
+	if s.s3, err = s3.New(s3.Options{Buckets: config.Buckets, HashesOnly: config.HashesOnly, Clock: s.clock, Faults: s.faults}); err != nil {
 		return nil, err
 	}
 	s.sqs = sqs.New(sqs.Options{

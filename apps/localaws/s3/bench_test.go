@@ -36,8 +36,14 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	return newBenchWith(t, Options{})
+}
+
+func newBenchWith(t *testing.T, options Options) *bench {
+	t.Helper()
 	b := &bench{T: t, clock: clock.NewFake(start), faults: &fault.Faults{}}
-	service, err := New(Options{Buckets: []string{testBucket}, Clock: b.clock, Faults: b.faults})
+	options.Buckets, options.Clock, options.Faults = []string{testBucket}, b.clock, b.faults
+	service, err := New(options)
 	b.ok(err)
 	listener := httptest.NewServer(service)
 	t.Cleanup(listener.Close)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
@@ -21,8 +20,11 @@ import (
 type Options struct {
 	// Buckets exist from the start.
 	Buckets []string
-	Clock   clock.Clock
-	Faults  *fault.Faults
+	// HashesOnly keeps the size and the hash of an object, and not its body,
+	// which GetObject then answers with NotImplemented.
+	HashesOnly bool
+	Clock      clock.Clock
+	Faults     *fault.Faults
 }
 
 // Service answers requests. It is safe for concurrent use.
@@ -32,12 +34,10 @@ type Service struct {
 	library http.Handler
 }
 
-// New makes a service with the buckets of options, empty. Conditional PutObject,
-// on which a consumer's idempotence may rest, is the library's: it checks and
-// writes under one lock.
+// New makes a service with the buckets of options, empty.
 func New(options Options) (*Service, error) {
 	at := libraryTime{options.Clock}
-	backend := s3mem.New(s3mem.WithTimeSource(at))
+	backend := newStore(at.Now, options.HashesOnly)
 	for _, bucket := range options.Buckets {
 		if err := backend.CreateBucket(bucket); err != nil {
 			return nil, fmt.Errorf("bucket %s: %w", bucket, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -96,6 +97,89 @@ func TestListInPages(t *testing.T) {
 	if got := strings.Join(keys, " "); got != "a/0 a/1 a/2 a/3 a/4" {
 		t.Errorf("keys %s", got)
 	}
+}
+
+// Keys that share what is up to the delimiter are one common prefix, and count
+// as one towards the page.
+func TestListCommonPrefixes(t *testing.T) {
+	b := newBench(t)
+	for _, key := range []string{"a/1", "a/2", "a/b/3", "ab", "c/4", "c/5", "d"} {
+		b.ok(b.put(key, "v", false))
+	}
+	for _, test := range []struct {
+		prefix, after string
+		size          int32
+		want          string
+	}{
+		{"", "", 1000, "a/ ab c/ d"},
+		{"", "", 1, "a/ ab c/ d"},
+		{"", "", 2, "a/ ab c/ d"},
+		{"a/", "", 1, "a/1 a/2 a/b/"},
+		{"a", "", 3, "a/ ab"},
+		{"x", "", 1000, ""},
+		{"", "ab", 1, "c/ d"},
+	} {
+		in := &s3.ListObjectsV2Input{Bucket: aws.String(testBucket), Prefix: &test.prefix, Delimiter: aws.String("/"), MaxKeys: &test.size}
+		if test.after != "" {
+			in.StartAfter = &test.after
+		}
+		var got []string
+		pages := s3.NewListObjectsV2Paginator(b.s3, in)
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(t.Context())
+			b.ok(err)
+			for _, p := range page.CommonPrefixes {
+				got = append(got, *p.Prefix)
+			}
+			for _, o := range page.Contents {
+				got = append(got, *o.Key)
+			}
+			if n := len(page.CommonPrefixes) + len(page.Contents); n > int(test.size) {
+				t.Errorf("%+v: a page of %d", test, n)
+			}
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%+v: got %v", test, got)
+		}
+	}
+}
+
+// Metadata and the type come back; other headers of the request do not.
+func TestMetadata(t *testing.T) {
+	b := newBench(t)
+	_, err := b.s3.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(testBucket), Key: aws.String("k"), Body: strings.NewReader("0123456789"),
+		ContentType: aws.String("application/json"), Metadata: map[string]string{"store": "7"},
+	})
+	b.ok(err)
+	out, err := b.s3.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(testBucket), Key: aws.String("k"), Range: aws.String("bytes=2-4")})
+	b.ok(err)
+	defer out.Body.Close()
+	body, err := io.ReadAll(out.Body)
+	b.ok(err)
+	if string(body) != "234" || *out.ContentType != "application/json" || len(out.Metadata) != 1 || out.Metadata["store"] != "7" {
+		t.Errorf("body %s, type %s, metadata %v", body, *out.ContentType, out.Metadata)
+	}
+	b.ok(b.put("k", "v", false))
+	head, err := b.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(testBucket), Key: aws.String("k")})
+	b.ok(err)
+	if len(head.Metadata) != 0 {
+		t.Errorf("metadata %v of the object before", head.Metadata)
+	}
+}
+
+func TestHashesOnly(t *testing.T) {
+	b := newBenchWith(t, Options{HashesOnly: true})
+	b.ok(b.put("k", "hello", true))
+	b.code(b.put("k", "hello", true), "PreconditionFailed")
+	head, err := b.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(testBucket), Key: aws.String("k")})
+	b.ok(err)
+	if *head.ContentLength != 5 || *head.ETag != `"5d41402abc4b2a76b9719d911017c592"` {
+		t.Errorf("length %d, ETag %s", *head.ContentLength, *head.ETag)
+	}
+	_, err = b.get("k")
+	b.code(err, "NotImplemented")
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
