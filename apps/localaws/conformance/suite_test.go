@@ -1,0 +1,202 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
+	"github.com/google/uuid"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws"
+	"github.com/mystique-unicorn/sales-events/internal/awshttp"
+)
+
+var (
+	endpoint = flag.String("endpoint", "", "`URL` of the endpoint; aws for AWS itself; none for the local AWS in process")
+	region   = flag.String("region", "eu-west-1", "AWS `region`")
+	report   = flag.String("report", "", "`file` for the results as a table")
+)
+
+// conformanceCase is what an action does, in the words of its documentation.
+type conformanceCase struct {
+	action, says string
+	run          func(c *check)
+}
+
+func TestConformance(t *testing.T) {
+	newClients := connect(t)
+	var mu sync.Mutex
+	cases := append(sqsCases, s3Cases...)
+	results := make([]Result, len(cases))
+	t.Run("cases", func(t *testing.T) {
+		for i, test := range cases {
+			t.Run(test.action+": "+test.says, func(t *testing.T) {
+				t.Parallel()
+				t.Cleanup(func() {
+					mu.Lock()
+					defer mu.Unlock()
+					results[i] = Result{test.action, test.says, t.Failed()}
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), limit())
+				t.Cleanup(cancel)
+				c := &check{T: t, ctx: ctx}
+				c.sqs, c.s3 = newClients()
+				test.run(c)
+			})
+		}
+	})
+	if *report != "" {
+		writeReport(t, results)
+	}
+}
+
+// connect returns how clients of the endpoint are made.
+func connect(t *testing.T) func() (*sqs.Client, *s3.Client) {
+	if *endpoint == "aws" {
+		c, err := config.LoadDefaultConfig(t.Context(), config.WithRegion(*region))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() (*sqs.Client, *s3.Client) { return sqs.NewFromConfig(c), s3.NewFromConfig(c) }
+	}
+	url := *endpoint
+	if url == "" {
+		server, err := localaws.New(localaws.Config{Region: *region, AccountID: "000000000000"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener := httptest.NewServer(server)
+		t.Cleanup(listener.Close)
+		url = listener.URL
+	}
+	c := aws.Config{
+		Region: *region, BaseEndpoint: &url, HTTPClient: awshttp.New(), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+	return func() (*sqs.Client, *s3.Client) {
+		return sqs.NewFromConfig(c), s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true })
+	}
+}
+
+// limit is for a case, patience for what AWS does not promise at once.
+func limit() time.Duration { return 2*patience() + 20*time.Second }
+
+func patience() time.Duration {
+	if *endpoint == "aws" {
+		return 90 * time.Second // of the counts AWS promises no less
+	}
+	return 5 * time.Second
+}
+
+func writeReport(t *testing.T, results []Result) {
+	var rows strings.Builder
+	passed := 0
+	for _, r := range results {
+		fmt.Fprintln(&rows, r)
+		if !r.Failed {
+			passed++
+		}
+	}
+	text := fmt.Sprintf("| action | says | holds |\n|---|---|---|\n%s\n%d of %d hold.\n", &rows, passed, len(results))
+	if err := os.WriteFile(*report, []byte(text), 0o600); err != nil {
+		t.Error(err)
+	}
+}
+
+// check is a case at work.
+type check struct {
+	*testing.T
+	ctx context.Context
+	sqs *sqs.Client
+	s3  *s3.Client
+}
+
+func (c *check) ok(err error) {
+	c.Helper()
+	if err != nil {
+		c.Fatal(err)
+	}
+}
+
+// code wants an error of a code, one of several if AWS's SDK and documentation
+// name it differently.
+func (c *check) code(err error, want ...string) {
+	c.Helper()
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		for _, code := range want {
+			if api.ErrorCode() == code {
+				return
+			}
+		}
+	}
+	c.Errorf("error %v, want code %s", err, strings.Join(want, " or "))
+}
+
+func equal[T comparable](c *check, what string, got, want T) {
+	c.Helper()
+	if got != want {
+		c.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+// eventually waits until what get returns is as wanted.
+func (c *check) eventually(want string, get func() string) {
+	c.Helper()
+	got := ""
+	for deadline := time.Now().Add(patience()); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if got = get(); got == want {
+			return
+		}
+	}
+	c.Errorf("got %s, want %s", got, want)
+}
+
+func newName() string { return "conformance-" + uuid.NewString() }
+
+// bucket makes one, which ends with the case, empty or not.
+func (c *check) bucket() *string {
+	c.Helper()
+	name := aws.String(newName())
+	in := &s3.CreateBucketInput{Bucket: name}
+	if *region != "us-east-1" {
+		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(*region)}
+	}
+	_, err := c.s3.CreateBucket(c.ctx, in)
+	c.ok(err)
+	c.Cleanup(func() {
+		ctx := context.WithoutCancel(c.ctx)
+		if out, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: name}); err == nil {
+			for _, o := range out.Contents {
+				_, _ = c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: name, Key: o.Key})
+			}
+		}
+		_, _ = c.s3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: name})
+	})
+	return name
+}
+
+// queue makes one, which ends with the case.
+func (c *check) queue(attributes map[string]string) *string {
+	c.Helper()
+	out, err := c.sqs.CreateQueue(c.ctx, &sqs.CreateQueueInput{QueueName: aws.String(newName()), Attributes: attributes})
+	c.ok(err)
+	c.Cleanup(func() {
+		_, _ = c.sqs.DeleteQueue(context.WithoutCancel(c.ctx), &sqs.DeleteQueueInput{QueueUrl: out.QueueUrl})
+	})
+	return out.QueueUrl
+}
