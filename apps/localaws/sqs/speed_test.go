@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,15 +24,17 @@ const eventBody = `{\"request_id\":\"2f1c6f0e-7d1c-4a35-9d8e-6a1b2c3d4e5f\",\"st
 const eventMessage = `"MessageBody":"` + eventBody + `","MessageAttributes":{` +
 	`"event_type":{"DataType":"String","StringValue":"sale_event"},"priority_shipping":{"DataType":"String","StringValue":"false"}}`
 
-const receiveTen = `{"QueueUrl":"http://x/000000000000/q","MaxNumberOfMessages":10,"MessageAttributeNames":["All"],"MessageSystemAttributeNames":["All"]}`
+func receiveMany(queue string, n int) string {
+	return fmt.Sprintf(`{"QueueUrl":"http://x/000000000000/%s","MaxNumberOfMessages":%d,"MessageAttributeNames":["All"],"MessageSystemAttributeNames":["All"]}`, queue, n)
+}
 
-func sendBody(queue string) string {
+func sendOne(queue string) string {
 	return `{"QueueUrl":"http://x/000000000000/` + queue + `",` + eventMessage + `}`
 }
 
-func sendTen(queue string) string {
+func sendMany(queue string, n int) string {
 	var entries []string
-	for i := range 10 {
+	for i := range n {
 		entries = append(entries, fmt.Sprintf(`{"Id":"%d",%s}`, i, eventMessage))
 	}
 	return `{"QueueUrl":"http://x/000000000000/` + queue + `","Entries":[` + strings.Join(entries, ",") + `]}`
@@ -65,7 +68,7 @@ func do(s *Service, action, body string) []byte {
 // ten messages, except SendMessage.
 func BenchmarkCall(b *testing.B) {
 	for _, call := range []struct{ action, body string }{
-		{"SendMessage", sendBody("q")}, {"SendMessageBatch", tenEvents}, {"ReceiveMessage", receiveTen},
+		{"SendMessage", sendOne("q")}, {"SendMessageBatch", tenEvents}, {"ReceiveMessage", receiveTen},
 	} {
 		b.Run(call.action, func(b *testing.B) {
 			visibility := 0 // a receive leaves the next one as much
@@ -83,55 +86,37 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-var tenEvents = sendTen("q")
+var (
+	tenEvents  = sendMany("q", 10)
+	receiveTen = receiveMany("q", 10)
+)
 
-// BenchmarkServer is the service behind HTTP on loopback, with plain clients
-// in the same process: the mix of a consumer at work, a send of ten, a receive
-// of ten, a delete of ten. The CPU is of both sides.
+// BenchmarkServer is the service behind HTTP on loopback, with plain clients in
+// the same process: what a consumer and a producer at work call, a send, a
+// receive, a delete, of one message or of ten. The CPU is of both sides.
 func BenchmarkServer(b *testing.B) {
-	for _, queues := range []int{1, 8} {
-		b.Run(fmt.Sprintf("queues=%d", queues), func(b *testing.B) {
-			declared := make([]Queue, queues)
+	for _, mix := range []struct {
+		queues, messages int
+	}{{1, 1}, {1, 10}, {8, 10}} {
+		b.Run(fmt.Sprintf("queues=%d/messages=%d", mix.queues, mix.messages), func(b *testing.B) {
+			declared := make([]Queue, mix.queues)
 			for i := range declared {
 				declared[i].Name = fmt.Sprintf("q%d", i)
 			}
-			s := newService(clock.System{}, &fault.Faults{}, declared...)
-			listener := httptest.NewServer(s)
+			listener := httptest.NewServer(newService(clock.System{}, &fault.Faults{}, declared...))
 			defer listener.Close()
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-			post := func(action, body string) []byte {
-				r, _ := http.NewRequest(http.MethodPost, listener.URL, strings.NewReader(body))
-				r.Header.Set("X-Amz-Target", TargetPrefix+action)
-				answer, err := client.Do(r)
-				if err != nil {
-					b.Error(err)
-					return nil
-				}
-				defer answer.Body.Close()
-				data, _ := io.ReadAll(answer.Body)
-				return data
-			}
-			sends, receives := make([]string, queues), make([]string, queues)
-			for i := range queues {
-				name := fmt.Sprintf("q%d", i)
-				sends[i] = sendTen(name)
-				receives[i] = strings.Replace(receiveTen, "/q\"", "/"+name+"\"", 1)
-			}
-			next := make(chan int, queues)
-			for i := range queues {
-				next <- i
-			}
+			c := caller{b, listener.URL, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+			var next atomic.Int64
 			b.SetParallelism(16)
 			before, started := cpu(), time.Now()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
-				i := <-next
-				next <- i
+				queue := declared[int(next.Add(1))%mix.queues].Name
+				send, receive := sendMany(queue, mix.messages), receiveMany(queue, mix.messages)
 				for pb.Next() {
-					post("SendMessageBatch", sends[i])
-					body, n := deleteAll(fmt.Sprintf("q%d", i), post("ReceiveMessage", receives[i]))
-					if n > 0 {
-						post("DeleteMessageBatch", body)
+					c.post("SendMessageBatch", send)
+					if body, n := deleteAll(queue, c.post("ReceiveMessage", receive)); n > 0 {
+						c.post("DeleteMessageBatch", body)
 					}
 				}
 			})
@@ -140,6 +125,32 @@ func BenchmarkServer(b *testing.B) {
 			b.ReportMetric(float64((cpu()-before).Microseconds())/calls, "µs-cpu/call")
 		})
 	}
+}
+
+type caller struct {
+	*testing.B
+	url    string
+	client *http.Client
+}
+
+func (c caller) post(action, body string) []byte {
+	r, err := http.NewRequest(http.MethodPost, c.url, strings.NewReader(body))
+	if err != nil {
+		c.Error(err)
+		return nil
+	}
+	r.Header.Set("X-Amz-Target", TargetPrefix+action)
+	answer, err := c.client.Do(r)
+	if err != nil {
+		c.Error(err)
+		return nil
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		c.Errorf("%s: %s, %v: %s", action, answer.Status, err, data)
+	}
+	return data
 }
 
 // BenchmarkMillion sends a million events, receives and deletes them, and
