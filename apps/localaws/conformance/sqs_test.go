@@ -29,9 +29,13 @@ func (c *check) receive(queue *string, wait int32) []types.Message {
 	return out.Messages
 }
 
+// one waits for exactly one message.
 func (c *check) one(queue *string) types.Message {
 	c.Helper()
-	messages := c.receive(queue, 8)
+	var messages []types.Message
+	for deadline := time.Now().Add(10 * time.Second); len(messages) == 0 && time.Now().Before(deadline); {
+		messages = c.receive(queue, 1)
+	}
 	if len(messages) != 1 {
 		c.Fatalf("received %d messages, want 1", len(messages))
 	}
@@ -124,7 +128,11 @@ var sqsCases = []conformanceCase{
 		c.ok(err)
 		equal(c, "URL", *out.QueueUrl, *q)
 		_, err = c.sqs.GetQueueUrl(c.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(newName())})
-		c.code(err, "AWS.SimpleQueueService.NonExistentQueue")
+		c.code(err, "QueueDoesNotExist", "NonExistentQueue")
+	}},
+	{"GetQueueUrl", "its error has the code that the query protocol had, which SDKs report", func(c *check) {
+		_, err := c.sqs.GetQueueUrl(c.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(newName())})
+		equal(c, "code", codeOf(err), queryPrefix+"NonExistentQueue")
 	}},
 	{"ListQueues", "lists by prefix, in pages of MaxResults", func(c *check) {
 		prefix, want := newName(), 3
@@ -226,22 +234,22 @@ var sqsCases = []conformanceCase{
 	{"SendMessageBatch", "has one to ten entries with distinct, valid ids", func(c *check) {
 		q := c.queue(nil)
 		_, err := c.sendBatch(q, entry("a", "m"), entry("a", "m"))
-		c.code(err, "AWS.SimpleQueueService.BatchEntryIdsNotDistinct")
+		c.code(err, "BatchEntryIdsNotDistinct")
 		_, err = c.sendBatch(q, entry("a b", "m"))
-		c.code(err, "AWS.SimpleQueueService.InvalidBatchEntryId")
+		c.code(err, "InvalidBatchEntryId")
 		_, err = c.sendBatch(q, []types.SendMessageBatchRequestEntry{}...)
-		c.code(err, "AWS.SimpleQueueService.EmptyBatchRequest")
+		c.code(err, "EmptyBatchRequest")
 		eleven := make([]types.SendMessageBatchRequestEntry, 11)
 		for i := range eleven {
 			eleven[i] = entry(fmt.Sprint(i), "m")
 		}
 		_, err = c.sendBatch(q, eleven...)
-		c.code(err, "AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
+		c.code(err, "TooManyEntriesInBatchRequest")
 	}},
 	{"SendMessageBatch", "refuses entries of more than 1 MiB together", func(c *check) {
 		half := strings.Repeat("x", 1<<19)
 		_, err := c.sendBatch(c.queue(nil), entry("a", half), entry("b", half+"x"))
-		c.code(err, "AWS.SimpleQueueService.BatchRequestTooLong")
+		c.code(err, "BatchRequestTooLong")
 	}},
 	{"ReceiveMessage", "a message is in flight for its visibility timeout, and comes back", func(c *check) {
 		q := c.queue(map[string]string{"VisibilityTimeout": "4"})
@@ -274,6 +282,14 @@ var sqsCases = []conformanceCase{
 		if took := time.Since(started); took > 6*time.Second {
 			c.Errorf("it took %s", took)
 		}
+	}},
+	{"ReceiveMessage", "a long poll answers as soon as a message that was in flight is back", func(c *check) {
+		q := c.queue(map[string]string{"VisibilityTimeout": "2"})
+		c.send(q, "m")
+		c.one(q)
+		out, err := c.sqs.ReceiveMessage(c.ctx, &sqs.ReceiveMessageInput{QueueUrl: q, WaitTimeSeconds: 10})
+		c.ok(err)
+		equal(c, "messages", len(out.Messages), 1)
 	}},
 	{"ReceiveMessage", "a long poll ends without a message when its wait is over", func(c *check) {
 		q := c.queue(nil)
@@ -323,7 +339,7 @@ var sqsCases = []conformanceCase{
 		c.send(q, "m")
 		m := c.one(q)
 		c.ok(c.hide(q, m, 0))
-		c.code(c.hide(q, m, 10), "AWS.SimpleQueueService.MessageNotInflight")
+		c.code(c.hide(q, m, 10), "MessageNotInflight")
 	}},
 	{"ChangeMessageVisibilityBatch", "each entry fails for itself", func(c *check) {
 		q := c.queue(nil)
@@ -385,7 +401,7 @@ var sqsCases = []conformanceCase{
 		c.send(q, "a", "b")
 		c.ok(c.purge(q))
 		c.counts(q, "0 0 0")
-		c.code(c.purge(q), "AWS.SimpleQueueService.PurgeQueueInProgress")
+		c.code(c.purge(q), "PurgeQueueInProgress")
 	}},
 	{"DeleteQueue", "the queue is gone", func(c *check) {
 		q := c.queue(nil)
@@ -393,7 +409,7 @@ var sqsCases = []conformanceCase{
 		c.ok(err)
 		c.eventually("gone", func() string {
 			if _, err := c.sqs.SendMessage(c.ctx, &sqs.SendMessageInput{QueueUrl: q, MessageBody: aws.String("m")}); err != nil {
-				c.code(err, "AWS.SimpleQueueService.NonExistentQueue")
+				c.code(err, "QueueDoesNotExist", "NonExistentQueue")
 				return "gone"
 			}
 			return "there"

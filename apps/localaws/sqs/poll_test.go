@@ -199,3 +199,37 @@ func TestConcurrentConsumers(t *testing.T) {
 		}
 	}
 }
+
+// A message wakes the poll that waits longest; one that ends hands over to the
+// next, whether it got a message, its caller is gone, or its time is over.
+func TestLongPollsHandOver(t *testing.T) {
+	b := newBench(t, Queue{DelaySeconds: aws.Int(2)})
+	gone, cancel := context.WithCancel(t.Context())
+	polls := make([]<-chan polled, 4)
+	for i, wait := range []int32{20, 1, 20, 20} {
+		ctx := t.Context()
+		if i == 0 {
+			ctx = gone
+		}
+		polls[i] = b.poll(ctx, wait)
+		b.clock.BlockUntil(i + 1)
+	}
+	b.send("a")
+	b.send("b")
+	b.clock.BlockUntil(5) // the first waits for the delay, too
+	cancel()
+	if p := b.answer(polls[0]); !errors.Is(p.err, context.Canceled) {
+		t.Errorf("error %v, want canceled", p.err)
+	}
+	b.clock.BlockUntil(6) // the second has taken over
+	b.advance(1)
+	if p := b.answer(polls[1]); p.err != nil || len(p.messages) != 0 {
+		t.Errorf("%d messages and error %v, want none", len(p.messages), p.err)
+	}
+	b.advance(1)
+	for _, done := range polls[2:] {
+		if p := b.answer(done); p.err != nil || len(p.messages) != 1 {
+			t.Errorf("%d messages and error %v, want 1", len(p.messages), p.err)
+		}
+	}
+}
