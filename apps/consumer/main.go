@@ -16,7 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/mystique-unicorn/sales-events/apps/consumer/backend"
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
 	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
 	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
@@ -52,29 +54,33 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	b, err := connect(ctx, c)
+	w, err := connect(ctx, c, log, registry)
 	if err != nil {
 		return err
 	}
 	server.SetReady(true)
 	context.AfterFunc(ctx, func() { server.SetReady(false) })
-	newConsumer(c, b, log, registry).consume(ctx)
+	w.Run(ctx)
 	return nil
 }
 
 // connect finds what the settings name.
-func connect(ctx context.Context, c config.Config) (backend, error) {
+func connect(ctx context.Context, c config.Config, log *slog.Logger, registry *prometheus.Registry) (*worker.Worker, error) {
 	awsConfig, err := aws.Load(ctx, c.Region)
 	if err != nil {
-		return backend{}, err
+		return nil, err
 	}
-	b := backend{queues: sqs.NewFromConfig(awsConfig), bucket: aws.S3(awsConfig)}
-	if b.source, err = aws.QueueURL(ctx, b.queues, c.Queue); err != nil {
-		return backend{}, err
+	queue := backend.Queue{Client: sqs.NewFromConfig(awsConfig)}
+	if queue.Source, err = aws.QueueURL(ctx, queue.Client, c.Queue); err != nil {
+		return nil, err
 	}
-	if b.dead, err = aws.QueueURL(ctx, b.queues, c.DeadLetterQueue); err != nil {
-		return backend{}, err
+	if queue.Dead, err = aws.QueueURL(ctx, queue.Client, c.DeadLetterQueue); err != nil {
+		return nil, err
 	}
-	b.visibility, err = visibilityOf(ctx, b.queues, b.source)
-	return b, err
+	visibility, err := queue.Visibility(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bucket := backend.Bucket{Client: aws.S3(awsConfig), Name: c.Bucket}
+	return worker.New(c, queue, bucket, visibility, log, registry), nil
 }

@@ -21,6 +21,9 @@ type Config struct {
 	Bucket, Prefix string
 	// BatchSize is MAX_MSGS_PER_BATCH, 1 to 10.
 	BatchSize int
+	// Concurrency is CONCURRENCY, how many messages are stored at the same time;
+	// 1 is one batch after the other.
+	Concurrency int
 	// Total is TOT_MSGS_TO_PROCESS, after which the consumer ends; 0 is no
 	// limit.
 	Total int
@@ -55,6 +58,7 @@ func Parse(lookup func(string) (string, bool)) (Config, error) {
 		Bucket:          r.Required("STORE_EVENTS_BKT", "the bucket to store events in", settings.Bucket),
 		Prefix:          r.Text("S3_PREFIX", "sales-events", prefix),
 		BatchSize:       r.Int("MAX_MSGS_PER_BATCH", 5, 1, 10),
+		Concurrency:     r.Int("CONCURRENCY", 1, 1, MaxConcurrency),
 		Total:           r.Int("TOT_MSGS_TO_PROCESS", 10000, 0, 1<<31-1),
 		ProcessDelay:    seconds("MSG_PROCESS_DELAY", 10, 0, 3600),
 		Backoff:         seconds("MSG_POLL_BACKOFF", 2, 1, 3600),

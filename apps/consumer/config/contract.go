@@ -8,14 +8,28 @@ const (
 	// allows.
 	LongPoll = 20 * time.Second
 	// Finish is how long a call goes on after SIGTERM that had begun: a long poll,
-	// which is over by then, or one that stores a message. ProcessDelay is cut
-	// short.
+	// which is over by then, or one that stores a message. What the last polls bring
+	// is stored within it too. ProcessDelay is cut short.
 	Finish = LongPoll + 2*time.Second
 	// Drain is how long the consumer takes from SIGTERM to its end, whatever AWS
 	// answers. What is left of it after Finish is for handing messages back and
 	// for deleting what is stored.
 	Drain = LongPoll + 5*time.Second
 )
+
+// MaxConcurrency is the most that CONCURRENCY can be: the connections to AWS that are
+// kept open are as many.
+const MaxConcurrency = 1000
+
+// InHand is how many messages a consumer holds at most: a batch, or with a
+// Concurrency above 1 twice as many as are stored at the same time, so that none of
+// those waits for a receive or a delete.
+func (c Config) InHand() int {
+	if c.Concurrency <= 1 {
+		return c.BatchSize
+	}
+	return max(c.BatchSize, 2*c.Concurrency)
+}
 
 // Heartbeat is how often the consumer extends the visibility timeout of the
 // batch that it works on, given the queue's timeout; 0 is never, because a queue

@@ -1,4 +1,4 @@
-package main
+package worker_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
@@ -21,13 +22,12 @@ func TestQuarantineKeepsMessageAndReason(t *testing.T) {
 		"no event_type":      {body("a"), "", "no attribute event_type"},
 		"unknown event_type": {body("a"), "refund_event", `unknown event_type "refund_event": must be sale_event or inventory_event`},
 		"a path as an id":    {body("../../x"), event.Sale, `request_id "../../x" cannot be part of a key`},
-		"a reason too long":  {body(strings.Repeat("ü", maxReason)), event.Sale, `request_id "` + strings.Repeat("ü", (maxReason-len(`request_id "`))/2) + "..."},
+		"a reason too long":  {body(strings.Repeat("ü", worker.MaxReason)), event.Sale, `request_id "` + strings.Repeat("ü", (worker.MaxReason-len(`request_id "`))/2) + "..."},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		inBubble(t, name, func(t *testing.T) {
 			w := newWorld(t, 30)
 			w.send(t, test.body, test.eventType)
-			toTotal(t, w.consumer(t, config.Config{Total: 1}))
+			toTotal(t, w.worker(t, config.Config{Total: 1}))
 			out, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead, MessageAttributeNames: []string{"All"}})
 			if err != nil || len(out.Messages) != 1 {
 				t.Fatalf("dead-letter queue: %v, %v", out, err)
@@ -43,36 +43,35 @@ func TestQuarantineKeepsMessageAndReason(t *testing.T) {
 // The dead-letter queue out of reach, a bad message stays where it is and does
 // not hold up the good ones of its batch.
 func TestBadMessageStaysUntilQuarantined(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 30)
-	w.faults.Add(localaws.Fault{Action: "SendMessage", Times: attempts, Code: "ServiceUnavailable", Status: 503})
-	c := w.consumer(t, config.Config{})
-	store := body("id")
-	if _, err := w.sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &w.source, Entries: []types.SendMessageBatchRequestEntry{
-		{Id: aws.String("0"), MessageBody: aws.String("not JSON")},
-		{Id: aws.String("1"), MessageBody: &store, MessageAttributes: map[string]types.MessageAttributeValue{event.TypeAttribute: {DataType: aws.String("String"), StringValue: aws.String(event.Sale)}}},
-	}}); err != nil {
-		t.Fatal(err)
-	}
-	messages, err := c.receive(t.Context())
-	if err != nil || len(messages) != 2 {
-		t.Fatalf("received %d, %v", len(messages), err)
-	}
-	c.process(t.Context(), t.Context(), messages)
-	if keys := w.keys(t); len(keys) != 1 {
-		t.Errorf("stored %v, want the good one", keys)
-	}
-	if visible, inFlight := w.depth(t, w.source); visible != 0 || inFlight != 1 {
-		t.Errorf("%d visible, %d in flight; want the bad one put off", visible, inFlight)
-	}
-	if visible, _ := w.depth(t, w.dead); visible != 0 {
-		t.Errorf("the dead-letter queue holds %d, want none", visible)
-	}
+	withEach(t, func(t *testing.T, concurrency int) {
+		w := newWorld(t, 30)
+		w.faults.Add(localaws.Fault{Action: "SendMessage", Times: worker.Attempts, Code: "ServiceUnavailable", Status: 503})
+		store := body("id")
+		if _, err := w.sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &w.source, Entries: []types.SendMessageBatchRequestEntry{
+			{Id: aws.String("0"), MessageBody: aws.String("not JSON")},
+			{Id: aws.String("1"), MessageBody: &store, MessageAttributes: map[string]types.MessageAttributeValue{event.TypeAttribute: {DataType: aws.String("String"), StringValue: aws.String(event.Sale)}}},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		start(t, w.worker(t, config.Config{Concurrency: concurrency}))
+		eventually(t, "the batch is done", func() bool {
+			return w.faults.Left("SendMessage") == 0 && w.metric(t, "consumer_messages_in_flight", "") == 0
+		})
+		if keys := w.keys(t); len(keys) != 1 {
+			t.Errorf("stored %v, want the good one", keys)
+		}
+		w.holds(t, 0, 1) // the bad one is put off
+		if visible, _ := w.depth(t, w.dead); visible != 0 {
+			t.Errorf("the dead-letter queue holds %d, want none", visible)
+		}
+	})
 }
 
 // The reason is that of this time, and gives way where SQS leaves no room.
 func TestQuarantineKeepsAttributes(t *testing.T) {
 	const (
+		maxAttributes, maxSize = 10, 1 << 20 // of SQS
+
 		noType = "no attribute event_type"
 		room   = len(event.ReasonAttribute + "String" + noType)
 	)
@@ -94,8 +93,7 @@ func TestQuarantineKeepsAttributes(t *testing.T) {
 		"a byte too long":          {padded(maxSize - room + 1), nil, ""},
 		"room to the byte":         {padded(maxSize - room), nil, noType},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		inBubble(t, name, func(t *testing.T) {
 			w := newWorld(t, 30)
 			in := map[string]types.MessageAttributeValue{}
 			for key, value := range test.attributes {
@@ -104,7 +102,7 @@ func TestQuarantineKeepsAttributes(t *testing.T) {
 			if _, err := w.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &w.source, MessageBody: &test.body, MessageAttributes: in}); err != nil {
 				t.Fatal(err)
 			}
-			toTotal(t, w.consumer(t, config.Config{Total: 1}))
+			toTotal(t, w.worker(t, config.Config{Total: 1}))
 			out, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead, MessageAttributeNames: []string{"All"}})
 			if err != nil || len(out.Messages) != 1 {
 				t.Fatalf("dead-letter queue: %v, %v", out, err)

@@ -1,0 +1,254 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+)
+
+// maxPutOff bounds how long a message that failed stays hidden.
+const maxPutOff = 15 * time.Minute
+
+// message is a message in hand.
+type message struct {
+	Message
+	// deleting ends the heartbeat of a message whose batch is not done yet.
+	deleting atomic.Bool
+}
+
+// batch is what one poll brought.
+type batch struct {
+	messages []*message
+	// until ends when no more messages may be begun.
+	until context.Context
+	// last says that the worker was asked to end before the batch was received.
+	last bool
+}
+
+func newBatch(messages []Message) batch {
+	b := batch{messages: make([]*message, len(messages))}
+	for i, m := range messages {
+		b.messages[i] = &message{Message: m}
+	}
+	return b
+}
+
+// receive asks for the visibility timeout that the heartbeat goes by: the
+// queue's own may have changed since.
+func (w *Worker) receive(ctx context.Context, limit int) ([]Message, error) {
+	messages, err := w.queue.Receive(ctx, limit, w.longPoll, w.visibility)
+	if err != nil {
+		return nil, fmt.Errorf("receive from %s: %w", w.config.Queue, err)
+	}
+	w.metrics.received.Add(float64(len(messages)))
+	return messages, nil
+}
+
+// process works a batch off: each message is stored or quarantined. What is not
+// begun when the batch must end is handed back, what failed is put off.
+func (r *run) process(b batch) {
+	stop := r.heartbeat(b.messages)
+	defer stop()
+	if !b.last {
+		sleep(b.until, r.config.ProcessDelay)
+	}
+	failed, rest := r.storeAll(b)
+	// It would put off again what is handed back.
+	stop()
+	// First, since others wait for these; the rest of the time may be short.
+	if len(rest) > 0 {
+		r.handBack(rest)
+		r.settled <- settled{len(rest), handedBack}
+	}
+	if len(failed) > 0 {
+		r.putOff(failed)
+		r.settled <- settled{len(failed), putOff}
+	}
+}
+
+// storeAll stores messages side by side, as far as slots are free, and returns those
+// that failed and those that it did not begin.
+func (r *run) storeAll(b batch) (failed, rest []*message) {
+	var stores sync.WaitGroup
+	errs := make([]error, len(b.messages))
+	begun := 0
+	for _, m := range b.messages {
+		if !r.takeSlot(b.until) {
+			break
+		}
+		err := &errs[begun]
+		begun++
+		stores.Go(func() { *err = r.storeOne(b.until, m) })
+	}
+	stores.Wait()
+	for i, m := range b.messages[:begun] {
+		if errs[i] != nil {
+			failed = append(failed, m)
+		}
+	}
+	return failed, b.messages[begun:]
+}
+
+func (r *run) takeSlot(until context.Context) bool {
+	if until.Err() != nil {
+		return false
+	}
+	select {
+	case <-until.Done():
+		return false
+	case r.slots <- struct{}{}:
+	}
+	// Both may have been possible.
+	if until.Err() != nil {
+		<-r.slots
+		return false
+	}
+	return true
+}
+
+// storeOne does what a slot is for, and reports it.
+func (r *run) storeOne(until context.Context, m *message) error {
+	begun := time.Now()
+	result, err := r.handle(until, r.begun, m.Message)
+	<-r.slots
+	if err != nil {
+		r.log.Error("handle failed, the message is put off", "message_id", m.ID, "error", err)
+	}
+	r.handled <- handled{m, result, time.Since(begun), err}
+	return err
+}
+
+// heartbeat keeps a batch hidden while it is worked on, in case that takes
+// longer than the visibility timeout. The function that it returns ends it, a
+// call that is on its way included; it may be called twice.
+func (r *run) heartbeat(messages []*message) (stop func()) {
+	every := config.Heartbeat(r.visibility)
+	if every == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(r.drained)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				r.beat(ctx, every, messages)
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// beat gives up when the next one is due.
+func (r *run) beat(ctx context.Context, every time.Duration, messages []*message) {
+	ctx, cancel := context.WithTimeout(ctx, every)
+	defer cancel()
+	var kept []*message
+	for _, m := range messages {
+		if !m.deleting.Load() {
+			kept = append(kept, m)
+		}
+	}
+	r.hide(ctx, kept, func(Message) time.Duration { return r.visibility })
+}
+
+// handBack makes messages visible to another consumer at once. It counts as a
+// receive, which is why maxReceiveCount leaves room.
+func (r *run) handBack(messages []*message) {
+	r.hide(r.drained, messages, func(Message) time.Duration { return 0 })
+	r.log.Info("messages handed back", "count", len(messages))
+}
+
+// putOff hides messages that failed, each time for longer: an outage of the
+// bucket must not use up maxReceiveCount and dead-letter good events.
+func (r *run) putOff(messages []*message) {
+	r.metrics.retried.Add(float64(len(messages)))
+	r.hide(r.drained, messages, func(m Message) time.Duration { return putOffFor(r.visibility, m.Received) })
+}
+
+// putOffFor doubles with each receive, from the queue's visibility timeout.
+func putOffFor(visibility time.Duration, received int) time.Duration {
+	wait := max(visibility, time.Second)
+	limit := max(wait, maxPutOff)
+	for range received - 1 {
+		if wait *= 2; wait >= limit {
+			return limit
+		}
+	}
+	return wait
+}
+
+func (r *run) hide(ctx context.Context, messages []*message, howLong func(Message) time.Duration) {
+	if len(messages) == 0 {
+		return
+	}
+	plain := plain(messages)
+	times := make([]time.Duration, len(plain))
+	for i, m := range plain {
+		times[i] = howLong(m)
+	}
+	failures, err := r.queue.Hide(ctx, plain, times)
+	// A failure costs time, not a message: the timeout hands it back.
+	if err != nil {
+		r.log.Warn("change of visibility failed", "error", err)
+		return
+	}
+	for _, f := range failures {
+		r.log.Warn("change of visibility failed", "error", f.Err)
+	}
+}
+
+// delete deletes what is stored or quarantined. What cannot be deleted comes
+// back and is found stored, or is quarantined twice.
+func (r *run) delete(messages []*message) {
+	for _, m := range messages {
+		m.deleting.Store(true)
+	}
+	left := plain(messages)
+	if err := r.retry(r.asked, "delete", func() (err error) {
+		left, err = r.deleteOnce(left)
+		return err
+	}); err != nil {
+		r.log.Error("messages left undeleted, they will come back", "count", len(left), "error", err)
+	}
+}
+
+// deleteOnce returns those that are worth another try, with the reasons.
+func (r *run) deleteOnce(messages []Message) (again []Message, err error) {
+	failures, err := r.queue.Delete(r.drained, messages)
+	if err != nil {
+		return messages, fmt.Errorf("delete from %s: %w", r.config.Queue, err)
+	}
+	r.metrics.deleted.Add(float64(len(messages) - len(failures)))
+	var errs []error
+	for _, f := range failures {
+		reason := fmt.Errorf("delete from %s: %w", r.config.Queue, f.Err)
+		if f.Final {
+			r.log.Error("message cannot be deleted", "error", reason)
+			continue
+		}
+		again, errs = append(again, messages[f.Index]), append(errs, reason)
+	}
+	return again, errors.Join(errs...)
+}
+
+func plain(messages []*message) []Message {
+	plain := make([]Message, len(messages))
+	for i, m := range messages {
+		plain[i] = m.Message
+	}
+	return plain
+}

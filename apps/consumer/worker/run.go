@@ -1,0 +1,180 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// run is one run of a worker.
+type run struct {
+	*Worker
+	// asked ends when the worker is asked to end, begun when the calls must end
+	// that had begun by then, and drained when all must.
+	asked, begun, drained context.Context
+	// slots has room for as many messages as are stored at the same time.
+	slots chan struct{}
+	// These are how the goroutines that own has started report to it.
+	polled  chan poll
+	handled chan handled
+	settled chan settled
+	running sync.WaitGroup
+
+	// What follows is for own alone.
+
+	hand hand
+	// stored are the messages to delete next. Until late the first of them waits
+	// for more.
+	stored []*message
+	late   <-chan time.Time
+	// pause is a break between polls, after an empty one or one that failed.
+	pause         <-chan time.Time
+	empty, failed backoff
+	since         summary
+}
+
+// poll is what a poll brought that asked for up to limit messages.
+type poll struct {
+	limit    int
+	messages []Message
+	err      error
+}
+
+// handled is how the work on one message ended. After an error it stays in the
+// batch's care.
+type handled struct {
+	*message
+	result string
+	took   time.Duration
+	err    error
+}
+
+// settled is how many messages are no longer in hand, and why.
+type settled struct {
+	messages int
+	how      outcome
+}
+
+type outcome int
+
+const (
+	// processed is stored or quarantined, and deleted if that was possible.
+	processed outcome = iota
+	putOff
+	handedBack
+)
+
+func newRun(w *Worker, asked, begun, drained context.Context) *run {
+	concurrency := max(1, w.config.Concurrency)
+	return &run{
+		Worker: w, asked: asked, begun: begun, drained: drained, slots: make(chan struct{}, concurrency),
+		polled: make(chan poll), handled: make(chan handled), settled: make(chan settled),
+		hand: hand{
+			batch: w.config.BatchSize, concurrency: concurrency, most: w.config.InHand(), total: w.config.Total,
+			timeout: w.visibility - w.config.ProcessDelay, pollers: 1,
+		},
+		empty:  backoff{first: w.config.Backoff, max: w.config.BackoffMax},
+		failed: backoff{first: receiveRetry, max: receiveRetryMax},
+	}
+}
+
+// own keeps the account of what is in hand, until that is nothing and no more may
+// come. It starts what there is to do, and then waits for the next report.
+func (r *run) own() {
+	summaries := time.NewTicker(summaryPeriod)
+	defer summaries.Stop()
+	asked := r.asked.Done()
+	for {
+		r.startPolls()
+		if n := len(r.stored); n == MaxBatch || n > 0 && !r.hand.mayGrow(n) {
+			r.startDelete()
+		}
+		r.metrics.inFlight.Set(float64(r.hand.held))
+		if r.hand.empty() && (r.asked.Err() != nil || r.hand.complete()) {
+			r.since.log(r.log, &r.hand)
+			return
+		}
+		select {
+		case <-asked:
+			asked = nil
+		case p := <-r.polled:
+			r.onPoll(p)
+		case h := <-r.handled:
+			r.onHandled(h)
+		case s := <-r.settled:
+			r.hand.settle(s)
+		case <-r.late:
+			r.startDelete()
+		case <-r.pause:
+			r.pause = nil
+		case <-summaries.C:
+			r.since.log(r.log, &r.hand)
+			r.since = summary{}
+		}
+	}
+}
+
+func (r *run) startPolls() {
+	if r.asked.Err() != nil || r.pause != nil {
+		return
+	}
+	for limit := r.hand.room(); limit > 0; limit = r.hand.room() {
+		r.hand.begin(limit)
+		r.running.Go(func() {
+			messages, err := r.receive(r.begun, limit)
+			r.polled <- poll{limit, messages, err}
+		})
+	}
+}
+
+func (r *run) onPoll(p poll) {
+	r.hand.end(p)
+	if p.err != nil {
+		r.log.Warn("receive failed", "error", p.err)
+		r.rest(&r.failed)
+		return
+	}
+	r.failed.reset()
+	if len(p.messages) == 0 {
+		r.rest(&r.empty)
+		return
+	}
+	r.empty.reset()
+	r.pause = nil
+	b := newBatch(p.messages)
+	// It begins and stops as if the worker had been asked to end only now.
+	if b.until, b.last = r.asked, r.asked.Err() != nil; b.last {
+		b.until = r.begun
+	}
+	r.running.Go(func() { r.process(b) })
+}
+
+// rest pauses between polls. Several that end alike are one reason.
+func (r *run) rest(b *backoff) {
+	if r.pause == nil {
+		r.pause = time.After(b.next())
+	}
+}
+
+func (r *run) onHandled(h handled) {
+	r.hand.measure(h.took)
+	r.since.add(h)
+	if h.err != nil {
+		r.hand.failed++
+		return
+	}
+	r.stored = append(r.stored, h.message)
+	if len(r.stored) == 1 && r.hand.concurrency > 1 {
+		r.late = time.After(deleteDelay)
+	}
+}
+
+func (r *run) startDelete() {
+	messages := r.stored
+	r.stored, r.late = nil, nil
+	r.hand.deleting += len(messages)
+	r.running.Go(func() {
+		r.delete(messages)
+		r.settled <- settled{len(messages), processed}
+	})
+}

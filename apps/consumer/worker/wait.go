@@ -1,0 +1,39 @@
+package worker
+
+import (
+	"context"
+	"time"
+)
+
+// backoff doubles from first while it is at most max, then starts over.
+type backoff struct{ first, max, last time.Duration }
+
+func (b *backoff) next() time.Duration {
+	b.last *= 2
+	if b.last == 0 || b.last > b.max {
+		b.last = b.first
+	}
+	return b.last
+}
+
+func (b *backoff) reset() { b.last = 0 }
+
+// sleep waits, or less when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// outlast is a context that ends d after ctx does.
+func outlast(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
+	return longer, func() {
+		stop()
+		cancel()
+	}
+}
