@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"time"
 
@@ -33,6 +34,10 @@ const (
 	// patience is how long a queue may be in the making, or AWS out of reach.
 	// After that the pod's restarts say that something is wrong.
 	patience = 5 * time.Minute
+	// idleConnections to one service stay open: as many as a workload has calls on
+	// their way at the same time, its CONCURRENCY. The SDK keeps 10, and every other
+	// call would dial.
+	idleConnections = 1000
 )
 
 // Load reads the SDK's configuration. Its retries carry a workload over
@@ -42,7 +47,9 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 		config.WithRegion(region),
 		config.WithRetryMode(aws.RetryModeStandard),
 		config.WithRetryMaxAttempts(6),
-		config.WithHTTPClient(sdkhttp.NewBuildableClient().WithTimeout(callTimeout)),
+		config.WithHTTPClient(sdkhttp.NewBuildableClient().WithTimeout(callTimeout).WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConnsPerHost, t.MaxIdleConns = idleConnections, 2*idleConnections
+		})),
 	)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load the AWS configuration: %w", err)

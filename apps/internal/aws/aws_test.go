@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -84,6 +85,31 @@ func TestNoConnectionIsLost(t *testing.T) {
 	}
 	if n := connections.Load(); n != 1 {
 		t.Errorf("4500 calls took %d connections", n)
+	}
+}
+
+// Many calls at the same time need as many connections, once.
+func TestConnectionsAreKept(t *testing.T) {
+	const side, rounds = 64, 20
+	c, connections := clientAndConnections(t)
+	url, err := QueueURL(t.Context(), c, "q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range rounds {
+		var calls sync.WaitGroup
+		for range side {
+			calls.Go(func() {
+				if _, err := c.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+	}
+	// A call may dial, and then find that another one's connection is free.
+	if n := connections.Load(); n > 2*side {
+		t.Errorf("%d calls, %d at the same time, took %d connections", side*rounds, side, n)
 	}
 }
 
