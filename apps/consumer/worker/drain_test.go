@@ -188,7 +188,7 @@ func TestEndWhilePollingStrandsNothing(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 30)
 		end := start(t, w.worker(t, config.Config{Concurrency: concurrency, ProcessDelay: time.Minute}))
-		eventually(t, "it polls", func() bool { return w.calls.receives.Load() > 0 })
+		eventually(t, "it polls", func() bool { return w.calls.receives.all.Load() > 0 })
 		time.Sleep(200 * time.Millisecond)
 		ended := make(chan struct{})
 		go func() { defer close(ended); end() }()
@@ -233,7 +233,7 @@ func TestEndingFleetDoesNotDeadLetter(t *testing.T) {
 				c := w.worker(t, config.Config{ProcessDelay: 10 * time.Second, Concurrency: test.concurrency})
 				fleet.Go(func() { c.Run(ctx) })
 			}
-			eventually(t, "all of them poll", func() bool { return w.calls.receives.Load() == 15 })
+			eventually(t, "all of them poll", func() bool { return w.calls.receives.all.Load() == 15 })
 			time.Sleep(200 * time.Millisecond)
 			cancel()
 			w.send(t, body("id"), event.Sale)

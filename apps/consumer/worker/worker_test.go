@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -54,24 +57,35 @@ type world struct {
 	registry     *prometheus.Registry
 }
 
-// calls counts the requests that arrived, and knows how many objects are being
-// written at this moment and were at most.
+// calls counts the requests that arrived, and remembers when each object was written.
 type calls struct {
-	receives, deletes, writing, mostWriting atomic.Int64
+	receives, deletes level
+	writes            level
+	written           sync.Map // the time, by the id in the key
+}
+
+// level counts calls: in all, at this moment, and at most at the same time.
+type level struct{ all, now, most atomic.Int64 }
+
+func (l *level) enter() (leave func()) {
+	l.all.Add(1)
+	n := l.now.Add(1)
+	for most := l.most.Load(); n > most && !l.most.CompareAndSwap(most, n); most = l.most.Load() {
+	}
+	return func() { l.now.Add(-1) }
 }
 
 func (c *calls) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Header.Get("X-Amz-Target") == "AmazonSQS.ReceiveMessage":
-			c.receives.Add(1)
+			defer c.receives.enter()()
 		case r.Header.Get("X-Amz-Target") == "AmazonSQS.DeleteMessageBatch":
-			c.deletes.Add(1)
+			defer c.deletes.enter()()
 		case r.Method == http.MethodPut:
-			n := c.writing.Add(1)
-			defer c.writing.Add(-1)
-			for most := c.mostWriting.Load(); n > most && !c.mostWriting.CompareAndSwap(most, n); most = c.mostWriting.Load() {
-			}
+			defer c.writes.enter()()
+			id := strings.TrimSuffix(path.Base(r.URL.Path), ".json")
+			defer func() { c.written.Store(id, time.Now()) }()
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -313,7 +327,7 @@ func TestNeverDeletesWhatIsNotStored(t *testing.T) {
 		eventually(t, "the message is put off", func() bool {
 			return w.faults.Left("S3:PUT") == 0 && w.metric(t, "consumer_messages_in_flight", "") == 0
 		})
-		if len(w.keys(t)) != 0 || w.calls.deletes.Load() != 0 {
+		if len(w.keys(t)) != 0 || w.calls.deletes.all.Load() != 0 {
 			t.Error("stored or deleted in spite of the fault")
 		}
 		w.holds(t, 0, 1)
