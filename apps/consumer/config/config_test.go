@@ -27,6 +27,9 @@ func TestDefaultsAreTheDemos(t *testing.T) {
 	if c.Prefix != "sales-events" || c.Address != ":8080" || c.LogLevel != slog.LevelInfo {
 		t.Errorf("defaults: %+v", c)
 	}
+	if c.Concurrency != 1 || c.InHand() != 5 {
+		t.Errorf("not one batch after the other: %+v", c)
+	}
 	if c.BatchSize != 5 || c.Total != 10000 || c.ProcessDelay != 10*time.Second || c.Backoff != 2*time.Second || c.BackoffMax != 512*time.Second {
 		t.Errorf("defaults: %+v", c)
 	}
@@ -64,6 +67,9 @@ func TestRanges(t *testing.T) {
 		{"MAX_MSGS_PER_BATCH", "1", true},
 		{"MAX_MSGS_PER_BATCH", "10", true},
 		{"MAX_MSGS_PER_BATCH", "0", false},
+		{"CONCURRENCY", "1000", true},
+		{"CONCURRENCY", "0", false},
+		{"CONCURRENCY", "1001", false},
 		{"TOT_MSGS_TO_PROCESS", "0", true},
 		{"TOT_MSGS_TO_PROCESS", "-1", false},
 		{"MSG_PROCESS_DELAY", "0", true},
@@ -100,6 +106,16 @@ func TestRanges(t *testing.T) {
 		}
 		if err != nil && !strings.Contains(err.Error(), test.name+"="+strconv.Quote(test.value)+": must be ") {
 			t.Errorf("the error does not name %s and %q: %v", test.name, test.value, err)
+		}
+	}
+}
+
+func TestInHand(t *testing.T) {
+	for _, test := range []struct{ batch, concurrency, want int }{
+		{5, 0, 5}, {5, 1, 5}, {10, 2, 10}, {10, 5, 10}, {10, 128, 256},
+	} {
+		if got := (Config{BatchSize: test.batch, Concurrency: test.concurrency}).InHand(); got != test.want {
+			t.Errorf("a batch of %d, CONCURRENCY %d: %d in hand, want %d", test.batch, test.concurrency, got, test.want)
 		}
 	}
 }

@@ -63,9 +63,9 @@ var kedaRules = []Rule{
 	{
 		ID: "KEDA008", Severity: findings.Error, Title: "queueLength that feeds on itself",
 		Why: "KEDA asks for (visible + in flight) / queueLength pods. When queueLength is lower than what one pod has in " +
-			"flight, busy pods alone ask for more pods, without a message waiting.",
-		Example: "queueLength: \"3\" # a pod takes batches of 5",
-		Mend:    "Make queueLength at least a pod's batch, or set scaleOnInFlight: \"false\".",
+			"flight, a batch or twice its CONCURRENCY, busy pods alone ask for more pods, without a message waiting.",
+		Example: "queueLength: \"50\" # a pod with CONCURRENCY=64 has up to 128 messages in hand",
+		Mend:    "Make queueLength at least what a pod has in hand, or set scaleOnInFlight: \"false\".",
 		check:   checkQueueLength,
 	},
 	{
@@ -99,7 +99,7 @@ var kedaRules = []Rule{
 			"node group has no room, by their requests or by pods per node, stay Pending while the backlog grows; judged where " +
 			"the repository declares the EKS cluster and its node groups.",
 		Example: "maxReplicaCount: 20000",
-		Mend:    "Lower maxReplicaCount or the batch, or let the node group grow.",
+		Mend:    "Lower maxReplicaCount or CONCURRENCY, or let the node group grow.",
 		check: func(r *Run) {
 			checkInFlightLimit(r)
 			r.checkCapacity()

@@ -113,18 +113,18 @@ func checkQueueLength(r *Run) {
 			}
 		}
 		place := t.at("queueLength")
-		switch batch := r.batchOf(t); {
+		switch held := r.inHandOf(t); {
 		case length <= 0:
 			r.report(place, "write how many messages one pod shall have", "queueLength is %d: the HorizontalPodAutoscaler takes targets above zero", length)
-		case t.flag("scaleOnInFlight", true) && length < int64(batch):
-			r.report(place, fmt.Sprintf("make it at least %d", batch), "queueLength is %d, but one pod has up to %d messages in flight: busy pods ask for more pods", length, batch)
+		case t.flag("scaleOnInFlight", true) && length < int64(held):
+			r.report(place, fmt.Sprintf("make it at least %d", held), "queueLength is %d, but one pod has up to %d messages in flight: busy pods ask for more pods", length, held)
 		}
 	}
 }
 
-// batchOf is how many messages a scaled pod takes at once, as its own settings
-// say; zero when it is not known.
-func (r *Run) batchOf(t sqsTrigger) int {
+// inHandOf is how many messages a scaled pod has in flight at most, as its own
+// settings say; zero when it is not known.
+func (r *Run) inHandOf(t sqsTrigger) int {
 	if t.pods == nil {
 		return 0
 	}
@@ -132,7 +132,7 @@ func (r *Run) batchOf(t sqsTrigger) int {
 	if !known {
 		return 0
 	}
-	return settings.BatchSize
+	return settings.InHand()
 }
 
 // maxInFlight is what a standard queue hands out at most.
@@ -141,8 +141,8 @@ const maxInFlight = 120_000
 func checkInFlightLimit(r *Run) {
 	for _, t := range r.sqsTriggers() {
 		maximum := int(t.GetHPAMaxReplicas())
-		if batch := r.batchOf(t); maximum*batch > maxInFlight {
-			r.report(on(t.object, "spec", "maxReplicaCount"), fmt.Sprintf("at most %d", maxInFlight/batch), "%d pods with %d messages each are more than the %d that a queue hands out", maximum, batch, maxInFlight)
+		if held := r.inHandOf(t); maximum*held > maxInFlight {
+			r.report(on(t.object, "spec", "maxReplicaCount"), fmt.Sprintf("at most %d", maxInFlight/held), "%d pods with %d messages each are more than the %d that a queue hands out", maximum, held, maxInFlight)
 		}
 	}
 }

@@ -26,7 +26,7 @@ var sqsRules = []Rule{
 			"long poll strands the message that was just assigned to it until the visibility timeout ends; each time counts as a receive " +
 			"(https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination).",
 		Example: "terminationGracePeriodSeconds: 10",
-		Mend:    "Make it longer than the long poll of 20 s and what it takes to hand messages back.",
+		Mend:    "Make it longer than the long poll of 20 s and what it takes to store what it brings, and to hand the rest back.",
 		check:   checkGracePeriod,
 	},
 	{
@@ -133,7 +133,7 @@ func checkGracePeriod(r *Run) {
 			continue
 		}
 		r.report(on(pods.Object, pods.Field("terminationGracePeriodSeconds")...), fmt.Sprintf("make it at least %.0f", (grace-left+consumer.Drain).Seconds()),
-			"%s has %s to end after SIGTERM, but needs up to %s: a long poll of %s, and handing back what it holds", pods.Key(), left, consumer.Drain, consumer.LongPoll)
+			"%s has %s to end after SIGTERM, but needs up to %s: a long poll of %s, storing what it brings, and handing back the rest", pods.Key(), left, consumer.Drain, consumer.LongPoll)
 	}
 }
 

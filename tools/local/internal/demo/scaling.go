@@ -55,7 +55,7 @@ func newScaling(scaler *autoscalingv2.HorizontalPodAutoscaler, c config.Config) 
 	}
 	// One batch more than fit: the first may have begun before.
 	batches := int(syncPeriod/max(c.ProcessDelay, leastBatch)) + 1
-	s.early = int(s.minimum) * c.BatchSize * batches
+	s.early = int(s.minimum) * c.InHand() * batches
 	return s, nil
 }
 
