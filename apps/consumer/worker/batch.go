@@ -71,19 +71,27 @@ func (r *run) process(b batch) {
 	}
 }
 
-// storeAll stores messages side by side, as far as slots are free, and returns those
-// that failed and those that it did not begin.
+// job is a message for a storer, and where it says how that ended.
+type job struct {
+	*message
+	until context.Context
+	err   *error
+	done  func()
+}
+
+// storeAll has messages stored side by side, as storers are free, and returns those
+// that failed and those that were not begun.
 func (r *run) storeAll(b batch) (failed, rest []*message) {
 	var stores sync.WaitGroup
 	errs := make([]error, len(b.messages))
 	begun := 0
 	for _, m := range b.messages {
-		if !r.takeSlot(b.until) {
+		stores.Add(1)
+		if !r.offer(job{m, b.until, &errs[begun], stores.Done}) {
+			stores.Done()
 			break
 		}
-		err := &errs[begun]
 		begun++
-		stores.Go(func() { *err = r.storeOne(b.until, m) })
 	}
 	stores.Wait()
 	for i, m := range b.messages[:begun] {
@@ -94,33 +102,31 @@ func (r *run) storeAll(b batch) (failed, rest []*message) {
 	return failed, b.messages[begun:]
 }
 
-func (r *run) takeSlot(until context.Context) bool {
-	if until.Err() != nil {
+// offer waits for a free storer, unless nothing more may be begun.
+func (r *run) offer(j job) bool {
+	if j.until.Err() != nil {
 		return false
 	}
 	select {
-	case <-until.Done():
+	case <-j.until.Done():
 		return false
-	case r.slots <- struct{}{}:
+	case r.jobs <- j:
+		return true
 	}
-	// Both may have been possible.
-	if until.Err() != nil {
-		<-r.slots
-		return false
-	}
-	return true
 }
 
-// storeOne does what a slot is for, and reports it.
-func (r *run) storeOne(until context.Context, m *message) error {
-	begun := time.Now()
-	result, err := r.handle(until, r.begun, m.Message)
-	<-r.slots
-	if err != nil {
-		r.log.Error("handle failed, the message is put off", "message_id", m.ID, "error", err)
+// storer stores one message after the other, and reports each.
+func (r *run) storer() {
+	for j := range r.jobs {
+		begun := time.Now()
+		result, err := r.handle(j.until, r.begun, j.Message)
+		if err != nil {
+			r.log.Error("handle failed, the message is put off", "message_id", j.ID, "error", err)
+		}
+		*j.err = err
+		r.handled <- handled{j.message, result, time.Since(begun), err}
+		j.done()
 	}
-	r.handled <- handled{m, result, time.Since(begun), err}
-	return err
 }
 
 // heartbeat keeps a batch hidden while it is worked on, in case that takes

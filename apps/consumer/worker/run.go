@@ -12,8 +12,10 @@ type run struct {
 	// asked ends when the worker is asked to end, begun when the calls must end
 	// that had begun by then, and drained when all must.
 	asked, begun, drained context.Context
-	// slots has room for as many messages as are stored at the same time.
-	slots chan struct{}
+	// jobs are what the storers wait for, one for each message that may be stored at
+	// the same time. They stay: the SDK's calls are deep, and a new goroutine for each
+	// message would grow its stack anew, for a fifth of all processor time.
+	jobs chan job
 	// These are how the goroutines that own has started report to it.
 	polled  chan poll
 	handled chan handled
@@ -65,12 +67,11 @@ const (
 )
 
 func newRun(w *Worker, asked, begun, drained context.Context) *run {
-	concurrency := max(1, w.config.Concurrency)
 	return &run{
-		Worker: w, asked: asked, begun: begun, drained: drained, slots: make(chan struct{}, concurrency),
-		polled: make(chan poll), handled: make(chan handled), settled: make(chan settled),
+		Worker: w, asked: asked, begun: begun, drained: drained,
+		jobs: make(chan job), polled: make(chan poll), handled: make(chan handled), settled: make(chan settled),
 		hand: hand{
-			batch: w.config.BatchSize, concurrency: concurrency, most: w.config.InHand(), total: w.config.Total,
+			batch: w.config.BatchSize, concurrency: max(1, w.config.Concurrency), most: w.config.InHand(), total: w.config.Total,
 			timeout: w.visibility - w.config.ProcessDelay, pollers: 1,
 		},
 		empty:  backoff{first: w.config.Backoff, max: w.config.BackoffMax},

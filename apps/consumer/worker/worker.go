@@ -5,7 +5,7 @@
 //
 // The goroutine of Run owns the account of what the worker has in hand, and
 // starts everything: polls as long as there is room, one goroutine a batch that
-// stores its messages, and deletes of up to ten messages. Each of them reports
+// has its messages stored, and deletes of up to ten messages. Each of them reports
 // to it when it is done, and Run returns when none is left.
 //
 // With a CONCURRENCY of 1 there is room for one batch: polling, storing and
@@ -116,7 +116,11 @@ func (w *Worker) Run(ctx context.Context) {
 	drained, cancelDrained := outlast(ctx, w.drain)
 	defer cancelDrained()
 	r := newRun(w, ctx, begun, drained)
+	for range r.hand.concurrency {
+		r.running.Go(r.storer)
+	}
 	r.own()
+	close(r.jobs)
 	r.running.Wait()
 	w.log.Info("ending", "processed", r.hand.processed, "asked", ctx.Err() != nil)
 }
