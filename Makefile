@@ -76,8 +76,9 @@ e2e: ## the tests that start a real local cluster (root)
 e2e-vm: ## what a new user runs, in a virtual machine: a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)
 	go test -tags=e2evm -v -count=1 -timeout=0 ./tools/local/vm
 
-bench: ## validate against `kustomize build | kubeconform`, measured here
+bench: ## validate against `kustomize build | kubeconform`, the consumer against a bare pipeline, measured here
 	go run ./tools/bench
+	go run ./tools/bench/consumer
 
 lint: ## go vet, golangci-lint as .golangci.yml says, actionlint
 	go vet ./...

@@ -1,0 +1,192 @@
+//go:build linux
+
+// Command consumer measures the consumer: with one batch after the other, with as many
+// events at a time as our clusters set, and against a bare pipeline with the same SDK
+// that guarantees nothing, the floor. All drain a queue of the local AWS server, whose
+// puts take 25 ms and whose SQS calls take 8 ms, over loopback. The server and what is
+// measured are processes of their own; the latter has one processor.
+//
+// It measures and prints; it knows the consumer by its environment alone.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+// This program is also the server and the bare pipeline: its first argument says so.
+const (
+	serveRole = "serve"
+	bareRole  = "bare"
+)
+
+func main() { os.Exit(execute()) }
+
+func execute() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	concurrency := flag.Int("concurrency", 128, "how many events are stored at a `time`")
+	events := flag.Int("events", 20_000, "how `many` events a run stores")
+	runs := flag.Int("runs", 3, "how `often` each runs; the median counts")
+	flag.Parse()
+	var err error
+	switch flag.Arg(0) {
+	case serveRole:
+		err = serve(ctx)
+	case bareRole:
+		err = bare(ctx)
+	default:
+		err = bench(ctx, *concurrency, *events, max(1, *runs), os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		return 1
+	}
+	return 0
+}
+
+func bench(ctx context.Context, concurrency, events, runs int, out io.Writer) error {
+	work, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	consumer := filepath.Join(work, "consumer")
+	build := exec.CommandContext(ctx, "go", "build", "-o", consumer, "./apps/consumer")
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build ./apps/consumer: %w\n%s", err, text)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var ours, floor series
+	// One event takes 25 ms: some hundred are enough to know it.
+	single, err := drain(ctx, []string{consumer}, 1, min(events, 300))
+	if err != nil {
+		return err
+	}
+	for range runs {
+		// In turns, so that what else the machine does hits both.
+		if err := ours.add(drain(ctx, []string{consumer}, concurrency, events)); err != nil {
+			return err
+		}
+		if err := floor.add(drain(ctx, []string{self, bareRole}, concurrency, events)); err != nil {
+			return err
+		}
+	}
+	idle, err := idleMemory(ctx, consumer, concurrency)
+	if err != nil {
+		return err
+	}
+	return report(out, concurrency, events, single, ours.median(), floor.median(), idle)
+}
+
+func report(out io.Writer, concurrency, events int, single, ours, floor result, idle int64) error {
+	fmt.Fprintf(out, "the consumer stores %.0f times as many events with CONCURRENCY=%d as one batch after the other, "+
+		"%.0f %% of a bare pipeline: %d events, 1 of %d processors\n\n",
+		ours.rate()/single.rate(), concurrency, 100*ours.rate()/floor.rate(), events, runtime.NumCPU())
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "\tevents/s\tCPU ms/event\tSQS requests/event\tpeak memory")
+	for _, row := range []struct {
+		name string
+		result
+	}{{"CONCURRENCY=1", single}, {fmt.Sprint("CONCURRENCY=", concurrency), ours}, {"bare pipeline", floor}} {
+		fmt.Fprintf(table, "%s\t%.0f\t%.2f\t%.2f\t%.1f MB\n", row.name, row.rate(), 1000*row.cpu.Seconds()/float64(row.events),
+			float64(row.requests)/float64(row.events), float64(row.memory)/1e6)
+	}
+	fmt.Fprintf(table, "idle\t\t\t\t%.1f MB\n", float64(idle)/1e6)
+	return table.Flush()
+}
+
+// result is what it took to store events.
+type result struct {
+	events, requests int
+	took, cpu        time.Duration
+	memory           int64
+}
+
+func (r result) rate() float64 { return float64(r.events) / r.took.Seconds() }
+
+type series []result
+
+func (s *series) add(r result, err error) error {
+	*s = append(*s, r)
+	return err
+}
+
+// median is the run of the median rate.
+func (s series) median() result {
+	sorted := slices.SortedFunc(slices.Values(s), func(a, b result) int { return int(a.took - b.took) })
+	return sorted[len(sorted)/2]
+}
+
+// drain has a program store the events of a full queue, after which it ends.
+func drain(ctx context.Context, program []string, concurrency, events int) (result, error) {
+	server, err := startServer(ctx, events)
+	if err != nil {
+		return result{}, err
+	}
+	defer server.stop()
+	cmd := command(ctx, program, server.url, concurrency, events)
+	begun := time.Now()
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return result{}, fmt.Errorf("%s: %w\n%s", program, err, text)
+	}
+	took := time.Since(begun)
+	requests, stored, err := server.counts(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	if stored != events {
+		return result{}, fmt.Errorf("%s stored %d of %d events", program, stored, events)
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return result{events: events, requests: requests, took: took, cpu: cpu, memory: usage.Maxrss * 1024}, nil
+}
+
+func command(ctx context.Context, program []string, url string, concurrency, events int) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
+	cmd.Env = append(os.Environ(),
+		"GOMAXPROCS=1", "AWS_ENDPOINT_URL="+url, "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION="+region,
+		// As the local overlay: the local AWS knows no trailing checksums.
+		"AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
+		"RELIABLE_QUEUE_NAME="+queue, "DEAD_LETTER_QUEUE_NAME="+deadLetters, "STORE_EVENTS_BKT="+bucket, "HTTP_ADDR=127.0.0.1:0",
+		"MAX_MSGS_PER_BATCH=10", "MSG_PROCESS_DELAY=0",
+		"CONCURRENCY="+strconv.Itoa(concurrency), "TOT_MSGS_TO_PROCESS="+strconv.Itoa(events),
+	)
+	return cmd
+}
+
+// idleMemory is what the consumer has taken after some seconds with an empty queue.
+func idleMemory(ctx context.Context, consumer string, concurrency int) (int64, error) {
+	server, err := startServer(ctx, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer server.stop()
+	cmd := command(ctx, []string{consumer}, server.url, concurrency, 0)
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(3 * time.Second):
+	}
+	_ = cmd.Process.Kill() // it would wait for its long poll
+	_ = cmd.Wait()
+	return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss * 1024, nil
+}
