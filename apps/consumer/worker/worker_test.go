@@ -358,3 +358,23 @@ func TestRedeliveryIsFolded(t *testing.T) {
 		w.holds(t, 0, 0)
 	})
 }
+
+// Each time that a message fails it stays hidden for longer: 2 s, 4 s, 8 s.
+func TestFailuresArePutOffLonger(t *testing.T) {
+	withEach(t, func(t *testing.T, concurrency int) {
+		const (
+			failures = 3
+			tries    = 1500 * time.Millisecond // with the pauses between them
+			hidden   = (2 + 4 + 8) * time.Second
+		)
+		w := newWorld(t, 2)
+		w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: failures * worker.Attempts, Code: "InternalError", Status: 500})
+		w.send(t, body("id"), event.Sale)
+		begun := time.Now()
+		start(t, w.worker(t, config.Config{Concurrency: concurrency}))
+		eventually(t, "it is stored", func() bool { return len(w.keys(t)) == 1 })
+		if took := time.Since(begun); took < failures*tries+hidden {
+			t.Errorf("stored after %s, want %s of tries and %s of waiting", took, failures*tries, hidden)
+		}
+	})
+}
