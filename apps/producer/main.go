@@ -2,13 +2,14 @@
 // the queue.
 //
 // It exits 0 when it has sent its total or was asked to end, 1 when sending
-// failed for good, and 2 when a setting is wrong.
+// failed for good, and 2 when a setting or the trace that it names is wrong.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
 	"github.com/mystique-unicorn/sales-events/apps/producer/config"
+	"github.com/mystique-unicorn/sales-events/apps/producer/trace"
+	"github.com/mystique-unicorn/sales-events/apps/producer/worker"
 	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
 
@@ -28,10 +31,15 @@ func main() {
 		fmt.Fprintf(os.Stderr, "producer: settings:\n%v\n", err)
 		os.Exit(2)
 	}
+	replay, err := load(c.Trace)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "producer: TRACE: %v\n", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
 	slog.SetDefault(log)
-	err = run(ctx, c, log)
+	err = run(ctx, c, replay, log)
 	asked := ctx.Err() != nil
 	stop()
 	if asked && errors.Is(err, context.Canceled) {
@@ -44,7 +52,19 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, c config.Config, log *slog.Logger) error {
+// load reads the trace that the settings name, if they do.
+func load(file string) (trace.Trace, error) {
+	if file == "" {
+		return nil, nil
+	}
+	replay, err := trace.Load(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; mount it, or leave TRACE out", err)
+	}
+	return replay, err
+}
+
+func run(ctx context.Context, c config.Config, replay trace.Trace, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	server, err := observe.Start(ctx, c.Address, registry)
 	if err != nil {
@@ -60,5 +80,5 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 		return err
 	}
 	server.SetReady(true)
-	return newProducer(c, client, url, log, registry).produce(ctx)
+	return worker.New(c, replay, client, url, log, registry).Run(ctx)
 }

@@ -8,7 +8,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/internal/awstest"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"producer": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"producer": main, "bench-aws": benchAWS})
+}
 
 // The program as a process: its exit codes, its output, its answer to SIGTERM.
 func TestScripts(t *testing.T) { testscript.Run(t, awstest.Params("testdata")) }

@@ -5,9 +5,16 @@ package config
 
 import (
 	"log/slog"
+	"math"
+	"regexp"
+	"time"
 
 	"github.com/mystique-unicorn/sales-events/internal/settings"
 )
+
+// Drain is how long the producer takes from SIGTERM to its end, whatever AWS answers:
+// the calls that have begun are waited for, and tried again, for so long.
+const Drain = 10 * time.Second
 
 // Config is the producer's settings.
 type Config struct {
@@ -16,8 +23,20 @@ type Config struct {
 	Queue string
 	// Total is TOT_MSGS_TO_PRODUCE; 0 is no limit.
 	Total int
-	// WaitSeconds is WAIT_SECS_BETWEEN_MSGS; 0 sends flat out, in batches.
+	// Concurrency is CONCURRENCY: how many calls, each of up to ten messages, may be on
+	// their way at a time.
+	Concurrency int
+	// WaitSeconds is WAIT_SECS_BETWEEN_MSGS; 0 sends flat out, in batches. It is 0
+	// where MsgsPerSec or Trace is the pace.
 	WaitSeconds int
+	// MsgsPerSec is MSGS_PER_SEC: a rate, held evenly; 0 is none.
+	MsgsPerSec int
+	// Trace is TRACE: the file of a trace to replay until the total is reached, see
+	// package trace; empty is none.
+	Trace string
+	// Seed is SEED: the same seed gives the same events, see package events. It is for
+	// one run of one pod, since a second one sends the same ids; 0 draws one.
+	Seed int
 	// BadPercent and DuplicatePercent are the share of deliberately bad
 	// messages, and of messages sent a second time.
 	BadPercent, DuplicatePercent int
@@ -34,11 +53,27 @@ func Parse(lookup func(string) (string, bool)) (Config, error) {
 		Region:           r.Required("AWS_REGION", "the AWS region of the queue", settings.Region),
 		Queue:            r.Required("RELIABLE_QUEUE_NAME", "the queue to send to", settings.Queue),
 		Total:            r.Int("TOT_MSGS_TO_PRODUCE", 10000, 0, 1<<31-1),
+		Concurrency:      r.Int("CONCURRENCY", 1, 1, 64),
 		WaitSeconds:      r.Int("WAIT_SECS_BETWEEN_MSGS", 2, 0, 3600),
+		MsgsPerSec:       r.Int("MSGS_PER_SEC", 0, 0, 100000),
+		Trace:            r.Text("TRACE", "", file),
+		Seed:             r.Int("SEED", 0, 0, math.MaxInt),
 		BadPercent:       r.Int("BAD_MSG_PERCENT", 10, 0, 100),
 		DuplicatePercent: r.Int("DUPLICATE_MSG_PERCENT", 5, 0, 100),
 		Address:          r.Address("HTTP_ADDR", ":8080"),
 		LogLevel:         r.Level("LOG_LEVEL"),
 	}
+	if c.MsgsPerSec > 0 && c.Trace != "" {
+		r.Refuse("TRACE", "left out, or MSGS_PER_SEC: each is a pace of its own")
+	}
+	if c.MsgsPerSec > 0 || c.Trace != "" {
+		if c.WaitSeconds > 0 {
+			r.Refuse("WAIT_SECS_BETWEEN_MSGS", "0 or left out, since MSGS_PER_SEC or TRACE is the pace")
+		}
+		c.WaitSeconds = 0
+	}
 	return c, r.Err()
 }
+
+// file is a path in the pod, where nothing says which folder is the current one.
+var file = settings.Format{Pattern: regexp.MustCompile(`^/.*[^/]$`), Rule: "the absolute path of a file"}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestDefaultsAreTheDemos(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Region: "eu-west-1", Queue: "q", Total: 10000, WaitSeconds: 2, BadPercent: 10, DuplicatePercent: 5,
+		Region: "eu-west-1", Queue: "q", Total: 10000, Concurrency: 1, WaitSeconds: 2, BadPercent: 10, DuplicatePercent: 5,
 		Address: ":8080", LogLevel: slog.LevelInfo,
 	}
 	if c != want {
@@ -42,6 +43,16 @@ func TestRanges(t *testing.T) {
 		{"TOT_MSGS_TO_PRODUCE", "many", false},
 		{"WAIT_SECS_BETWEEN_MSGS", "0", true},
 		{"WAIT_SECS_BETWEEN_MSGS", "3601", false},
+		{"CONCURRENCY", "64", true},
+		{"CONCURRENCY", "0", false},
+		{"MSGS_PER_SEC", "0", true},
+		{"MSGS_PER_SEC", "100001", false},
+		{"TRACE", "/traces/day.csv", true},
+		{"TRACE", "day.csv", false},
+		{"TRACE", "/traces/", false},
+		{"TRACE", "", false},
+		{"SEED", "9223372036854775807", true},
+		{"SEED", "-1", false},
 		{"BAD_MSG_PERCENT", "100", true},
 		{"BAD_MSG_PERCENT", "101", false},
 		{"DUPLICATE_MSG_PERCENT", "", false},
@@ -68,5 +79,37 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s: %v", want, err)
 		}
+	}
+}
+
+// There is one pace. The default wait is none beside another one, and a wait that was
+// asked for is a contradiction.
+func TestOnePace(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string // empty for settings that go together
+		wait int
+	}{
+		"the wait":              {map[string]string{"WAIT_SECS_BETWEEN_MSGS": "3"}, "", 3},
+		"a rate":                {map[string]string{"MSGS_PER_SEC": "100"}, "", 0},
+		"a rate of 0":           {map[string]string{"MSGS_PER_SEC": "0"}, "", 2},
+		"a trace":               {map[string]string{"TRACE": "/t"}, "", 0},
+		"a rate and no wait":    {map[string]string{"MSGS_PER_SEC": "100", "WAIT_SECS_BETWEEN_MSGS": "0"}, "", 0},
+		"a rate and a wait":     {map[string]string{"MSGS_PER_SEC": "100", "WAIT_SECS_BETWEEN_MSGS": "2"}, `WAIT_SECS_BETWEEN_MSGS="2": must be 0 or left out`, 0},
+		"a trace and a wait":    {map[string]string{"TRACE": "/t", "WAIT_SECS_BETWEEN_MSGS": "1"}, `WAIT_SECS_BETWEEN_MSGS="1": must be 0 or left out`, 0},
+		"a trace and a rate":    {map[string]string{"TRACE": "/t", "MSGS_PER_SEC": "1"}, `TRACE="/t": must be left out, or MSGS_PER_SEC`, 0},
+		"a trace and rate of 0": {map[string]string{"TRACE": "/t", "MSGS_PER_SEC": "0"}, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := required()
+			maps.Copy(env, test.env)
+			c, err := Parse(lookup(env))
+			if (err == nil) != (test.want == "") || err != nil && !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			if c.WaitSeconds != test.wait {
+				t.Errorf("it waits %d s, want %d", c.WaitSeconds, test.wait)
+			}
+		})
 	}
 }
