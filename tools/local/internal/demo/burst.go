@@ -35,7 +35,8 @@ func (p *pipeline) startBurst(ctx context.Context, n int) (string, error) {
 	template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	container.ReadinessProbe, container.LivenessProbe, container.StartupProbe = nil, nil, nil
 	container.Env = slices.DeleteFunc(container.Env, func(v corev1.EnvVar) bool {
-		return v.Name == "TOT_MSGS_TO_PRODUCE" || v.Name == "WAIT_SECS_BETWEEN_MSGS"
+		// Its own pace, and its own ids.
+		return slices.Contains([]string{"TOT_MSGS_TO_PRODUCE", "WAIT_SECS_BETWEEN_MSGS", "MSGS_PER_SEC", "TRACE", "SEED"}, v.Name)
 	})
 	container.Env = append(container.Env,
 		corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: strconv.Itoa(n)}, corev1.EnvVar{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"})

@@ -103,7 +103,7 @@ func newWorld(t testing.TB) *world {
 			Capacity: corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("4Gi")},
 			NodeInfo: corev1.NodeSystemInfo{KernelVersion: "6.1.0", OSImage: "Debian GNU/Linux 12 (bookworm)", KubeletVersion: "v1.36.0"},
 		}},
-		deployment(producerNamespace, producer, corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: "0"}, corev1.EnvVar{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "2"}),
+		deployment(producerNamespace, producer, corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: "0"}, corev1.EnvVar{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "2"}, corev1.EnvVar{Name: "SEED", Value: "7"}),
 		deployment(consumerNamespace, consumer, corev1.EnvVar{Name: "AWS_REGION", Value: "eu-west-1"}, corev1.EnvVar{Name: "RELIABLE_QUEUE_NAME", Value: "q"},
 			corev1.EnvVar{Name: "DEAD_LETTER_QUEUE_NAME", Value: "q-dlq"}, corev1.EnvVar{Name: "STORE_EVENTS_BKT", Value: bucket}),
 		scaler(1, 50, 5),
