@@ -308,7 +308,7 @@ func (e *entry) beside(text string) fault {
 // copyRepository copies what a run reads.
 func copyRepository(t *testing.T, from, to string) {
 	t.Helper()
-	patterns := append([]string{".validate.yaml", "{,*/}.sourceignore", "tools/engines/*/go.{mod,sum}", "apps/*/deploy/**/*.asc", "crossplane/apis/**/*.yaml"}, manifestPatterns...)
+	patterns := append([]string{".validate.yaml", "{,*/}.sourceignore", "tools/engines/*/go.{mod,sum}", "apps/*/deploy/**/*.{asc,csv}", "crossplane/apis/**/*.yaml"}, manifestPatterns...)
 	for _, pattern := range patterns {
 		names, err := doublestar.Glob(os.DirFS(from), pattern)
 		if err != nil {
