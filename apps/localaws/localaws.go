@@ -37,12 +37,18 @@ type Server struct {
 
 // What a server is made of, from the packages that have it.
 type (
-	Queue     = sqs.Queue
-	Redrive   = sqs.Redrive
-	Clock     = clock.Clock
+	// Queue is a queue that is there from the start.
+	Queue = sqs.Queue
+	// Redrive is a queue's dead-letter queue.
+	Redrive = sqs.Redrive
+	// Clock is the time that a server goes by.
+	Clock = clock.Clock
+	// FakeClock is one that a test moves.
 	FakeClock = clock.Fake
-	Fault     = fault.Fault
-	Faults    = fault.Faults
+	// Fault is one kind of answer that goes wrong.
+	Fault = fault.Fault
+	// Faults are those of a server, which may change while it runs.
+	Faults = fault.Faults
 )
 
 // NewFakeClock makes a clock that stands at now.

@@ -29,6 +29,7 @@ func PlainBodies(client aws.HTTPClient) aws.HTTPClient { return plainBodies{clie
 
 type plainBodies struct{ aws.HTTPClient }
 
+// Do sends the request with its body as a reader alone.
 func (c plainBodies) Do(request *http.Request) (*http.Response, error) {
 	if request.Body != nil && request.Body != http.NoBody {
 		request.Body = struct{ io.ReadCloser }{request.Body}

@@ -66,7 +66,7 @@ const (
 	handedBack
 )
 
-func newRun(w *Worker, asked, begun, drained context.Context) *run {
+func newRun(asked, begun, drained context.Context, w *Worker) *run {
 	return &run{
 		Worker: w, asked: asked, begun: begun, drained: drained,
 		jobs: make(chan job), polled: make(chan poll), handled: make(chan handled), settled: make(chan settled),

@@ -115,7 +115,7 @@ func (w *Worker) Run(ctx context.Context) {
 	defer cancelBegun()
 	drained, cancelDrained := outlast(ctx, w.drain)
 	defer cancelDrained()
-	r := newRun(w, ctx, begun, drained)
+	r := newRun(ctx, begun, drained, w)
 	for range r.hand.concurrency {
 		r.running.Go(r.storer)
 	}

@@ -143,7 +143,7 @@ func TestHandler(t *testing.T) {
 func TestLostAnswer(t *testing.T) {
 	f := &Faults{}
 	f.Add(Fault{Action: "A", Times: 1, Lost: true})
-	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { f.Call("A").Answer() }))
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { _ = f.Call("A").Answer() }))
 	defer s.Close()
 	if answer, err := http.Post(s.URL, "", nil); err == nil {
 		_ = answer.Body.Close()

@@ -63,7 +63,9 @@ func TestAnyOrder(t *testing.T) {
 func TestShares(t *testing.T) {
 	const n = 100_000
 	for _, want := range []Source{
-		{Seed: 1}, {Seed: 1, BadPercent: 10, DuplicatePercent: 5}, {Seed: 2, BadPercent: 50, DuplicatePercent: 50},
+		{Seed: 1},
+		{Seed: 1, BadPercent: 10, DuplicatePercent: 5},
+		{Seed: 2, BadPercent: 50, DuplicatePercent: 50},
 		{Seed: 3, BadPercent: 100, DuplicatePercent: 100},
 	} {
 		var bad, duplicates float64

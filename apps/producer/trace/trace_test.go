@@ -43,8 +43,10 @@ func TestRefusals(t *testing.T) {
 		"too long":       {"604801,1\n", `f:1: seconds "604801": must be`},
 		"too many":       {"1,1000000001\n", `f:1: messages "1000000001": must be`},
 		"beyond an int":  {"1,99999999999999999999\n", `f:1: messages "99999999999999999999": must be`},
-		"an endless line": {"60,250\n" + strings.Repeat("6", 100_000),
-			"f:2: the line is too long: write seconds,messages, such as 60,250"},
+		"an endless line": {
+			"60,250\n" + strings.Repeat("6", 100_000),
+			"f:2: the line is too long: write seconds,messages, such as 60,250",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse("f", strings.NewReader(test.text))

@@ -43,6 +43,7 @@ func (w *Worker) send(ctx context.Context, batch []outgoing) error {
 	for attempt := 1; ; attempt++ {
 		again, err := w.sendOnce(ctx, batch)
 		if err != nil && ctx.Err() != nil {
+			//nolint:errorlint // a cancelled context is its cause, and not what went wrong
 			return fmt.Errorf("asked to end, and after %s SQS has not acknowledged what was on its way: %v", config.Drain, err)
 		}
 		if len(again) == 0 || attempt == sendAttempts {

@@ -19,16 +19,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := prepare(ctx); err != nil {
+	if err := prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(2)
 	}
 }
 
 // prepare runs in the checkout's root.
-func prepare(ctx context.Context) error {
+func prepare() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	checkout, err := os.Getwd()
 	if err != nil {
 		return err

@@ -81,8 +81,7 @@ func newRun(t *testing.T) *run {
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
 	t.Cleanup(stop)
-	// Not /tmp, which is in memory on some machines.
-	dir, err := os.MkdirTemp("/var/tmp", "sales-events-vm.")
+	dir, err := os.MkdirTemp("/var/tmp", "sales-events-vm.") //nolint:usetesting // /tmp is in memory on some machines
 	if err != nil {
 		t.Fatal(err)
 	}

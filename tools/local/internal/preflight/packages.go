@@ -44,7 +44,7 @@ var needs = []need{
 func missing(ctx context.Context, cc compiler, built bool) []need {
 	var found []need
 	for _, n := range needs {
-		if !(built && n.toBuild) && !n.met(ctx, cc) {
+		if (!built || !n.toBuild) && !n.met(ctx, cc) {
 			found = append(found, n)
 		}
 	}

@@ -131,8 +131,10 @@ func TestInstall(t *testing.T) {
 	}{
 		"at once":   {"", install, ""},
 		"after all": {`[ "$1" = update ] || [ -e "$DIR/updated" ] || exit 100; touch "$DIR/updated"`, install + update + install, ""},
-		"without a network": {"echo 'E: Temporary failure resolving deb.example.com' >&2; exit 100", install + update,
-			"apt-get update: exit status 100\nE: Temporary failure resolving deb.example.com\ninstall it yourself: apt-get install -y --no-install-recommends nftables gcc libc6-dev libseccomp-dev"},
+		"without a network": {
+			"echo 'E: Temporary failure resolving deb.example.com' >&2; exit 100", install + update,
+			"apt-get update: exit status 100\nE: Temporary failure resolving deb.example.com\ninstall it yourself: apt-get install -y --no-install-recommends nftables gcc libc6-dev libseccomp-dev",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := write(t, map[string]string{"apt-get": `echo "$* $DEBIAN_FRONTEND $NEEDRESTART_SUSPEND" >>"$DIR/asked"; ` + test.script})

@@ -113,7 +113,7 @@ func TestWaitFor(t *testing.T) {
 			time.Sleep(time.Second)
 			return ended
 		})
-		if err := r.waitFor(func() bool { return false }); err != ended {
+		if err := r.waitFor(func() bool { return false }); !errors.Is(err, ended) {
 			t.Errorf("error %v, want %v", err, ended)
 		}
 	})
