@@ -270,14 +270,15 @@ var sqsCases = []conformanceCase{
 	}},
 	{"ReceiveMessage", "a long poll answers as soon as a message is there", func(c *check) {
 		q := c.queue(nil)
+		sent := make(chan error, 1)
 		time.AfterFunc(time.Second, func() {
-			if _, err := c.sqs.SendMessage(c.ctx, &sqs.SendMessageInput{QueueUrl: q, MessageBody: aws.String("m")}); err != nil {
-				c.Error(err)
-			}
+			_, err := c.sqs.SendMessage(c.ctx, &sqs.SendMessageInput{QueueUrl: q, MessageBody: aws.String("m")})
+			sent <- err
 		})
 		started := time.Now()
 		out, err := c.sqs.ReceiveMessage(c.ctx, &sqs.ReceiveMessageInput{QueueUrl: q, WaitTimeSeconds: 10})
 		c.ok(err)
+		c.ok(<-sent)
 		equal(c, "messages", len(out.Messages), 1)
 		if took := time.Since(started); took > 6*time.Second {
 			c.Errorf("it took %s", took)
