@@ -165,11 +165,11 @@ func TestRunReportsWhatIsMissingWhenTimeIsUp(t *testing.T) {
 	w.work()
 	tune := func(p *pipeline) { w.tune(p); p.grace = time.Hour }
 	dir := t.TempDir()
-	v, err := run(context.Background(), w.clients, Options{Burst: 40, Out: io.Discard, ReportDir: dir, Timeout: 2 * time.Second}, tune)
+	v, err := run(context.Background(), w.clients, Options{Burst: 40, Out: io.Discard, ReportDir: dir, Timeout: 6 * time.Second}, tune)
 	if err == nil || !strings.Contains(err.Error(), "1 of 40 messages are neither stored nor dead-lettered, such as run1-0") {
 		t.Errorf("error %v", err)
 	}
-	if v.OK || !slices.Contains(v.Reasons, "1 good message is lost: run1-0") || !slices.Contains(v.Reasons, "the demo was not over after 2s") {
+	if v.OK || !slices.Contains(v.Reasons, "1 good message is lost: run1-0") || !slices.Contains(v.Reasons, "the demo was not over after 6s") {
 		t.Errorf("reasons %q", v.Reasons)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "index.html")); err != nil {
