@@ -27,13 +27,3 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	}
 }
-
-// outlast is a context that ends d after ctx does.
-func outlast(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
-	return longer, func() {
-		stop()
-		cancel()
-	}
-}

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/apps/internal/shutdown"
 )
 
 // Queue is what the worker asks of a queue and of its dead-letter queue. A call
@@ -111,9 +112,9 @@ func New(c config.Config, q Queue, s Store, visibility time.Duration, log *slog.
 // each time a receive, until the queue dead-letters it. Run returns after
 // config.Drain at the latest, whatever queue and store answer.
 func (w *Worker) Run(ctx context.Context) {
-	begun, cancelBegun := outlast(ctx, w.finish)
+	begun, cancelBegun := shutdown.Outlast(ctx, w.finish)
 	defer cancelBegun()
-	drained, cancelDrained := outlast(ctx, w.drain)
+	drained, cancelDrained := shutdown.Outlast(ctx, w.drain)
 	defer cancelDrained()
 	r := newRun(ctx, begun, drained, w)
 	for range r.hand.concurrency {

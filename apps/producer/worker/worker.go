@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mystique-unicorn/sales-events/apps/internal/shutdown"
 	"github.com/mystique-unicorn/sales-events/apps/producer/config"
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 	"github.com/mystique-unicorn/sales-events/apps/producer/trace"
@@ -102,7 +103,7 @@ func (w *Worker) left() int {
 
 // dispatch starts one send after the other, at most CONCURRENCY at a time.
 func (w *Worker) dispatch(ctx context.Context) error {
-	sending, cancel := outlast(ctx, config.Drain)
+	sending, cancel := shutdown.Outlast(ctx, config.Drain)
 	defer cancel()
 	// What failed for good stops the sends to come, not those that have begun.
 	going, stop := context.WithCancel(ctx)
@@ -148,16 +149,6 @@ func (w *Worker) take(n int) []outgoing {
 		batch[i] = outgoing{Message: m, ts: w.ts, body: m.Body(w.ts)}
 	}
 	return batch
-}
-
-// outlast is a context that ends d after ctx does.
-func outlast(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
-	return longer, func() {
-		stop()
-		cancel()
-	}
 }
 
 // sleep waits; the error is that of ctx, if that ended.
