@@ -150,36 +150,30 @@ func TestPollsFollowTheQueue(t *testing.T) {
 // When storing is slow, a worker takes no more than it can store before the visibility
 // timeout ends: here five, 4 at a time and 1.6 s each.
 func TestInHandFitsTheTimeout(t *testing.T) {
-	inBubble(t, "slow", func(t *testing.T) {
-		w := newWorld(t, 2)
-		w.sendAll(t, 60)
-		w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: always, Latency: 1600 * time.Millisecond})
-		start(t, w.worker(t, config.Config{Concurrency: 4, BatchSize: 1}))
-		most := 0
-		for range 1000 {
-			time.Sleep(10 * time.Millisecond)
-			_, inFlight := w.depth(t, w.source)
-			most = max(most, inFlight)
-		}
-		if most != 5 {
-			t.Errorf("%d messages in hand at most, want 5", most)
-		}
-	})
-	inBubble(t, "quick", func(t *testing.T) {
-		w := newWorld(t, 2)
-		w.sendAll(t, 60)
-		w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: always, Latency: 100 * time.Millisecond})
-		start(t, w.worker(t, config.Config{Concurrency: 4, BatchSize: 1}))
-		most := 0
-		for range 100 {
-			time.Sleep(10 * time.Millisecond)
-			_, inFlight := w.depth(t, w.source)
-			most = max(most, inFlight)
-		}
-		if most != 8 {
-			t.Errorf("%d messages in hand at most, want twice CONCURRENCY", most)
-		}
-	})
+	for name, test := range map[string]struct {
+		put     time.Duration
+		watched time.Duration
+		most    int
+	}{
+		"slow":  {1600 * time.Millisecond, 10 * time.Second, 5},
+		"quick": {100 * time.Millisecond, time.Second, 8}, // twice CONCURRENCY
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := newWorld(t, 2)
+			w.sendAll(t, 60)
+			w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: always, Latency: test.put})
+			start(t, w.worker(t, config.Config{Concurrency: 4, BatchSize: 1}))
+			most := 0
+			for range test.watched / (10 * time.Millisecond) {
+				time.Sleep(10 * time.Millisecond)
+				_, inFlight := w.depth(t, w.source)
+				most = max(most, inFlight)
+			}
+			if most != test.most {
+				t.Errorf("%d messages in hand at most, want %d", most, test.most)
+			}
+		})
+	}
 }
 
 // MSG_PROCESS_DELAY delays each batch, and those of an overlapping worker side by side.

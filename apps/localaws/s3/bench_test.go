@@ -11,7 +11,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
@@ -59,24 +58,6 @@ func (b *bench) ok(err error) {
 	b.Helper()
 	if err != nil {
 		b.Fatal(err)
-	}
-}
-
-// fails wants an error of type E, as the SDK makes it of a modelled error.
-func fails[E error](b *bench, err error) {
-	b.Helper()
-	var want E
-	if !errors.As(err, &want) {
-		b.Errorf("error %v, want %T", err, want)
-	}
-}
-
-// code wants an error that the API's model does not have, or only a code.
-func (b *bench) code(err error, want string) {
-	b.Helper()
-	var api smithy.APIError
-	if !errors.As(err, &api) || api.ErrorCode() != want {
-		b.Errorf("error %v, want code %s", err, want)
 	}
 }
 

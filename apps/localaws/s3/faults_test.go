@@ -10,24 +10,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 func TestFaultsOfS3(t *testing.T) {
 	b := newBench(t)
 	b.faults.Add(fault.Fault{Action: "S3:PUT", Times: 1, Code: "SlowDown", Status: 503})
 	err := b.put("key", "v", false)
-	b.code(err, "SlowDown")
+	servicetest.Code(b, err, "SlowDown")
 	b.status(err, 503)
 	if _, err := b.get("key"); err == nil {
 		t.Error("the object was stored nevertheless")
 	}
 
 	b.faults.Add(fault.Fault{Action: "S3:PUT", Times: 1, Code: "InternalError", Status: 500, Late: true})
-	b.code(b.put("key", "v", true), "InternalError")
+	servicetest.Code(b, b.put("key", "v", true), "InternalError")
 	if got, err := b.get("key"); err != nil || got != "v" {
 		t.Errorf("after an answer that got lost: %q, %v", got, err)
 	}
-	b.code(b.put("key", "v", true), "PreconditionFailed")
+	servicetest.Code(b, b.put("key", "v", true), "PreconditionFailed")
 
 	b.faults.Add(fault.Fault{Action: "S3:HEAD", Times: 1, Code: "AccessDenied", Status: 403})
 	_, err = b.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(testBucket), Key: aws.String("key")})
@@ -58,7 +59,7 @@ func TestSlowDown(t *testing.T) {
 	stored, slowed := 0, 0
 	for i := range 100 {
 		if err := b.put(fmt.Sprint(i), "v", true); err != nil {
-			b.code(err, "SlowDown")
+			servicetest.Code(b, err, "SlowDown")
 			b.status(err, http.StatusServiceUnavailable)
 			slowed++
 			continue
@@ -85,7 +86,7 @@ func TestLostPut(t *testing.T) {
 			t.Error("an answer")
 		}
 		if err := b.put("key", "v", true); late {
-			b.code(err, "PreconditionFailed")
+			servicetest.Code(b, err, "PreconditionFailed")
 		} else {
 			b.ok(err)
 		}

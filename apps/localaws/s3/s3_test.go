@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 func (b *bench) get(key string) (string, error) {
@@ -40,13 +42,13 @@ func TestObjects(t *testing.T) {
 		t.Errorf("length %d, modified %s, want the clock's %s", *head.ContentLength, head.LastModified, start)
 	}
 	_, err = b.get("nope")
-	fails[*types.NoSuchKey](b, err)
+	servicetest.Fails[*types.NoSuchKey](b, err)
 	_, err = b.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("nope"), Key: &key, Body: strings.NewReader("")})
-	b.code(err, "NoSuchBucket")
+	servicetest.Code(b, err, "NoSuchBucket")
 	_, err = b.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(testBucket), Key: &key})
 	b.ok(err)
 	_, err = b.get(key)
-	fails[*types.NoSuchKey](b, err)
+	servicetest.Fails[*types.NoSuchKey](b, err)
 }
 
 // A bucket is made in any region and, once it is empty, deleted.
@@ -61,11 +63,11 @@ func TestBuckets(t *testing.T) {
 	_, err = b.s3.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: name})
 	b.ok(err)
 	_, err = b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: name})
-	fails[*types.BucketAlreadyExists](b, err)
+	servicetest.Fails[*types.BucketAlreadyExists](b, err)
 	_, err = b.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("k"), Body: strings.NewReader("v")})
 	b.ok(err)
 	_, err = b.s3.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: name})
-	b.code(err, "BucketNotEmpty")
+	servicetest.Code(b, err, "BucketNotEmpty")
 	_, err = b.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: name, Key: aws.String("k")})
 	b.ok(err)
 	_, err = b.s3.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: name})
@@ -76,7 +78,7 @@ func TestBuckets(t *testing.T) {
 func (b *bench) absent(bucket *string) {
 	b.Helper()
 	_, err := b.s3.HeadBucket(b.Context(), &s3.HeadBucketInput{Bucket: bucket})
-	fails[*types.NotFound](b, err)
+	servicetest.Fails[*types.NotFound](b, err)
 }
 
 func TestListInPages(t *testing.T) {
@@ -172,14 +174,14 @@ func TestMetadata(t *testing.T) {
 func TestHashesOnly(t *testing.T) {
 	b := newBenchWith(t, Options{HashesOnly: true})
 	b.ok(b.put("k", "hello", true))
-	b.code(b.put("k", "hello", true), "PreconditionFailed")
+	servicetest.Code(b, b.put("k", "hello", true), "PreconditionFailed")
 	head, err := b.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(testBucket), Key: aws.String("k")})
 	b.ok(err)
 	if *head.ContentLength != 5 || *head.ETag != `"5d41402abc4b2a76b9719d911017c592"` {
 		t.Errorf("length %d, ETag %s", *head.ContentLength, *head.ETag)
 	}
 	_, err = b.get("k")
-	b.code(err, "NotImplemented")
+	servicetest.Code(b, err, "NotImplemented")
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -187,7 +189,7 @@ func TestConditionalPut(t *testing.T) {
 	b := newBench(t)
 	b.ok(b.put("key", "first", true))
 	err := b.put("key", "second", true)
-	b.code(err, "PreconditionFailed")
+	servicetest.Code(b, err, "PreconditionFailed")
 	b.status(err, http.StatusPreconditionFailed)
 	if got, err := b.get("key"); err != nil || got != "first" {
 		t.Errorf("got %q, %v", got, err)
@@ -210,7 +212,7 @@ func TestConditionalPutIsAtomic(t *testing.T) {
 				if err := b.put(key, "v", true); err == nil {
 					stored.Add(1)
 				} else {
-					b.code(err, "PreconditionFailed")
+					servicetest.Code(b, err, "PreconditionFailed")
 				}
 			})
 		}

@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 // BenchmarkPut is the CPU of a PutObject alone: no socket, no SDK.
@@ -24,11 +23,11 @@ func BenchmarkPut(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
-	before := cpu()
+	before := servicetest.CPU()
 	for b.Loop() {
 		put(s)
 	}
-	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "µs-cpu/put")
+	b.ReportMetric(float64((servicetest.CPU()-before).Microseconds())/float64(b.N), "µs-cpu/put")
 }
 
 // put stores an event under a new key.
@@ -47,7 +46,7 @@ func BenchmarkMillion(b *testing.B) {
 	for _, hashesOnly := range []bool{false, true} {
 		b.Run(fmt.Sprintf("hashesOnly=%t", hashesOnly), func(b *testing.B) {
 			for range b.N {
-				before, started := inUse(), time.Now()
+				before, started := servicetest.InUse(), time.Now()
 				s, err := New(Options{Buckets: []string{"events"}, Clock: clock.System{}, Faults: &fault.Faults{}, HashesOnly: hashesOnly})
 				if err != nil {
 					b.Fatal(err)
@@ -55,7 +54,7 @@ func BenchmarkMillion(b *testing.B) {
 				for range total {
 					put(s)
 				}
-				b.ReportMetric(float64(inUse()-before)/total, "B/object")
+				b.ReportMetric(float64(servicetest.InUse()-before)/total, "B/object")
 				b.ReportMetric(time.Since(started).Seconds(), "s-to-fill")
 				started = time.Now()
 				if n := list(s); n != total {
@@ -81,17 +80,4 @@ func list(s *Service) (n int) {
 		next, _, _ := strings.Cut(rest, "<")
 		token = "&continuation-token=" + next
 	}
-}
-
-func inUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-func cpu() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

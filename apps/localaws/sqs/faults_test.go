@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 func (b *bench) trySend() error {
@@ -37,11 +38,11 @@ func TestFaultOfACall(t *testing.T) {
 	b.counts("q", "0 0 0")
 	for range 2 {
 		err := b.trySend()
-		fails[*types.RequestThrottled](b, err)
+		servicetest.Fails[*types.RequestThrottled](b, err)
 		b.status(err, 403)
 	}
 	err := b.trySend()
-	b.code(err, "ServiceUnavailable")
+	servicetest.Code(b, err, "ServiceUnavailable")
 	b.status(err, 503)
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorFault() != smithy.FaultServer {
@@ -68,7 +69,7 @@ func TestFaultIsRetried(t *testing.T) {
 func TestLateFault(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Code: "InternalError", Status: 500, Late: true})
-	b.code(b.trySend(), "InternalError")
+	servicetest.Code(b, b.trySend(), "InternalError")
 	b.counts("q", "1 0 0")
 	b.ok(b.trySend())
 	b.counts("q", "2 0 0")
@@ -208,7 +209,7 @@ func TestThrottling(t *testing.T) {
 	throttled := 0
 	for range calls {
 		if err := b.trySend(); err != nil {
-			fails[*types.RequestThrottled](b, err)
+			servicetest.Fails[*types.RequestThrottled](b, err)
 			b.status(err, 403)
 			throttled++
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 type polled struct {
@@ -130,7 +131,7 @@ func TestLongPollEndsWithTheQueue(t *testing.T) {
 	done := b.poll(t.Context(), 20)
 	_, err := b.sqs.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: b.url("q")})
 	b.ok(err)
-	fails[*types.QueueDoesNotExist](b, b.answer(done).err)
+	servicetest.Fails[*types.QueueDoesNotExist](b, b.answer(done).err)
 }
 
 // A consumer that hung up must not take a message with it.

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 // What AWS documents of queues, their attributes and tags.
@@ -40,35 +42,35 @@ func TestQueueSemantics(t *testing.T) {
 					b.Errorf("URL %s", *out.QueueUrl)
 				}
 			}
-			fails[*types.QueueNameExists](b, b.create("q", map[string]string{"DelaySeconds": "3"}))
+			servicetest.Fails[*types.QueueNameExists](b, b.create("q", map[string]string{"DelaySeconds": "3"}))
 			if got := b.attributes("q", "DelaySeconds")["DelaySeconds"]; got != "2" {
 				b.Errorf("DelaySeconds became %s", got)
 			}
 		}},
 		{"API_CreateQueue", "a name is 1 to 80 letters, digits, hyphens and underscores", Queue{}, func(b *bench) {
 			for _, name := range []string{"", "a b", "q.fifo", strings.Repeat("x", 81)} {
-				b.code(b.create(name, nil), "InvalidParameterValue")
+				servicetest.Code(b, b.create(name, nil), "InvalidParameterValue")
 			}
 			b.ok(b.create(strings.Repeat("x", 80), nil))
 		}},
 		{"API_CreateQueue", "attributes out of their bounds, unknown and unserved ones are refused", Queue{}, func(b *bench) {
 			for name, bounds := range numeric {
 				for _, value := range []string{strconv.Itoa(bounds.low - 1), strconv.Itoa(bounds.high + 1), "x", ""} {
-					fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{name: value}))
+					servicetest.Fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{name: value}))
 				}
 				for _, n := range []int{bounds.low, bounds.high} {
 					b.ok(b.create(fmt.Sprint(name, n), map[string]string{name: strconv.Itoa(n)}))
 				}
 			}
-			fails[*types.InvalidAttributeName](b, b.create("new", map[string]string{"Nonsense": "1"}))
-			fails[*types.UnsupportedOperation](b, b.create("new", map[string]string{"FifoQueue": "true"}))
-			fails[*types.UnsupportedOperation](b, b.create("new", map[string]string{"KmsMasterKeyId": "alias/aws/sqs"}))
-			fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{"Policy": "{"}))
-			fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{"SqsManagedSseEnabled": "yes"}))
-			fails[*types.QueueDoesNotExist](b, b.exists("new"))
+			servicetest.Fails[*types.InvalidAttributeName](b, b.create("new", map[string]string{"Nonsense": "1"}))
+			servicetest.Fails[*types.UnsupportedOperation](b, b.create("new", map[string]string{"FifoQueue": "true"}))
+			servicetest.Fails[*types.UnsupportedOperation](b, b.create("new", map[string]string{"KmsMasterKeyId": "alias/aws/sqs"}))
+			servicetest.Fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{"Policy": "{"}))
+			servicetest.Fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{"SqsManagedSseEnabled": "yes"}))
+			servicetest.Fails[*types.QueueDoesNotExist](b, b.exists("new"))
 		}},
 		{"API_SetQueueAttributes", "all or none", Queue{}, func(b *bench) {
-			fails[*types.InvalidAttributeValue](b, b.set(map[string]string{"DelaySeconds": "5", "VisibilityTimeout": "x"}))
+			servicetest.Fails[*types.InvalidAttributeValue](b, b.set(map[string]string{"DelaySeconds": "5", "VisibilityTimeout": "x"}))
 			if got := b.attributes("q", "DelaySeconds")["DelaySeconds"]; got != "0" {
 				b.Errorf("DelaySeconds became %s", got)
 			}
@@ -85,7 +87,7 @@ func TestQueueSemantics(t *testing.T) {
 		}},
 		{"API_SetQueueAttributes", "Attributes are required", Queue{}, func(b *bench) {
 			b.advance(1)
-			b.code(b.set(map[string]string{}), "MissingParameter")
+			servicetest.Code(b, b.set(map[string]string{}), "MissingParameter")
 			b.raw("SetQueueAttributes", `{"QueueUrl":"`+*b.url("q")+`"}`, 400)
 			if got := b.attributes("q", "LastModifiedTimestamp")["LastModifiedTimestamp"]; got != strconv.FormatInt(start.Unix(), 10) {
 				b.Errorf("modified at %s", got)
@@ -119,8 +121,8 @@ func TestQueueSemantics(t *testing.T) {
 		{"sqs-dead-letter-queues", "a queue that is there already may get one that is made later", Queue{VisibilityTimeout: aws.Int(0)}, func(b *bench) {
 			policy := map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:later","maxReceiveCount":1}`}
 			b.send("m")
-			b.code(b.set(policy), "InvalidParameterValue")
-			b.code(b.create("source", policy), "InvalidParameterValue")
+			servicetest.Code(b, b.set(policy), "InvalidParameterValue")
+			servicetest.Code(b, b.create("source", policy), "InvalidParameterValue")
 			b.ok(b.create("later", nil))
 			b.ok(b.set(policy))
 			b.ok(b.create("source", policy))
@@ -138,7 +140,7 @@ func TestQueueSemantics(t *testing.T) {
 				policy(arn+"dlq", "0"), policy(arn+"dlq", "1001"), policy(arn+"dlq", `"x"`),
 				{"RedrivePolicy": "{"},
 			} {
-				b.code(b.set(bad), "InvalidParameterValue")
+				servicetest.Code(b, b.set(bad), "InvalidParameterValue")
 			}
 			for _, count := range []string{"10", `"10"`} {
 				b.ok(b.set(policy(arn+"dlq", count)))
@@ -159,7 +161,7 @@ func TestQueueSemantics(t *testing.T) {
 				b.Errorf("got %v, want QueueArn alone", got)
 			}
 			_, err := b.sqs.GetQueueAttributes(b.Context(), &sqs.GetQueueAttributesInput{QueueUrl: b.url("q"), AttributeNames: []types.QueueAttributeName{"Nonsense"}})
-			fails[*types.InvalidAttributeName](b, err)
+			servicetest.Fails[*types.InvalidAttributeName](b, err)
 		}},
 		{"API_GetQueueUrl", "by name and owner, with an error that SDKs know by type and by its old code", Queue{}, func(b *bench) {
 			out, err := b.sqs.GetQueueUrl(b.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("q"), QueueOwnerAWSAccountId: aws.String(testAccount)})
@@ -168,10 +170,10 @@ func TestQueueSemantics(t *testing.T) {
 				b.Errorf("URL %s", *out.QueueUrl)
 			}
 			err = b.exists("nope")
-			fails[*types.QueueDoesNotExist](b, err)
-			b.code(err, "AWS.SimpleQueueService.NonExistentQueue")
+			servicetest.Fails[*types.QueueDoesNotExist](b, err)
+			servicetest.Code(b, err, "AWS.SimpleQueueService.NonExistentQueue")
 			_, err = b.sqs.GetQueueUrl(b.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("q"), QueueOwnerAWSAccountId: aws.String("111111111111")})
-			fails[*types.QueueDoesNotExist](b, err)
+			servicetest.Fails[*types.QueueDoesNotExist](b, err)
 		}},
 		{"sqs-queue-message-identifiers", "a queue URL is of an account", Queue{}, func(b *bench) {
 			for url, ok := range map[string]bool{
@@ -181,7 +183,7 @@ func TestQueueSemantics(t *testing.T) {
 				if ok {
 					b.ok(err)
 				} else {
-					fails[*types.QueueDoesNotExist](b, err)
+					servicetest.Fails[*types.QueueDoesNotExist](b, err)
 				}
 			}
 			b.raw("SendMessage", `{"MessageBody":"m"}`, 400)
@@ -192,12 +194,12 @@ func TestQueueSemantics(t *testing.T) {
 			handle := b.one("q").ReceiptHandle
 			_, err := b.sqs.DeleteQueue(b.Context(), &sqs.DeleteQueueInput{QueueUrl: b.url("q")})
 			b.ok(err)
-			fails[*types.QueueDoesNotExist](b, b.exists("q"))
-			fails[*types.QueueDeletedRecently](b, b.create("q", nil))
+			servicetest.Fails[*types.QueueDoesNotExist](b, b.exists("q"))
+			servicetest.Fails[*types.QueueDeletedRecently](b, b.create("q", nil))
 			b.advance(60)
 			b.ok(b.create("q", nil))
 			b.counts("q", "0 0 0")
-			fails[*types.ReceiptHandleIsInvalid](b, b.delete(handle))
+			servicetest.Fails[*types.ReceiptHandleIsInvalid](b, b.delete(handle))
 		}},
 		{"API_DeleteQueue", "without its dead-letter queue, a queue keeps its messages", Queue{VisibilityTimeout: aws.Int(0), Redrive: &Redrive{"dlq", 1}}, func(b *bench) {
 			b.send("m")
@@ -229,7 +231,7 @@ func TestQueueSemantics(t *testing.T) {
 				b.Errorf("all: %v, next %v", out.QueueUrls, out.NextToken)
 			}
 			_, err = b.sqs.ListQueues(b.Context(), &sqs.ListQueuesInput{MaxResults: aws.Int32(1001)})
-			b.code(err, "InvalidParameterValue")
+			servicetest.Code(b, err, "InvalidParameterValue")
 		}},
 		{"API_TagQueue", "tags are added, replaced, listed and removed; at most 50", Queue{}, func(b *bench) {
 			tag := func(tags map[string]string) error {
@@ -252,8 +254,8 @@ func TestQueueSemantics(t *testing.T) {
 			for i := range 50 {
 				many[strconv.Itoa(i)] = ""
 			}
-			b.code(tag(many), "InvalidParameterValue")
-			b.code(tag(map[string]string{strings.Repeat("x", 129): ""}), "InvalidParameterValue")
+			servicetest.Code(b, tag(many), "InvalidParameterValue")
+			servicetest.Code(b, tag(map[string]string{strings.Repeat("x", 129): ""}), "InvalidParameterValue")
 			if got := list("q"); len(got) != 1 {
 				b.Errorf("%d tags after refused ones", len(got))
 			}

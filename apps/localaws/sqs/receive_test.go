@@ -11,6 +11,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 // What AWS documents of delays, receives, visibility, deletes and redrive.
@@ -77,7 +78,7 @@ func TestReceiveSemantics(t *testing.T) {
 			} {
 				in.QueueUrl = b.url("q")
 				_, err := b.sqs.ReceiveMessage(b.Context(), &in)
-				b.code(err, "InvalidParameterValue")
+				servicetest.Code(b, err, "InvalidParameterValue")
 			}
 		}},
 		{"API_ReceiveMessage", "system attributes: sender, times, receive count", Queue{VisibilityTimeout: aws.Int(0)}, func(b *bench) {
@@ -104,7 +105,7 @@ func TestReceiveSemantics(t *testing.T) {
 			b.send("m")
 			in := &sqs.ReceiveMessageInput{QueueUrl: b.url("q"), MessageSystemAttributeNames: []types.MessageSystemAttributeName{"Nonsense"}}
 			_, err := b.sqs.ReceiveMessage(b.Context(), in)
-			fails[*types.InvalidAttributeName](b, err)
+			servicetest.Fails[*types.InvalidAttributeName](b, err)
 			in.MessageSystemAttributeNames = []types.MessageSystemAttributeName{"SentTimestamp"}
 			out, err := b.sqs.ReceiveMessage(b.Context(), in)
 			b.ok(err)
@@ -146,9 +147,9 @@ func TestReceiveSemantics(t *testing.T) {
 		{"API_DeleteMessage", "a handle that is none, or another queue's, is refused", Queue{}, func(b *bench) {
 			b.send("m")
 			handle := b.one("q").ReceiptHandle
-			fails[*types.ReceiptHandleIsInvalid](b, b.delete(aws.String("x")))
+			servicetest.Fails[*types.ReceiptHandleIsInvalid](b, b.delete(aws.String("x")))
 			_, err := b.sqs.DeleteMessage(b.Context(), &sqs.DeleteMessageInput{QueueUrl: b.url("dlq"), ReceiptHandle: handle})
-			fails[*types.ReceiptHandleIsInvalid](b, err)
+			servicetest.Fails[*types.ReceiptHandleIsInvalid](b, err)
 			b.counts("q", "0 1 0")
 		}},
 		{"API_ChangeMessageVisibility", "the new timeout counts from the call, for this receive alone", Queue{VisibilityTimeout: aws.Int(60)}, func(b *bench) {
@@ -174,26 +175,26 @@ func TestReceiveSemantics(t *testing.T) {
 			b.send("m")
 			handle := b.one("q").ReceiptHandle
 			b.advance(1)
-			fails[*types.MessageNotInflight](b, b.hide(handle, 9))
+			servicetest.Fails[*types.MessageNotInflight](b, b.hide(handle, 9))
 			b.one("q")
-			fails[*types.MessageNotInflight](b, b.hide(handle, 9))
+			servicetest.Fails[*types.MessageNotInflight](b, b.hide(handle, 9))
 			b.advance(1)
 			b.counts("q", "1 0 0")
 		}},
 		{"API_ChangeMessageVisibility", "a deleted message, a bad handle and a bad timeout are refused", Queue{}, func(b *bench) {
 			b.send("m")
 			handle := b.one("q").ReceiptHandle
-			b.code(b.hide(handle, 43201), "InvalidParameterValue")
-			b.code(b.hide(handle, -1), "InvalidParameterValue")
-			fails[*types.ReceiptHandleIsInvalid](b, b.hide(aws.String("x"), 1))
+			servicetest.Code(b, b.hide(handle, 43201), "InvalidParameterValue")
+			servicetest.Code(b, b.hide(handle, -1), "InvalidParameterValue")
+			servicetest.Fails[*types.ReceiptHandleIsInvalid](b, b.hide(aws.String("x"), 1))
 			b.ok(b.delete(handle))
-			b.code(b.hide(handle, 1), "InvalidParameterValue")
+			servicetest.Code(b, b.hide(handle, 1), "InvalidParameterValue")
 		}},
 		{"sqs-visibility-timeout", "extending ends twelve hours after the receive", Queue{}, func(b *bench) {
 			b.send("m")
 			handle := b.one("q").ReceiptHandle
 			b.advance(20)
-			b.code(b.hide(handle, 43200), "InvalidParameterValue")
+			servicetest.Code(b, b.hide(handle, 43200), "InvalidParameterValue")
 			b.ok(b.hide(handle, 43180))
 			b.advance(43179)
 			b.counts("q", "0 1 0")
@@ -298,7 +299,7 @@ func TestReceiveSemantics(t *testing.T) {
 			}
 			b.ok(purge())
 			b.counts("q", "0 0 0")
-			fails[*types.PurgeQueueInProgress](b, purge())
+			servicetest.Fails[*types.PurgeQueueInProgress](b, purge())
 			b.advance(60)
 			b.ok(purge())
 		}},

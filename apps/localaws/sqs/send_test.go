@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 // raw sends what the SDK would not.
@@ -39,7 +41,7 @@ func TestSendSemantics(t *testing.T) {
 				if want {
 					b.ok(err)
 				} else {
-					b.code(err, "InvalidParameterValue")
+					servicetest.Code(b, err, "InvalidParameterValue")
 				}
 			}
 			b.counts("q", "1 0 0")
@@ -48,16 +50,16 @@ func TestSendSemantics(t *testing.T) {
 			b.ok(b.set(map[string]string{"MaximumMessageSize": "1024"}))
 			b.send(strings.Repeat("x", 1024))
 			_, err := b.sqs.SendMessage(b.Context(), &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: aws.String(strings.Repeat("x", 1025))})
-			b.code(err, "InvalidParameterValue")
+			servicetest.Code(b, err, "InvalidParameterValue")
 		}},
 		{"API_SendMessage", "an empty body is refused", Queue{}, func(b *bench) {
 			_, err := b.sqs.SendMessage(b.Context(), &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: aws.String("")})
-			b.code(err, "MissingParameter")
+			servicetest.Code(b, err, "MissingParameter")
 		}},
 		{"API_SendMessage", "characters outside XML's are refused, others kept", Queue{}, func(b *bench) {
 			for _, body := range []string{"\x00", "a\x1f", "\ufffe", "\uffff"} {
 				_, err := b.sqs.SendMessage(b.Context(), &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: &body})
-				fails[*types.InvalidMessageContents](b, err)
+				servicetest.Fails[*types.InvalidMessageContents](b, err)
 			}
 			body := "tab\tnewline\nreturn\r \ud7ff \ue000 \ufffd \U00010000 \U0010ffff \" \\ </x>&"
 			b.send(body)
@@ -68,12 +70,12 @@ func TestSendSemantics(t *testing.T) {
 		{"API_SendMessage", "DelaySeconds is 0 to 900", Queue{}, func(b *bench) {
 			for _, delay := range []int32{-1, 901} {
 				_, err := b.sqs.SendMessage(b.Context(), &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: aws.String("m"), DelaySeconds: delay})
-				b.code(err, "InvalidParameterValue")
+				servicetest.Code(b, err, "InvalidParameterValue")
 			}
 		}},
 		{"API_SendMessage", "MessageDeduplicationId is for FIFO queues", Queue{}, func(b *bench) {
 			_, err := b.sqs.SendMessage(b.Context(), &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: aws.String("m"), MessageDeduplicationId: aws.String("d")})
-			b.code(err, "InvalidParameterValue")
+			servicetest.Code(b, err, "InvalidParameterValue")
 		}},
 		{"API_SendMessage", "an X-Ray trace header travels as a system attribute", Queue{}, func(b *bench) {
 			value := "Root=1-5759e988-bd862e3fe1be46a994272793"
@@ -83,10 +85,10 @@ func TestSendSemantics(t *testing.T) {
 				}})
 			}
 			_, err := send("Other")
-			b.code(err, "InvalidParameterValue")
+			servicetest.Code(b, err, "InvalidParameterValue")
 			value = "Root=\x00"
 			_, err = send("AWSTraceHeader")
-			b.code(err, "InvalidParameterValue")
+			servicetest.Code(b, err, "InvalidParameterValue")
 			value = "Root=1-5759e988-bd862e3fe1be46a994272793"
 			out, err := send("AWSTraceHeader")
 			b.ok(err)
@@ -136,9 +138,9 @@ func TestSendSemantics(t *testing.T) {
 				"noncharacter":           text("\uffff"),
 				"label":                  {DataType: aws.String("String.\x01"), StringValue: aws.String("v")},
 			} {
-				b.code(sendWith(b, name, value), "InvalidParameterValue")
+				servicetest.Code(b, sendWith(b, name, value), "InvalidParameterValue")
 			}
-			fails[*types.UnsupportedOperation](b, sendWith(b, "list", types.MessageAttributeValue{DataType: str, StringListValues: []string{"v"}}))
+			servicetest.Fails[*types.UnsupportedOperation](b, sendWith(b, "list", types.MessageAttributeValue{DataType: str, StringListValues: []string{"v"}}))
 			b.ok(sendWith(b, strings.Repeat("x", 256), text("v")))
 			b.ok(sendWith(b, "text", text("tab\tnewline\n \U0010ffff")))
 			b.counts("q", "2 0 0")
@@ -171,7 +173,7 @@ func TestSendSemantics(t *testing.T) {
 				if want {
 					b.ok(err)
 				} else {
-					b.code(err, "InvalidParameterValue")
+					servicetest.Code(b, err, "InvalidParameterValue")
 				}
 			}
 		}},
@@ -182,7 +184,7 @@ func TestSendSemantics(t *testing.T) {
 			}
 			in := &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: aws.String("m"), MessageAttributes: attributes}
 			_, err := b.sqs.SendMessage(b.Context(), in)
-			b.code(err, "InvalidParameterValue")
+			servicetest.Code(b, err, "InvalidParameterValue")
 			delete(attributes, "k")
 			_, err = b.sqs.SendMessage(b.Context(), in)
 			b.ok(err)
@@ -205,19 +207,19 @@ func TestSendSemantics(t *testing.T) {
 		}},
 		{"API_SendMessageBatch", "one to ten entries with distinct, valid ids", Queue{}, func(b *bench) {
 			_, err := b.sendBatch(batchEntry("a", "m"), batchEntry("a", "m"))
-			fails[*types.BatchEntryIdsNotDistinct](b, err)
+			servicetest.Fails[*types.BatchEntryIdsNotDistinct](b, err)
 			_, err = b.sendBatch([]types.SendMessageBatchRequestEntry{}...)
-			fails[*types.EmptyBatchRequest](b, err)
+			servicetest.Fails[*types.EmptyBatchRequest](b, err)
 			for _, id := range []string{"", "a b", strings.Repeat("x", 81)} {
 				_, err = b.sendBatch(batchEntry(id, "m"))
-				fails[*types.InvalidBatchEntryId](b, err)
+				servicetest.Fails[*types.InvalidBatchEntryId](b, err)
 			}
 			eleven := make([]types.SendMessageBatchRequestEntry, 11)
 			for i := range eleven {
 				eleven[i] = batchEntry(strings.Repeat("x", i+1), "m")
 			}
 			_, err = b.sendBatch(eleven...)
-			fails[*types.TooManyEntriesInBatchRequest](b, err)
+			servicetest.Fails[*types.TooManyEntriesInBatchRequest](b, err)
 			b.counts("q", "0 0 0")
 			_, err = b.sendBatch(eleven[1:]...)
 			b.ok(err)
@@ -226,7 +228,7 @@ func TestSendSemantics(t *testing.T) {
 		{"API_SendMessageBatch", "1 MiB is the limit of all entries together", Queue{}, func(b *bench) {
 			half := strings.Repeat("x", maxSize/2)
 			_, err := b.sendBatch(batchEntry("a", half), batchEntry("b", half+"x"))
-			fails[*types.BatchRequestTooLong](b, err)
+			servicetest.Fails[*types.BatchRequestTooLong](b, err)
 			_, err = b.sendBatch(batchEntry("a", half), batchEntry("b", half))
 			b.ok(err)
 			b.counts("q", "2 0 0")

@@ -6,15 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
 const eventBody = `{\"request_id\":\"2f1c6f0e-7d1c-4a35-9d8e-6a1b2c3d4e5f\",\"store_id\":7,\"cust_id\":4711,\"category\":\"Notebooks\",` +
@@ -77,11 +76,11 @@ func BenchmarkCall(b *testing.B) {
 				do(s, "SendMessageBatch", tenEvents)
 			}
 			b.ReportAllocs()
-			before := cpu()
+			before := servicetest.CPU()
 			for b.Loop() {
 				do(s, call.action, call.body)
 			}
-			b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "µs-cpu/call")
+			b.ReportMetric(float64((servicetest.CPU()-before).Microseconds())/float64(b.N), "µs-cpu/call")
 		})
 	}
 }
@@ -108,7 +107,7 @@ func BenchmarkServer(b *testing.B) {
 			c := caller{b, listener.URL, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 			var next atomic.Int64
 			b.SetParallelism(16)
-			before, started := cpu(), time.Now()
+			before, started := servicetest.CPU(), time.Now()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				queue := declared[int(next.Add(1))%mix.queues].Name
@@ -122,7 +121,7 @@ func BenchmarkServer(b *testing.B) {
 			})
 			calls := float64(3 * b.N)
 			b.ReportMetric(calls/time.Since(started).Seconds(), "calls/s")
-			b.ReportMetric(float64((cpu()-before).Microseconds())/calls, "µs-cpu/call")
+			b.ReportMetric(float64((servicetest.CPU()-before).Microseconds())/calls, "µs-cpu/call")
 		})
 	}
 }
@@ -159,12 +158,12 @@ func BenchmarkMillion(b *testing.B) {
 	const total = 1_000_000
 	for range b.N {
 		s := newService(clock.System{}, &fault.Faults{}, Queue{Name: "q"})
-		before, started := inUse(), time.Now()
+		before, started := servicetest.InUse(), time.Now()
 		for range total / 10 {
 			do(s, "SendMessageBatch", tenEvents)
 		}
 		filled := time.Since(started)
-		b.ReportMetric(float64(inUse()-before)/total, "B/message")
+		b.ReportMetric(float64(servicetest.InUse()-before)/total, "B/message")
 		started = time.Now()
 		for range total / 10 {
 			body, n := deleteAll("q", do(s, "ReceiveMessage", receiveTen))
@@ -176,17 +175,4 @@ func BenchmarkMillion(b *testing.B) {
 		b.ReportMetric(filled.Seconds(), "s-to-fill")
 		b.ReportMetric(time.Since(started).Seconds(), "s-to-drain")
 	}
-}
-
-func inUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-func cpu() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
