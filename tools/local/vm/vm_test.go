@@ -44,7 +44,7 @@ func TestNewUser(t *testing.T) {
 	m.step("state before", state+">before")
 	m.step("make demo", "cd sales-events && "+m.demo())
 	if t.Failed() {
-		m.keep("/root/.cache/sales-events-local/last-failure")
+		m.keep("~root/.cache/sales-events-local/last-failure")
 	}
 	m.step("make down", "cd sales-events && sudo make down")
 	m.step("state after", state+"before >after")
