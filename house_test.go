@@ -38,13 +38,6 @@ var importRules = []struct {
 		deployed := within(from.dir, "apps") || within(from.dir, "internal")
 		return deployed && (within(to.dir, "tools") || within(to.dir, "crossplane"))
 	}},
-	{"of apps, tools imports only localaws and each workload's config", func(from, to pkg) bool {
-		if !within(from.dir, "tools") || !within(to.dir, "apps") {
-			return false
-		}
-		config, _ := path.Match("apps/*/config", to.dir)
-		return !config && to.dir != "apps/localaws"
-	}},
 	{"nothing imports a main", func(_, to pkg) bool { return to.name == "main" }},
 }
 
@@ -118,9 +111,7 @@ func TestRulesBite(t *testing.T) {
 	}{
 		{"imports", checkImports(packages), []string{
 			"apps/a imports tools/internal/shared: what runs in a cluster imports nothing of tools or crossplane",
-			"tools/t imports apps/a/store: of apps, tools imports only localaws and each workload's config",
 			"tools/t imports apps/a: nothing imports a main",
-			"tools/t imports apps/a: of apps, tools imports only localaws and each workload's config",
 		}},
 		{"internal", checkInternal(packages), []string{
 			"internal/unused is used by no package of this module: delete it",

@@ -2,30 +2,58 @@ package demo
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	producerconfig "github.com/mystique-unicorn/sales-events/apps/producer/config"
+	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 )
 
 const steadySelector = "app.kubernetes.io/name=" + producer
 
-// startBurst runs the producer's own pod as a Job that sends n messages flat
-// out beside the steady producer.
-func (p *pipeline) startBurst(ctx context.Context, n int) (string, error) {
+// newBurst computes n messages of a new seed, with the shares of bad ones and
+// duplicates that the producer is set to.
+func (p *pipeline) newBurst(ctx context.Context, n int) (*ledger, error) {
+	_, container, err := p.producer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env := environment(container)
+	settings, err := producerconfig.Parse(func(name string) (string, bool) { value, ok := env[name]; return value, ok })
+	if err != nil {
+		return nil, fmt.Errorf("settings of the Deployment %s in %s: %w", producer, producerNamespace, err)
+	}
+	seed := cmp.Or(p.seed, 1+rand.IntN(math.MaxInt32))
+	return newLedger(events.Source{Seed: seed, BadPercent: settings.BadPercent, DuplicatePercent: settings.DuplicatePercent}, n), nil
+}
+
+func (p *pipeline) producer(ctx context.Context) (*appsv1.Deployment, *corev1.Container, error) {
 	deployment, err := p.kubernetes.AppsV1().Deployments(producerNamespace).Get(ctx, producer, metav1.GetOptions{})
 	if err != nil {
-		return "", fmt.Errorf("find the producer: %w", err)
+		return nil, nil, fmt.Errorf("find the producer: %w", err)
 	}
 	container, err := containerOf(deployment)
+	return deployment, container, err
+}
+
+// startBurst runs the producer's own pod as a Job that sends a ledger's burst flat
+// out beside the steady producer.
+func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
+	deployment, container, err := p.producer(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -34,12 +62,16 @@ func (p *pipeline) startBurst(ctx context.Context, n int) (string, error) {
 	template.Labels = map[string]string{"app.kubernetes.io/name": burst}
 	template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	container.ReadinessProbe, container.LivenessProbe, container.StartupProbe = nil, nil, nil
+	own := []corev1.EnvVar{
+		{Name: "TOT_MSGS_TO_PRODUCE", Value: strconv.Itoa(l.total)}, {Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"},
+		{Name: "SEED", Value: strconv.Itoa(l.source.Seed)},
+		// A line a message would be read by nobody: the seed says what was sent.
+		{Name: "LOG_LEVEL", Value: "WARN"},
+	}
 	container.Env = slices.DeleteFunc(container.Env, func(v corev1.EnvVar) bool {
-		// Its own pace, and its own ids.
-		return slices.Contains([]string{"TOT_MSGS_TO_PRODUCE", "WAIT_SECS_BETWEEN_MSGS", "MSGS_PER_SEC", "TRACE", "SEED"}, v.Name)
+		return v.Name == "MSGS_PER_SEC" || v.Name == "TRACE" || slices.ContainsFunc(own, func(o corev1.EnvVar) bool { return o.Name == v.Name })
 	})
-	container.Env = append(container.Env,
-		corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: strconv.Itoa(n)}, corev1.EnvVar{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"})
+	container.Env = append(container.Env, own...)
 	name := burst + "-" + strconv.FormatInt(time.Now().UnixMilli(), 36)
 	job, err := p.kubernetes.BatchV1().Jobs(producerNamespace).Create(ctx, &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: template.Labels},
@@ -62,29 +94,17 @@ func (p *pipeline) deleteBurst(job string) {
 // errBurstFailed marks what no further look can change.
 var errBurstFailed = errors.New("the burst failed")
 
-// shortReads is how often the log of an ended Job may name too few messages:
-// its last lines can come a moment after the Job's status.
-const shortReads = 5
-
-// finishedBurst is what the burst sent, or nil while it is sending.
-func (p *pipeline) finishedBurst(ctx context.Context, name string, n int) ([]Produced, error) {
+// burstEnded reports whether the burst is sent. The producer ends well only after
+// SQS has acknowledged all of it.
+func (p *pipeline) burstEnded(ctx context.Context, name string) (bool, error) {
 	job, err := p.kubernetes.BatchV1().Jobs(producerNamespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read the burst's Job: %w", err)
+		return false, fmt.Errorf("read the burst's Job: %w", err)
 	case job.Status.Failed > 0:
-		return nil, fmt.Errorf("%w: Job %s in %s: its log ends with %q", errBurstFailed, name, producerNamespace, p.lastLine(ctx, name))
-	case job.Status.Succeeded == 0:
-		return nil, nil
+		return false, fmt.Errorf("%w: Job %s in %s: its log ends with %q", errBurstFailed, name, producerNamespace, p.lastLine(ctx, name))
 	}
-	sent, err := p.produced(ctx, "job-name="+name)
-	if err != nil || len(sent) == n {
-		return sent, err
-	}
-	if p.short++; p.short < shortReads {
-		return nil, nil
-	}
-	return nil, fmt.Errorf("%w: the log of Job %s names %d messages, not %d: the node may have rotated it, try a smaller burst", errBurstFailed, name, len(sent), n)
+	return job.Status.Succeeded > 0, nil
 }
 
 // produced reads what pods say they sent, from their logs and from those of

@@ -1,10 +1,10 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,15 +22,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
 )
-
-// Object is an object of the bucket.
-type Object struct {
-	Key string
-	// SHA256 is that of its body.
-	SHA256 string
-	// Stored is its LastModified.
-	Stored time.Time
-}
 
 // DeadLetter is a message of the dead-letter queue.
 type DeadLetter struct {
@@ -40,67 +32,66 @@ type DeadLetter struct {
 	// Source is the ARN of the queue from which SQS itself moved it, after
 	// maxReceiveCount receives; empty if a consumer sent it.
 	Source string
-	// SHA256 is that of its body.
-	SHA256 string
+	// Sent is when it was sent first: to the source queue, if SQS moved it.
+	Sent time.Time
+	Body string
 }
 
-// keys are those of the whole bucket, each with its LastModified: a listing has
-// it to the millisecond where the server does, the header of a read does not.
-func (p *pipeline) keys(ctx context.Context) (map[string]time.Time, error) {
-	keys := map[string]time.Time{}
+// list calls found with every key of the bucket and its LastModified: a listing has
+// that to the millisecond where the server does, the header of a read does not.
+func (p *pipeline) list(ctx context.Context, found func(key string, modified time.Time)) error {
 	pages := s3.NewListObjectsV2Paginator(p.s3, &s3.ListObjectsV2Input{Bucket: &p.settings.Bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("list the bucket %s: %w", p.settings.Bucket, err)
+			return fmt.Errorf("list the bucket %s: %w", p.settings.Bucket, err)
 		}
 		for _, object := range page.Contents {
-			keys[aws.ToString(object.Key)] = aws.ToTime(object.LastModified)
+			found(aws.ToString(object.Key), aws.ToTime(object.LastModified))
 		}
 	}
-	return keys, nil
+	return nil
 }
 
 // storedID is the request_id that a key is for.
 func storedID(key string) string { return strings.TrimSuffix(path.Base(key), ".json") }
 
-func storedIDs(keys map[string]time.Time) map[string]bool {
-	ids := map[string]bool{}
-	for key := range keys {
-		ids[storedID(key)] = true
-	}
-	return ids
-}
-
 // readers is how many objects are read at a time.
 const readers = 8
 
-// objects reads the objects of these keys, which keys gave.
-func (p *pipeline) objects(ctx context.Context, keys map[string]time.Time) ([]Object, error) {
-	objects := make([]Object, len(keys))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	for i, key := range slices.Sorted(maps.Keys(keys)) {
-		group.Go(func() (err error) {
-			objects[i], err = p.object(ctx, key)
-			objects[i].Stored = keys[key]
-			return err
-		})
-	}
-	return objects, group.Wait()
+// object is an object of the bucket to read.
+type object struct {
+	key      string
+	modified time.Time
 }
 
-func (p *pipeline) object(ctx context.Context, key string) (Object, error) {
+// read calls found with each object's body, one after the other.
+func (p *pipeline) read(ctx context.Context, objects []object, found func(object, body)) error {
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for _, o := range objects {
+		group.Go(func() error {
+			text, err := p.body(ctx, o.key)
+			if err != nil {
+				return fmt.Errorf("read %s of the bucket %s: %w", o.key, p.settings.Bucket, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found(o, parseBody(text))
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (p *pipeline) body(ctx context.Context, key string) ([]byte, error) {
 	out, err := p.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &p.settings.Bucket, Key: &key})
 	if err != nil {
-		return Object{}, fmt.Errorf("read %s of the bucket %s: %w", key, p.settings.Bucket, err)
+		return nil, err
 	}
 	defer out.Body.Close()
-	body, err := io.ReadAll(out.Body)
-	if err != nil {
-		return Object{}, fmt.Errorf("read %s of the bucket %s: %w", key, p.settings.Bucket, err)
-	}
-	return Object{Key: key, SHA256: digest(body)}, nil
+	return io.ReadAll(out.Body)
 }
 
 // digest is as the producer logs it.
@@ -114,11 +105,14 @@ const (
 	handBackTime = 10 * time.Second
 	// reasonAttribute is where the consumer says why it quarantines.
 	reasonAttribute = "quarantine_reason"
+	// perSecond is how many messages a reading of the dead-letter queue takes a
+	// second at least.
+	perSecond = 500
 )
 
 // quarantined is the whole dead-letter queue. It receives every message under a
-// long visibility timeout and then hands them back. Nothing is ever deleted
-// from the queue here, so a depth that is the same means contents that are.
+// visibility timeout and then hands them back. Nothing is ever deleted from the
+// queue here, so a depth that is the same means contents that are.
 func (p *pipeline) quarantined(ctx context.Context) ([]DeadLetter, error) {
 	dead, err := p.attributes(ctx, p.dead)
 	if err != nil {
@@ -127,89 +121,89 @@ func (p *pipeline) quarantined(ctx context.Context) ([]DeadLetter, error) {
 	if len(p.letters) == dead.depth() {
 		return p.letters, nil
 	}
-	held, err := p.hold(ctx, dead.depth())
-	if err := errors.Join(err, p.handBack(ctx, slices.Collect(maps.Values(held)))); err != nil {
+	held, err := p.hold(ctx, dead)
+	if err := errors.Join(err, p.handBack(ctx, held)); err != nil {
 		return nil, err
 	}
 	p.letters = nil
-	for _, m := range held {
-		p.letters = append(p.letters, deadLetter(m))
+	for _, h := range held {
+		p.letters = append(p.letters, h.DeadLetter)
 	}
 	return p.letters, nil
 }
 
-// hold receives every message of the dead-letter queue, which has depth of
-// them or, meanwhile, more. With an error it returns those that it holds.
-func (p *pipeline) hold(ctx context.Context, depth int) (map[string]types.Message, error) {
-	held := map[string]types.Message{}
-	// So many answers in a row without a new message, each after a poll of a
-	// second, end a reading: longer than a lost answer hides what it held.
-	for empty := 0; len(held) < depth && empty < int(p.hidden)+2; {
+// held is a message of the dead-letter queue, with the newest receipt handle.
+type held struct {
+	DeadLetter
+	receipt string
+}
+
+// hold receives every message of the dead-letter queue, which has as many as its
+// counts say or, meanwhile, more. With an error it returns those that it holds.
+//
+// Whoever looked before may hide some: a reading that was broken off, an answer
+// that was lost, a person. It outwaits them: they come back within the queue's
+// visibility timeout, unless they asked for a longer one.
+func (p *pipeline) hold(ctx context.Context, dead counts) (map[string]held, error) {
+	letters, depth := map[string]held{}, dead.depth()
+	// A long reading must not meet its own messages again.
+	hidden := max(p.hidden, int32(depth/perSecond))
+	patience := max(time.Duration(hidden)*time.Second, dead.visibility) + time.Second
+	for last := time.Now(); len(letters) < depth && time.Since(last) < patience; {
 		out, err := p.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl: &p.dead, MaxNumberOfMessages: 10, VisibilityTimeout: p.hidden, WaitTimeSeconds: 1,
-			MessageAttributeNames:       []string{reasonAttribute},
-			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameDeadLetterQueueSourceArn},
+			QueueUrl: &p.dead, MaxNumberOfMessages: 10, VisibilityTimeout: hidden, WaitTimeSeconds: 1,
+			MessageAttributeNames: []string{reasonAttribute},
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+				types.MessageSystemAttributeNameDeadLetterQueueSourceArn, types.MessageSystemAttributeNameSentTimestamp,
+			},
 		})
 		if err != nil {
-			return held, fmt.Errorf("read the dead-letter queue: %w", err)
+			return letters, fmt.Errorf("read the dead-letter queue: %w", err)
 		}
-		empty++
 		for _, m := range out.Messages {
 			id := aws.ToString(m.MessageId)
-			if _, known := held[id]; !known {
-				empty = 0
+			if _, known := letters[id]; !known {
+				last = time.Now()
 			}
-			held[id] = m
+			letters[id] = held{deadLetter(m), aws.ToString(m.ReceiptHandle)}
 		}
 		// One that came meanwhile may have been read before an older one.
-		if len(held) >= depth {
+		if len(letters) >= depth {
 			dead, err := p.attributes(ctx, p.dead)
 			if err != nil {
-				return held, err
+				return letters, err
 			}
 			depth = dead.depth()
 		}
 	}
-	if len(held) < depth {
-		return held, fmt.Errorf("read %d of the %d messages of the dead-letter queue: another reader holds the others, wait until it hands them back", len(held), depth)
+	if len(letters) < depth {
+		return letters, fmt.Errorf("read %d of the %d messages of the dead-letter queue: another reader has held the others for %s", len(letters), depth, patience)
 	}
-	return held, nil
+	return letters, nil
 }
 
 func deadLetter(m types.Message) DeadLetter {
-	letter := DeadLetter{
-		RequestID: "message " + aws.ToString(m.MessageId),
+	millis, _ := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
+	text := aws.ToString(m.Body)
+	return DeadLetter{
+		RequestID: cmp.Or(parseBody([]byte(text)).RequestID, "message "+aws.ToString(m.MessageId)),
 		Reason:    aws.ToString(m.MessageAttributes[reasonAttribute].StringValue),
 		Source:    m.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)],
-		SHA256:    digest([]byte(aws.ToString(m.Body))),
+		Sent:      time.UnixMilli(millis),
+		Body:      text,
 	}
-	var body struct {
-		RequestID string `json:"request_id"`
-	}
-	if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &body); err == nil && body.RequestID != "" {
-		letter.RequestID = body.RequestID
-	}
-	return letter
-}
-
-func deadIDs(letters []DeadLetter) map[string]bool {
-	ids := map[string]bool{}
-	for _, letter := range letters {
-		ids[letter.RequestID] = true
-	}
-	return ids
 }
 
 // handBack makes messages of the dead-letter queue visible again, also when
 // the demo was interrupted.
-func (p *pipeline) handBack(ctx context.Context, held []types.Message) error {
+func (p *pipeline) handBack(ctx context.Context, letters map[string]held) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackTime)
 	defer cancel()
 	var failed []error
-	for batch := range slices.Chunk(held, 10) {
+	for batch := range slices.Chunk(slices.Collect(maps.Values(letters)), 10) {
 		entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(batch))
 		for i, m := range batch {
-			entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: 0}
+			entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &m.receipt, VisibilityTimeout: 0}
 		}
 		out, err := p.sqs.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &p.dead, Entries: entries})
 		if err != nil {

@@ -1,11 +1,11 @@
 // Package demo runs a burst of events through the pipeline of a live cluster,
 // watches it scale, and holds the bucket and the dead-letter queue against what
-// the producers say they sent. It reads the cluster through the Kubernetes API
-// and the events through the AWS SDK, and knows nothing of how either is run.
+// was sent. It reads the cluster through the Kubernetes API and the events through
+// the AWS SDK, and knows nothing of how either is run.
 //
-// A run judges its own messages only: what lay in the bucket and in the
-// dead-letter queue before it started is its baseline, so a second run in the
-// same cluster stands on its own.
+// What the burst sent follows from its seed; what the steady producer sent beside
+// it, from that one's log. A run judges its own messages only: what lay in the
+// bucket and in the dead-letter queue before it started is another one's.
 package demo
 
 import (
@@ -86,17 +86,17 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 	}
 	defer p.deleteBurst(w.job)
 	watchErr := w.untilOver(limited)
-	if watchErr != nil && (w.sent == nil || ctx.Err() != nil) {
+	if watchErr != nil && (!w.sent || ctx.Err() != nil) {
 		return Verdict{}, watchErr
 	}
 	// The time may be up, but a report of what is missing is worth the wait.
 	reading, done := context.WithTimeout(ctx, judgeTime)
 	defer done()
-	evidence, err := w.evidence(reading)
+	found, err := w.evidence(reading)
 	if err != nil {
 		return Verdict{}, errors.Join(watchErr, err)
 	}
-	saw, err := w.record(reading, opts, evidence)
+	saw, err := w.record(reading, opts, found)
 	if err != nil {
 		return Verdict{}, errors.Join(watchErr, err)
 	}
@@ -108,7 +108,7 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 }
 
 // record puts together all that the report is made of.
-func (w *watch) record(ctx context.Context, opts Options, e Evidence) (record, error) {
+func (w *watch) record(ctx context.Context, opts Options, found *look) (record, error) {
 	rescales, err := w.rescales(ctx)
 	if err != nil {
 		return record{}, err
@@ -118,7 +118,7 @@ func (w *watch) record(ctx context.Context, opts Options, e Evidence) (record, e
 		return record{}, err
 	}
 	return record{
-		started: w.started, burst: w.burst, evidence: e, samples: w.samples, drained: w.drained, delay: w.delay.Seconds(),
+		started: w.started, look: found, samples: w.samples, drained: w.drained, delay: w.delay.Seconds(),
 		scaling: w.scaling, rescales: rescales, machine: machine, commit: opts.Commit, uncommitted: opts.Uncommitted,
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 )
 
 func (w *world) demo(burst int, timeout time.Duration) (Verdict, string, error) {
@@ -33,11 +36,26 @@ func TestRunTwiceInOneCluster(t *testing.T) {
 	w.send("producer-1", "steady-bad", true, false)
 	w.work()
 	for run := range 2 {
+		w.seed = run + 1
+		// A LastModified has whole seconds, and a real run takes more than one.
+		time.Sleep(time.Second)
+		var good, bad, folded int
+		for _, m := range newLedger(source(w.seed), 60).burst {
+			switch {
+			case m.bad:
+				bad++
+			default:
+				good++
+			}
+			if m.twice && !m.bad {
+				folded++
+			}
+		}
 		v, dir, err := w.demo(60, 20*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !v.OK || v.Produced != 60 || v.Good != 48 || v.Bad != 6 || v.Stored != 48 || v.Quarantined != 6 || v.DuplicatesFolded != 6 {
+		if !v.OK || v.Produced != 60 || v.Good != good || v.Bad != bad || v.Stored != good || v.Quarantined != bad || v.DuplicatesFolded != folded || folded == 0 || bad == 0 {
 			t.Errorf("run %d: %+v", run+1, v)
 		}
 		if v.PeakReplicas != 4 || v.FirstScaleUp < 0 || v.TimeToPeak < v.FirstScaleUp || v.TimeToDrain <= 0 || v.PeakBacklog == 0 {
@@ -49,11 +67,11 @@ func TestRunTwiceInOneCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		var report Report
-		if err := json.Unmarshal(data, &report); err != nil || !report.Verdict.OK || report.Verdict.Stored != 48 {
+		if err := json.Unmarshal(data, &report); err != nil || !report.Verdict.OK || report.Verdict.Stored != good {
 			t.Fatalf("report.json: %v: %.200s", err, data)
 		}
 		// The steady producer's may come after the first baseline.
-		if _, last := report.ends(); run == 1 && (last.Stored != 48 || last.DeadLettered != 6) {
+		if _, last := report.ends(); run == 1 && (last.Stored != good || last.DeadLettered < bad) {
 			t.Errorf("run %d: the last sample counts other runs too: %+v", run+1, last)
 		}
 	}
@@ -70,47 +88,69 @@ func TestRunTwiceInOneCluster(t *testing.T) {
 // Whatever a consumer does wrong with one message ends the run, red, and is
 // named.
 func TestRunSaysWhatIsWrong(t *testing.T) {
-	const good, bad = "run1-0", "run1-3"
-	store := func(path, body string) func(*world, types.Message) error {
-		return func(w *world, _ types.Message) error { return w.put(context.Background(), path, body) }
+	good, bad := (&world{seed: 1}).message(false), (&world{seed: 1}).message(true)
+	tomorrow := func(m types.Message) string {
+		today := day(parseBody([]byte(*m.Body)).TS)
+		return strings.Replace(keyOf(m), today, day(time.Now().Add(24*time.Hour)), 1)
 	}
-	wrongFolder := strings.Replace(key(good), "sale_event", "inventory_event", 1)
-	wrongDay := strings.Replace(key(good), "2026_01_01", "2026_01_02", 1)
+	elsewhere := func(m types.Message) string {
+		other := map[string]string{"sale_event": "inventory_event", "inventory_event": "sale_event"}[good.EventType]
+		return strings.Replace(keyOf(m), good.EventType, other, 1)
+	}
 	for name, test := range map[string]struct {
-		id      string
-		handle  func(*world, types.Message) error
+		id     string
+		handle func(*world, types.Message) error
+		// reasons have {key} for the key that the mistake made.
 		reasons []string
+		key     func(types.Message) string
 	}{
-		"it deletes a message without storing it": {good, func(*world, types.Message) error { return nil }, []string{"1 good message is lost: " + good}},
-		"it stores an empty object":               {good, store(key(good), ""), []string{"1 message is not stored or dead-lettered as it was sent: " + good}},
-		"it stores an event under another type":   {good, store(wrongFolder, event(good, false)), []string{"1 event is not stored at " + layout + ": " + wrongFolder}},
-		"it stores an event under another day":    {good, store(wrongDay, event(good, false)), []string{"1 event is not stored at " + layout + ": " + wrongDay}},
+		"it deletes a message without storing it": {good.RequestID, func(*world, types.Message) error { return nil }, []string{"1 good message is lost: " + good.RequestID}, keyOf},
+		"it stores an empty object": {
+			good.RequestID, func(w *world, m types.Message) error { return w.put(context.Background(), keyOf(m), "") },
+			[]string{"1 message is not stored or dead-lettered as it was sent: " + good.RequestID}, keyOf,
+		},
+		"it stores an event under another type": {
+			good.RequestID, func(w *world, m types.Message) error { return w.put(context.Background(), elsewhere(m), *m.Body) },
+			[]string{"1 event is not stored at " + layout + ": {key}"}, elsewhere,
+		},
+		"it stores an event under another day": {
+			good.RequestID, func(w *world, m types.Message) error { return w.put(context.Background(), tomorrow(m), *m.Body) },
+			[]string{"1 event is not stored at " + layout + ": {key}"}, tomorrow,
+		},
 		"it stores an event twice": {
-			good, func(w *world, m types.Message) error {
-				return errors.Join(w.put(context.Background(), key(good), *m.Body), w.put(context.Background(), wrongDay, *m.Body))
+			good.RequestID, func(w *world, m types.Message) error {
+				return errors.Join(w.put(context.Background(), keyOf(m), *m.Body), w.put(context.Background(), tomorrow(m), *m.Body))
 			},
-			[]string{"1 event is not stored at " + layout + ": " + wrongDay, "1 event is stored at more than one key: " + good},
+			[]string{"1 event is not stored at " + layout + ": {key}", "1 event is stored at more than one key: " + good.RequestID}, tomorrow,
 		},
 		"it gives up, and SQS dead-letters": {
-			bad, func(w *world, m types.Message) error {
+			bad.RequestID, func(w *world, m types.Message) error {
 				_, err := w.sqs.ChangeMessageVisibility(context.Background(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &w.queue, ReceiptHandle: m.ReceiptHandle})
 				return errors.Join(errors.New("given up"), err)
 			},
-			[]string{"1 message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer: " + bad},
+			[]string{"1 message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer: " + bad.RequestID}, keyOf,
 		},
 		"it quarantines without a reason": {
-			bad, func(w *world, m types.Message) error { return w.quarantine(context.Background(), *m.Body, "") },
-			[]string{"1 dead-lettered message has no quarantine_reason: " + bad},
+			bad.RequestID, func(w *world, m types.Message) error { return w.quarantine(context.Background(), *m.Body, "") },
+			[]string{"1 dead-lettered message has no quarantine_reason: " + bad.RequestID}, keyOf,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.mistakes = map[string]func(types.Message) error{test.id: func(m types.Message) error { return test.handle(w, m) }}
+			made := make(chan string, 20)
+			w.mistakes = map[string]func(types.Message) error{test.id: func(m types.Message) error {
+				made <- test.key(m)
+				return test.handle(w, m)
+			}}
 			w.work()
 			v, _, err := w.demo(40, 20*time.Second)
 			if err != nil {
 				t.Fatal(err)
+			}
+			path := <-made
+			for i, reason := range test.reasons {
+				test.reasons[i] = strings.ReplaceAll(reason, "{key}", path)
 			}
 			if v.OK || !slices.Equal(v.Reasons, test.reasons) {
 				t.Errorf("OK %t, reasons %q, want %q", v.OK, v.Reasons, test.reasons)
@@ -161,15 +201,17 @@ func TestRunSaysWhatItWaitsFor(t *testing.T) {
 // A run whose time is up while messages are on their way reports them.
 func TestRunReportsWhatIsMissingWhenTimeIsUp(t *testing.T) {
 	w := newWorld(t)
-	w.mistakes = map[string]func(types.Message) error{"run1-0": func(types.Message) error { return nil }}
+	lost := w.message(false).RequestID
+	w.mistakes = map[string]func(types.Message) error{lost: func(types.Message) error { return nil }}
 	w.work()
 	tune := func(p *pipeline) { w.tune(p); p.grace = time.Hour }
 	dir := t.TempDir()
 	v, err := run(context.Background(), w.clients, Options{Burst: 40, Out: io.Discard, ReportDir: dir, Timeout: 6 * time.Second}, tune)
-	if err == nil || !strings.Contains(err.Error(), "1 of 40 messages are neither stored nor dead-lettered, such as run1-0") {
+	want := fmt.Sprintf("1 of %d messages are neither stored nor dead-lettered, such as %s", newLedger(source(w.seed), 40).demanded(), lost)
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v", err)
 	}
-	if v.OK || !slices.Contains(v.Reasons, "1 good message is lost: run1-0") || !slices.Contains(v.Reasons, "the demo was not over after 6s") {
+	if v.OK || !slices.Contains(v.Reasons, "1 good message is lost: "+lost) || !slices.Contains(v.Reasons, "the demo was not over after 6s") {
 		t.Errorf("reasons %q", v.Reasons)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "index.html")); err != nil {
@@ -184,7 +226,7 @@ func TestBurstJob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, err := p.startBurst(t.Context(), 7)
+	name, err := p.startBurst(t.Context(), newLedger(events.Source{Seed: 9}, 7))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +242,10 @@ func TestBurstJob(t *testing.T) {
 	if c.ReadinessProbe != nil || c.LivenessProbe != nil || c.StartupProbe != nil {
 		t.Error("the burst is probed")
 	}
-	want := []corev1.EnvVar{{Name: "TOT_MSGS_TO_PRODUCE", Value: "7"}, {Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"}}
+	want := []corev1.EnvVar{
+		{Name: "AWS_REGION", Value: "eu-west-1"}, {Name: "RELIABLE_QUEUE_NAME", Value: "q"},
+		{Name: "TOT_MSGS_TO_PRODUCE", Value: "7"}, {Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"}, {Name: "SEED", Value: "9"}, {Name: "LOG_LEVEL", Value: "WARN"},
+	}
 	if !slices.Equal(c.Env, want) {
 		t.Errorf("env %v, want %v", c.Env, want)
 	}
@@ -208,14 +253,15 @@ func TestBurstJob(t *testing.T) {
 	if _, err := w.clients.BatchV1().Jobs(producerNamespace).UpdateStatus(t.Context(), job, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.finishedBurst(t.Context(), name, 7); err == nil || !strings.Contains(err.Error(), "the burst failed: Job "+name) {
+	if _, err := p.burstEnded(t.Context(), name); err == nil || !strings.Contains(err.Error(), "the burst failed: Job "+name) {
 		t.Errorf("a failed Job: %v", err)
 	}
 }
 
-// More than one receive's worth, something that is no event, and a message
-// that somebody else holds.
+// More than one receive's worth, something that is no event, and messages that
+// somebody else holds: it waits for those.
 func TestQuarantinedReadsAll(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p, err := openPipeline(t.Context(), w.clients)
 	if err != nil {
@@ -230,20 +276,32 @@ func TestQuarantinedReadsAll(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p.hidden = 2
-	for range 2 {
-		p.letters = nil
-		letters, err := p.quarantined(t.Context())
-		if ids := deadIDs(letters); err != nil || len(ids) != 23 || !ids["a"] || !ids["v"] {
-			t.Fatalf("%d ids %v, %v", len(ids), ids, err)
+	p.hidden = 1
+	hide := func(seconds int32) {
+		out, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead, MaxNumberOfMessages: 10, VisibilityTimeout: seconds})
+		if err != nil || len(out.Messages) != 10 {
+			t.Fatal(out, err)
 		}
 	}
-	if _, err := w.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.dead}); err != nil {
-		t.Fatal(err)
+	for _, held := range []int32{0, 3} {
+		if held > 0 {
+			hide(held)
+		}
+		p.letters = nil
+		letters, err := p.quarantined(t.Context())
+		ids := map[string]bool{}
+		for _, letter := range letters {
+			ids[letter.RequestID] = true
+		}
+		if err != nil || len(ids) != 23 || !ids["a"] || !ids["v"] {
+			t.Fatalf("held for %d s: %d ids %v, %v", held, len(ids), ids, err)
+		}
 	}
-	p.letters = nil
-	if _, err := p.quarantined(t.Context()); err == nil || !strings.Contains(err.Error(), "22 of the 23 messages") {
-		t.Errorf("a message that another reader holds: %v", err)
+	// Longer than the queue itself hides them, which is 30 s.
+	hide(60)
+	letters, err := p.hold(t.Context(), counts{visible: 23, visibility: time.Second})
+	if err == nil || len(letters) != 13 || !strings.Contains(err.Error(), "13 of the 23 messages") {
+		t.Errorf("messages that another reader holds: %d, %v", len(letters), err)
 	}
 }
 
@@ -282,8 +340,7 @@ func (w *world) fill(n int) *pipeline {
 		w.Fatal(err)
 	}
 	for i := range n {
-		id := "id-" + strconv.Itoa(i)
-		if err := w.put(w.Context(), key(id), event(id, false)); err != nil {
+		if err := w.put(w.Context(), "id-"+strconv.Itoa(i)+".json", event("id-"+strconv.Itoa(i), false)); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -291,38 +348,26 @@ func (w *world) fill(n int) *pipeline {
 }
 
 // More than one page of a listing, and every body.
-func TestObjectsReadsAll(t *testing.T) {
+func TestListAndRead(t *testing.T) {
 	w := newWorld(t)
 	p := w.fill(1010)
-	keys, err := p.keys(t.Context())
-	if err != nil || len(keys) != 1010 {
-		t.Fatalf("%d keys, %v", len(keys), err)
+	var objects []object
+	list := func(key string, modified time.Time) { objects = append(objects, object{key, modified}) }
+	if err := p.list(t.Context(), list); err != nil || len(objects) != 1010 {
+		t.Fatalf("%d keys, %v", len(objects), err)
 	}
-	objects, err := p.objects(t.Context(), keys)
-	if err != nil || len(objects) != 1010 {
-		t.Fatalf("%d objects, %v", len(objects), err)
-	}
-	for _, o := range objects {
-		if want := digest([]byte(event(storedID(o.Key), false))); o.Stored.IsZero() || o.Stored != keys[o.Key] || o.SHA256 != want {
-			t.Fatalf("%s has the digest %s, want %s", o.Key, o.SHA256, want)
+	read := map[string]bool{}
+	err := p.read(t.Context(), objects, func(o object, b body) {
+		if b.RequestID != storedID(o.key) || o.modified.IsZero() || !b.TS.Equal(noon) {
+			t.Errorf("%v has the body %s", o, b.text)
 		}
+		read[o.key] = true
+	})
+	if err != nil || len(read) != 1010 {
+		t.Fatalf("%d objects, %v", len(read), err)
 	}
-	if _, err := p.objects(t.Context(), map[string]time.Time{objects[0].Key: {}, "gone": {}}); err == nil || !strings.Contains(err.Error(), "read gone of the bucket "+bucket) {
+	err = p.read(t.Context(), []object{objects[0], {key: "gone"}}, func(object, body) {})
+	if err == nil || !strings.Contains(err.Error(), "read gone of the bucket "+bucket) {
 		t.Errorf("an object that is gone: %v", err)
-	}
-}
-
-// The reading at the end of a run with the default burst.
-func BenchmarkObjects(b *testing.B) {
-	w := newWorld(b)
-	p := w.fill(1500)
-	for b.Loop() {
-		keys, err := p.keys(b.Context())
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := p.objects(b.Context(), keys); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -11,7 +11,8 @@ import (
 
 // Latency is how long events took from the moment that they were made, their
 // ts, until their objects were written, S3's LastModified. It leaves out events
-// that were sent twice, whose objects were written twice as well.
+// that were sent twice, whose objects may have been written twice as well, and of
+// a burst beyond 20,000 has an even sample.
 type Latency struct {
 	// Events are how many were measured.
 	Events int `json:"events"`
@@ -90,38 +91,13 @@ type Rescale struct {
 	Reason string
 }
 
-// sentAt are the seconds at which messages were made, in order.
-func sentAt(messages []Produced, started time.Time) []float64 {
-	var seconds []float64
-	for _, m := range messages {
-		seconds = append(seconds, m.TS.Sub(started).Seconds())
+func newLatency(k *look) Latency {
+	l := Latency{Events: len(k.took), P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}
+	if k.fine {
+		l.Resolution = 0.001
 	}
-	slices.Sort(seconds)
-	return seconds
-}
-
-func newLatency(e Evidence) Latency {
-	times := map[string]int{}
-	for _, m := range e.Burst {
-		times[m.RequestID]++
-	}
-	stored := map[string]time.Time{}
-	l := Latency{P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}
-	for _, o := range e.Objects {
-		stored[storedID(o.Key)] = o.Stored
-		if o.Stored.Nanosecond() != 0 {
-			l.Resolution = 0.001
-		}
-	}
-	var took []float64
-	for _, m := range e.Burst {
-		if at, ok := stored[m.RequestID]; ok && !m.Bad && times[m.RequestID] == 1 {
-			// A LastModified in whole seconds can be before the event.
-			took = append(took, max(0, at.Sub(m.TS).Seconds()))
-		}
-	}
-	if l.Events = len(took); l.Events > 0 {
-		slices.Sort(took)
+	if l.Events > 0 {
+		took := slices.Sorted(slices.Values(k.took))
 		l.P50, l.P95, l.P99, l.Max = percentile(took, 50), percentile(took, 95), percentile(took, 99), millis(took[len(took)-1])
 	}
 	return l
@@ -135,11 +111,12 @@ func percentile(sorted []float64, p int) float64 {
 // millis rounds seconds to milliseconds.
 func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
-func newThroughput(objects []Object, started time.Time, first, drained float64) Throughput {
+// newThroughput takes the seconds at which objects were written, the first event
+// was sent and the queue was drained.
+func newThroughput(storedAt []float64, first, drained float64) Throughput {
 	t := Throughput{PerSecond: []int{}, Mean: -1}
 	stored := 0
-	for _, o := range objects {
-		at := o.Stored.Sub(started).Seconds()
+	for _, at := range storedAt {
 		second := int(max(0, at))
 		for len(t.PerSecond) <= second {
 			t.PerSecond = append(t.PerSecond, 0)

@@ -16,44 +16,36 @@ import (
 func at(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
 
 func TestLatency(t *testing.T) {
-	var e Evidence
+	k := &look{fine: true}
 	for i := range 100 {
-		id := strconv.Itoa(i)
-		e.Burst = append(e.Burst, sent(id, false))
-		e.Objects = append(e.Objects, Object{Key: key(id), Stored: at(float64(i) + 1.5)})
+		k.took = append(k.took, float64(100-i)+0.5)
 	}
 	want := Latency{Events: 100, P50: 50.5, P95: 95.5, P99: 99.5, Max: 100.5, Resolution: 0.001}
-	if got := newLatency(e); got != want {
+	if got := newLatency(k); got != want {
 		t.Errorf("latency %+v, want %+v", got, want)
 	}
-	// Neither what was sent twice, nor what is bad or lost; and S3 may give whole
-	// seconds, so that an object is older than its event.
-	lost, bad := sent("lost", false), sent("bad", true)
-	early := sent("early", false)
-	early.TS = at(0.8)
-	e = Evidence{
-		Burst: []Produced{sent("0", false), again(sent("0", false)), lost, bad, early},
-		Objects: []Object{
-			{Key: key("0"), Stored: at(7)},
-			{Key: key("bad"), Stored: at(7)},
-			{Key: key("early"), Stored: at(0)},
-		},
+	// Neither a, which was sent twice, nor what is bad, lost or the steady
+	// producer's; and S3 may give whole seconds, in which b is older than its event.
+	f := newFew(t)
+	k = newLook(f.ledger, "sales-events", noon)
+	for _, file := range f.stored("a", "b", "s") {
+		k.object(file.path, noon)
+		k.read(file.path, noon.Add(-time.Second/2), parseBody([]byte(file.body)))
 	}
-	if got, want := newLatency(e), (Latency{Events: 1, Resolution: 1}); got != want {
+	if got, want := newLatency(k), (Latency{Events: 1, Resolution: 1}); got != want {
 		t.Errorf("latency %+v, want %+v", got, want)
 	}
-	if got, want := newLatency(Evidence{}), (Latency{P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}); got != want {
+	if got, want := newLatency(&look{}), (Latency{P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}); got != want {
 		t.Errorf("no event: %+v, want %+v", got, want)
 	}
 }
 
 func TestThroughput(t *testing.T) {
-	objects := []Object{{Stored: at(-0.2)}, {Stored: at(0.4)}, {Stored: at(3)}, {Stored: at(3.9)}, {Stored: at(3.99)}, {Stored: at(5)}}
-	got := newThroughput(objects, noon, 1, 4)
+	got := newThroughput([]float64{-0.2, 0.4, 3, 3.9, 3.99, 5}, 1, 4)
 	if !slices.Equal(got.PerSecond, []int{2, 0, 0, 3, 0, 1}) || got.Peak != 3 || got.Mean != 1.667 {
 		t.Errorf("throughput %+v", got)
 	}
-	if got := newThroughput(nil, noon, -1, -1); got.Mean != -1 || got.PerSecond == nil {
+	if got := newThroughput(nil, -1, -1); got.Mean != -1 || got.PerSecond == nil {
 		t.Errorf("nothing stored: %+v", got)
 	}
 }

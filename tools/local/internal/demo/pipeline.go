@@ -45,8 +45,8 @@ type pipeline struct {
 	hidden int32
 	// letters are the dead-letter queue when it was last read.
 	letters []DeadLetter
-	// short counts readings of the burst's log that named too few messages.
-	short int
+	// seed is the burst's; 0 draws one.
+	seed int
 }
 
 // openPipeline finds the queues and the bucket by the consumer's own settings.
@@ -100,10 +100,7 @@ func consumerSettings(ctx context.Context, clients kubernetes.Interface) (config
 	if err != nil {
 		return config.Config{}, err
 	}
-	env := map[string]string{}
-	for _, v := range container.Env {
-		env[v.Name] = v.Value
-	}
+	env := environment(container)
 	settings, err := config.Parse(func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
@@ -112,6 +109,15 @@ func consumerSettings(ctx context.Context, clients kubernetes.Interface) (config
 		return settings, fmt.Errorf("settings of the Deployment %s in %s: %w", consumer, consumerNamespace, err)
 	}
 	return settings, nil
+}
+
+// environment is what a container is given as values.
+func environment(c *corev1.Container) map[string]string {
+	env := map[string]string{}
+	for _, v := range c.Env {
+		env[v.Name] = v.Value
+	}
+	return env
 }
 
 // containerOf is the container that is called as its Deployment.
@@ -174,7 +180,7 @@ func (p *pipeline) idle(ctx context.Context) error {
 	if p.scaling, err = newScaling(scaler, p.settings); err != nil {
 		return err
 	}
-	s, _, err := p.sample(ctx)
+	s, err := p.sample(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -186,36 +192,32 @@ func (p *pipeline) idle(ctx context.Context) error {
 	return nil
 }
 
-// sample reads the system's counts, with the keys of all that is stored and the
-// number of all that is dead-lettered: what of it is this run's, the caller
-// knows.
-func (p *pipeline) sample(ctx context.Context) (s Sample, keys map[string]time.Time, err error) {
+// sample reads the system's counts, but for what is stored. DeadLettered has all
+// that is dead-lettered: what of it is this run's, the caller knows.
+func (p *pipeline) sample(ctx context.Context) (s Sample, err error) {
 	source, err := p.attributes(ctx, p.queue)
 	if err != nil {
-		return s, nil, err
+		return s, err
 	}
 	s.Visible, s.InFlight, s.Delayed = source.visible, source.inFlight, source.delayed
 	dead, err := p.attributes(ctx, p.dead)
 	if err != nil {
-		return s, nil, err
+		return s, err
 	}
 	s.DeadLettered = dead.depth()
 	scaler, err := p.kubernetes.AutoscalingV2().HorizontalPodAutoscalers(consumerNamespace).Get(ctx, hpa, metav1.GetOptions{})
 	if err != nil {
-		return s, nil, fmt.Errorf("read KEDA's HPA: %w", err)
+		return s, fmt.Errorf("read KEDA's HPA: %w", err)
 	}
 	s.Desired = scaler.Status.DesiredReplicas
 	deployment, err := p.kubernetes.AppsV1().Deployments(consumerNamespace).Get(ctx, consumer, metav1.GetOptions{})
 	if err != nil {
-		return s, nil, fmt.Errorf("read the consumer: %w", err)
+		return s, fmt.Errorf("read the consumer: %w", err)
 	}
 	s.Pods, s.Ready = deployment.Status.Replicas, deployment.Status.ReadyReplicas
 	s.Metric = p.metric(ctx)
-	if s.Active, err = p.active(ctx); err != nil {
-		return s, nil, err
-	}
-	keys, err = p.keys(ctx)
-	return s, keys, err
+	s.Active, err = p.active(ctx)
+	return s, err
 }
 
 // counts are the attributes of a queue that the demo reads.

@@ -53,10 +53,9 @@ type Machine struct {
 
 // record is what a run saw, before anything is made of it.
 type record struct {
-	started  time.Time
-	burst    int
-	evidence Evidence
-	samples  []Sample
+	started time.Time
+	look    *look
+	samples []Sample
 	// drained is as in the watch, delay the queue's, in seconds.
 	drained, delay float64
 	scaling        scaling
@@ -69,18 +68,19 @@ type record struct {
 // newReport judges and measures a run.
 func newReport(r record) Report {
 	steps := newSteps(r.samples, r.scaling, r.rescales, r.started)
+	sent := r.look.sentAt(r.look.made)
 	report := Report{
 		Started: r.started.UTC().Truncate(time.Millisecond), Commit: r.commit, Uncommitted: r.uncommitted, Machine: r.machine,
-		Verdict:   judge(r.evidence, r.samples, r.drained, r.burst, r.scaling),
+		Verdict:   judge(r.look, r.samples, r.drained, r.scaling),
 		FirstSent: -1, LastSent: -1,
-		Latency: newLatency(r.evidence),
-		Ideal:   newIdeal(sentAt(slices.Concat(r.evidence.Burst, r.evidence.Steady), r.started), r.delay, r.samples, r.drained),
+		Latency: newLatency(r.look),
+		Ideal:   newIdeal(slices.Sorted(slices.Values(slices.Concat(sent, r.look.steadyAt()))), r.delay, r.samples, r.drained),
 		Steps:   steps, Moments: newMoments(r.samples, steps, r.scaling), Samples: r.samples,
 	}
-	if sent := sentAt(r.evidence.Burst, r.started); len(sent) > 0 {
+	if len(sent) > 0 {
 		report.FirstSent, report.LastSent = millis(sent[0]), millis(sent[len(sent)-1])
 	}
-	report.Throughput = newThroughput(r.evidence.Objects, r.started, report.FirstSent, r.drained)
+	report.Throughput = newThroughput(r.look.storedAt, report.FirstSent, r.drained)
 	return report
 }
 

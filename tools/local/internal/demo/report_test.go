@@ -5,15 +5,17 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -44,8 +46,9 @@ func golden(t *testing.T, name string, got []byte) {
 // look again, a drain, and a late scale-down.
 func recorded() record {
 	const perConsumer, burst = 2.4, 1500
+	l := newLedger(events.Source{Seed: 1, BadPercent: 10, DuplicatePercent: 4}, burst)
 	r := record{
-		started: noon, burst: burst, delay: 2, drained: -1, commit: "0123456789abcdef0123456789abcdef01234567", uncommitted: true,
+		started: noon, look: newLook(l, "sales-events", noon), delay: 2, drained: -1, commit: "0123456789abcdef0123456789abcdef01234567", uncommitted: true,
 		scaling: scaling{minimum: 1, maximum: 50, target: 50, tolerance: 0.1, early: 40},
 		machine: Machine{
 			Processor: "Example CPU @ 2.50GHz", Nodes: 1, Cores: 2, Memory: 8 << 30,
@@ -57,31 +60,21 @@ func recorded() record {
 			{noon.Add(110 * time.Second), 1, "All metrics below target"},
 		},
 	}
-	r.evidence.Prefix = "sales-events"
-	for i := range burst {
-		m := sent(fmt.Sprint(i), i%10 == 3)
-		if i%25 == 1 {
-			m = sent(fmt.Sprint(i-1), false)
-			m.Duplicate = true
-		}
-		m.TS = noon.Add(2200*time.Millisecond + time.Duration(i)*7*time.Millisecond)
-		r.evidence.Burst = append(r.evidence.Burst, m)
-	}
 	handled := 0.0
 	for second := range 114 {
 		s := Sample{Seconds: float64(second), Active: second > 2, Desired: wanted(second)}
 		s.Pods, s.Ready = wanted(second), started(second)
-		due := dueBy(r.evidence.Burst, float64(second)-r.delay)
+		due := madeBy(burst, float64(second)-r.delay)
 		before := int(handled)
 		handled = min(float64(due), handled+float64(s.Ready)*perConsumer)
-		for _, m := range r.evidence.Burst[before:int(handled)] {
-			r.store(m, second)
+		for position := before; position < int(handled); position++ {
+			r.handle(position, noon.Add(time.Duration(second)*time.Second+250*time.Millisecond))
 		}
-		s.Delayed = dueBy(r.evidence.Burst, float64(second)) - due
+		s.Delayed = madeBy(burst, float64(second)) - due
 		s.InFlight = min(due-int(handled), 5*int(s.Ready))
 		s.Visible = due - int(handled) - s.InFlight
 		s.Metric = float64(s.backlog())
-		s.Stored, s.DeadLettered = len(r.evidence.Objects), len(r.evidence.Dead)
+		s.Stored, s.DeadLettered = len(r.look.storedAt), r.quarantined()
 		if r.drained < 0 && int(handled) == burst {
 			r.drained = s.Seconds
 		}
@@ -91,23 +84,35 @@ func recorded() record {
 	return r
 }
 
-// store stores a message in that second or quarantines it.
-func (r *record) store(m Produced, second int) {
-	if m.Bad {
-		r.evidence.Dead = append(r.evidence.Dead, dead(m.RequestID)...)
-		return
-	}
-	if m.Duplicate {
-		return
-	}
-	r.evidence.Objects = append(r.evidence.Objects, Object{
-		Key: m.key(r.evidence.Prefix), SHA256: m.SHA256, Stored: noon.Add(time.Duration(second)*time.Second + 250*time.Millisecond),
-	})
+// made is when the event of a position was made, in seconds since the start.
+func made(position int) time.Duration {
+	return 2200*time.Millisecond + time.Duration(position)*7*time.Millisecond
 }
 
-func dueBy(messages []Produced, second float64) (n int) {
-	for _, m := range messages {
-		if m.TS.Sub(noon).Seconds() <= second {
+// madeBy is how many of the burst are made by then.
+func madeBy(burst int, second float64) int {
+	return sort.Search(burst, func(i int) bool { return made(i).Seconds() > second })
+}
+
+// handle stores the event of a position, or quarantines it.
+func (r *record) handle(position int, at time.Time) {
+	m := r.look.source.At(position)
+	b := parseBody([]byte(m.Body(noon.Add(made(position)))))
+	switch {
+	case m.Duplicate:
+	case m.Bad:
+		r.look.letter(DeadLetter{RequestID: m.RequestID, Reason: "no store_id", Sent: at, Body: string(b.text)})
+	default:
+		path := key("sales-events", m.EventType, day(b.TS), m.RequestID)
+		if r.look.object(path, at) {
+			r.look.read(path, at, b)
+		}
+	}
+}
+
+func (r *record) quarantined() (n int) {
+	for _, l := range r.look.dead {
+		if l != 0 {
 			n++
 		}
 	}
@@ -138,11 +143,12 @@ func started(second int) int32 {
 
 func reports() map[string]Report {
 	r := recorded()
+	strange := newLook(newLedger(events.Source{Seed: 1}, 1), "", noon)
+	strange.object("<script>.json", noon)
 	return map[string]Report{
 		"ok": newReport(r),
 		"failed": newReport(record{
-			started: noon, burst: 1, drained: -1, scaling: r.scaling, samples: []Sample{{Desired: 1, Ready: 1, Metric: -1}},
-			evidence: Evidence{Burst: []Produced{{RequestID: "<script>", TS: noon}}},
+			started: noon, look: strange, drained: -1, scaling: r.scaling, samples: []Sample{{Desired: 1, Ready: 1, Metric: -1}},
 		}),
 	}
 }

@@ -18,15 +18,6 @@ type Produced struct {
 	SHA256 string `json:"sha256"`
 }
 
-// layout is that of the bucket; the date is the event's own.
-const layout = "<prefix>/event_type=<type>/dt=YYYY_MM_DD/<request_id>.json"
-
-// key is where the event belongs.
-func (m Produced) key(prefix string) string {
-	return strings.TrimPrefix(fmt.Sprintf("%s/event_type=%s/dt=%s/%s.json",
-		strings.Trim(prefix, "/"), m.Type, m.TS.UTC().Format("2006_01_02"), m.RequestID), "/")
-}
-
 // Sample is the system at one moment.
 type Sample struct {
 	// Seconds since the burst was asked for.
@@ -55,18 +46,6 @@ func (s Sample) depth() int { return s.backlog() + s.Delayed }
 // atMinimum reports whether no more than the minimum are wanted or ready.
 func (s Sample) atMinimum(minimum int32) bool {
 	return max(s.Desired, s.Ready) <= minimum
-}
-
-// Evidence is what was sent and what was found.
-type Evidence struct {
-	// Burst and Steady must be at their end. Others, of the steady producer's,
-	// may be.
-	Burst, Steady, Others []Produced
-	// Prefix is that of the events' keys.
-	Prefix string
-	// Objects and Dead are what came since the start of the run.
-	Objects []Object
-	Dead    []DeadLetter
 }
 
 // Verdict is the demo's result, and what it rests on. Times are seconds since the burst was asked
@@ -115,105 +94,46 @@ type Verdict struct {
 	TimeToDrain  float64 `json:"timeToDrain"`
 }
 
-// judge holds the evidence against what was sent, and the samples against what
-// a burst of this size must do.
-func judge(e Evidence, samples []Sample, drained float64, burst int, s scaling) Verdict {
+// judge says what a look found of what was sent, and holds the samples against
+// what a burst of this size must do.
+func judge(k *look, samples []Sample, drained float64, s scaling) Verdict {
 	v := Verdict{
-		Produced: len(e.Burst), FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained,
-		Reasons: []string{}, Note: s.note(burst),
+		Produced: k.total, FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained,
+		Reasons: []string{}, Note: s.note(k.total),
+		Lost: k.missing(false), NotQuarantined: k.missing(true),
+		Unexpected: k.unexpected, Misplaced: k.misplaced, Repeated: k.repeated, Altered: k.altered,
+		WronglyQuarantined: k.wronglyQuarantined, Redriven: k.redriven, Unexplained: k.unexplained,
 	}
-	sent := map[string]Produced{}
-	for _, m := range slices.Concat(e.Burst, e.Steady, e.Others) {
-		sent[m.RequestID] = m
-	}
-	v.judgeBucket(e, sent)
-	v.judgeQueue(e, sent)
-	v.count(e)
+	v.count(k)
 	v.measure(samples)
-	v.complain(s.demand(burst))
+	v.complain(s.demand(k.total))
 	v.OK = len(v.Reasons) == 0
 	return v
 }
 
-// judgeBucket wants each good event once, at its key, as it was sent.
-func (v *Verdict) judgeBucket(e Evidence, sent map[string]Produced) {
-	stored := map[string]bool{}
-	for _, o := range e.Objects {
-		id := storedID(o.Key)
-		m, known := sent[id]
-		if stored[id] {
-			v.Repeated = append(v.Repeated, id)
-		}
-		stored[id] = true
-		if !known || m.Bad {
-			v.Unexpected = append(v.Unexpected, id)
-			continue
-		}
-		if o.Key != m.key(e.Prefix) {
-			v.Misplaced = append(v.Misplaced, o.Key)
-		}
-		if o.SHA256 != m.SHA256 {
-			v.Altered = append(v.Altered, id)
-		}
-	}
-	v.Lost = absent(slices.Concat(e.Burst, e.Steady), stored, false)
-}
-
-// judgeQueue wants each bad message in the dead-letter queue by the consumer's
-// doing, with the reason, as it was sent.
-func (v *Verdict) judgeQueue(e Evidence, sent map[string]Produced) {
-	for _, letter := range e.Dead {
-		id := letter.RequestID
-		m, known := sent[id]
-		if !known || !m.Bad {
-			v.WronglyQuarantined = append(v.WronglyQuarantined, id)
-		}
-		if known && letter.SHA256 != m.SHA256 {
-			v.Altered = append(v.Altered, id)
-		}
+// count counts request_ids.
+func (v *Verdict) count(k *look) {
+	for rank, m := range k.burst {
 		switch {
-		case letter.Source != "":
-			v.Redriven = append(v.Redriven, id)
-		case letter.Reason == "":
-			v.Unexplained = append(v.Unexplained, id)
-		}
-	}
-	v.NotQuarantined = absent(slices.Concat(e.Burst, e.Steady), deadIDs(e.Dead), true)
-}
-
-// count counts the burst's request_ids.
-func (v *Verdict) count(e Evidence) {
-	keys, explained := map[string]int{}, map[string]bool{}
-	for _, o := range e.Objects {
-		keys[storedID(o.Key)]++
-	}
-	for _, letter := range e.Dead {
-		explained[letter.RequestID] = explained[letter.RequestID] || letter.Reason != "" && letter.Source == ""
-	}
-	seen := map[string]bool{}
-	for _, m := range e.Burst {
-		first := !seen[m.RequestID]
-		seen[m.RequestID] = true
-		switch {
-		case !first && !m.Bad && keys[m.RequestID] == 1:
-			v.DuplicatesFolded++
-		case first && m.Bad:
+		case m.bad:
 			v.Bad++
-			if explained[m.RequestID] {
+			if k.dead[rank]&explained != 0 {
 				v.Quarantined++
 			}
-		case first:
+		default:
 			v.Good++
-			if keys[m.RequestID] > 0 {
+			if k.keys[rank] > 0 {
 				v.Stored++
+			}
+			if m.twice && k.keys[rank] == 1 {
+				v.DuplicatesFolded++
 			}
 		}
 	}
-	for _, m := range e.Steady {
-		if !seen[m.RequestID] && !m.Bad {
+	for _, m := range k.steady {
+		if m.required && !m.Bad {
 			v.SteadyGood++
 		}
-		seen[m.RequestID] = true
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,48 +17,48 @@ type watch struct {
 
 	job     string
 	started time.Time
-	before  baseline
-	samples []Sample
-	// sent is nil until the burst's Job has ended.
-	sent []Produced
-	// required is sent and what the steady producer sent until then.
-	required []Produced
-	missing  []string
-	// drained is when the last of required was seen at its end, and negative
+	ledger  *ledger
+	// lettersBefore is how many dead letters there were at the start.
+	lettersBefore int
+	samples       []Sample
+	// sent: the burst's Job has ended, and the ledger has what the steady producer
+	// sent until then.
+	sent bool
+	// seen is the last look, which ended at looked and took looking. It is complete
+	// if all was sent when it began.
+	seen     *look
+	complete bool
+	looked   time.Time
+	looking  time.Duration
+	// missing are required messages that a complete look did not find at their end.
+	missing []string
+	// drained is when the last of the required was seen at its end, and negative
 	// until then.
 	drained float64
 	lastErr error
 }
 
-// baseline is what was there at the start of the run, and is not judged.
-type baseline struct {
-	keys    map[string]time.Time
-	letters []DeadLetter
-	// steady is what the steady producer had sent.
-	steady []Produced
-}
-
-// begin takes the baseline and starts the burst.
+// begin takes down what is there, and starts the burst.
 func (w *watch) begin(ctx context.Context) error {
 	var err error
-	if w.before.keys, err = w.keys(ctx); err != nil {
+	if w.ledger, err = w.newBurst(ctx, w.burst); err != nil {
 		return err
 	}
-	if w.before.letters, err = w.quarantined(ctx); err != nil {
-		return err
-	}
-	if w.before.steady, err = w.produced(ctx, steadySelector); err != nil {
-		return err
-	}
-	// The chart and the first scale-up need the state before the burst.
-	first, _, err := w.sample(ctx)
+	steady, err := w.produced(ctx, steadySelector)
 	if err != nil {
 		return err
 	}
-	first.DeadLettered = 0
+	w.ledger.add(steady, false)
+	// The chart and the first scale-up need the state before the burst.
+	first, err := w.sample(ctx)
+	if err != nil {
+		return err
+	}
+	w.lettersBefore, first.DeadLettered = first.DeadLettered, 0
 	w.samples = []Sample{first}
 	w.drained, w.started = -1, time.Now()
-	w.job, err = w.startBurst(ctx, w.burst)
+	w.seen = newLook(w.ledger, w.settings.Prefix, w.started)
+	w.job, err = w.startBurst(ctx, w.ledger)
 	return err
 }
 
@@ -72,7 +71,7 @@ func (w *watch) untilOver(ctx context.Context) error {
 	defer tick.Stop()
 	var stalled time.Time
 	for {
-		before := w.missing
+		before := len(w.missing)
 		s, err := w.step(ctx)
 		switch {
 		case errors.Is(err, errBurstFailed):
@@ -80,11 +79,11 @@ func (w *watch) untilOver(ctx context.Context) error {
 		case err != nil:
 			// The API server may be busy with the pods that the burst brings.
 			w.lastErr = err
-		case w.sent != nil && s.atMinimum(w.scaling.minimum):
+		case w.complete && s.atMinimum(w.scaling.minimum):
 			if len(w.missing) == 0 {
 				return nil
 			}
-			if stalled.IsZero() || !slices.Equal(before, w.missing) {
+			if stalled.IsZero() || before != len(w.missing) {
 				stalled = time.Now()
 			}
 			if time.Since(stalled) > w.grace {
@@ -103,113 +102,101 @@ func (w *watch) untilOver(ctx context.Context) error {
 
 // step takes a sample and looks for what is missing.
 func (w *watch) step(ctx context.Context) (Sample, error) {
-	s, keys, err := w.sample(ctx)
+	s, err := w.sample(ctx)
 	if err != nil {
 		return s, err
 	}
 	s.Seconds = millis(time.Since(w.started).Seconds())
-	s.Stored = len(w.since(keys))
-	s.DeadLettered -= len(w.before.letters)
+	s.DeadLettered -= w.lettersBefore
+	if !w.sent {
+		if err := w.readBurst(ctx); err != nil {
+			return s, err
+		}
+	}
+	if err := w.look(ctx, s); err != nil {
+		return s, err
+	}
+	s.Stored = len(w.seen.storedAt)
 	w.samples = append(w.samples, s)
 	w.display.show(s, w.burst)
-	if w.sent == nil {
-		if err := w.readBurst(ctx); err != nil || w.sent == nil {
-			return s, err
-		}
+	return s, nil
+}
+
+// patience is how much longer than a look the time between two of them is.
+const patience = 10
+
+// look lists the bucket again, and names what is missing. While messages are
+// waiting it leaves that out where a listing takes so long that nothing else would
+// be seen.
+func (w *watch) look(ctx context.Context, s Sample) error {
+	if s.depth() > 0 && time.Since(w.looked) < patience*w.looking {
+		return nil
 	}
-	missing := absent(w.required, storedIDs(keys), false)
-	if len(missing) == 0 {
+	begin := time.Now()
+	seen := newLook(w.ledger, w.settings.Prefix, w.started)
+	if err := w.list(ctx, func(key string, modified time.Time) { seen.object(key, modified) }); err != nil {
+		return err
+	}
+	w.seen, w.looked, w.looking, w.complete = seen, time.Now(), time.Since(begin), w.sent
+	if !w.sent {
+		return nil
+	}
+	w.missing = seen.missing(false)
+	if len(w.missing) == 0 {
 		letters, err := w.quarantined(ctx)
 		if err != nil {
-			return s, err
+			return err
 		}
-		missing = absent(w.required, deadIDs(letters), true)
+		for _, letter := range letters {
+			seen.letter(letter)
+		}
+		w.missing = seen.missing(true)
 	}
-	w.missing = missing
-	if w.drained < 0 && len(missing) == 0 {
+	if w.drained < 0 && len(w.missing) == 0 {
 		w.drained = s.Seconds
 	}
-	return s, nil
+	return nil
 }
 
 // readBurst learns what must be at its end when the burst's Job has ended. The
 // steady producer's messages of that time count too: they went through the
 // same crowd.
 func (w *watch) readBurst(ctx context.Context) error {
-	sent, err := w.finishedBurst(ctx, w.job, w.burst)
-	if err != nil || sent == nil {
+	ended, err := w.burstEnded(ctx, w.job)
+	if err != nil || !ended {
 		return err
 	}
 	steady, err := w.produced(ctx, steadySelector)
 	if err != nil {
 		return err
 	}
-	w.sent, w.required = sent, append(slices.Clone(sent), without(steady, w.before.steady)...)
+	w.ledger.add(steady, true)
+	w.sent = true
 	return nil
 }
 
-// since are the keys of keys that were not there at the start.
-func (w *watch) since(keys map[string]time.Time) map[string]time.Time {
-	added := maps.Clone(keys)
-	maps.DeleteFunc(added, func(key string, _ time.Time) bool {
-		_, old := w.before.keys[key]
-		return old
-	})
-	return added
-}
-
-// evidence reads both ends. The steady producer runs on, so its log is read
-// after them, for what may be there.
-func (w *watch) evidence(ctx context.Context) (Evidence, error) {
-	keys, err := w.keys(ctx)
-	if err != nil {
-		return Evidence{}, err
-	}
-	objects, err := w.objects(ctx, w.since(keys))
-	if err != nil {
-		return Evidence{}, err
+// evidence looks at both ends, and reads what is there. The steady producer runs
+// on, so its log is read after them, for what may be there.
+func (w *watch) evidence(ctx context.Context) (*look, error) {
+	var all []object
+	if err := w.list(ctx, func(key string, modified time.Time) { all = append(all, object{key, modified}) }); err != nil {
+		return nil, err
 	}
 	letters, err := w.quarantined(ctx)
 	if err != nil {
-		return Evidence{}, err
+		return nil, err
 	}
-	old := deadIDs(w.before.letters)
-	dead := slices.DeleteFunc(slices.Clone(letters), func(l DeadLetter) bool { return old[l.RequestID] })
 	steady, err := w.produced(ctx, steadySelector)
 	if err != nil {
-		return Evidence{}, err
+		return nil, err
 	}
-	return Evidence{
-		Burst: w.sent, Steady: w.required[len(w.sent):], Others: append(steady, w.before.steady...),
-		Prefix: w.settings.Prefix, Objects: objects, Dead: dead,
-	}, nil
-}
-
-// absent names the messages, good or bad ones, that are not in found.
-func absent(sent []Produced, found map[string]bool, bad bool) []string {
-	ids := []string{}
-	for _, m := range sent {
-		if m.Bad == bad && !found[m.RequestID] {
-			ids = append(ids, m.RequestID)
-		}
+	w.ledger.add(steady, false)
+	seen := newLook(w.ledger, w.settings.Prefix, w.started)
+	all = slices.DeleteFunc(all, func(o object) bool { return !seen.object(o.key, o.modified) })
+	for _, letter := range letters {
+		seen.letter(letter)
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
-
-// without are the messages of all whose ids are not in seen.
-func without(all, seen []Produced) []Produced {
-	known := map[string]bool{}
-	for _, m := range seen {
-		known[m.RequestID] = true
-	}
-	var rest []Produced
-	for _, m := range all {
-		if !known[m.RequestID] {
-			rest = append(rest, m)
-		}
-	}
-	return rest
+	return seen, w.read(ctx, all, func(o object, b body) { seen.read(o.key, o.modified, b) })
 }
 
 // named bounds how many ids and pods an error names.
@@ -219,11 +206,11 @@ const named = 5
 func (w *watch) unfinished(ctx context.Context) error {
 	var waiting []string
 	switch {
-	case w.sent == nil:
+	case !w.sent:
 		waiting = append(waiting, fmt.Sprintf("the burst's Job %s has not ended", w.job))
 	case len(w.missing) > 0:
 		waiting = append(waiting, fmt.Sprintf("%d of %d messages are neither stored nor dead-lettered, such as %s",
-			len(w.missing), len(w.required), strings.Join(w.missing[:min(named, len(w.missing))], ", ")))
+			len(w.missing), w.ledger.demanded(), strings.Join(w.missing[:min(named, len(w.missing))], ", ")))
 	}
 	if n := len(w.samples); n > 0 {
 		s := w.samples[n-1]

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
@@ -27,6 +29,9 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
+	"github.com/mystique-unicorn/sales-events/apps/producer/config"
+	"github.com/mystique-unicorn/sales-events/apps/producer/events"
+	"github.com/mystique-unicorn/sales-events/apps/producer/worker"
 )
 
 // world is a cluster whose API is simulated and whose events are not: its Job
@@ -47,8 +52,8 @@ type world struct {
 	mistakes map[string]func(types.Message) error
 	// idle has the Jobs never run.
 	idle bool
-	// run counts Jobs, so that no two send the same ids.
-	run int
+	// seed is the next burst's.
+	seed int
 	// peak is what the consumers scale to while there is work.
 	peak int32
 }
@@ -76,7 +81,7 @@ func newWorld(t testing.TB) *world {
 	}
 	config := aws.Config{Region: "eu-west-1", BaseEndpoint: &listener.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
 	w := &world{
-		TB: t, peak: 4, logs: map[string]string{}, sqs: sqs.NewFromConfig(config),
+		TB: t, peak: 4, seed: 1, logs: map[string]string{}, sqs: sqs.NewFromConfig(config),
 		s3:    s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }),
 		queue: listener.URL + "/000000000000/q", dead: listener.URL + "/000000000000/q-dlq",
 	}
@@ -103,7 +108,8 @@ func newWorld(t testing.TB) *world {
 			Capacity: corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("4Gi")},
 			NodeInfo: corev1.NodeSystemInfo{KernelVersion: "6.1.0", OSImage: "Debian GNU/Linux 12 (bookworm)", KubeletVersion: "v1.36.0"},
 		}},
-		deployment(producerNamespace, producer, corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: "0"}, corev1.EnvVar{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "2"}, corev1.EnvVar{Name: "SEED", Value: "7"}),
+		deployment(producerNamespace, producer, corev1.EnvVar{Name: "AWS_REGION", Value: "eu-west-1"}, corev1.EnvVar{Name: "RELIABLE_QUEUE_NAME", Value: "q"},
+			corev1.EnvVar{Name: "TOT_MSGS_TO_PRODUCE", Value: "0"}, corev1.EnvVar{Name: "MSGS_PER_SEC", Value: "2"}, corev1.EnvVar{Name: "SEED", Value: "7"}),
 		deployment(consumerNamespace, consumer, corev1.EnvVar{Name: "AWS_REGION", Value: "eu-west-1"}, corev1.EnvVar{Name: "RELIABLE_QUEUE_NAME", Value: "q"},
 			corev1.EnvVar{Name: "DEAD_LETTER_QUEUE_NAME", Value: "q-dlq"}, corev1.EnvVar{Name: "STORE_EVENTS_BKT", Value: bucket}),
 		scaler(1, 50, 5),
@@ -119,7 +125,7 @@ func newWorld(t testing.TB) *world {
 // tune shortens the waits and reads the world's logs: the fake client does not
 // say whose log is asked for.
 func (w *world) tune(p *pipeline) {
-	p.every, p.grace = 20*time.Millisecond, 500*time.Millisecond
+	p.every, p.grace, p.seed = 20*time.Millisecond, 2*time.Second, w.seed
 	p.get = w.keda
 	p.log = func(_ context.Context, pod string, _ bool) (io.ReadCloser, error) {
 		w.mu.Lock()
@@ -159,18 +165,32 @@ func scaler(minimum, maximum int32, target int64) *autoscalingv2.HorizontalPodAu
 	}
 }
 
-// event is the body of a message of these tests.
+// event is the body of a message of the steady producer.
 func event(id string, bad bool) string {
 	return fmt.Sprintf(`{"request_id":%q,"bad_msg":%t,"ts":"2026-01-01T12:00:00Z"}`, id, bad)
 }
 
-// key is where the event of a message of these tests belongs.
-func key(id string) string { return "sales-events/event_type=sale_event/dt=2026_01_01/" + id + ".json" }
+// message is the first one of a burst that is good, or bad, and sent once.
+func (w *world) message(bad bool) events.Message {
+	source := source(w.seed)
+	for i := 0; ; i++ {
+		if m := source.At(i); m.Bad == bad && !m.Duplicate && !source.At(i+1).Duplicate {
+			return m
+		}
+	}
+}
+
+// source is that of a burst in these worlds: the shares are the settings' defaults.
+func source(seed int) events.Source {
+	return events.Source{Seed: seed, BadPercent: 10, DuplicatePercent: 5}
+}
 
 // send sends a message and logs it as the producer does.
 func (w *world) send(log, id string, bad, duplicate bool) {
 	w.Helper()
-	if _, err := w.sqs.SendMessage(context.Background(), &sqs.SendMessageInput{QueueUrl: &w.queue, MessageBody: aws.String(event(id, bad))}); err != nil {
+	if _, err := w.sqs.SendMessage(context.Background(), &sqs.SendMessageInput{
+		QueueUrl: &w.queue, MessageBody: aws.String(event(id, bad)), MessageAttributes: map[string]types.MessageAttributeValue{typeAttribute: text("sale_event")},
+	}); err != nil {
 		w.Error(err)
 	}
 	w.mu.Lock()
@@ -194,8 +214,13 @@ func (w *world) work() {
 	}()
 }
 
-// runJobs sends the messages of Jobs that have not run: of ten, one is bad and
-// one a duplicate of the one before it.
+const typeAttribute = "event_type"
+
+func text(s string) types.MessageAttributeValue {
+	return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &s}
+}
+
+// runJobs runs the producer for Jobs that have not run.
 func (w *world) runJobs(ctx context.Context) {
 	jobs, err := w.clients.BatchV1().Jobs(producerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil || w.idle {
@@ -205,22 +230,13 @@ func (w *world) runJobs(ctx context.Context) {
 		if job.Status.Succeeded > 0 {
 			continue
 		}
-		total := 0
-		for _, v := range job.Spec.Template.Spec.Containers[0].Env {
-			if v.Name == "TOT_MSGS_TO_PRODUCE" {
-				total, _ = strconv.Atoi(v.Value)
-			}
+		env := environment(&job.Spec.Template.Spec.Containers[0])
+		c, err := config.Parse(func(name string) (string, bool) { value, ok := env[name]; return value, ok })
+		if err != nil {
+			w.Error(err)
 		}
-		w.run++
-		for i := range total {
-			switch i % 10 {
-			case 3:
-				w.send(job.Name+"-pod", fmt.Sprintf("run%d-%d", w.run, i), true, false)
-			case 5:
-				w.send(job.Name+"-pod", fmt.Sprintf("run%d-%d", w.run, i-1), false, true)
-			default:
-				w.send(job.Name+"-pod", fmt.Sprintf("run%d-%d", w.run, i), false, false)
-			}
+		if err := worker.New(c, nil, w.sqs, w.queue, slog.New(slog.DiscardHandler), prometheus.NewRegistry()).Run(ctx); err != nil && ctx.Err() == nil {
+			w.Error(err)
 		}
 		pod := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: producerNamespace, Name: job.Name + "-pod", Labels: map[string]string{"job-name": job.Name}},
@@ -235,24 +251,25 @@ func (w *world) runJobs(ctx context.Context) {
 // consume stores or quarantines what is there, and says whether it was more
 // than the steady producer's.
 func (w *world) consume(ctx context.Context) bool {
-	out, err := w.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &w.queue, MaxNumberOfMessages: 10})
+	out, err := w.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &w.queue, MaxNumberOfMessages: 10, MessageAttributeNames: []string{typeAttribute},
+	})
 	if err != nil {
 		return false
 	}
 	for _, m := range out.Messages {
 		var e struct {
-			RequestID string `json:"request_id"`
-			Bad       bool   `json:"bad_msg"`
+			Bad bool `json:"bad_msg"`
 		}
 		if err := json.Unmarshal([]byte(*m.Body), &e); err != nil {
 			w.Error(err)
 		}
-		handle := w.mistakes[e.RequestID]
+		handle := w.mistakes[parseBody([]byte(*m.Body)).RequestID]
 		switch {
 		case handle == nil && e.Bad:
 			handle = func(m types.Message) error { return w.quarantine(ctx, *m.Body, "no store_id") }
 		case handle == nil:
-			handle = func(m types.Message) error { return w.put(ctx, key(e.RequestID), *m.Body) }
+			handle = func(m types.Message) error { return w.put(ctx, keyOf(m), *m.Body) }
 		}
 		if handle(m) == nil {
 			_, _ = w.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &w.queue, ReceiptHandle: m.ReceiptHandle})
@@ -261,11 +278,17 @@ func (w *world) consume(ctx context.Context) bool {
 	return len(out.Messages) > 2
 }
 
+// keyOf is where the event of a message belongs.
+func keyOf(m types.Message) string {
+	b := parseBody([]byte(*m.Body))
+	return key("sales-events", *m.MessageAttributes[typeAttribute].StringValue, day(b.TS), b.RequestID)
+}
+
 // quarantine sends to the dead-letter queue, with the reason if there is one.
 func (w *world) quarantine(ctx context.Context, body, reason string) error {
 	in := &sqs.SendMessageInput{QueueUrl: &w.dead, MessageBody: &body}
 	if reason != "" {
-		in.MessageAttributes = map[string]types.MessageAttributeValue{reasonAttribute: {DataType: aws.String("String"), StringValue: &reason}}
+		in.MessageAttributes = map[string]types.MessageAttributeValue{reasonAttribute: text(reason)}
 	}
 	_, err := w.sqs.SendMessage(ctx, in)
 	return err
