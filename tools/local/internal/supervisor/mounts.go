@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 // asking are memory that ends with the namespace, and kubelet finds the kernel as
 // it wants it.
 func setUpMounts(state, engines string) error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	if err := keepMountsInside(); err != nil {
 		return fmt.Errorf("keep mounts inside: %w", err)
 	}
 	// Opened first, because the state folder may lie below a folder that is
@@ -44,6 +45,35 @@ func setUpMounts(state, engines string) error {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
 	return coverTunables()
+}
+
+// keepMountsInside makes every mount private.
+func keepMountsInside() error {
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	// In a chroot the root is no mount, which this call needs, and pivot_root of every
+	// container. So a copy of its tree becomes the root. It is mounted on what is a
+	// mount wherever this runs, and private: elsewhere the machine would see it.
+	if err := unix.Mount("", "/proc", "", unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	tree, err := unix.OpenTree(unix.AT_FDCWD, "/", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if err != nil {
+		return err
+	}
+	private := unix.MountAttr{Propagation: unix.MS_PRIVATE}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &private); err != nil {
+		return err
+	}
+	if err := attach(tree, "/proc"); err != nil {
+		return err
+	}
+	if err := unix.Chroot("/proc"); err != nil {
+		return err
+	}
+	return os.Chdir("/")
 }
 
 // tunables are the kernel's settings that kubelet sets, on the whole machine and
