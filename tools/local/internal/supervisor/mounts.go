@@ -44,7 +44,28 @@ func setUpMounts(state, engines string) error {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
+	if err := ensureHosts(); err != nil {
+		return fmt.Errorf("give the namespace an /etc/hosts: %w", err)
+	}
 	return coverTunables()
+}
+
+// ensureHosts has the namespace see an /etc/hosts where the machine has none, as a
+// root of debootstrap: containerd copies it for each pod.
+func ensureHosts() error {
+	if exists("/etc/hosts") {
+		return nil
+	}
+	upper, work := layout.Inside+"/etc", layout.Inside+"/etc-work"
+	for _, dir := range []string{upper, work} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount("overlay", "/etc", "overlay", 0, "lowerdir=/etc,upperdir="+upper+",workdir="+work); err != nil {
+		return err
+	}
+	return os.WriteFile("/etc/hosts", []byte("127.0.0.1 localhost\n"), 0o644)
 }
 
 // keepMountsInside makes every mount private.
