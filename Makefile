@@ -3,6 +3,8 @@
 
 # Messages in the demo's burst; under about a hundred need not scale.
 BURST ?= 1500
+# Events of each of a soak's two runs.
+EVENTS ?= 1000000
 # More flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
 # no: have packages that lack named, and not installed.
@@ -24,12 +26,12 @@ LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help preflight demo up down status reconcile validate promote hook test e2e e2e-vm bench lint go
+.PHONY: help preflight demo soak up down status reconcile validate promote hook test e2e e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-preflight demo up down status reconcile validate promote test e2e e2e-vm bench lint: | go
+preflight demo soak up down status reconcile validate promote test e2e e2e-vm bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -42,6 +44,9 @@ preflight: ## make this machine ready for the cluster: install packages, name wh
 
 demo: preflight validate ## the whole system on this machine, a burst of BURST messages, the verdict (root)
 	$(LOCAL) demo --burst=$(BURST) $(FLAGS)
+
+soak: preflight ## EVENTS events twice, in peace and while consumers are killed and AWS fails (root)
+	$(LOCAL) soak --events=$(EVENTS) $(FLAGS)
 
 up: preflight ## start the local cluster, if it is down, and let Flux apply this repository's HEAD (root)
 	$(LOCAL) up $(FLAGS)

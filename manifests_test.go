@@ -50,7 +50,7 @@ func TestOverlaysBuild(t *testing.T) {
 
 // TestShape holds the folders of manifests against the one shape of a component:
 // a base, and beside it an overlay for each cluster that needs one. What the
-// clusters on AWS share is in aws.
+// clusters on AWS share is in aws; soak is the local cluster under make soak.
 func TestShape(t *testing.T) {
 	for _, folder := range []string{"infrastructure", "apps"} {
 		walk(t, folder, func(file string, _ fs.DirEntry) {
@@ -68,7 +68,7 @@ func TestShape(t *testing.T) {
 	}
 }
 
-var component = regexp.MustCompile(`^(?:infrastructure(?:/[\w-]+)+|apps/[\w-]+/deploy)/(base|aws|local|staging|production)(?:/|$)`)
+var component = regexp.MustCompile(`^(?:infrastructure(?:/[\w-]+)+|apps/[\w-]+/deploy)/(base|aws|local|soak|staging|production)(?:/|$)`)
 
 // overlayOf is which overlay of its component a folder belongs to, or empty.
 func overlayOf(dir string) string {

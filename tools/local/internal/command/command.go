@@ -79,7 +79,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newUp(), newDemo(), newDown(), newStatus(), newReconcile(), newSupervise())
+	root.AddCommand(newUp(), newDemo(), newSoak(), newDown(), newStatus(), newReconcile(), newSupervise())
 	return root
 }
 

@@ -65,12 +65,12 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeou
 		return err
 	}
 	e.log.Done("sending a burst of %d messages", burst)
-	verdict, err := demo.Run(ctx, demo.Options{
+	run, err := demo.Run(ctx, demo.Options{
 		Config: config, Burst: burst, Out: e.out, Terminal: e.log.Terminal(),
 		ReportDir: report, Timeout: timeout, Commit: commit, Uncommitted: uncommitted, Processor: processor(),
 	})
 	err = errors.Join(err, handOver(report))
-	if err := e.conclude(verdict, err, report); err != nil {
+	if err := e.conclude(run, err, report); err != nil {
 		if started && ctx.Err() != nil {
 			err = errors.Join(err, e.stop(context.WithoutCancel(ctx)))
 		}
@@ -106,12 +106,15 @@ func (e *environment) stop(ctx context.Context) error {
 
 // conclude prints the verdict, which a run that came to no end has as well if
 // its burst was sent.
-func (e *environment) conclude(verdict demo.Verdict, err error, report string) error {
-	if verdict.Produced > 0 {
-		fmt.Fprintln(e.out, verdict)
+func (e *environment) conclude(run demo.Report, err error, report string) error {
+	if run.Verdict.Produced > 0 {
+		fmt.Fprintln(e.out, run.Verdict)
+		if tail := run.Tail(); tail != "" {
+			e.log.Done("%s", tail)
+		}
 		e.log.Done("the report is %s", filepath.Join(report, "index.html"))
 	}
-	if err == nil && !verdict.OK {
+	if err == nil && !run.Verdict.OK {
 		err = errors.New("the demo failed, see above")
 	}
 	return err

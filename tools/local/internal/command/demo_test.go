@@ -26,7 +26,7 @@ func TestConclude(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			got := ""
-			if err := (&environment{out: &out, log: progress.New(&out)}).conclude(test.verdict, test.err, "report"); err != nil {
+			if err := (&environment{out: &out, log: progress.New(&out)}).conclude(demo.Report{Verdict: test.verdict}, test.err, "report"); err != nil {
 				got = err.Error()
 			}
 			if got != test.want {

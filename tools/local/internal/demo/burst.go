@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -33,6 +34,7 @@ func (p *pipeline) newBurst(ctx context.Context, n int) (*ledger, error) {
 		return nil, err
 	}
 	env := environment(container)
+	maps.Copy(env, p.producerSettings)
 	settings, err := producerconfig.Parse(func(name string) (string, bool) { value, ok := env[name]; return value, ok })
 	if err != nil {
 		return nil, fmt.Errorf("settings of the Deployment %s in %s: %w", producer, producerNamespace, err)
@@ -67,6 +69,9 @@ func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
 		{Name: "SEED", Value: strconv.Itoa(l.source.Seed)},
 		// A line a message would be read by nobody: the seed says what was sent.
 		{Name: "LOG_LEVEL", Value: "WARN"},
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.producerSettings)) {
+		own = append(own, corev1.EnvVar{Name: name, Value: p.producerSettings[name]})
 	}
 	container.Env = slices.DeleteFunc(container.Env, func(v corev1.EnvVar) bool {
 		return v.Name == "MSGS_PER_SEC" || v.Name == "TRACE" || slices.ContainsFunc(own, func(o corev1.EnvVar) bool { return o.Name == v.Name })

@@ -31,12 +31,16 @@ const (
 	awsService        = "localaws"
 )
 
-// Options says what to run. Everything is required but Terminal and what the
-// report says of the checkout and the machine.
+// Options says what to run. Config, Burst, Out, ReportDir and Timeout are required.
 type Options struct {
 	Config *rest.Config
 	// Burst is how many messages to send at once.
 	Burst int
+	// Producer are settings of the burst's producer that differ from the steady
+	// one's, by the names of its environment variables; none is usual.
+	Producer map[string]string
+	// Observe, if it is set, gets each Sample.
+	Observe func(Sample)
 	// Out gets a line per change or, on a Terminal, a table that is redrawn.
 	Out      io.Writer
 	Terminal bool
@@ -55,12 +59,11 @@ type Options struct {
 // Run sends the burst and returns once every message of it is stored or
 // dead-lettered and the consumers are back at their minimum. A Verdict that is
 // not OK is no error: it says what went wrong. An error means that the run
-// came to no end; if the burst was sent, the Verdict and the report then say
-// how far it came.
-func Run(ctx context.Context, opts Options) (Verdict, error) {
+// came to no end; if the burst was sent, the Report then says how far it came.
+func Run(ctx context.Context, opts Options) (Report, error) {
 	clients, err := kubernetes.NewForConfig(opts.Config)
 	if err != nil {
-		return Verdict{}, fmt.Errorf("connect to the cluster: %w", err)
+		return Report{}, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	return run(ctx, clients, opts, func(*pipeline) {})
 }
@@ -69,42 +72,43 @@ func Run(ctx context.Context, opts Options) (Verdict, error) {
 const judgeTime = 30 * time.Second
 
 // run is Run on any client; tune lets a test shorten the waits.
-func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune func(*pipeline)) (Verdict, error) {
+func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune func(*pipeline)) (Report, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, opts.Timeout, fmt.Errorf("the demo was not over after %s", opts.Timeout))
 	defer cancel()
 	p, err := openPipeline(limited, clients)
 	if err != nil {
-		return Verdict{}, err
+		return Report{}, err
 	}
+	p.producerSettings = opts.Producer
 	tune(p)
 	if err := p.waitIdle(limited); err != nil {
-		return Verdict{}, err
+		return Report{}, err
 	}
-	w := &watch{pipeline: p, burst: opts.Burst, display: newDisplay(opts.Out, opts.Terminal)}
+	w := &watch{pipeline: p, burst: opts.Burst, display: newDisplay(opts.Out, opts.Terminal), observe: opts.Observe}
 	if err := w.begin(limited); err != nil {
-		return Verdict{}, err
+		return Report{}, err
 	}
 	defer p.deleteBurst(w.job)
 	watchErr := w.untilOver(limited)
 	if watchErr != nil && (!w.sent || ctx.Err() != nil) {
-		return Verdict{}, watchErr
+		return Report{}, watchErr
 	}
 	// The time may be up, but a report of what is missing is worth the wait.
 	reading, done := context.WithTimeout(ctx, judgeTime)
 	defer done()
 	found, err := w.evidence(reading)
 	if err != nil {
-		return Verdict{}, errors.Join(watchErr, err)
+		return Report{}, errors.Join(watchErr, err)
 	}
 	saw, err := w.record(reading, opts, found)
 	if err != nil {
-		return Verdict{}, errors.Join(watchErr, err)
+		return Report{}, errors.Join(watchErr, err)
 	}
 	report := newReport(saw)
 	if watchErr != nil {
 		report.Verdict.fail(context.Cause(limited).Error())
 	}
-	return report.Verdict, errors.Join(watchErr, writeReport(opts.ReportDir, report))
+	return report, errors.Join(watchErr, writeReport(opts.ReportDir, report))
 }
 
 // record puts together all that the report is made of.

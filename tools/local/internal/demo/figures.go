@@ -46,6 +46,9 @@ type Ideal struct {
 	PerConsumer float64 `json:"perConsumer"`
 	// Drained is when the last message would have been handled.
 	Drained float64 `json:"drained"`
+	// AsReady is when it would have been, had they come when they did, each as fast as
+	// they were while messages waited: what lies between it and the drain is the tail.
+	AsReady float64 `json:"asReady"`
 	// Line is the depth of the queue.
 	Line []Point `json:"line"`
 }
@@ -136,7 +139,7 @@ func newThroughput(storedAt []float64, first, drained float64) Throughput {
 // newIdeal replays the messages, made at these seconds, against consumers that
 // are all there; delay is the queue's, in seconds, before which nobody gets one.
 func newIdeal(sent []float64, delay float64, samples []Sample, drained float64) Ideal {
-	ideal := Ideal{PerConsumer: -1, Drained: -1, Line: []Point{}}
+	ideal := Ideal{PerConsumer: -1, Drained: -1, AsReady: asReady(sent, delay, samples), Line: []Point{}}
 	for _, s := range samples {
 		ideal.Consumers = max(ideal.Consumers, s.Ready)
 	}
@@ -156,6 +159,30 @@ func newIdeal(sent []float64, delay float64, samples []Sample, drained float64) 
 		ideal.Drained = t
 	}
 	return ideal
+}
+
+// asReady replays the messages against the consumers as they became ready.
+func asReady(sent []float64, delay float64, samples []Sample) float64 {
+	handled := func(s Sample) float64 { return float64(sentBy(sent, s.Seconds) - s.depth()) }
+	var work, time float64
+	for i := 1; i < len(samples); i++ {
+		if a, b := samples[i-1], samples[i]; a.Visible > 0 && b.Visible > 0 {
+			work += max(0, handled(b)-handled(a))
+			time += (b.Seconds - a.Seconds) * float64(a.Ready)
+		}
+	}
+	if len(sent) == 0 || work == 0 || time == 0 {
+		return -1
+	}
+	done, all := 0.0, float64(len(sent))
+	for i := 1; i < len(samples); i++ {
+		rate, from, to := float64(samples[i-1].Ready)*work/time, samples[i-1].Seconds, samples[i].Seconds
+		if last := from + (all-done)/rate; last <= to && sentBy(sent, last-delay) == len(sent) {
+			return millis(last)
+		}
+		done = min(float64(sentBy(sent, to-delay)), done+rate*(to-from))
+	}
+	return -1
 }
 
 func sentBy(sent []float64, t float64) int {

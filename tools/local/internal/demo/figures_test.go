@@ -77,6 +77,36 @@ func TestIdeal(t *testing.T) {
 	}
 }
 
+// Two consumers, of which the second comes at 10 s, handle a message a second each;
+// the last of 40 is late, which is the tail.
+func TestAsReady(t *testing.T) {
+	var samples []Sample
+	for second := range 40 {
+		s := Sample{Seconds: float64(second), Ready: 1}
+		handled := second
+		if second >= 10 {
+			s.Ready, handled = 2, second+second-10
+		}
+		s.Visible = max(0, 40-handled)
+		if s.Visible == 0 && second < 35 {
+			s.InFlight = 1
+		}
+		samples = append(samples, s)
+	}
+	if got := asReady(make([]float64, 40), 0, samples); got < 24.5 || got > 25.5 {
+		t.Errorf("the consumers needed %g s, want 25", got)
+	}
+	for name, got := range map[string]float64{
+		"nothing sent":   asReady(nil, 0, samples),
+		"nobody watched": asReady(make([]float64, 40), 0, nil),
+		"nothing waited": asReady(make([]float64, 4), 0, []Sample{{Ready: 1}, {Seconds: 1, Ready: 1}}),
+	} {
+		if got != -1 {
+			t.Errorf("%s: %g", name, got)
+		}
+	}
+}
+
 func TestSteps(t *testing.T) {
 	s := scaling{minimum: 1, maximum: 50, target: 50, tolerance: 0.1}
 	samples := []Sample{

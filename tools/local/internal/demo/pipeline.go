@@ -45,8 +45,10 @@ type pipeline struct {
 	hidden int32
 	// letters are the dead-letter queue when it was last read.
 	letters []DeadLetter
-	// seed is the burst's; 0 draws one.
-	seed int
+	// seed is the burst's; 0 draws one. producerSettings are those of its producer
+	// that differ from the steady one's.
+	seed             int
+	producerSettings map[string]string
 }
 
 // openPipeline finds the queues and the bucket by the consumer's own settings.

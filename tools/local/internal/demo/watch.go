@@ -14,6 +14,7 @@ type watch struct {
 	*pipeline
 	burst   int
 	display *display
+	observe func(Sample) // may be nil
 
 	job     string
 	started time.Time
@@ -119,6 +120,9 @@ func (w *watch) step(ctx context.Context) (Sample, error) {
 	s.Stored = len(w.seen.storedAt)
 	w.samples = append(w.samples, s)
 	w.display.show(s, w.burst)
+	if w.observe != nil {
+		w.observe(s)
+	}
 	return s, nil
 }
 
@@ -129,7 +133,7 @@ const patience = 10
 // waiting it leaves that out where a listing takes so long that nothing else would
 // be seen.
 func (w *watch) look(ctx context.Context, s Sample) error {
-	if s.depth() > 0 && time.Since(w.looked) < patience*w.looking {
+	if s.depth() > quiet && time.Since(w.looked) < patience*w.looking {
 		return nil
 	}
 	begin := time.Now()

@@ -117,12 +117,25 @@ func (r Report) tiles() []tile {
 	if r.Ideal.Drained >= 0 {
 		ideal = fmt.Sprintf("%.0f s with all %d from the start", r.Ideal.Drained, r.Ideal.Consumers)
 	}
+	if r.Ideal.AsReady >= 0 {
+		ideal += fmt.Sprintf(", %.0f s as they came", r.Ideal.AsReady)
+	}
 	return []tile{
 		{count(len(v.Lost)), "lost", fmt.Sprintf("of %s good events", count(v.Good))},
 		{span(v.TimeToDrain), "until drained", ideal},
 		{fmt.Sprint(v.PeakReplicas), "consumers at the peak", "the first more wanted " + when(v.FirstScaleUp)},
 		{count(r.Throughput.Peak), "stored in the best second", r.mean()},
 	}
+}
+
+// Tail says how much longer the drain took than the consumers needed, as they became
+// ready; empty if that is not known.
+func (r Report) Tail() string {
+	if r.Ideal.AsReady <= 0 || r.Verdict.TimeToDrain < 0 {
+		return ""
+	}
+	return fmt.Sprintf("drained after %.1f s, %.2f times the %.1f s that the consumers needed as they became ready",
+		r.Verdict.TimeToDrain, r.Verdict.TimeToDrain/r.Ideal.AsReady, r.Ideal.AsReady)
 }
 
 func (r Report) mean() string {

@@ -2,11 +2,13 @@ package flux
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/fluxcd/pkg/apis/kustomize"
 	"github.com/fluxcd/pkg/apis/meta"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -278,6 +280,25 @@ func Fetch(ctx context.Context, config *rest.Config, log *progress.Log) error {
 // waits until everything is ready at the new revision.
 func Reconcile(ctx context.Context, config *rest.Config, log *progress.Log) error {
 	return askAndWait(ctx, config, log, sources, charts, appliers)
+}
+
+// Override has the root Kustomization patch what it applies from Git, and waits until
+// everything is ready so; none ends that. The patches are as spec.patches has them:
+// https://fluxcd.io/flux/components/kustomize/kustomizations/#patches
+func Override(ctx context.Context, config *rest.Config, patches []kustomize.Patch, log *progress.Log) error {
+	c, err := connect(config)
+	if err != nil {
+		return err
+	}
+	change, err := json.Marshal(map[string]any{"spec": map[string]any{"patches": patches}})
+	if err != nil {
+		return err
+	}
+	root := c.Resource(appliers[0]).Namespace(Namespace)
+	if _, err := root.Patch(ctx, Namespace, types.MergePatchType, change, metav1.PatchOptions{}); err != nil {
+		return fmt.Errorf("patch the Kustomization %s: %w", Namespace, err)
+	}
+	return Reconcile(ctx, config, log)
 }
 
 func askAndWait(ctx context.Context, config *rest.Config, log *progress.Log, stages ...[]schema.GroupVersionResource) error {

@@ -19,6 +19,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
+const apiServerName = "kube-apiserver"
+
 // child is one program of the control plane or node.
 type child struct {
 	name string
@@ -68,7 +70,7 @@ func storeAndRuntime(opts Options) []child {
 		{name: "containerd", path: opts.bin("containerd") + "/containerd", args: []string{"--config=" + layout.Inside + "/config/containerd.toml"}},
 		// While definitions are installed it allocates far more than it keeps: at the
 		// default it collects for a fifth of its time.
-		{name: "kube-apiserver", path: kubernetes + "/kube-apiserver", env: []string{"GOGC=300", "GOMEMLIMIT=1GiB"}, args: []string{
+		{name: apiServerName, path: kubernetes + "/" + apiServerName, env: []string{"GOGC=300", "GOMEMLIMIT=1GiB"}, args: []string{
 			"--etcd-servers=http://127.0.0.1:2379",
 			"--bind-address=" + layout.NodeAddress,
 			"--advertise-address=" + layout.NodeAddress,
@@ -147,34 +149,67 @@ type runner struct {
 	group *errgroup.Group
 	ctx   context.Context
 	log   *slog.Logger
+	dir   string // logs is below it, and what programs write without asking
+	// restart has the API server killed and started again, for each value.
+	restart <-chan os.Signal
 }
 
 // start runs a program with its output in its own log file. Its end is the
-// group's error: see the package comment.
+// group's error, see the package comment, unless restart asked for it.
 func (r *runner) start(c child) error {
-	logFile := filepath.Join(layout.Inside, "logs", c.name+".log")
-	out, err := os.Create(logFile)
+	restart := r.restart
+	if c.name != apiServerName {
+		restart = nil
+	}
+	cmd, ended, err := r.run(c)
 	if err != nil {
-		return fmt.Errorf("open the log of %s: %w", c.name, err)
+		return err
+	}
+	r.group.Go(func() error {
+		for {
+			select {
+			case err := <-ended:
+				return err
+			case <-restart:
+			}
+			_ = cmd.Process.Kill()
+			<-ended
+			if cmd, ended, err = r.run(c); err != nil {
+				return err
+			}
+		}
+	})
+	return nil
+}
+
+// run starts a program, and says when and how it has ended.
+func (r *runner) run(c child) (*exec.Cmd, <-chan error, error) {
+	logFile := filepath.Join(r.dir, "logs", c.name+".log")
+	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the log of %s: %w", c.name, err)
 	}
 	cmd := exec.CommandContext(r.ctx, c.path, c.args...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Dir = layout.Inside
-	cmd.Env = slices.Concat(os.Environ(), []string{"TMPDIR=" + layout.Inside + "/tmp", "HOME=" + layout.Inside + "/tmp"}, c.env)
+	cmd.Dir = r.dir
+	cmd.Env = slices.Concat(os.Environ(), []string{"TMPDIR=" + r.dir + "/tmp", "HOME=" + r.dir + "/tmp"}, c.env)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", c.name, err)
+		out.Close()
+		return nil, nil, fmt.Errorf("start %s: %w", c.name, err)
 	}
 	r.log.Info("started", "program", c.name, "pid", cmd.Process.Pid)
-	r.group.Go(func() error {
+	ended := make(chan error, 1)
+	go func() {
 		defer out.Close()
 		_ = cmd.Wait()
 		if r.ctx.Err() != nil {
-			return r.ctx.Err()
+			ended <- r.ctx.Err()
+			return
 		}
-		return fmt.Errorf("%s ended (%s); its last lines:\n%s", c.name, cmd.ProcessState, tail.File(logFile, 8))
-	})
-	return nil
+		ended <- fmt.Errorf("%s ended (%s); its last lines:\n%s", c.name, cmd.ProcessState, tail.File(logFile, 8))
+	}()
+	return cmd, ended, nil
 }
 
 // apiServer is a question to the API server: whether it is ready.

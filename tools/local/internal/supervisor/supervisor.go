@@ -6,7 +6,7 @@
 // the state folder and empty cgroups.
 //
 // It fails as a whole: a child that ends takes the cluster down, and the error
-// carries the last lines of that child's log. It knows nothing of Flux, the
+// carries the last lines of that child's log. Restart is the one exception. It knows nothing of Flux, the
 // workloads or the checkout.
 package supervisor
 
@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
@@ -42,6 +43,10 @@ type Options struct {
 
 // Namespaces are the flags to start the supervisor's process with.
 const Namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
+// Restart has the supervisor kill the API server and start it again, as it is when a
+// control plane is upgraded or out of memory.
+const Restart = unix.SIGHUP
 
 // Run sets the namespaces up, starts everything and blocks until ctx is done
 // or something ends. tether is read until its end: when the starting process
@@ -78,7 +83,10 @@ func Run(ctx context.Context, opts Options, tether io.Reader, log *slog.Logger) 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveRegistry(ctx, layout.Inside+"-blobs", log) })
 	group.Go(func() error { return serveGit(ctx, filepath.Join(layout.Inside, "git"), log) })
-	runner := &runner{group: group, ctx: ctx, log: log}
+	restart := make(chan os.Signal, 1)
+	signal.Notify(restart, Restart)
+	defer signal.Stop(restart)
+	runner := &runner{group: group, ctx: ctx, log: log, dir: layout.Inside, restart: restart}
 	if err := runner.startAll(opts); err != nil {
 		return err
 	}

@@ -119,6 +119,49 @@ func TestWaitFor(t *testing.T) {
 	})
 }
 
+// The API server is started again when it is asked for, and no other program is; one
+// that ends by itself ends the cluster.
+func TestRestart(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	group, ctx := errgroup.WithContext(t.Context())
+	restart := make(chan os.Signal)
+	r := &runner{group: group, ctx: ctx, log: slog.New(slog.DiscardHandler), dir: dir, restart: restart}
+	starts := func(name string) int {
+		log, err := os.ReadFile(filepath.Join(dir, "logs", name+".log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(log), "started")
+	}
+	await := func(name string, n int) {
+		for starts(name) < n && ctx.Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	for _, name := range []string{"etcd", apiServerName} {
+		if err := r.start(child{name: name, path: "/bin/sh", args: []string{"-c", "echo started; exec sleep 60"}}); err != nil {
+			t.Fatal(err)
+		}
+		await(name, 1)
+	}
+	restart <- Restart
+	await(apiServerName, 2)
+	restart <- Restart
+	await(apiServerName, 3)
+	if n := starts("etcd"); n != 1 {
+		t.Errorf("etcd was started %d times", n)
+	}
+	if err := r.start(child{name: "kubelet", path: "/bin/sh", args: []string{"-c", "echo no disk; exit 3"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := group.Wait(); err == nil || !strings.Contains(err.Error(), "kubelet ended (exit status 3); its last lines:\nno disk") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // The cluster dies with the command that starts it, until that lets go.
 func TestTether(t *testing.T) {
 	for name, test := range map[string]struct {

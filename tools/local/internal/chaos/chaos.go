@@ -1,0 +1,245 @@
+// Package chaos breaks a running local cluster on purpose, as `make soak` wants it:
+// it kills consumers, restarts what they depend on, and has the local AWS fail.
+//
+// It acts from outside, as the machine and AWS would: no program knows of it. It
+// judges nothing.
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// Workload is pods by their label app.kubernetes.io/name, or another one.
+type Workload struct{ Namespace, Selector string }
+
+// What is broken.
+var (
+	consumer     = Workload{"sales-events-consumer-ns", "app.kubernetes.io/name=consumer"}
+	kedaOperator = Workload{"keda", "app=keda-operator"}
+	localAWS     = Workload{"localaws", "app.kubernetes.io/name=localaws"}
+)
+
+const (
+	// killEvery is the time between two kills of a consumer.
+	killEvery = 5 * time.Second
+	// pause is how long the local AWS answers nothing.
+	pause = 10 * time.Second
+)
+
+// Options says what to break.
+type Options struct {
+	Client kubernetes.Interface
+	// RestartAPIServer kills the API server, which something else starts again.
+	RestartAPIServer func() error
+	// Seed decides which calls fail and which consumers die.
+	Seed uint64
+	// Say is told of each blow that comes once.
+	Say func(format string, args ...any)
+}
+
+// Summary is what was broken.
+type Summary struct {
+	// Kills are consumers that were killed, by SIGKILL.
+	Kills int `json:"kills"`
+	// Blows are those that come once, in their order.
+	Blows []string `json:"blows"`
+	// Faults are calls to the local AWS that failed, by action and kind.
+	Faults map[string]int `json:"faults"`
+}
+
+// Chaos goes on from Start to Stop.
+type Chaos struct {
+	opts   Options
+	admin  string // the URL of the local AWS's admin endpoint
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	// Of tests that wait for less, and have no processes.
+	every, pause time.Duration
+	signal       func(containerID string, s unix.Signal) error
+
+	mu      sync.Mutex
+	share   float64
+	summary Summary
+	errs    []error
+}
+
+// Start has the local AWS fail, and begins to kill.
+func Start(ctx context.Context, opts Options) (*Chaos, error) {
+	admin, err := adminURL(ctx, opts.Client)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, &Chaos{opts: opts, admin: admin, every: killEvery, pause: pause, signal: signalContainer})
+}
+
+func start(ctx context.Context, c *Chaos) (*Chaos, error) {
+	if err := setFaults(ctx, c.admin, c.opts.Seed); err != nil {
+		return nil, err
+	}
+	ctx, c.cancel = context.WithCancel(ctx)
+	c.work.Go(func() { c.kill(ctx) })
+	c.work.Go(func() { c.blows(ctx) })
+	return c, nil
+}
+
+// adminURL is where the admin endpoint of the local AWS is, from the node.
+func adminURL(ctx context.Context, client kubernetes.Interface) (string, error) {
+	service, err := client.CoreV1().Services(localAWS.Namespace).Get(ctx, "localaws", metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("find the local AWS server: %w", err)
+	}
+	for _, port := range service.Spec.Ports {
+		if port.Name == "admin" {
+			return fmt.Sprintf("http://%s:%d", service.Spec.ClusterIP, port.Port), nil
+		}
+	}
+	return "", fmt.Errorf("the Service localaws in %s has no port admin", localAWS.Namespace)
+}
+
+// Observe says how much of the work is done, from 0 to 1: on it depends when the blows
+// come that come once.
+func (c *Chaos) Observe(share float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.share = share
+}
+
+// Stop ends it, and says what was done. The errors are of blows that failed.
+func (c *Chaos) Stop(ctx context.Context) (Summary, error) {
+	c.cancel()
+	c.work.Wait()
+	var err error
+	c.summary.Faults, err = endFaults(ctx, c.admin)
+	return c.summary, errors.Join(append(c.errs, err)...)
+}
+
+// kill kills a consumer, again and again.
+func (c *Chaos) kill(ctx context.Context) {
+	random := rand.New(rand.NewPCG(c.opts.Seed, 0))
+	tick := time.NewTicker(c.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		// Without an answer of the API server, or a pod that runs, nobody dies now.
+		containers, err := c.running(ctx, consumer)
+		if err != nil || len(containers) == 0 {
+			continue
+		}
+		if err := c.signal(containers[random.IntN(len(containers))], unix.SIGKILL); err == nil {
+			c.mu.Lock()
+			c.summary.Kills++
+			c.mu.Unlock()
+		}
+	}
+}
+
+// running are the ids of a workload's containers that run.
+func (c *Chaos) running(ctx context.Context, w Workload) ([]string, error) {
+	pods, err := c.opts.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{LabelSelector: w.Selector})
+	if err != nil {
+		return nil, fmt.Errorf("list the pods of %s: %w", w.Namespace, err)
+	}
+	var ids []string
+	for _, pod := range pods.Items {
+		for _, s := range pod.Status.ContainerStatuses {
+			// It is runtime://id.
+			if _, id, ok := strings.Cut(s.ContainerID, "://"); ok && s.State.Running != nil && pod.DeletionTimestamp == nil {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// blow comes once, when a share of the work is done.
+type blow struct {
+	name string
+	at   float64
+	do   func(context.Context) error
+}
+
+func (c *Chaos) blows(ctx context.Context) {
+	for _, b := range []blow{
+		{"the API server was killed and started again", 0.2, func(context.Context) error { return c.opts.RestartAPIServer() }},
+		{"KEDA's operator was deleted and started again", 0.45, c.deleteOperator},
+		{fmt.Sprintf("the local AWS answered nothing for %s", c.pause), 0.7, c.pauseAWS},
+	} {
+		if !c.await(ctx, b.at) {
+			return
+		}
+		if err := b.do(ctx); err != nil {
+			c.mu.Lock()
+			c.errs = append(c.errs, fmt.Errorf("%s: %w", b.name, err))
+			c.mu.Unlock()
+			continue
+		}
+		c.opts.Say("%s", b.name)
+		c.mu.Lock()
+		c.summary.Blows = append(c.summary.Blows, b.name)
+		c.mu.Unlock()
+	}
+}
+
+// await waits until a share of the work is done, and reports whether it ever was.
+func (c *Chaos) await(ctx context.Context, share float64) bool {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		c.mu.Lock()
+		done := c.share >= share
+		c.mu.Unlock()
+		if done {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *Chaos) deleteOperator(ctx context.Context) error {
+	pods := c.opts.Client.CoreV1().Pods(kedaOperator.Namespace)
+	found, err := pods.List(ctx, metav1.ListOptions{LabelSelector: kedaOperator.Selector})
+	if err != nil {
+		return err
+	}
+	for _, pod := range found.Items {
+		err = errors.Join(err, pods.Delete(ctx, pod.Name, metav1.DeleteOptions{}))
+	}
+	return err
+}
+
+// pauseAWS stops the server's process for a while, and lets it go on in any case.
+func (c *Chaos) pauseAWS(ctx context.Context) error {
+	containers, err := c.running(ctx, localAWS)
+	if err != nil {
+		return err
+	}
+	if len(containers) != 1 {
+		return fmt.Errorf("%d containers of the local AWS run, not one", len(containers))
+	}
+	if err := c.signal(containers[0], unix.SIGSTOP); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(c.pause):
+	}
+	return c.signal(containers[0], unix.SIGCONT)
+}

@@ -1,0 +1,49 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// signalContainer signals the processes of a container on this machine. The pod's
+// sandbox lives on: what comes next is a restart of the container, and no new pod.
+func signalContainer(id string, s unix.Signal) error {
+	pids, err := processes("/proc", id)
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 {
+		return fmt.Errorf("the container %s has no process on this machine", id)
+	}
+	var failed []error
+	for _, pid := range pids {
+		failed = append(failed, unix.Kill(pid, s))
+	}
+	return errors.Join(failed...)
+}
+
+// processes are those whose cgroup is the container's: it has the container's id in
+// its name, whoever manages cgroups.
+func processes(proc, containerID string) ([]int, error) {
+	files, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "cgroup"))
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, file := range files {
+		cgroups, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(cgroups), containerID) {
+			continue // it has ended meanwhile, or is another's
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
