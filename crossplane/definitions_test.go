@@ -39,8 +39,8 @@ func TestDefinitions(t *testing.T) {
 	}
 }
 
-// checkComposition wants a Composition of the definition's kind whose first
-// step is our function and whose last one tells what is ready.
+// checkComposition wants a Composition of the definition's kind whose only step
+// is our function.
 func checkComposition(t *testing.T, api *api) {
 	t.Helper()
 	var composition xpv1.Composition
@@ -52,7 +52,7 @@ func checkComposition(t *testing.T, api *api) {
 		t.Errorf("the Composition is of %s %s, want %s %s", of.APIVersion, of.Kind, want, api.xrd.Spec.Names.Kind)
 	}
 	steps := composition.Spec.Pipeline
-	if len(steps) != 2 || steps[0].FunctionRef.Name != "function-sales-events" || steps[1].FunctionRef.Name != "function-auto-ready" {
-		t.Errorf("the pipeline is %+v, want function-sales-events and then function-auto-ready", steps)
+	if len(steps) != 1 || steps[0].FunctionRef.Name != "function-sales-events" {
+		t.Errorf("the pipeline is %+v, want function-sales-events alone", steps)
 	}
 }

@@ -1,15 +1,19 @@
 package crossplane_test
 
 import (
+	"cmp"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/fieldpath"
+	gocmp "github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/mystique-unicorn/sales-events/crossplane/function"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -108,7 +112,7 @@ func checkGolden(t *testing.T, golden string, got outcome) {
 	if err != nil {
 		t.Fatalf("%v: go test ./crossplane -update writes it", err)
 	}
-	if diff := cmp.Diff(string(want), text.String()); diff != "" {
+	if diff := gocmp.Diff(string(want), text.String()); diff != "" {
 		t.Errorf("%s (-want +got), go test ./crossplane -update rewrites it:\n%s", golden, diff)
 	}
 }
@@ -117,7 +121,7 @@ func checkGolden(t *testing.T, golden string, got outcome) {
 // assigns, until it composes no more.
 func runToTheEnd(t testing.TB, xr *unstructured.Unstructured) outcome {
 	t.Helper()
-	w := world{others: []*unstructured.Unstructured{clusterOf(xr)}, composed: map[string]*unstructured.Unstructured{}}
+	w := world{others: othersOf(xr), composed: map[string]*unstructured.Unstructured{}}
 	for range 5 {
 		got := run(t, xr, w)
 		if got.fatal != "" || len(got.composed) == len(w.composed) {
@@ -127,7 +131,7 @@ func runToTheEnd(t testing.TB, xr *unstructured.Unstructured) outcome {
 			observed := object.DeepCopy()
 			observed.Object["status"] = map[string]any{
 				"conditions": []any{condition("Synced", true, ""), condition("Ready", true, "")},
-				"atProvider": assigned[object.GetKind()],
+				"atProvider": usable(t, object),
 			}
 			w.composed[id] = observed
 		}
@@ -136,23 +140,45 @@ func runToTheEnd(t testing.TB, xr *unstructured.Unstructured) outcome {
 	return outcome{}
 }
 
-// assigned is what AWS assigns that the function waits for, by kind.
-var assigned = map[string]map[string]any{
-	"Cluster":        {"identity": []any{map[string]any{"oidc": []any{map[string]any{"issuer": issuer}}}}},
-	"LaunchTemplate": {"latestVersion": int64(1)},
+// usable is what AWS reports of a resource that works, and assigns, as far as
+// the function reads it.
+func usable(t testing.TB, object *unstructured.Unstructured) map[string]any {
+	t.Helper()
+	reported := map[string]any{}
+	paved := fieldpath.Pave(map[string]any{"status": map[string]any{"atProvider": reported}})
+	for path, value := range function.Assigned()[object.GroupVersionKind()] {
+		var reports any = cmp.Or(value, "assigned")
+		if shown, found := assigned[path]; found {
+			reports = shown
+		}
+		if err := paved.SetValue(path, reports); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return reported
+}
+
+// assigned is what AWS assigns and golden files show.
+var assigned = map[string]any{
+	"status.atProvider.identity[0].oidc[0].issuer": issuer,
+	"status.atProvider.latestVersion":              int64(1),
 }
 
 // issuer is what EKS assigns, as far as a golden file is concerned.
 const issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
 
-// clusterOf is the EKSCluster that an XR is for, as it reports itself when it
-// is there.
-func clusterOf(xr *unstructured.Unstructured) *unstructured.Unstructured {
+// othersOf are the EKSCluster and the Network that an XR is for, as they report
+// themselves when they are there.
+func othersOf(xr *unstructured.Unstructured) []*unstructured.Unstructured {
 	name, _, _ := unstructured.NestedString(xr.Object, "spec", "clusterName")
-	cluster := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"oidcIssuer": issuer}}}
-	cluster.SetAPIVersion(xr.GetAPIVersion())
-	cluster.SetKind("EKSCluster")
-	cluster.SetName(name)
-	cluster.SetNamespace(xr.GetNamespace())
-	return cluster
+	var others []*unstructured.Unstructured
+	for kind, status := range map[string]map[string]any{"EKSCluster": {"oidcIssuer": issuer}, "Network": {"egress": true}} {
+		other := &unstructured.Unstructured{Object: map[string]any{"status": status}}
+		other.SetAPIVersion(xr.GetAPIVersion())
+		other.SetKind(kind)
+		other.SetName(name)
+		other.SetNamespace(xr.GetNamespace())
+		others = append(others, other)
+	}
+	return others
 }

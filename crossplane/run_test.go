@@ -109,27 +109,18 @@ func (o outcome) condition(t testing.TB) (reason, message string) {
 	return "", ""
 }
 
-// ready is what function-auto-ready and Crossplane make of it: every composed
-// resource is observed with Ready True, and the function does not object.
-func (o outcome) ready(w world) bool {
-	if o.rsp.GetDesired().GetComposite().GetReady() == fnv1.Ready_READY_FALSE {
-		return false
-	}
-	for id := range o.composed {
-		observed, found := w.composed[id]
-		if !found || !isReady(observed) {
-			return false
+// ready is what Crossplane makes of it: the function says of every composed
+// resource whether it is ready, and does not object itself.
+func (o outcome) ready(t testing.TB) bool {
+	t.Helper()
+	ready := o.rsp.GetDesired().GetComposite().GetReady() != fnv1.Ready_READY_FALSE
+	for id, desired := range o.rsp.GetDesired().GetResources() {
+		if desired.GetReady() == fnv1.Ready_READY_UNSPECIFIED {
+			t.Errorf("the function does not say whether %s is ready", id)
 		}
+		ready = ready && desired.GetReady() == fnv1.Ready_READY_TRUE
 	}
-	return true
-}
-
-func isReady(object *unstructured.Unstructured) bool {
-	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
-	return slices.ContainsFunc(conditions, func(c any) bool {
-		condition, _ := c.(map[string]any)
-		return condition["type"] == "Ready" && condition["status"] == "True"
-	})
+	return ready
 }
 
 // objects are the composed resources, sorted by kind and name.

@@ -120,7 +120,7 @@ func (c *composition) initially(id resource.Name, fields map[string]any) {
 	spec["initProvider"] = fields
 }
 
-// after tells whether it is time to compose what AWS refuses before another
+// after reports whether it is time to compose what AWS refuses before another
 // composed resource is ready. What was composed before is composed on, whatever
 // becomes of the other.
 func (c *composition) after(first, id resource.Name) bool {
@@ -137,7 +137,7 @@ func (c *composition) after(first, id resource.Name) bool {
 
 func (c *composition) isReady(id resource.Name) bool {
 	observed, found := c.observed[id]
-	return found && observed.Resource.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue
+	return found && judge(observed.Resource).works
 }
 
 func (c *composition) waitFor(reason string) {
@@ -232,7 +232,7 @@ func (c *composition) report(field string, id resource.Name, path string) {
 	}
 }
 
-// observedTrue tells whether a field of an observed resource is there and true.
+// observedTrue reports whether a field of an observed resource is there and true.
 func (c *composition) observedTrue(id resource.Name, path string) bool {
 	observed, found := c.observed[id]
 	if !found {
@@ -286,6 +286,7 @@ func (c *composition) require(id string, kind schema.GroupVersionKind, name stri
 
 // respond says what there is to be, and how far it is.
 func (c *composition) respond() error {
+	c.setReadiness()
 	if err := response.SetDesiredComposedResources(c.rsp, c.desired); err != nil {
 		return fmt.Errorf("set the desired resources: %w", err)
 	}
@@ -307,25 +308,31 @@ func (c *composition) respond() error {
 	return nil
 }
 
-// conditionProvisioned tells how far an XR is in words; Ready, which
+// conditionProvisioned says how far an XR is in words; Ready, which
 // Crossplane sets, only names what is not ready.
 const conditionProvisioned = "Provisioned"
 
 func (c *composition) explain() {
-	refused, unresolved, creating := c.progress()
-	if len(unresolved) > 0 {
-		c.waitFor("what these refer to is not ready: " + some(unresolved))
+	p := c.progress()
+	if len(p.unresolved) > 0 {
+		c.waitFor("what these refer to is not ready: " + some(p.unresolved))
+	}
+	stuck := slices.Concat(p.refused, p.failed)
+	for _, message := range stuck {
+		response.Warning(c.rsp, errors.New(message)).TargetComposite()
+	}
+	provisioned := func(reason, message string) {
+		response.ConditionFalse(c.rsp, conditionProvisioned, reason).WithMessage(message).TargetComposite()
 	}
 	switch {
-	case len(refused) > 0:
-		for _, message := range refused {
-			response.Warning(c.rsp, errors.New(message)).TargetComposite()
-		}
-		response.ConditionFalse(c.rsp, conditionProvisioned, "Refused").WithMessage(strings.Join(refused, "; ")).TargetComposite()
+	case len(p.refused) > 0:
+		provisioned("Refused", strings.Join(stuck, "; "))
+	case len(p.failed) > 0:
+		provisioned("Failed", strings.Join(stuck, "; "))
 	case len(c.waiting) > 0:
-		response.ConditionFalse(c.rsp, conditionProvisioned, "Waiting").WithMessage(strings.Join(c.waiting, "; ")).TargetComposite()
-	case len(creating) > 0:
-		response.ConditionFalse(c.rsp, conditionProvisioned, "Creating").WithMessage("not ready yet: " + some(creating)).TargetComposite()
+		provisioned("Waiting", strings.Join(c.waiting, "; "))
+	case len(p.creating) > 0:
+		provisioned("Creating", "not ready yet: "+some(p.creating))
 	default:
 		response.ConditionTrue(c.rsp, conditionProvisioned, "Available").TargetComposite()
 	}
@@ -345,28 +352,39 @@ func some(objects []string) string {
 // yet.
 const unresolvedReference = "cannot resolve references"
 
-// progress lists which managed resources AWS or the provider refuses, with the
-// reason, which wait for another one, and which are not ready yet.
-func (c *composition) progress() (refused, unresolved, creating []string) {
+// progress is how far the composed resources are.
+type progress struct {
+	refused    []string // by AWS or the provider, with the reason
+	failed     []string // AWS took it and it does not work, with what it reports
+	unresolved []string // it waits for another one
+	creating   []string
+}
+
+func (c *composition) progress() progress {
+	var p progress
 	for _, id := range slices.Sorted(maps.Keys(c.desired)) {
 		wanted := c.desired[id].Resource
 		object := fmt.Sprintf("%s %s", wanted.GetKind(), wanted.GetName())
 		observed, found := c.observed[id]
 		if !found {
-			creating = append(creating, object)
+			p.creating = append(p.creating, object)
 			continue
 		}
-		synced := observed.Resource.GetCondition(xpv2.TypeSynced)
+		synced, judged := observed.Resource.GetCondition(xpv2.TypeSynced), judge(observed.Resource)
 		switch {
 		case synced.Status == corev1.ConditionFalse && strings.HasPrefix(synced.Message, unresolvedReference):
-			unresolved = append(unresolved, object)
+			p.unresolved = append(p.unresolved, object)
 		case synced.Status == corev1.ConditionFalse:
-			refused = append(refused, object+": "+synced.Message)
-		case !c.isReady(id):
-			creating = append(creating, object)
+			p.refused = append(p.refused, object+": "+synced.Message)
+		case judged.failed:
+			p.failed = append(p.failed, object+": "+judged.reason)
+		case !judged.works && judged.reason != "":
+			p.creating = append(p.creating, fmt.Sprintf("%s (%s)", object, judged.reason))
+		case !judged.works:
+			p.creating = append(p.creating, object)
 		}
 	}
-	return refused, unresolved, creating
+	return p
 }
 
 // fieldOf says which field of the XR a part of an AWS name comes from.

@@ -16,9 +16,10 @@
 //     input is missing.
 //  5. Usages of Crossplane keep what must outlive another resource when both
 //     are deleted, and the XR itself where its spec asks for protection.
-//  6. Observed values flow to the XR's status, and the condition Provisioned
-//     says what the XR waits for or what AWS refused. Readiness of each
-//     resource is left to function-auto-ready, the pipeline's last step.
+//  6. Observed values flow to the XR's status. Each composed resource is ready
+//     when AWS reports that it works, which is more than the provider's own
+//     condition says. The condition Provisioned names what the XR waits for, and
+//     what AWS refused or failed to create.
 //
 // An error is a fatal result that names the XR's field; Crossplane then changes
 // nothing. The function keeps no state and may be called concurrently.

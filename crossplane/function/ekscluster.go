@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/crossplane/function-sdk-go/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/mystique-unicorn/sales-events/crossplane/names"
 )
@@ -161,7 +164,7 @@ func (e eksComposer) addControlPlane() error {
 	}
 	return e.add("cluster", e.ClusterName, e.ClusterName, e.ProviderConfigName, eksControlPlane{
 		Region:  e.Region,
-		Version: e.Version,
+		Version: e.kubernetesVersion(),
 		RoleARN: e.roleARN("cluster"),
 		// Whoever provisions the cluster does not administer it.
 		AccessConfig: accessConfig{AuthenticationMode: "API", BootstrapClusterCreatorAdminPermissions: false},
@@ -179,6 +182,23 @@ func (e eksComposer) addControlPlane() error {
 		StorageConfig:           storageConfig{enabled{e.AutoMode}},
 		Tags:                    e.tags(),
 	})
+}
+
+// kubernetesVersion is the spec's, or what EKS runs where that is newer: EKS upgrades
+// a cluster at the end of its version's support. It refuses to go back, and while the
+// provider asked for that, no other change would get through.
+func (e eksComposer) kubernetesVersion() string {
+	wanted, err := version.ParseGeneric(e.Version)
+	if err != nil {
+		return e.Version // EKS says what is wrong with it
+	}
+	runs, err := version.ParseGeneric(e.observedString("cluster", "status.atProvider.version"))
+	if err != nil || !wanted.LessThan(runs) {
+		return e.Version
+	}
+	running := fmt.Sprintf("%d.%d", runs.Major(), runs.Minor())
+	e.waitFor(fmt.Sprintf("EKS runs Kubernetes %s, and spec.version is %s: raise it, EKS does not go back", running, e.Version))
+	return running
 }
 
 // privateSubnets are those of the Network of the same name.
@@ -259,8 +279,9 @@ func (e eksComposer) addAddons() error {
 	return nil
 }
 
-// addNodes adds nodes once the VPC CNI gives them their addresses: EKS says how
-// many pods a node takes when it creates the node.
+// addNodes adds nodes once the VPC CNI gives them their addresses, because EKS
+// says how many pods a node takes when it creates the node, and once the network
+// leads to their cluster's endpoint: a node that does not join fails its group.
 func (e eksComposer) addNodes() error {
 	name := e.name("nodes")
 	if err := e.part("node-template", "nodes", "", e.launchTemplate(name)); err != nil {
@@ -271,7 +292,7 @@ func (e eksComposer) addNodes() error {
 		e.wait(fmt.Sprintf("LaunchTemplate %s has not reported its latest version", name), "nodes")
 		return nil
 	}
-	if !e.after("addon-vpc-cni", "nodes") {
+	if !e.after("addon-vpc-cni", "nodes") || !e.reachesOut("nodes") {
 		return nil
 	}
 	err := e.part("nodes", "nodes", name, nodeGroup{
@@ -290,6 +311,22 @@ func (e eksComposer) addNodes() error {
 	}
 	e.initially("nodes", map[string]any{"scalingConfig": map[string]any{"desiredSize": e.Nodes.DesiredSize}})
 	return nil
+}
+
+// reachesOut reports whether it is time to compose what needs the internet. What
+// was composed before is composed on.
+func (e eksComposer) reachesOut(id resource.Name) bool {
+	network := e.require("network", schema.GroupVersionKind{Group: Group, Version: Version, Kind: "Network"}, e.ClusterName)
+	if _, composedBefore := e.observed[id]; composedBefore {
+		return true
+	}
+	if network != nil {
+		if egress, _, _ := unstructured.NestedBool(network.Object, "status", "egress"); egress {
+			return true
+		}
+	}
+	e.wait(fmt.Sprintf("Network %s/%s has not reported status.egress", e.xr.GetNamespace(), e.ClusterName), id)
+	return false
 }
 
 func (e eksComposer) launchTemplate(name string) launchTemplate {

@@ -24,13 +24,24 @@ var composers = map[string]func(*composition) error{
 	"WorkloadRole": composeWorkloadRole,
 }
 
-// Assigned lists, by kind, the paths of what AWS assigns to composed resources
-// and without which others wait. Who composes without AWS fills them in.
-func Assigned() map[schema.GroupVersionKind][]string {
-	return map[schema.GroupVersionKind][]string{
-		eksControlPlane{}.kind(): {issuerPath},
-		launchTemplate{}.kind():  {latestVersionPath},
+// Assigned lists, by kind, the paths of what the function reads of composed
+// resources and without which others wait, with the value that it must have;
+// empty where AWS assigns any. Who composes without AWS fills them in.
+func Assigned() map[schema.GroupVersionKind]map[string]string {
+	assigned := map[schema.GroupVersionKind]map[string]string{
+		launchTemplate{}.kind(): {latestVersionPath: ""},
 	}
+	for kind, of := range reports {
+		assigned[kind] = map[string]string{}
+		for _, field := range of.fields {
+			assigned[kind][observedPath+field] = ""
+		}
+		if of.state != "" {
+			assigned[kind][observedPath+of.state] = of.works[0]
+		}
+	}
+	assigned[eksControlPlane{}.kind()][issuerPath] = ""
+	return assigned
 }
 
 // Function composes the XRs of [Group]. Its zero value is ready to use.

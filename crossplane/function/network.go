@@ -27,9 +27,10 @@ const (
 	isolated = "isolated"
 )
 
-// composeNetwork composes everything at once: resources refer to each other by
-// name, and the provider waits for what AWS assigns. It goes at once, too: AWS
-// keeps what is in use, by a cluster for example, and the provider asks again.
+// composeNetwork composes everything at once but the NAT gateways: resources
+// refer to each other by name, and the provider waits for what AWS assigns. It
+// goes at once, too: AWS keeps what is in use, by a cluster for example, and the
+// provider asks again.
 func composeNetwork(c *composition) error {
 	var spec network
 	if err := c.spec(&spec); err != nil {
@@ -57,6 +58,9 @@ func composeNetwork(c *composition) error {
 	}
 	c.report("vpcId", "vpc", "status.atProvider.id")
 	n.reportAddresses()
+	if n.hasEgress() {
+		c.status["egress"] = true
+	}
 	return nil
 }
 
@@ -145,6 +149,10 @@ func (n networkComposer) addNAT() error {
 		id := "nat-" + zone
 		if err := n.part("address-"+zone, eip{n.Region, "vpc", n.tagged(id)}); err != nil {
 			return err
+		}
+		// AWS fails a NAT gateway whose VPC has none, and keeps it for an hour.
+		if !n.after("internet", resource.Name(id)) {
+			continue
 		}
 		if err := n.part(id, natGateway{n.Region, to(n.name("address-" + zone)), to(n.name(public + "-" + zone)), n.tagged(id)}); err != nil {
 			return err
@@ -259,6 +267,17 @@ func (n networkComposer) reportAddresses() {
 	if len(addresses) > 0 {
 		n.status["natAddresses"] = addresses
 	}
+}
+
+// hasEgress reports whether nodes and pods reach the internet.
+func (n networkComposer) hasEgress() bool {
+	for _, zone := range n.Zones {
+		route := resource.Name("route-" + private + "-" + zone)
+		if !n.isReady(resource.Name("nat-"+n.natOf(zone))) || !n.isReady(route) {
+			return false
+		}
+	}
+	return n.isReady("internet") && n.isReady("route-"+public)
 }
 
 // blocks are the addresses of the subnets of up to three zones.

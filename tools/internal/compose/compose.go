@@ -46,9 +46,9 @@ import (
 // Function is a composition function that runs in this process.
 type Function struct {
 	fnv1.FunctionRunnerServiceServer
-	// Assigned are the paths of the values that AWS assigns and that the function
-	// reads of what it composed, by kind.
-	Assigned map[runtimeschema.GroupVersionKind][]string
+	// Assigned are the paths of what the function reads of what it composed, by
+	// kind, with the value that it finds there; empty where AWS assigns one.
+	Assigned map[runtimeschema.GroupVersionKind]map[string]string
 }
 
 // Pass is a function that composes nothing: it stands for one that only says
@@ -340,9 +340,9 @@ func observe(object map[string]any, pipeline []step) map[string]any {
 	observed["status"] = map[string]any{"conditions": []any{condition("Synced"), condition("Ready")}}
 	paved := fieldpath.Pave(observed)
 	for _, step := range pipeline {
-		for _, path := range step.function.Assigned[u.GroupVersionKind()] {
+		for path, value := range step.function.Assigned[u.GroupVersionKind()] {
 			unknown := strings.Join([]string{"unknown", u.GetKind(), u.GetName(), path}, "/")
-			if err := paved.SetString(path, unknown); err != nil {
+			if err := paved.SetString(path, cmp.Or(value, unknown)); err != nil {
 				panic(fmt.Sprintf("the path %s of a function: %v", path, err)) // a mistake of ours
 			}
 		}

@@ -14,6 +14,8 @@ import (
 // Where the provider makes its calls for a spoke called staging.
 const (
 	anywhere     = "*"
+	onZone       = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
+	onVPC        = "arn:aws:ec2:eu-west-1:" + spokeAccount + ":vpc/vpc-0123456789abcdef0"
 	inEKS        = "arn:aws:eks:eu-west-1:" + spokeAccount + ":"
 	onCluster    = inEKS + "cluster/staging"
 	onNodegroup  = inEKS + "nodegroup/staging/staging-eks-nodes/0f8fad5b"
@@ -46,6 +48,10 @@ var providerSource = []struct{ kind, on, actions string }{
 	{"securitygroups.ec2", anywhere, "CreateSecurityGroup DescribeSecurityGroups AuthorizeSecurityGroupEgress RevokeSecurityGroupEgress RevokeSecurityGroupIngress DescribeNetworkInterfaces DeleteSecurityGroup"},
 	{"securitygroupingressrules.ec2", anywhere, "AuthorizeSecurityGroupIngress DescribeSecurityGroupRules ModifySecurityGroupRules RevokeSecurityGroupIngress"},
 	{"vpcendpoints.ec2", anywhere, "CreateVpcEndpoint DescribeVpcEndpoints DescribePrefixLists ModifyVpcEndpoint DeleteVpcEndpoints"},
+	// Private DNS is a hosted zone of AWS's, which AWS associates with the VPC in
+	// the caller's name.
+	{"vpcendpoints.ec2", onZone, "route53:AssociateVPCWithHostedZone"},
+	{"vpcendpoints.ec2", onVPC, "route53:AssociateVPCWithHostedZone"},
 	{"vpcendpointroutetableassociations.ec2", anywhere, "ModifyVpcEndpoint DescribeVpcEndpoints"},
 	{"vpcendpointsecuritygroupassociations.ec2", anywhere, "ModifyVpcEndpoint DescribeVpcEndpoints"},
 	{"vpcendpointsubnetassociations.ec2", anywhere, "ModifyVpcEndpoint DescribeVpcEndpoints"},
@@ -80,6 +86,57 @@ var providerSource = []struct{ kind, on, actions string }{
 	{"bucketlifecycleconfigurations.s3", onBucket, "GetLifecycleConfiguration PutLifecycleConfiguration"},
 
 	{"queues.sqs", onQueue, "CreateQueue GetQueueUrl GetQueueAttributes SetQueueAttributes ListQueueTags TagQueue UntagQueue DeleteQueue"},
+}
+
+// dependentActions are what AWS wants of the caller besides, for each call of EC2
+// that changes something, as the Service Authorization Reference lists them:
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html.
+// Read in a mirror of it, github.com/udondan/iam-floyd; newer ones of that mirror
+// list none for EC2. What depends on a field that no kind of ours sets is left
+// out, such as iam:PassRole for an instance profile in a launch template.
+var dependentActions = map[string]string{
+	"AllocateAddress":               "ec2:CreateTags",
+	"AssociateRouteTable":           "",
+	"AttachInternetGateway":         "",
+	"AuthorizeSecurityGroupEgress":  "ec2:CreateTags",
+	"AuthorizeSecurityGroupIngress": "ec2:CreateTags",
+	"CreateInternetGateway":         "ec2:CreateTags",
+	"CreateLaunchTemplate":          "ec2:CreateTags",
+	"CreateLaunchTemplateVersion":   "",
+	"CreateNatGateway":              "ec2:CreateTags",
+	"CreateRoute":                   "",
+	"CreateRouteTable":              "ec2:CreateTags",
+	"CreateSecurityGroup":           "ec2:CreateTags",
+	"CreateSubnet":                  "ec2:CreateTags",
+	"CreateTags":                    "",
+	"CreateVpc":                     "ec2:CreateTags",
+	"CreateVpcEndpoint":             "ec2:CreateTags route53:AssociateVPCWithHostedZone",
+	"DeleteInternetGateway":         "",
+	"DeleteLaunchTemplate":          "",
+	"DeleteNatGateway":              "",
+	"DeleteNetworkInterface":        "",
+	"DeleteRoute":                   "",
+	"DeleteRouteTable":              "",
+	"DeleteSecurityGroup":           "",
+	"DeleteSubnet":                  "",
+	"DeleteTags":                    "",
+	"DeleteVpc":                     "",
+	"DeleteVpcEndpoints":            "",
+	"DetachInternetGateway":         "",
+	"DetachNetworkInterface":        "",
+	"DisassociateAddress":           "",
+	"DisassociateRouteTable":        "",
+	"ModifyLaunchTemplate":          "",
+	"ModifySecurityGroupRules":      "",
+	"ModifySubnetAttribute":         "",
+	"ModifyVpcAttribute":            "",
+	"ModifyVpcEndpoint":             "",
+	"ReleaseAddress":                "",
+	"ReplaceRoute":                  "",
+	"ReplaceRouteTableAssociation":  "",
+	"RevokeSecurityGroupEgress":     "",
+	"RevokeSecurityGroupIngress":    "",
+	"RunInstances":                  "ec2:CreateTags",
 }
 
 // providerCalls are the calls of the provider for every kind that is activated.

@@ -22,9 +22,10 @@ const (
 // issuer and address and writes every other call down, arguments ended by NUL
 // and calls by one more.
 const fakeAWS = `set -eu
-eksctl() { :; }
+eksctl() { cat >/dev/null; }
 aws() {
   case "$1" in
+    service-quotas) ;;
     eks) echo "https://` + cluster + `" ;;
     ec2) echo 203.0.113.10 ;;
     *) printf '%s\0' "$@" '' >>"$CALLS" ;;
@@ -141,6 +142,8 @@ func checkProvisioner(t *testing.T, policy *iam.Policy) {
 		}
 	}
 
+	checkDependents(t, policy)
+
 	const stagingRole, provisioner = "arn:aws:iam::" + spokeAccount + ":role/staging-consumer", "arn:aws:iam::" + spokeAccount + ":role/" + provisionerRole
 	const theirs = "arn:aws:iam::aws:policy/AdministratorAccess"
 	for _, c := range []struct{ action, on, boundary string }{
@@ -173,6 +176,29 @@ func checkProvisioner(t *testing.T, policy *iam.Policy) {
 		t.Errorf("passes %s to Lambda: %s", stagingRole, got.Reason)
 	}
 	checkNarrow(t, policy, "ec2:Describe*", "s3:GetBucket*")
+}
+
+// checkDependents: with every call of EC2 that it may make, the provisioner may
+// do what AWS wants of it besides.
+func checkDependents(t *testing.T, policy *iam.Policy) {
+	t.Helper()
+	for _, c := range providerCalls(t) {
+		name, ofEC2 := strings.CutPrefix(c.action, "ec2:")
+		if !ofEC2 || strings.HasPrefix(name, "Describe") {
+			continue
+		}
+		dependents, found := dependentActions[name]
+		if !found {
+			t.Errorf("the provider calls %s, and dependentActions does not say what AWS wants besides", c.action)
+		}
+		for _, action := range strings.Fields(dependents) {
+			for _, on := range []string{onZone, onVPC} {
+				if got := bounded(policy, call{action, on}, ours); !got.Allowed() {
+					t.Errorf("%s wants %s on %s: %s", c.action, action, on, got.Reason)
+				}
+			}
+		}
+	}
 }
 
 // bounded evaluates a call of the provisioner that names a boundary, or passes
@@ -327,6 +353,7 @@ func callsOf(t *testing.T, page string) [][]string {
 	}
 	calls := filepath.Join(t.TempDir(), "calls")
 	shell := exec.Command("bash", "-c", script)
+	shell.Dir = filepath.Dir(filepath.Dir(awsDoc))
 	shell.Env = append(os.Environ(), "CALLS="+calls)
 	if output, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)

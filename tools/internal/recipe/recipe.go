@@ -64,7 +64,6 @@ func All() []Recipe {
 		// One module for the three controllers: they share most of what they link, and
 		// the go command compiles it once only where the versions are the same.
 		{Name: "flux", Module: "github.com/fluxcd/kustomize-controller"},
-		{Name: "function-auto-ready", Module: "github.com/crossplane/function-auto-ready"},
 		// Packages say which Crossplane they need.
 		{Name: "crossplane", Module: "github.com/crossplane/crossplane/v2", Stamp: func(v string) string {
 			return "-X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=" + v

@@ -11,6 +11,7 @@
 //	-endpoint  AWS_ENDPOINT_URL  the local AWS, http://localaws.localaws.svc.cluster.local:4566
 //	-account   AWS_ACCOUNT_ID    account in simulated ARNs, 000000000000
 //	-health    HEALTH_ADDRESS    address of /healthz and /readyz, :8081
+//	-fail      PROVIDER_FAIL     kinds that AWS fails to create from now on, NATGateway or NodeGroup
 //	-poll                        how long drift lasts at most, 10s
 //	-kubeconfig KUBECONFIG       outside a cluster only
 //
@@ -41,6 +42,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -98,11 +100,15 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (provide
 	accountID := flags.String("account", cmp.Or(getenv("AWS_ACCOUNT_ID"), "000000000000"), "`account` in simulated ARNs")
 	health := flags.String("health", cmp.Or(getenv("HEALTH_ADDRESS"), ":8081"), "`address` of /healthz and /readyz")
 	poll := flags.Duration("poll", 10*time.Second, "how long drift lasts at most")
+	fail := flags.String("fail", getenv("PROVIDER_FAIL"), "`kinds` that AWS fails to create from now on, with commas: NATGateway, NodeGroup")
 	kubeconfig := flags.String("kubeconfig", getenv("KUBECONFIG"), "kubeconfig `file`, outside a cluster")
 	if err := flags.Parse(args); err != nil {
 		return provider.Config{}, "", err
 	}
 	config := provider.Config{Groups: strings.Split(*groups, ","), Endpoint: *endpoint, Account: *accountID, Health: *health, Poll: *poll}
+	if *fail != "" {
+		config.Fail = strings.Split(*fail, ",")
+	}
 	return config, *kubeconfig, check(config, flags.Args())
 }
 
@@ -122,6 +128,15 @@ func check(config provider.Config, rest []string) error {
 	}
 	if !account.MatchString(config.Account) {
 		mistakes = append(mistakes, fmt.Errorf("-account %q: must be twelve digits", config.Account))
+	}
+	can, err := provider.Failing()
+	if err != nil {
+		mistakes = append(mistakes, err)
+	}
+	for _, kind := range config.Fail {
+		if !slices.Contains(can, kind) {
+			mistakes = append(mistakes, fmt.Errorf("-fail %q: must be one of %s", kind, strings.Join(can, ", ")))
+		}
 	}
 	if config.Poll <= 0 {
 		mistakes = append(mistakes, fmt.Errorf("-poll %s: must be more than nothing", config.Poll))

@@ -25,7 +25,7 @@ func crossplaneSpecs(ctx context.Context, root string, set engines.Set) ([]image
 	if err != nil {
 		return nil, err
 	}
-	functions, err := functionSpecs(ctx, root, set["function-auto-ready"])
+	function, err := functionSpec(root)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func crossplaneSpecs(ctx context.Context, root string, set engines.Set) ([]image
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(functions, []image.Spec{core}, providers), nil
+	return slices.Concat([]image.Spec{function, core}, providers), nil
 }
 
 // coreSpec is Crossplane itself, which installs its own definitions from files
@@ -52,24 +52,12 @@ func coreSpec(ctx context.Context, engine *engines.Engine) (image.Spec, error) {
 	}, nil
 }
 
-func functionSpecs(ctx context.Context, root string, ready *engines.Engine) ([]image.Spec, error) {
-	ours := own(root, "function-sales-events", "./crossplane/function/cmd/function")
+// functionSpec is the composition function of this checkout.
+func functionSpec(root string) (image.Spec, error) {
+	function := own(root, "function-sales-events", "./crossplane/function/cmd/function")
 	var err error
-	if ours.CrossplanePackage, err = os.ReadFile(filepath.Join(root, "crossplane", "function", "package.yaml")); err != nil {
-		return nil, err
-	}
-	source, err := ready.SourceOf(ctx, ready.Module)
-	if err != nil {
-		return nil, err
-	}
-	metadata, err := os.ReadFile(filepath.Join(source, "package", "crossplane.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	return []image.Spec{ours, {
-		Name: "crossplane-contrib/function-auto-ready", Tag: ready.Version,
-		Binary: ready.Program("function-auto-ready"), CrossplanePackage: metadata,
-	}}, nil
+	function.CrossplanePackage, err = os.ReadFile(filepath.Join(root, "crossplane", "function", "package.yaml"))
+	return function, err
 }
 
 // familyKinds are the provider's own configuration, a package of the family for

@@ -15,12 +15,17 @@
 // that provider-aws runs: finalizer, conditions, annotations, management
 // policies and the pause annotation are therefore the real ones.
 //
+// [Config.Fail] has AWS fail to create a kind, as it may: a node group without
+// capacity, a NAT gateway without internet gateway. Like provider-aws, it says
+// Ready of them.
+//
 // What provider-aws does and this does not:
 //
 //   - It looks at no ProviderConfig: the endpoint is the process's.
-//   - It resolves no reference and no selector: a field that provider-aws would
-//     fill in from another object stays empty, and nobody waits for that
-//     object. No kind of those in use becomes ready by such a field.
+//   - It resolves no reference and no selector: a field of the spec that
+//     provider-aws would fill in from another object stays empty, and nobody
+//     waits for that object. Where a status must show what a reference leads to,
+//     its fixture makes it up of the other object's name.
 //   - spec.initProvider is not read, nothing is late-initialised, and there are
 //     no connection details.
 //   - A Bucket's tags are not kept; its region is not the local AWS's to check.
@@ -78,6 +83,15 @@ type Config struct {
 	// Poll is how often a queue or a bucket that is in order is looked at again,
 	// and so how long drift lasts at most.
 	Poll time.Duration
+	// Fail are kinds of which what is created from now on fails on AWS: some of
+	// [Failing].
+	Fail []string
+}
+
+// Failing are the kinds that can fail.
+func Failing() ([]string, error) {
+	fixtures, err := readFixtures()
+	return failing(fixtures), err
 }
 
 const (
@@ -257,7 +271,7 @@ type externals struct {
 func newExternals(config Config, fixtures map[schema.GroupKind]fixture) externals {
 	return externals{
 		clients:   newClients(config.Endpoint),
-		simulated: simulated{account: config.Account, fixtures: fixtures},
+		simulated: simulated{account: config.Account, fixtures: fixtures, fails: config.Fail},
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -25,6 +27,8 @@ import (
 type simulated struct {
 	account  string
 	fixtures map[schema.GroupKind]fixture
+	// fails are the kinds that AWS fails to create.
+	fails []string
 }
 
 // fixture is what AWS would add to the wished state of a kind. Each string is a
@@ -34,6 +38,24 @@ type fixture struct {
 	// object, or what somebody set.
 	ExternalName string         `json:"externalName"`
 	AtProvider   map[string]any `json:"atProvider"`
+	// Failed is laid over AtProvider for what AWS failed to create; null leaves a
+	// field out. The object is Ready all the same, as with provider-aws.
+	Failed map[string]any `json:"failed"`
+}
+
+// failedAnnotation marks what was created while its kind was to fail.
+const failedAnnotation = "provider.mystique-unicorn.io/failed"
+
+// failing are the kinds that can fail, sorted.
+func failing(fixtures map[schema.GroupKind]fixture) []string {
+	var kinds []string
+	for kind, f := range fixtures {
+		if f.Failed != nil {
+			kinds = append(kinds, kind.Kind)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
 }
 
 //go:embed fixtures/*.yaml
@@ -82,6 +104,10 @@ func (s simulated) Observe(_ context.Context, m *managedResource) (managed.Exter
 	if fields, found := added.(map[string]any); found {
 		overlay(observed, fields)
 	}
+	if m.GetAnnotations()[failedAnnotation] != "" {
+		overlay(observed, f.Failed)
+		maps.DeleteFunc(observed, func(_ string, value any) bool { return value == nil })
+	}
 	m.SetConditions(xpv2.Available())
 	return managed.ExternalObservation{ResourceExists: true, ResourceUpToDate: true}, m.observe(observed)
 }
@@ -89,6 +115,9 @@ func (s simulated) Observe(_ context.Context, m *managedResource) (managed.Exter
 // Create is managed.TypedExternalClient's.
 func (s simulated) Create(_ context.Context, m *managedResource) (managed.ExternalCreation, error) {
 	f := s.fixtures[m.GroupVersionKind().GroupKind()]
+	if slices.Contains(s.fails, m.GetKind()) {
+		meta.AddAnnotations(m, map[string]string{failedAnnotation: "true"})
+	}
 	if f.ExternalName == "" {
 		return managed.ExternalCreation{}, nil
 	}
@@ -148,15 +177,28 @@ type values struct {
 	// ExternalName is the external name, empty while that is being made.
 	ExternalName string
 	wished       map[string]any
+	group        string
+	namespace    string
 	identity     string
 }
 
 func (s simulated) values(m *managedResource) values {
-	return values{
+	v := values{
 		Account: s.account, Region: m.text("region"), ExternalName: meta.GetExternalName(m), wished: m.forProvider(),
-		identity: strings.Join([]string{s.account, m.GroupVersionKind().GroupKind().String(), m.GetNamespace(), m.GetName()}, "/"),
+		group: m.GroupVersionKind().Group, namespace: m.GetNamespace(),
 	}
+	return v.called(m.GetKind(), m.GetName())
 }
+
+// called are the values of another object of the same group and namespace, as far
+// as they follow from its name.
+func (v values) called(kind, name string) values {
+	v.identity = strings.Join([]string{v.Account, schema.GroupKind{Group: v.group, Kind: kind}.String(), v.namespace, name}, "/")
+	return v
+}
+
+// Of are the values of the object that a field refers to.
+func (v values) Of(kind, field string) values { return v.called(kind, v.Wished(field)) }
 
 // Hex is as many digits as asked for, at most 64. They are always the same for
 // an object of that name and others for each purpose.

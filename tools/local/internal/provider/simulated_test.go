@@ -14,6 +14,8 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/mystique-unicorn/sales-events/crossplane/function"
 )
 
 // composedObjects are every managed resource in the golden files of the platform API,
@@ -72,6 +74,11 @@ func TestComposedKindsBecomeReady(t *testing.T) {
 				if isRealised(kind) {
 					b.condition(m, xpv2.TypeReady, "True", xpv2.ReasonAvailable)
 					continue
+				}
+				for path, value := range function.Assigned()[object.GroupVersionKind()] {
+					if got, err := fieldpath.Pave(m.Object).GetValue(path); err != nil || value != "" && got != value {
+						t.Errorf("the function wants %s of %s to be %q: %v, %v", path, kind, value, got, err)
+					}
 				}
 				if _, found := b.externals.simulated.fixtures[kind]; !found {
 					t.Errorf("%s has no fixture", kind)
@@ -193,6 +200,47 @@ func TestSimulatedObjectLives(t *testing.T) {
 	b.delete(m)
 	if left := b.simulated("ec2.aws.m.upbound.io", "VPC"); left != nil {
 		t.Errorf("the object is still there, with finalizers %v", left.GetFinalizers())
+	}
+}
+
+// What AWS fails to create is Ready with provider-aws, and stays failed until it is
+// deleted, whatever succeeds later.
+func TestFailure(t *testing.T) {
+	for _, tc := range []struct {
+		group, kind, forProvider string
+		failed                   map[string]any // fields; nil is absent
+		works                    map[string]string
+	}{
+		{
+			"eks.aws.m.upbound.io", "NodeGroup", "{region: eu-west-1, clusterName: c, scalingConfig: {minSize: 1, maxSize: 1}}",
+			map[string]any{"status": "CREATE_FAILED"}, map[string]string{"status": "ACTIVE"},
+		},
+		{
+			"ec2.aws.m.upbound.io", "NATGateway", "{region: eu-west-1, allocationIdRef: {name: a}}",
+			map[string]any{"publicIp": nil, "networkInterfaceId": nil}, map[string]string{"publicIp": `203\.0\.113\.[0-9]+`, "networkInterfaceId": `eni-[0-9a-f]{17}`},
+		},
+	} {
+		t.Run(tc.kind, func(t *testing.T) {
+			text := object(tc.group, tc.kind, tc.forProvider)
+			b := newBench(t, text)
+			b.externals.simulated.fails = []string{tc.kind}
+			b.simulated(tc.group, tc.kind)
+			b.externals.simulated.fails = nil
+			m := b.simulated(tc.group, tc.kind)
+			b.condition(m, xpv2.TypeReady, "True", ReasonSimulated)
+			b.valid(m)
+			for field, want := range tc.failed {
+				if got := m.observed(field); got != want {
+					t.Errorf("status.atProvider.%s is %v, want %v", field, got, want)
+				}
+			}
+			works := newBench(t, text).simulated(tc.group, tc.kind)
+			for field, pattern := range tc.works {
+				if got, _ := works.observed(field).(string); !regexp.MustCompile("^" + pattern + "$").MatchString(got) {
+					t.Errorf("made anew, status.atProvider.%s is %q, want %s", field, got, pattern)
+				}
+			}
+		})
 	}
 }
 

@@ -1,0 +1,122 @@
+package function
+
+import (
+	"slices"
+	"strings"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	"github.com/crossplane/function-sdk-go/resource"
+	"github.com/crossplane/function-sdk-go/resource/composed"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// report is what AWS reports of a kind that works. The provider's condition Ready
+// is not enough: it is True of everything that has an identifier, of what AWS
+// failed to create, too (crossplane-contrib/provider-upjet-aws#1228, #1982).
+type report struct {
+	// fields of status.atProvider are there.
+	fields []string
+	// state is a field of status.atProvider whose value is one of works.
+	state string
+	works []string
+	// underway are the values of state, and missing the lack of a field, of what is
+	// not finished. Everything else stays as it is until somebody acts.
+	underway []string
+	missing  bool
+	// advice is what a person does about it.
+	advice string
+}
+
+const replace = " says why; delete this object once that is corrected, Crossplane makes it again"
+
+// observedPath is where the provider keeps what AWS reports.
+const observedPath = "status.atProvider."
+
+// reports are by kind. A kind without one is what Ready says of it: nothing in
+// its status tells more. An Addon is such a kind.
+var reports = map[schema.GroupVersionKind]report{
+	eksControlPlane{}.kind(): {
+		state: "status", works: []string{"ACTIVE", "UPDATING"}, underway: []string{"CREATING", "PENDING", "DELETING"}, missing: true,
+		advice: "aws eks describe-cluster" + replace,
+	},
+	nodeGroup{}.kind(): {
+		state: "status", works: []string{"ACTIVE", "UPDATING"}, underway: []string{"CREATING", "DELETING"}, missing: true,
+		advice: "aws eks describe-nodegroup" + replace,
+	},
+	// The provider waits until it is available, and a failed one has no address.
+	natGateway{}.kind(): {fields: []string{"networkInterfaceId", "publicIp"}, advice: "aws ec2 describe-nat-gateways" + replace},
+	vpcEndpoint{}.kind(): {
+		state: "state", works: []string{"available"}, underway: []string{"pending", "deleting"}, missing: true,
+		advice: "aws ec2 describe-vpc-endpoints" + replace,
+	},
+	route{}.kind(): {state: "state", works: []string{"active"}, missing: true, advice: "what it leads to is gone"},
+	// The provider attaches it in a call of its own, and tries again.
+	internetGateway{}.kind(): {fields: []string{"vpcId"}, missing: true},
+	eip{}.kind():             {fields: []string{"publicIp"}, missing: true},
+}
+
+// verdict is whether a composed resource works, and what AWS reports if not.
+type verdict struct {
+	works  bool
+	failed bool // it will not change by itself
+	reason string
+}
+
+// judge reads an observed resource.
+func judge(observed *composed.Unstructured) verdict {
+	if observed.GetCondition(xpv2.TypeReady).Status != corev1.ConditionTrue {
+		return verdict{}
+	}
+	wanted := reports[observed.GroupVersionKind()]
+	var missing []string
+	for _, field := range wanted.fields {
+		if text(observed, field) == "" {
+			missing = append(missing, "no "+field)
+		}
+	}
+	state := text(observed, wanted.state)
+	switch {
+	case len(missing) > 0:
+		return wanted.verdict(wanted.missing, strings.Join(missing, " and "), "AWS reports "+strings.Join(missing, " and "))
+	case wanted.state == "" || contains(wanted.works, state):
+		return verdict{works: true}
+	case state == "":
+		return wanted.verdict(wanted.missing, "no "+wanted.state, "AWS reports no "+wanted.state)
+	default:
+		return wanted.verdict(contains(wanted.underway, state), wanted.state+" "+state, "AWS reports the "+wanted.state+" "+state)
+	}
+}
+
+// contains ignores case: AWS writes the states of some services small.
+func contains(states []string, state string) bool {
+	return slices.ContainsFunc(states, func(one string) bool { return strings.EqualFold(one, state) })
+}
+
+// verdict is that of what does not work.
+func (r report) verdict(underway bool, short, sentence string) verdict {
+	if underway {
+		return verdict{reason: short}
+	}
+	if r.advice != "" {
+		sentence += "; " + r.advice
+	}
+	return verdict{failed: true, reason: sentence}
+}
+
+// text is a field of what is observed that is a string, or empty.
+func text(observed *composed.Unstructured, field string) string {
+	value, _ := observed.GetString(observedPath + field)
+	return value
+}
+
+// setReadiness says of each composed resource whether it is ready. Without, it
+// would count as not ready for ever.
+func (c *composition) setReadiness() {
+	for id, wanted := range c.desired {
+		wanted.Ready = resource.ReadyFalse
+		if c.isReady(id) {
+			wanted.Ready = resource.ReadyTrue
+		}
+	}
+}
