@@ -13,7 +13,7 @@ export INSTALL
 # The race detector, where there is a C compiler.
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# As tools/internal/toolchain has them, with which the cluster's programs are built:
+# As tools/internal/build/toolchain has them, with which the cluster's programs are built:
 # what these share with the tools is compiled once.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false -trimpath -gcflags=all=-dwarf=false)
 # Where Go's tarball is unpacked.

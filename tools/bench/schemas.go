@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema/definition"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
 // archive holds the definitions that validate has built in.
-const archive = "tools/internal/schema/schemas.zip"
+const archive = "tools/internal/gitops/schema/schemas.zip"
 
 // schemaFile is where kubeconform looks for a kind. It takes the version of the
 // core group for its name too.

@@ -25,9 +25,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // checkComposed holds what render says that Crossplane composes against what the

@@ -18,8 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/overlay"
 	"github.com/mystique-unicorn/sales-events/tools/internal/git"
-	"github.com/mystique-unicorn/sales-events/tools/internal/overlay"
 )
 
 const usage = `usage: promote

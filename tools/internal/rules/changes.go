@@ -8,8 +8,8 @@ import (
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/ssa/utils"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 const (
@@ -103,7 +103,7 @@ func (r *Run) silentOn(k *render.Kustomization) bool {
 }
 
 // broken tells whether a Kustomization could not be rendered as it is applied.
-func broken(c *graph.Cluster, k *render.Kustomization) bool {
+func broken(c *model.Cluster, k *render.Kustomization) bool {
 	key := k.Key()
 	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {
 		return failure.Kustomization != nil && failure.Kustomization.Key() == key

@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // composition is a Composition, as far as it can be read.
@@ -43,7 +43,7 @@ func (c composition) target() (group, version string) {
 // server.
 func (c composition) composes(d definition) bool {
 	group, _ := c.target()
-	return group == d.group && c.Spec.CompositeTypeRef.Kind == d.kind && graph.Target(c.object) == graph.Target(d.object)
+	return group == d.group && c.Spec.CompositeTypeRef.Kind == d.kind && model.Target(c.object) == model.Target(d.object)
 }
 
 func checkCompositions(r *Run) {

@@ -1,8 +1,8 @@
 package rules
 
 import (
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 var crossplaneRules = []Rule{

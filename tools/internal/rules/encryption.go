@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/iam"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
 // keyActions are what a call on an encrypted resource needs of its KMS key.

@@ -8,8 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // variable is an environment variable of a container.
@@ -23,14 +23,14 @@ type variable struct {
 }
 
 // environment reads the variables of a workload's container at an index.
-func environment(c *graph.Cluster, w graph.Workload, index int) (variables map[string]variable, complete bool) {
+func environment(c *model.Cluster, w model.Workload, index int) (variables map[string]variable, complete bool) {
 	return containerVariables(c, w, w.Template.Spec.Containers[index], "containers", index)
 }
 
 // containerVariables reads the variables of a container, which is a field of its pod,
 // ConfigMaps and Secrets of the repository included. Complete is false when some
 // may be missing: an envFrom whose object is not there.
-func containerVariables(c *graph.Cluster, w graph.Workload, container corev1.Container, field ...any) (variables map[string]variable, complete bool) {
+func containerVariables(c *model.Cluster, w model.Workload, container corev1.Container, field ...any) (variables map[string]variable, complete bool) {
 	at := func(elements ...any) []any { return w.Field(slices.Concat(field, elements)...) }
 	variables, complete = map[string]variable{}, true
 	for i, from := range container.EnvFrom {
@@ -59,7 +59,7 @@ func containerVariables(c *graph.Cluster, w graph.Workload, container corev1.Con
 	return variables, complete
 }
 
-func referenced(c *graph.Cluster, w graph.Workload, from *corev1.EnvVarSource) (string, bool) {
+func referenced(c *model.Cluster, w model.Workload, from *corev1.EnvVarSource) (string, bool) {
 	kind, name, key := "", "", ""
 	switch {
 	case from.ConfigMapKeyRef != nil:
@@ -76,7 +76,7 @@ func referenced(c *graph.Cluster, w graph.Workload, from *corev1.EnvVarSource) (
 
 // dataOf is the content of a ConfigMap or Secret that an object of its namespace
 // names.
-func dataOf(c *graph.Cluster, from *render.Object, kind, name string) (map[string]string, bool) {
+func dataOf(c *model.Cluster, from *render.Object, kind, name string) (map[string]string, bool) {
 	object := c.Find(from, "", kind, from.GetNamespace(), name)
 	if object == nil {
 		return nil, false

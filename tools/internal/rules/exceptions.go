@@ -3,8 +3,8 @@ package rules
 import (
 	"github.com/bmatcuk/doublestar/v4"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 var exceptionRules = []Rule{

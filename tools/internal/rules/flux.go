@@ -8,10 +8,10 @@ import (
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
-	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 var fluxRules = []Rule{
@@ -146,7 +146,7 @@ func checkDependencies(r *Run) {
 				r.report(place, mend, "%s depends on %s %s/%s, which this cluster does not have", k, key.Kind, namespace, reference.Name)
 			case dependency != nil && dependsOn(r.Cluster, dependency, k, nil):
 				r.report(place, "break the cycle: what both need goes into a third "+key.Kind, "%s and %s depend on each other: neither starts", k, dependency)
-			case graph.Ancestor(k, dependencyOrSelf(dependency, k)) && dependency != nil:
+			case model.Ancestor(k, dependencyOrSelf(dependency, k)) && dependency != nil:
 				r.report(place, "depend on a Kustomization that this one does not apply", "%s depends on %s, which it applies itself", k, dependency)
 			}
 		}
@@ -166,8 +166,8 @@ func dependencyOrSelf(dependency, k *render.Kustomization) *render.Kustomization
 func (r *Run) suggestDependency(missing render.Key) (mend string, meant bool) {
 	same, others := r.Cluster.Kustomizations(), r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease")
 	mend = "%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there"
-	if missing.GroupKind != graph.KustomizationKind {
-		same, others = r.Cluster.Releases(), r.Cluster.Of(graph.KustomizationKind.Group, graph.KustomizationKind.Kind)
+	if missing.GroupKind != model.KustomizationKind {
+		same, others = r.Cluster.Releases(), r.Cluster.Of(model.KustomizationKind.Group, model.KustomizationKind.Kind)
 		mend = "%s is a Kustomization: let the one that applies the HelmRelease depend on it"
 	}
 	if slices.ContainsFunc(others, func(o *render.Object) bool { return o.GetName() == missing.Name }) {
@@ -184,7 +184,7 @@ func (r *Run) suggestDependency(missing render.Key) (mend string, meant bool) {
 	return didYouMean(missing.Name, names, fmt.Sprintf("name a %s of this cluster", missing.Kind)), spelling.Near(missing.Name, names) != ""
 }
 
-func dependsOn(c *graph.Cluster, k, target *render.Kustomization, seen []*render.Kustomization) bool {
+func dependsOn(c *model.Cluster, k, target *render.Kustomization, seen []*render.Kustomization) bool {
 	if slices.Contains(seen, k) {
 		return false
 	}
@@ -253,22 +253,22 @@ func checkDefinitions(r *Run) {
 	type defined struct{ target, kind string }
 	definitions := map[defined]*render.Object{}
 	for _, crd := range r.Cluster.Of("apiextensions.k8s.io", "CustomResourceDefinition") {
-		definitions[defined{graph.Target(crd), definedKind(crd)}] = crd
+		definitions[defined{model.Target(crd), definedKind(crd)}] = crd
 	}
 	for _, xrd := range r.Cluster.Of("apiextensions.crossplane.io", "CompositeResourceDefinition") {
-		definitions[defined{graph.Target(xrd), definedKind(xrd)}] = xrd
+		definitions[defined{model.Target(xrd), definedKind(xrd)}] = xrd
 	}
 	reported := map[string]bool{}
 	for _, o := range r.Cluster.All() {
 		kind := o.GroupVersionKind().GroupKind()
-		definition := definitions[defined{graph.Target(o), kind.Kind + "." + kind.Group}]
+		definition := definitions[defined{model.Target(o), kind.Kind + "." + kind.Group}]
 		if definition == nil {
 			continue
 		}
 		first, then := definition.Owner, o.Owner
 		// A parent's definitions are a stage of their own: they stand before
 		// the parent applies its children.
-		if first == then || r.Cluster.Precedes(first, then) || graph.Ancestor(first, then) && isCRD(definition) || r.bringsMore(then) {
+		if first == then || r.Cluster.Precedes(first, then) || model.Ancestor(first, then) && isCRD(definition) || r.bringsMore(then) {
 			continue
 		}
 		if once := then.String() + kind.String(); !reported[once] {
@@ -289,7 +289,7 @@ func dependOn(then, first *render.Kustomization) string {
 	if then.Release != nil && first.Release == nil {
 		then = then.Parent
 	}
-	if then == first || graph.Ancestor(then, first) {
+	if then == first || model.Ancestor(then, first) {
 		return fmt.Sprintf("move it into a Kustomization that depends on %s%s", first.Name, wait)
 	}
 	return fmt.Sprintf("add dependsOn to %s: %s%s", then, first.Name, wait)
@@ -356,7 +356,7 @@ func (r *Run) bringsMore(then *render.Kustomization) bool {
 }
 
 func (r *Run) namespacePrecedes(namespace, o *render.Object) bool {
-	return namespace.Owner == o.Owner || graph.Ancestor(namespace.Owner, o.Owner) || r.Cluster.Precedes(namespace.Owner, o.Owner)
+	return namespace.Owner == o.Owner || model.Ancestor(namespace.Owner, o.Owner) || r.Cluster.Precedes(namespace.Owner, o.Owner)
 }
 
 // madeElsewhere tells whether a namespace may come from what is unknown here,

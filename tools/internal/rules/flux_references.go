@@ -9,8 +9,8 @@ import (
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
-	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
 func checkReferences(r *Run) {

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/iam"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 )
 
 // allowance is what the programs that act as a role need of it.
@@ -79,7 +79,7 @@ func (r *Run) allowance(o role) (allowance, bool) {
 	return a, len(a.programs) > 0
 }
 
-func (r *Run) isKnown(w graph.Workload) bool {
+func (r *Run) isKnown(w model.Workload) bool {
 	alone := len(w.Template.Spec.Containers) == 1 && len(w.Template.Spec.InitContainers) == 0
 	_, producer := r.producerSettings(w)
 	_, consumer := r.consumerSettings(w)
@@ -137,8 +137,8 @@ func (a allowance) needs(arn string) bool {
 }
 
 // podsOf are the workloads whose ServiceAccount takes a role.
-func (r *Run) podsOf(o role) []graph.Workload {
-	var all []graph.Workload
+func (r *Run) podsOf(o role) []model.Workload {
+	var all []model.Workload
 	for _, w := range r.Cluster.Workloads() {
 		if a, annotated := r.roleOfPods(w); annotated && o.is(a) {
 			all = append(all, w)

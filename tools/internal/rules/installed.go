@@ -8,8 +8,8 @@ import (
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // sayOf is how to report what only the pinned version of an upstream project says
@@ -34,7 +34,7 @@ func (r *Run) sayOf(o *render.Object, source string) func(place at, mend, format
 func (r *Run) installed(o *render.Object, project string) []string {
 	var versions []string
 	add := func(from *render.Object, name, version string) {
-		if version != "" && (name == project || project == "provider-aws" && isProviderAWS(name)) && graph.Target(from) == graph.Target(o) {
+		if version != "" && (name == project || project == "provider-aws" && isProviderAWS(name)) && model.Target(from) == model.Target(o) {
 			versions = append(versions, version)
 		}
 	}

@@ -1,6 +1,6 @@
 package rules
 
-import "github.com/mystique-unicorn/sales-events/tools/internal/findings"
+import "github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 
 var kedaRules = []Rule{
 	{

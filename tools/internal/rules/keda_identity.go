@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
-	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
 func checkAuthentication(r *Run) {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 )
 
 func checkRegions(r *Run) {
@@ -29,7 +29,7 @@ func checkRegions(r *Run) {
 			r.report(t.at("awsRegion"), "use the queue's region", "awsRegion is %s, but %s declares queue %s in %s", region, q.object.Key(), q.name, q.region)
 		}
 		for _, w := range r.Cluster.Workloads() {
-			if graph.Target(w.Object) == graph.Target(t.object) {
+			if model.Target(w.Object) == model.Target(t.object) {
 				r.checkWorkloadRegion(w, t, region)
 			}
 		}
@@ -47,7 +47,7 @@ func (r *Run) checkRegionSaid(t sqsTrigger) {
 
 // checkWorkloadRegion compares the region of the containers that use a
 // trigger's queue: the scaled one and those that name the queue.
-func (r *Run) checkWorkloadRegion(w graph.Workload, t sqsTrigger, region string) {
+func (r *Run) checkWorkloadRegion(w model.Workload, t sqsTrigger, region string) {
 	scaled, _ := t.container()
 	for i := range w.Template.Spec.Containers {
 		variables, _ := environment(r.Cluster, w, i)

@@ -8,8 +8,8 @@ import (
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 const (
@@ -23,7 +23,7 @@ type scaler struct {
 	triggers []kedav1alpha1.ScaleTriggers
 	// pods are what it scales; nil when that is not in the repository or of a
 	// kind whose template is not known.
-	pods *graph.Workload
+	pods *model.Workload
 	// source names the container whose variables KEDA reads; empty for the
 	// first one.
 	source string
@@ -61,7 +61,7 @@ func (r *Run) scaledObjects() []scaled {
 		}
 		s.triggers, s.source = s.Spec.Triggers, s.Spec.ScaleTargetRef.EnvSourceContainerName
 		if target := r.targetOf(s); target != nil {
-			if w, ok := graph.WorkloadOf(target); ok {
+			if w, ok := model.WorkloadOf(target); ok {
 				s.pods = &w
 			}
 		}
@@ -97,7 +97,7 @@ func (r *Run) scalers() []scaler {
 			continue
 		}
 		s := scaler{object: o, triggers: job.Spec.Triggers, source: job.Spec.EnvSourceContainerName}
-		if w, ok := graph.WorkloadOf(o); ok {
+		if w, ok := model.WorkloadOf(o); ok {
 			s.pods = &w
 		}
 		all = append(all, s)

@@ -9,8 +9,8 @@ import (
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 func checkReplicas(r *Run) {
@@ -57,7 +57,7 @@ type reference struct{ server, namespace, group, kind, name string }
 // Deployment.
 func (s scaled) targetReference() reference {
 	ref := s.Spec.ScaleTargetRef
-	target := reference{graph.Target(s.object), s.Namespace, "apps", "Deployment", ref.Name}
+	target := reference{model.Target(s.object), s.Namespace, "apps", "Deployment", ref.Name}
 	if ref.APIVersion != "" {
 		target.group = groupOf(ref.APIVersion)
 	}
@@ -125,7 +125,7 @@ func (r *Run) autoscaled() map[reference]*render.Object {
 		}
 		target, _, _ := unstructured.NestedMap(hpa.Object, "spec", "scaleTargetRef")
 		field := func(name string) string { text, _ := target[name].(string); return text }
-		masters[reference{graph.Target(hpa), hpa.GetNamespace(), groupOf(field("apiVersion")), field("kind"), field("name")}] = hpa
+		masters[reference{model.Target(hpa), hpa.GetNamespace(), groupOf(field("apiVersion")), field("kind"), field("name")}] = hpa
 	}
 	return masters
 }
@@ -138,7 +138,7 @@ func (s scaled) takesOver(master *render.Object) bool {
 }
 
 func (s scaled) hpaReference() reference {
-	return reference{graph.Target(s.object), s.Namespace, "autoscaling", "HorizontalPodAutoscaler", s.hpaName()}
+	return reference{model.Target(s.object), s.Namespace, "autoscaling", "HorizontalPodAutoscaler", s.hpaName()}
 }
 
 // hpaName names the HorizontalPodAutoscaler that KEDA creates.

@@ -11,8 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/keda"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/scalers"
 )
 
 func checkTriggerKeys(r *Run) {
@@ -32,22 +32,22 @@ func checkTriggerKeys(r *Run) {
 
 func (r *Run) checkTriggerType(o *render.Object, index int, trigger map[string]any) {
 	name, _ := trigger["type"].(string)
-	if types := keda.Types(); !slices.Contains(types, name) {
-		r.sayOf(o, "keda "+keda.Version())(on(o, "spec", "triggers", index, "type"), didYouMean(name, types, "name a scaler of KEDA "+keda.Version()),
-			"%q is no trigger type of KEDA %s", name, keda.Version())
+	if types := scalers.Types(); !slices.Contains(types, name) {
+		r.sayOf(o, "keda "+scalers.Version())(on(o, "spec", "triggers", index, "type"), didYouMean(name, types, "name a scaler of KEDA "+scalers.Version()),
+			"%q is no trigger type of KEDA %s", name, scalers.Version())
 	}
 }
 
 func (r *Run) checkTriggerMetadata(o *render.Object, index int, trigger map[string]any) {
 	name, _ := trigger["type"].(string)
 	metadata, _ := trigger["metadata"].(map[string]any)
-	keys, known := keda.Keys(name)
+	keys, known := scalers.Keys(name)
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		place := on(o, "spec", "triggers", index, "metadata", key)
 		text, isText := metadata[key].(string)
 		switch {
-		case known && !keda.Reads(keys, key):
-			r.sayOf(o, "keda "+keda.Version())(place, didYouMean(key, keys, "remove it, or see the scaler's documentation"), "trigger %s has no key %s: KEDA ignores it without a word", name, key)
+		case known && !scalers.Reads(keys, key):
+			r.sayOf(o, "keda "+scalers.Version())(place, didYouMean(key, keys, "remove it, or see the scaler's documentation"), "trigger %s has no key %s: KEDA ignores it without a word", name, key)
 		case metadata[key] != nil && !isText:
 			r.report(place, "put the value in quotes", "%s is %v, which is not a string", key, metadata[key])
 		case name == sqsType:

@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 const crossplaneGroup = "apiextensions.crossplane.io"
@@ -103,7 +103,7 @@ func within(from, to *render.Object, reference map[string]any) bool {
 	if namespace == "" || family(from) == clusterAWS {
 		namespace = from.GetNamespace()
 	}
-	return family(from) == family(to) && graph.Target(from) == graph.Target(to) && to.GetNamespace() == namespace
+	return family(from) == family(to) && model.Target(from) == model.Target(to) && to.GetNamespace() == namespace
 }
 
 func selects(from, to *render.Object, selector map[string]any) bool {

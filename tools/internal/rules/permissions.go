@@ -8,8 +8,8 @@ import (
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/iam"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 const scalerProgram = "KEDA"

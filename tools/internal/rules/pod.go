@@ -11,8 +11,8 @@ import (
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 var podRules = []Rule{
@@ -131,7 +131,7 @@ var (
 )
 
 // enforced is the level that the workload's namespace enforces.
-func (r *Run) enforced(w graph.Workload) api.LevelVersion {
+func (r *Run) enforced(w model.Workload) api.LevelVersion {
 	namespace := r.Cluster.Find(w.Object, "", "Namespace", "", w.GetNamespace())
 	if namespace == nil {
 		return nothing
@@ -142,7 +142,7 @@ func (r *Run) enforced(w graph.Workload) api.LevelVersion {
 
 // judgePod reports what a level forbids of a workload's pods, and tells whether
 // it did.
-func (r *Run) judgePod(judge policy.Evaluator, w graph.Workload, level api.LevelVersion, say func(at, string, string, ...any), reason string) bool {
+func (r *Run) judgePod(judge policy.Evaluator, w model.Workload, level api.LevelVersion, say func(at, string, string, ...any), reason string) bool {
 	said := false
 	for _, result := range judge.EvaluatePod(level, &w.Template.ObjectMeta, &w.Template.Spec) {
 		if result.Allowed {
@@ -160,7 +160,7 @@ func (r *Run) judgePod(judge policy.Evaluator, w graph.Workload, level api.Level
 
 // accused is the field that a refusal is about: that of the first container that
 // the detail names, or that of the pod where both may have it.
-func accused(w graph.Workload, reason, detail string) at {
+func accused(w model.Workload, reason, detail string) at {
 	field := securityFields[reason]
 	if strings.HasPrefix(detail, "pod or container") && w.Template.Spec.SecurityContext != nil {
 		return on(w.Object, w.Field("securityContext", field)...)
@@ -217,9 +217,9 @@ func has(name corev1.ResourceName, lists ...corev1.ResourceList) bool {
 
 // limitRange tells whether the workload's namespace gives its containers
 // defaults.
-func (r *Run) limitRange(w graph.Workload) bool {
+func (r *Run) limitRange(w model.Workload) bool {
 	for _, o := range r.Cluster.Of("", "LimitRange") {
-		if o.GetNamespace() == w.GetNamespace() && graph.Target(o) == graph.Target(w.Object) {
+		if o.GetNamespace() == w.GetNamespace() && model.Target(o) == model.Target(w.Object) {
 			return true
 		}
 	}
@@ -244,10 +244,10 @@ func checkProbes(r *Run) {
 }
 
 // serviceOf names a Service that selects the workload's pods.
-func (r *Run) serviceOf(w graph.Workload) string {
+func (r *Run) serviceOf(w model.Workload) string {
 	for _, o := range r.Cluster.Of("", "Service") {
 		selector, _, _ := unstructured.NestedStringMap(o.Object, "spec", "selector")
-		beside := o.GetNamespace() == w.GetNamespace() && graph.Target(o) == graph.Target(w.Object)
+		beside := o.GetNamespace() == w.GetNamespace() && model.Target(o) == model.Target(w.Object)
 		if beside && len(selector) > 0 && includes(w.Template.Labels, selector) {
 			return o.GetName()
 		}

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 func checkCoherence(r *Run) {
@@ -41,7 +41,7 @@ func onSelector(o *render.Object, field ...string) at {
 	return place
 }
 
-func (r *Run) checkMounts(w graph.Workload, c container) {
+func (r *Run) checkMounts(w model.Workload, c container) {
 	volumes := volumesOf(w)
 	for i, mount := range c.VolumeMounts {
 		if !slices.Contains(volumes, mount.Name) {
@@ -52,7 +52,7 @@ func (r *Run) checkMounts(w graph.Workload, c container) {
 
 // volumesOf names the volumes of a workload's pods, and the claims of which a
 // StatefulSet makes volumes.
-func volumesOf(w graph.Workload) []string {
+func volumesOf(w model.Workload) []string {
 	var names []string
 	for _, volume := range w.Template.Spec.Volumes {
 		names = append(names, volume.Name)
@@ -67,7 +67,7 @@ func volumesOf(w graph.Workload) []string {
 	return names
 }
 
-func (r *Run) checkProbePorts(w graph.Workload, c container) {
+func (r *Run) checkProbePorts(w model.Workload, c container) {
 	for _, probe := range []struct {
 		field string
 		*corev1.Probe
@@ -84,7 +84,7 @@ func (r *Run) checkProbePorts(w graph.Workload, c container) {
 	}
 }
 
-func (r *Run) checkPortName(w graph.Workload, c container, port intstr.IntOrString, field ...any) {
+func (r *Run) checkPortName(w model.Workload, c container, port intstr.IntOrString, field ...any) {
 	names := portNames(c.Container)
 	if port.Type == intstr.String && !slices.Contains(names, port.StrVal) {
 		r.report(c.at(w, field...), didYouMean(port.StrVal, names, "name the port of the container"), "%s of container %s of %s asks port %s, which the container does not have", field[0], c.Name, w.Key(), port.StrVal)
@@ -111,7 +111,7 @@ func checkServices(r *Run) {
 		var ports []string
 		selected := 0
 		for _, w := range r.Cluster.Workloads() {
-			if w.GetNamespace() != o.GetNamespace() || graph.Target(w.Object) != graph.Target(o) || !includes(w.Template.Labels, service.Spec.Selector) {
+			if w.GetNamespace() != o.GetNamespace() || model.Target(w.Object) != model.Target(o) || !includes(w.Template.Labels, service.Spec.Selector) {
 				continue
 			}
 			selected++

@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // otherPolicies are groups whose kinds restrict the network in other ways.
@@ -26,7 +26,7 @@ func checkNetworkPolicies(r *Run) {
 	said := map[string]bool{}
 	for _, w := range r.Cluster.Workloads() {
 		namespace := w.GetNamespace()
-		if w.Template.Spec.HostNetwork || namespace == metav1.NamespaceSystem || said[graph.Target(w.Object)+"/"+namespace] {
+		if w.Template.Spec.HostNetwork || namespace == metav1.NamespaceSystem || said[model.Target(w.Object)+"/"+namespace] {
 			continue
 		}
 		policies := r.beside(w.Object, networkingv1.GroupName, "NetworkPolicy")
@@ -35,7 +35,7 @@ func checkNetworkPolicies(r *Run) {
 		case slices.ContainsFunc(policies, func(o *render.Object) bool { return selectsPods(o, w, "spec", "podSelector") }):
 		case len(policies) == 0 && object != nil:
 			r.report(on(object, "metadata", "name"), "add a NetworkPolicy for its pods", "namespace %s runs %s and has no NetworkPolicy", namespace, w.Key())
-			said[graph.Target(w.Object)+"/"+namespace] = true
+			said[model.Target(w.Object)+"/"+namespace] = true
 		default:
 			r.report(on(w.Object, append(slices.Clone(w.Path), "metadata", "labels")...), "add a NetworkPolicy that selects them", "no NetworkPolicy of namespace %s selects the pods of %s", namespace, w.Key())
 		}
@@ -52,7 +52,7 @@ func (r *Run) othersRestrict() bool {
 func (r *Run) beside(object *render.Object, group, kind string) []*render.Object {
 	var found []*render.Object
 	for _, o := range r.Cluster.Of(group, kind) {
-		if o.GetNamespace() == object.GetNamespace() && graph.Target(o) == graph.Target(object) {
+		if o.GetNamespace() == object.GetNamespace() && model.Target(o) == model.Target(object) {
 			found = append(found, o)
 		}
 	}
@@ -61,7 +61,7 @@ func (r *Run) beside(object *render.Object, group, kind string) []*render.Object
 
 // selectsPods tells whether the label selector in a field of an object matches a
 // workload's pods. An empty one matches all.
-func selectsPods(o *render.Object, w graph.Workload, field ...string) bool {
+func selectsPods(o *render.Object, w model.Workload, field ...string) bool {
 	var selector metav1.LabelSelector
 	content, _, _ := unstructured.NestedMap(o.Object, field...)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &selector); err != nil {
@@ -77,9 +77,9 @@ func checkDisruptionBudgets(r *Run) {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &budget); err != nil {
 			continue // the schema says why
 		}
-		var selected []graph.Workload
+		var selected []model.Workload
 		for _, w := range r.Cluster.Workloads() {
-			beside := w.GetNamespace() == o.GetNamespace() && graph.Target(w.Object) == graph.Target(o)
+			beside := w.GetNamespace() == o.GetNamespace() && model.Target(w.Object) == model.Target(o)
 			// Unlike an empty selector, none at all selects nothing.
 			if beside && budget.Spec.Selector != nil && selectsPods(o, w, "spec", "selector") {
 				selected = append(selected, w)
@@ -94,7 +94,7 @@ func checkDisruptionBudgets(r *Run) {
 	}
 }
 
-func (r *Run) checkBudget(o *render.Object, budget policyv1.PodDisruptionBudget, selected []graph.Workload) {
+func (r *Run) checkBudget(o *render.Object, budget policyv1.PodDisruptionBudget, selected []model.Workload) {
 	if most := budget.Spec.MaxUnavailable; most != nil {
 		if n, err := intstr.GetScaledValueFromIntOrPercent(most, 100, true); err == nil && n == 0 {
 			r.report(on(o, "spec", "maxUnavailable"), "allow one", "%s never allows an eviction: no node with its pods can be drained", o.Key())
@@ -128,7 +128,7 @@ func countOf(pods int) string {
 // leastPods is how many pods of a workload run in a quiet hour: what its
 // autoscaler says, else its replicas. The number of a DaemonSet is that of the
 // nodes.
-func (r *Run) leastPods(w graph.Workload) (pods int, known bool) {
+func (r *Run) leastPods(w model.Workload) (pods int, known bool) {
 	if !slices.Contains([]string{"Deployment", "StatefulSet", "ReplicaSet"}, w.GetKind()) {
 		return 0, false
 	}

@@ -15,9 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
-	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
 func checkReferred(r *Run) {
@@ -49,7 +49,7 @@ func checkReferred(r *Run) {
 
 // checkServiceAccount: some are made with the IAM role that they have, by eksctl
 // or Terraform.
-func (r *Run) checkServiceAccount(w graph.Workload) {
+func (r *Run) checkServiceAccount(w model.Workload) {
 	name := w.Template.Spec.ServiceAccountName
 	if name == "" || name == "default" || r.Cluster.Find(w.Object, "", "ServiceAccount", w.GetNamespace(), name) != nil || isGiven(w.GetNamespace()) {
 		return
@@ -77,7 +77,7 @@ type dataReference struct {
 	optional        *bool
 }
 
-func dataReferences(w graph.Workload) []dataReference {
+func dataReferences(w model.Workload) []dataReference {
 	var all []dataReference
 	for _, c := range containersOf(w) {
 		field := func(elements ...any) []any { return append(slices.Clone(c.field), elements...) }
@@ -261,7 +261,7 @@ func (r *Run) checkAddress(place at, name, namespace string) {
 	}
 	var here, all []string
 	for _, o := range r.Cluster.Of("", "Service") {
-		if graph.Target(o) == graph.Target(place.object) {
+		if model.Target(o) == model.Target(place.object) {
 			all = append(all, o.GetName()+"."+o.GetNamespace())
 			if o.GetNamespace() == namespace {
 				here = append(here, o.GetName())

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/iam"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // document is a policy where an object holds it.

@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // queue is an SQS queue that the cluster's objects declare. Numbers that are
@@ -48,7 +48,7 @@ var queueGroups = []string{"sqs.aws.m.upbound.io", "sqs.aws.upbound.io"}
 
 // queuesOf lists the queues that a cluster declares: as managed resources of
 // Crossplane's provider-aws, or in the configuration of the local AWS server.
-func queuesOf(c *graph.Cluster) []queue {
+func queuesOf(c *model.Cluster) []queue {
 	var queues []queue
 	for _, group := range queueGroups {
 		for _, o := range c.Of(group, "Queue") {

@@ -8,8 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 func checkManagedReferences(r *Run) {
@@ -235,7 +235,7 @@ func protects(usage, o *render.Object) bool {
 	of, _, _ := unstructured.NestedMap(usage.Object, "spec", "of")
 	version, _ := of["apiVersion"].(string)
 	group, _, _ := strings.Cut(version, "/")
-	if group != o.GroupVersionKind().Group || of["kind"] != o.GetKind() || graph.Target(usage) != graph.Target(o) {
+	if group != o.GroupVersionKind().Group || of["kind"] != o.GetKind() || model.Target(usage) != model.Target(o) {
 		return false
 	}
 	reference, named := of["resourceRef"].(map[string]any)

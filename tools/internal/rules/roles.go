@@ -8,9 +8,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/iam"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // roleARN is an IAM role's ARN taken apart. Path begins and ends with a slash.
@@ -139,24 +139,24 @@ func annotatedRole(account *render.Object) (roleARN, bool) {
 }
 
 // accountOfPods is the ServiceAccount of a workload's pods, or nil.
-func (r *Run) accountOfPods(w graph.Workload) *render.Object {
+func (r *Run) accountOfPods(w model.Workload) *render.Object {
 	name := cmp.Or(w.Template.Spec.ServiceAccountName, "default")
 	return r.Cluster.Find(w.Object, "", "ServiceAccount", w.GetNamespace(), name)
 }
 
-func (r *Run) roleOfPods(w graph.Workload) (roleARN, bool) { return annotatedRole(r.accountOfPods(w)) }
+func (r *Run) roleOfPods(w model.Workload) (roleARN, bool) { return annotatedRole(r.accountOfPods(w)) }
 
 // operator is KEDA's operator on the API server of an object that it works on.
-func (r *Run) operator(from *render.Object) (graph.Workload, bool) {
+func (r *Run) operator(from *render.Object) (model.Workload, bool) {
 	for _, w := range r.Cluster.Workloads() {
-		if graph.Target(w.Object) == graph.Target(from) && runsOperator(w) {
+		if model.Target(w.Object) == model.Target(from) && runsOperator(w) {
 			return w, true
 		}
 	}
-	return graph.Workload{}, false
+	return model.Workload{}, false
 }
 
-func runsOperator(w graph.Workload) bool {
+func runsOperator(w model.Workload) bool {
 	for _, container := range w.Template.Spec.Containers {
 		if name, _ := splitImage(container.Image); strings.HasSuffix(name, "kedacore/keda") {
 			return true

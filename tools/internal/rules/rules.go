@@ -11,11 +11,11 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 // Rule is one thing that is checked.
@@ -52,10 +52,10 @@ func Find(id string) (Rule, bool) {
 
 // Input is what rules judge.
 type Input struct {
-	Cluster *graph.Cluster
+	Cluster *model.Cluster
 	// Base is the cluster before the change; nil if nobody asks what changes, or
 	// if the cluster is new.
-	Base   *graph.Cluster
+	Base   *model.Cluster
 	Config config.Config
 	// Root is the repository's folder.
 	Root string

@@ -12,14 +12,14 @@ import (
 
 	"golang.org/x/tools/txtar"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 // TestFixtures holds each rule against small repositories. A fixture is named
@@ -108,7 +108,7 @@ func wanted(archive *txtar.Archive) []string {
 func check(t *testing.T, archive *txtar.Archive) []findings.Finding {
 	t.Helper()
 	root, base := t.TempDir(), t.TempDir()
-	bases := map[string]*graph.Cluster{}
+	bases := map[string]*model.Cluster{}
 	for _, file := range archive.Files {
 		into, name := root, file.Name
 		if before, found := strings.CutPrefix(name, "base/"); found {
@@ -124,14 +124,14 @@ func check(t *testing.T, archive *txtar.Archive) []findings.Finding {
 	}
 	_, before := rendered(t, base)
 	for _, cluster := range before {
-		bases[cluster.Path] = graph.New(cluster, rules.Catalog(schema.Builtin(), cluster))
+		bases[cluster.Path] = model.New(cluster, rules.Catalog(schema.Builtin(), cluster))
 	}
 	cfg, after := rendered(t, root)
 	var all []findings.Finding
 	for _, cluster := range after {
 		kinds := rules.Catalog(schema.Builtin(), cluster)
 		all = append(all, rules.Check(rules.Input{
-			Cluster: graph.New(cluster, kinds), Base: bases[cluster.Path], Config: cfg, Root: root, Catalog: kinds,
+			Cluster: model.New(cluster, kinds), Base: bases[cluster.Path], Config: cfg, Root: root, Catalog: kinds,
 		})...)
 	}
 	return append(all, rules.Unused(all, cfg.Exceptions)...)

@@ -13,11 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
-	catalog "github.com/mystique-unicorn/sales-events/tools/internal/schema"
-	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	catalog "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 var schemaRules = []Rule{
@@ -132,7 +132,7 @@ func checkShapes(r *Run) {
 
 // checkImages: the schema lets an image be missing, the API server does not. A
 // patch for a misspelt container adds such a one.
-func (r *Run) checkImages(w graph.Workload) {
+func (r *Run) checkImages(w model.Workload) {
 	for list, containers := range map[string][]corev1.Container{"containers": w.Template.Spec.Containers, "initContainers": w.Template.Spec.InitContainers} {
 		var names []string
 		for _, container := range containers {

@@ -3,7 +3,7 @@ package rules
 import (
 	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 )
 
 // programs whose settings are known, as the configuration names them.
@@ -15,7 +15,7 @@ const (
 
 // program is which of them a workload's first container runs; the
 // configuration knows it by its image.
-func (r *Run) program(w graph.Workload) string {
+func (r *Run) program(w model.Workload) string {
 	if len(w.Template.Spec.Containers) == 0 {
 		return ""
 	}
@@ -30,7 +30,7 @@ func (r *Run) program(w graph.Workload) string {
 
 // lookup reads the workload's variables as its program does. Those whose value
 // the cluster decides are left out.
-func (r *Run) lookup(w graph.Workload) func(string) (string, bool) {
+func (r *Run) lookup(w model.Workload) func(string) (string, bool) {
 	variables, _ := environment(r.Cluster, w, 0)
 	return func(name string) (string, bool) {
 		v, found := variables[name]
@@ -38,7 +38,7 @@ func (r *Run) lookup(w graph.Workload) func(string) (string, bool) {
 	}
 }
 
-func (r *Run) consumerSettings(w graph.Workload) (consumer.Config, bool) {
+func (r *Run) consumerSettings(w model.Workload) (consumer.Config, bool) {
 	if r.program(w) != consumerProgram {
 		return consumer.Config{}, false
 	}
@@ -46,7 +46,7 @@ func (r *Run) consumerSettings(w graph.Workload) (consumer.Config, bool) {
 	return settings, err == nil
 }
 
-func (r *Run) producerSettings(w graph.Workload) (producer.Config, bool) {
+func (r *Run) producerSettings(w model.Workload) (producer.Config, bool) {
 	if r.program(w) != producerProgram {
 		return producer.Config{}, false
 	}

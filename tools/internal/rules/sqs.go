@@ -6,8 +6,8 @@ import (
 	"time"
 
 	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 var sqsRules = []Rule{
@@ -81,7 +81,7 @@ var sqsRules = []Rule{
 // consumerPods are pods of this project's consumer, with the queue that they
 // take from if the cluster declares it.
 type consumerPods struct {
-	graph.Workload
+	model.Workload
 	consumer.Config
 	source *queue
 }
@@ -139,7 +139,7 @@ func checkGracePeriod(r *Run) {
 
 // preStop is how long the program's preStop hook sleeps, which is time before
 // SIGTERM. What a command takes is not known.
-func preStop(w graph.Workload) time.Duration {
+func preStop(w model.Workload) time.Duration {
 	lifecycle := w.Template.Spec.Containers[0].Lifecycle
 	if lifecycle == nil || lifecycle.PreStop == nil || lifecycle.PreStop.Sleep == nil {
 		return 0

@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 )
 
 func checkContainers(r *Run) {
@@ -32,12 +32,12 @@ type container struct {
 	starts bool
 }
 
-func (c container) at(w graph.Workload, elements ...any) at {
+func (c container) at(w model.Workload, elements ...any) at {
 	return on(w.Object, append(slices.Clone(c.field), elements...)...)
 }
 
 // containersOf are all containers of a workload's pods.
-func containersOf(w graph.Workload) []container {
+func containersOf(w model.Workload) []container {
 	var all []container
 	for i, c := range w.Template.Spec.InitContainers {
 		sidecar := c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
@@ -63,7 +63,7 @@ func (r *Run) local() bool {
 
 // takesMessages tells whether a workload is scaled on a queue or is one of this
 // project's programs: its pods come in bursts and end in mid work.
-func (r *Run) takesMessages(w graph.Workload) bool {
+func (r *Run) takesMessages(w model.Workload) bool {
 	return r.program(w) != "" || slices.ContainsFunc(r.sqsTriggers(), func(t sqsTrigger) bool { return t.pods != nil && t.pods.Object == w.Object })
 }
 
@@ -79,7 +79,7 @@ var (
 	several = regexp.MustCompile(`[;&|\n]`)
 )
 
-func (r *Run) checkBoot(w graph.Workload, c container, urgent bool) {
+func (r *Run) checkBoot(w model.Workload, c container, urgent bool) {
 	words := slices.Concat(c.Command, c.Args)
 	say := r.warn
 	if urgent {
@@ -119,11 +119,11 @@ func scriptOf(words []string) (script string, found bool) {
 }
 
 // runsOn tells whether a workload's pods run until they are asked to end.
-func runsOn(w graph.Workload) bool {
+func runsOn(w model.Workload) bool {
 	return slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, w.GetKind())
 }
 
-func (r *Run) checkImage(w graph.Workload, c container) {
+func (r *Run) checkImage(w model.Workload, c container) {
 	if c.Image == "" || strings.Contains(c.Image, "@") {
 		return
 	}

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // checkNames: the variables that name queues and buckets.
@@ -42,7 +42,7 @@ func checkNames(r *Run) {
 	}
 }
 
-func (r *Run) checkName(w graph.Workload, variable, kind string, declared []string) {
+func (r *Run) checkName(w model.Workload, variable, kind string, declared []string) {
 	variables, _ := environment(r.Cluster, w, 0)
 	v, set := variables[variable]
 	if set && v.known && len(declared) > 0 && !slices.Contains(declared, v.value) {
@@ -64,7 +64,7 @@ func localBuckets(o *render.Object) []string {
 
 // checkLocalAWS holds the file that the local AWS server is started with against
 // the server's own check.
-func (r *Run) checkLocalAWS(w graph.Workload) {
+func (r *Run) checkLocalAWS(w model.Workload) {
 	container := w.Template.Spec.Containers[0]
 	for _, mount := range container.VolumeMounts {
 		for _, volume := range w.Template.Spec.Volumes {

@@ -11,7 +11,7 @@ import (
 
 	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 )
 
 // programs are the checks of their settings by the programs' own code.
@@ -31,7 +31,7 @@ func checkSettings(r *Run) {
 	}
 }
 
-func (r *Run) checkProgram(w graph.Workload, parse func(func(string) (string, bool)) error) {
+func (r *Run) checkProgram(w model.Workload, parse func(func(string) (string, bool)) error) {
 	variables, complete := environment(r.Cluster, w, 0)
 	read := variablesOf(parse)
 	for _, problem := range problems(parse(r.lookup(w))) {

@@ -11,8 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 var (
@@ -36,12 +36,12 @@ func checkStaticKeys(r *Run) {
 	}
 }
 
-func (r *Run) checkKeyVariables(w graph.Workload) {
+func (r *Run) checkKeyVariables(w model.Workload) {
 	r.checkKeysOf(w, "initContainers", w.Template.Spec.InitContainers)
 	r.checkKeysOf(w, "containers", w.Template.Spec.Containers)
 }
 
-func (r *Run) checkKeysOf(w graph.Workload, list string, containers []corev1.Container) {
+func (r *Run) checkKeysOf(w model.Workload, list string, containers []corev1.Container) {
 	for i, container := range containers {
 		for j, variable := range container.Env {
 			static := variable.Value != "" || variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil
@@ -56,13 +56,13 @@ func (r *Run) checkKeysOf(w graph.Workload, list string, containers []corev1.Con
 // isLocal tells whether an object is where the local AWS server is.
 func (r *Run) isLocal(o *render.Object) bool {
 	return slices.ContainsFunc(queuesOf(r.Cluster), func(q queue) bool {
-		return q.object.GetKind() == "ConfigMap" && graph.Target(q.object) == graph.Target(o)
+		return q.object.GetKind() == "ConfigMap" && model.Target(q.object) == model.Target(o)
 	})
 }
 
 // hasOwnEndpoint tells whether a container talks to something else than AWS,
 // under AWS's variable or, as many programs do, one of its own.
-func (r *Run) hasOwnEndpoint(w graph.Workload, container corev1.Container) bool {
+func (r *Run) hasOwnEndpoint(w model.Workload, container corev1.Container) bool {
 	variables, _ := containerVariables(r.Cluster, w, container)
 	for name, v := range variables {
 		if strings.Contains(name, "ENDPOINT") && isForeign(v.value) {
@@ -113,7 +113,7 @@ func (r *Run) isForOthers(o *render.Object) bool {
 	used := false
 	for _, w := range r.Cluster.Workloads() {
 		for _, container := range slices.Concat(w.Template.Spec.Containers, w.Template.Spec.InitContainers) {
-			if graph.Target(w.Object) != graph.Target(o) || w.GetNamespace() != o.GetNamespace() || !takes(container, o) {
+			if model.Target(w.Object) != model.Target(o) || w.GetNamespace() != o.GetNamespace() || !takes(container, o) {
 				continue
 			}
 			if !r.hasOwnEndpoint(w, container) {

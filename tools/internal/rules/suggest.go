@@ -3,7 +3,7 @@ package rules
 import (
 	"fmt"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
 // didYouMean is the mend of a name that does not exist: the nearest one that

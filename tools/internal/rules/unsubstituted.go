@@ -8,8 +8,8 @@ import (
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // checkUnsubstituted reports each Kustomization that substitutes nothing and
@@ -70,7 +70,7 @@ func (r *Run) variablesInUse() map[string]bool {
 // what its own build does not use: what it builds with is substituted afterwards.
 func withoutBuild(o *render.Object) map[string]any {
 	spec, _ := o.Object["spec"].(map[string]any)
-	if _, own := spec["postBuild"]; o.GroupVersionKind().GroupKind() != graph.KustomizationKind || !own {
+	if _, own := spec["postBuild"]; o.GroupVersionKind().GroupKind() != model.KustomizationKind || !own {
 		return o.Object
 	}
 	spec = maps.Clone(spec)

@@ -1,6 +1,6 @@
 // Package command is the command line of tools/image, and the one place that
 // prints an error and chooses the exit code. It decides what an image is called
-// and labelled and where it goes; how one is made is tools/internal/image.
+// and labelled and where it goes; how one is made is tools/internal/build/image.
 //
 // A run has four steps: every argument is resolved to a main package, all
 // images are built, all are written, their digests are printed. So a mistake
@@ -28,7 +28,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
 )
 
 const help = `Build OCI images of Go main packages, without Docker: one static binary on an

@@ -6,8 +6,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/image"
-	"github.com/mystique-unicorn/sales-events/tools/internal/overlay"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/overlay"
 )
 
 // overlays are the folders that pin each image, by its name.

@@ -16,9 +16,9 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
-	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
-	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/enginebuild"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 )
 
 // program is one main package to build.
@@ -91,7 +91,7 @@ func findEngine(ctx context.Context, pkg string) (program, error) {
 		return program{}, usageError{fmt.Errorf("%s is no program of %s%s", pkg, root, suggest(pkg, engines))}
 	}
 	engine := engines[at]
-	built := recipe.Of(engine.Name)
+	built := enginebuild.Of(engine.Name)
 	if len(built.Libraries) > 0 {
 		return program{}, usageError{fmt.Errorf("%s links C libraries, which an image without a base does not have", pkg)}
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/tail"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor"
 )

@@ -15,8 +15,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/image"
-	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/images"
 )
 

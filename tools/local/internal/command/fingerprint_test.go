@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )

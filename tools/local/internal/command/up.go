@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/coredns"

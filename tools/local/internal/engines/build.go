@@ -13,9 +13,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
-	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
-	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/enginebuild"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/tail"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
@@ -32,7 +32,7 @@ const memoryPerCompiler = 2 << 30
 // so it must be the only one in the cache. When ctx ends, so does the compiler,
 // and nothing of the unfinished build stays.
 func (s Set) Build(ctx context.Context, memory uint64, log *progress.Log) error {
-	return s.build(ctx, recipe.All(), compilersFor(runtime.NumCPU(), memory), log)
+	return s.build(ctx, enginebuild.All(), compilersFor(runtime.NumCPU(), memory), log)
 }
 
 // compilers is how many compilers and linkers run at a time, and the GOGC of each.
@@ -48,7 +48,7 @@ func compilersFor(cores int, memory uint64) compilers {
 	return c
 }
 
-func (s Set) build(ctx context.Context, recipes []recipe.Recipe, compilers compilers, log *progress.Log) error {
+func (s Set) build(ctx context.Context, recipes []enginebuild.Recipe, compilers compilers, log *progress.Log) error {
 	cache := filepath.Dir(s[recipes[0].Name].Bin)
 	if err := s.prune(cache, time.Now()); err != nil {
 		return err
@@ -160,9 +160,9 @@ func (e *Engine) keep(bin string) error {
 }
 
 func (e *Engine) arguments(out string) []string {
-	args := []string{"build", "-v", "-ldflags", e.recipe.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)}
-	if e.recipe.Tags != "" {
-		args = append(args, "-tags", e.recipe.Tags)
+	args := []string{"build", "-v", "-ldflags", e.enginebuild.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)}
+	if e.enginebuild.Tags != "" {
+		args = append(args, "-tags", e.enginebuild.Tags)
 	}
 	return append(args, "tool")
 }
@@ -170,10 +170,10 @@ func (e *Engine) arguments(out string) []string {
 // linking is the environment for the engine's C libraries. They are in the linker's
 // own folders, so nobody needs pkg-config, for which programs ask, to find them.
 func (e *Engine) linking() []string {
-	if len(e.recipe.Libraries) == 0 {
+	if len(e.enginebuild.Libraries) == 0 {
 		return []string{"CGO_ENABLED=0"}
 	}
-	return []string{"CGO_ENABLED=1", "PKG_CONFIG=true", "CGO_LDFLAGS=-l" + strings.Join(e.recipe.Libraries, " -l")}
+	return []string{"CGO_ENABLED=1", "PKG_CONFIG=true", "CGO_LDFLAGS=-l" + strings.Join(e.enginebuild.Libraries, " -l")}
 }
 
 // goCommand runs in the engine's module; an interrupted go leaves its temporary

@@ -28,9 +28,9 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
-	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
-	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/enginebuild"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 )
 
 // Engine is one upstream project at its pin.
@@ -41,7 +41,7 @@ type Engine struct {
 	// Bin is the folder of the built programs, each named as go build names it.
 	Bin string
 
-	recipe recipe.Recipe
+	recipe enginebuild.Recipe
 }
 
 // Set is every engine by name.
@@ -50,10 +50,10 @@ type Set map[string]*Engine
 // Load reads the pins below root, the folder tools/engines, and says where
 // each engine's programs are or will be below cache. It builds nothing.
 func Load(root, cache string) (Set, error) {
-	return load(root, cache, recipe.All())
+	return load(root, cache, enginebuild.All())
 }
 
-func load(root, cache string, recipes []recipe.Recipe) (Set, error) {
+func load(root, cache string, recipes []enginebuild.Recipe) (Set, error) {
 	set := Set{}
 	for _, r := range recipes {
 		e, err := loadOne(filepath.Join(root, r.Name), cache, r)
@@ -65,7 +65,7 @@ func load(root, cache string, recipes []recipe.Recipe) (Set, error) {
 	return set, nil
 }
 
-func loadOne(dir, cache string, r recipe.Recipe) (*Engine, error) {
+func loadOne(dir, cache string, r enginebuild.Recipe) (*Engine, error) {
 	pinned, err := pins.Read(dir)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func loadOne(dir, cache string, r recipe.Recipe) (*Engine, error) {
 func (e *Engine) key(goVersion string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, goVersion, runtime.GOARCH, toolchain.Flags, e.arguments(""))
-	if len(e.recipe.Libraries) > 0 {
+	if len(e.enginebuild.Libraries) > 0 {
 		if err := e.hashC(h); err != nil {
 			return "", err
 		}
@@ -119,7 +119,7 @@ func (e *Engine) hashC(w io.Writer) error {
 	flags := ask("go", "env", "CC", "CGO_CFLAGS", "CGO_CPPFLAGS")
 	cc, _, _ := strings.Cut(flags, "\n")
 	fmt.Fprintln(w, flags, ask(cc, "--version"))
-	for _, library := range e.recipe.Libraries {
+	for _, library := range e.enginebuild.Libraries {
 		file := strings.TrimSpace(ask(cc, "-print-file-name=lib"+library+".a"))
 		data, err := os.ReadFile(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

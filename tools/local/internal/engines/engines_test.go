@@ -14,13 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/recipe"
-	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/enginebuild"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
 // fake is an engine of two programs whose upstream module lies beside it.
-var fake = []recipe.Recipe{{Name: "fake", Module: "example.com/upstream/v2", Stamp: func(v string) string { return "-X main.version=" + v }}}
+var fake = []enginebuild.Recipe{{Name: "fake", Module: "example.com/upstream/v2", Stamp: func(v string) string { return "-X main.version=" + v }}}
 
 const program = "package main\n\nvar version = \"unset\"\n\nfunc main() { println(version) }\n"
 
@@ -87,8 +87,8 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(set) != len(recipe.All()) {
-		t.Errorf("%d engines of %d recipes", len(set), len(recipe.All()))
+	if len(set) != len(enginebuild.All()) {
+		t.Errorf("%d engines of %d recipes", len(set), len(enginebuild.All()))
 	}
 	if set.Built() {
 		t.Error("an empty cache holds every engine")
@@ -167,7 +167,7 @@ func TestLoadSaysWhatToMend(t *testing.T) {
 func TestKey(t *testing.T) {
 	root := newPins(t)
 	keys := []string{}
-	add := func(toolchain string, recipes []recipe.Recipe) {
+	add := func(toolchain string, recipes []enginebuild.Recipe) {
 		t.Helper()
 		set, err := load(root, "", recipes)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/tail"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 

@@ -12,9 +12,9 @@ import (
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/image"
-	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema/definition"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 

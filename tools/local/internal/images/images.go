@@ -19,7 +19,7 @@ import (
 	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )

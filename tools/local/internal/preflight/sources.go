@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/internal/git"
-	"github.com/mystique-unicorn/sales-events/tools/internal/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 

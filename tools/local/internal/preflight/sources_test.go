@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 

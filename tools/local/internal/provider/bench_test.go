@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
 const (

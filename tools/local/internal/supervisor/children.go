@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/tail"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/tail"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 

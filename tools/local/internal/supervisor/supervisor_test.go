@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/pki"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor/config"

@@ -1,6 +1,6 @@
 // Package command is the command line of render: flags in, documents out, and
 // one place that prints an error and chooses the exit code. What Flux would
-// apply is up to tools/internal/render, what differs to tools/internal/diff.
+// apply is up to tools/internal/gitops/render, what differs to tools/internal/gitops/diff.
 //
 // Exit codes: 0 rendered, perhaps with parts that cannot be known here; 1 Flux
 // would refuse something; 2 it could not run.
@@ -19,10 +19,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // errRefused is the outcome that Flux would refuse something; what, is already

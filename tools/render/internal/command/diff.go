@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/diff"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/diff"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // diff prints what differs between the revision and the working tree. Only

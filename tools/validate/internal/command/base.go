@@ -5,20 +5,20 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/artifact"
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/artifact"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 // past is the base revision: its clusters by their folders, and what was wrong
 // with them already. The zero value is a repository that begins with the change.
 type past struct {
-	clusters map[string]*graph.Cluster
+	clusters map[string]*model.Cluster
 	found    []findings.Finding
 
 	rendering *render.Rendering
@@ -38,7 +38,7 @@ func (o Options) before(ctx context.Context) (*past, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &past{clusters: map[string]*graph.Cluster{}, folder: folder}
+	p := &past{clusters: map[string]*model.Cluster{}, folder: folder}
 	if err := artifact.Checkout(ctx, o.Root, o.Base, folder); err != nil {
 		os.RemoveAll(folder)
 		return nil, fmt.Errorf("--base: %w", err)
@@ -59,7 +59,7 @@ func (o Options) before(ctx context.Context) (*past, error) {
 			return nil, err
 		}
 		catalog := rules.Catalog(o.Catalog, cluster)
-		input := rules.Input{Cluster: graph.New(cluster, catalog), Config: settings, Root: folder, Catalog: catalog}
+		input := rules.Input{Cluster: model.New(cluster, catalog), Config: settings, Root: folder, Catalog: catalog}
 		p.clusters[cluster.Path] = input.Cluster
 		p.found = append(p.found, rules.Check(input)...)
 	}

@@ -8,14 +8,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose"
-	"github.com/mystique-unicorn/sales-events/tools/internal/compose/inprocess"
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/graph"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 // Options say what to check.
@@ -104,7 +104,7 @@ func (o Options) each(ctx context.Context, before *past, visit func(rules.Input)
 			}
 			catalog := rules.Catalog(o.Catalog, cluster)
 			settle[i] = visit(rules.Input{
-				Cluster: graph.New(cluster, catalog), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
+				Cluster: model.New(cluster, catalog), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
 				Catalog: catalog,
 			})
 			return nil

@@ -1,7 +1,7 @@
 // Package command is the command line of validate: flags in, a report out, and
 // one place that chooses the exit code. What is rendered is up to
-// tools/internal/render, what is wrong to tools/internal/rules, how it is
-// written to tools/internal/findings.
+// tools/internal/gitops/render, what is wrong to tools/internal/rules, how it is
+// written to tools/internal/rules/findings.
 //
 // Exit codes: 0 nothing but warnings; 1 errors; 2 it could not run.
 package command
@@ -21,10 +21,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 // errFound is the outcome that there are errors, which the report names.

@@ -17,10 +17,10 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/findings"
-	"github.com/mystique-unicorn/sales-events/tools/internal/render"
-	"github.com/mystique-unicorn/sales-events/tools/internal/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
 // TestFaults puts single faults into this repository's manifests and counts

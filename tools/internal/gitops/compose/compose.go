@@ -1,0 +1,421 @@
+// Package compose says what Crossplane would compose of the composite resources
+// (XRs) that Flux applies to a cluster, without Crossplane and without AWS.
+//
+// For each XR it goes Crossplane's way: the defaults of its definition are set,
+// its Composition is looked up among the rendered objects, and the functions of
+// the pipeline are called, those that the caller has in process. What a function
+// requires is served from the rendered objects. What it composes is given back to
+// it as observed and ready, until it composes no more: the result is what there
+// will be in the end. Where a function reads a value that AWS assigns, it finds a
+// named unknown, such as
+//
+//	unknown/Cluster/staging/status.atProvider.identity[0].oidc[0].issuer
+//
+// What cannot be composed, because a function is not in reach or no one
+// Composition is due, becomes an Unknown of the cluster with the reason, and what
+// a function refuses a Failure. Run is deterministic.
+//
+// The package judges nothing and knows no function of this repository.
+package compose
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/fieldpath"
+	crossplane "github.com/crossplane/crossplane/apis/v2/apiextensions/v1"
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/crossplane/function-sdk-go/resource"
+	"github.com/google/go-containerregistry/pkg/name"
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	runtimeschema "k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
+)
+
+// Function is a composition function that runs in this process.
+type Function struct {
+	fnv1.FunctionRunnerServiceServer
+	// Assigned are the paths of what the function reads of what it composed, by
+	// kind, with the value that it finds there; empty where AWS assigns one.
+	Assigned map[runtimeschema.GroupVersionKind]map[string]string
+}
+
+// Pass is a function that composes nothing: it stands for one that only says
+// what is ready.
+type Pass struct {
+	fnv1.UnimplementedFunctionRunnerServiceServer
+}
+
+// RunFunction returns what it was given.
+func (Pass) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+	return &fnv1.RunFunctionResponse{Desired: req.GetDesired(), Context: req.GetContext()}, nil
+}
+
+// rounds bounds how often an XR is composed with what was composed before.
+const rounds = 8
+
+// Run composes every XR of a cluster and puts the result, the reasons why
+// something is unknown and what is refused into it. functions are by the
+// repository of their package, such as ghcr.io/org/function. The error is the
+// context's.
+func Run(ctx context.Context, cluster *render.Cluster, functions map[string]Function) error {
+	c := &composer{cluster: cluster, functions: functions}
+	composites := c.composites()
+	if len(composites) == 0 {
+		return nil
+	}
+	for range rounds {
+		changed := false
+		for _, xr := range composites {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			before := xr.result
+			xr.result = c.compose(ctx, xr)
+			changed = changed || !reflect.DeepEqual(before, xr.result)
+		}
+		if !changed {
+			break
+		}
+	}
+	for _, xr := range composites {
+		c.finish(xr)
+	}
+	return nil
+}
+
+type composer struct {
+	cluster   *render.Cluster
+	functions map[string]Function
+	xrs       []*composite
+}
+
+// composite is an XR on its way.
+type composite struct {
+	*render.Object
+	defaulted map[string]any
+	pipeline  []step
+	result    result
+}
+
+type step struct {
+	name     string
+	function Function
+	input    *structpb.Struct
+}
+
+// result is what one call of the pipeline gave.
+type result struct {
+	composed map[string]map[string]any
+	status   map[string]any
+	fatal    string
+}
+
+// composites are the XRs of the cluster that can be composed; the others become
+// unknowns.
+func (c *composer) composites() []*composite {
+	kinds := map[runtimeschema.GroupKind]bool{}
+	var objects []*unstructured.Unstructured
+	for _, o := range c.cluster.Objects() {
+		objects = append(objects, o.Unstructured)
+		if o.GetKind() == crossplane.CompositeResourceDefinitionKind && o.GroupVersionKind().Group == crossplane.Group {
+			group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+			for _, field := range []string{"names", "claimNames"} {
+				if kind, _, _ := unstructured.NestedString(o.Object, "spec", field, "kind"); kind != "" {
+					kinds[runtimeschema.GroupKind{Group: group, Kind: kind}] = true
+				}
+			}
+		}
+	}
+	if len(kinds) == 0 {
+		return nil
+	}
+	catalog := schema.Builtin().With(objects)
+	for _, o := range c.cluster.Objects() {
+		if !kinds[o.GroupVersionKind().GroupKind()] {
+			continue
+		}
+		pipeline, err := c.pipeline(o)
+		if err != nil {
+			c.cluster.Unknowns = append(c.cluster.Unknowns, render.Unknown{Key: o.Key(), Object: o, Reason: err.Error(), At: o.Locate(), Composed: true})
+			continue
+		}
+		xr := &composite{Object: o, pipeline: pipeline, defaulted: o.Object}
+		if kind, found := catalog.Lookup(o.GroupVersionKind()); found {
+			xr.defaulted = kind.Defaulted(o.Object)
+		}
+		c.xrs = append(c.xrs, xr)
+	}
+	return c.xrs
+}
+
+// pipeline is that of the Composition which is due for an XR.
+func (c *composer) pipeline(xr *render.Object) ([]step, error) {
+	composition, err := c.composition(xr)
+	if err != nil {
+		return nil, err
+	}
+	if composition.Spec.Mode != crossplane.CompositionModePipeline {
+		return nil, fmt.Errorf("its Composition %s has no pipeline", composition.Name)
+	}
+	var steps []step
+	for _, s := range composition.Spec.Pipeline {
+		function, err := c.function(s.FunctionRef.Name)
+		if err != nil {
+			return nil, fmt.Errorf("step %s of its Composition %s: %w", s.Step, composition.Name, err)
+		}
+		input := &structpb.Struct{}
+		if s.Input != nil && len(s.Input.Raw) > 0 {
+			if err := input.UnmarshalJSON(s.Input.Raw); err != nil {
+				return nil, fmt.Errorf("step %s of its Composition %s: input: %w", s.Step, composition.Name, err)
+			}
+		}
+		steps = append(steps, step{s.Step, function, input})
+	}
+	return steps, nil
+}
+
+// composition is the one that an XR names, else the only one of its kind.
+func (c *composer) composition(xr *render.Object) (*crossplane.Composition, error) {
+	wanted, _, _ := unstructured.NestedString(xr.Object, "spec", "crossplane", "compositionRef", "name")
+	var found []*crossplane.Composition
+	for _, o := range c.cluster.Objects() {
+		if o.GetKind() != crossplane.CompositionKind || o.GroupVersionKind().Group != crossplane.Group {
+			continue
+		}
+		var composition crossplane.Composition
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &composition); err != nil {
+			continue // the schema says why
+		}
+		of := composition.Spec.CompositeTypeRef
+		if of.APIVersion == xr.GetAPIVersion() && of.Kind == xr.GetKind() && (wanted == "" || wanted == o.GetName()) {
+			found = append(found, &composition)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) == 0:
+		return nil, errors.New("the cluster has no Composition for it")
+	default:
+		return nil, fmt.Errorf("the cluster has %d Compositions for it: name one in spec.crossplane.compositionRef", len(found))
+	}
+}
+
+// function is the one in process that a Function object installs.
+func (c *composer) function(installed string) (Function, error) {
+	o := c.cluster.Get(render.Key{GroupKind: runtimeschema.GroupKind{Group: "pkg.crossplane.io", Kind: "Function"}, Name: installed})
+	if o == nil {
+		return Function{}, fmt.Errorf("the cluster does not install the function %s", installed)
+	}
+	source, _, _ := unstructured.NestedString(o.Object, "spec", "package")
+	reference, err := name.ParseReference(source)
+	if err != nil {
+		return Function{}, fmt.Errorf("the package of function %s: %w", installed, err)
+	}
+	function, found := c.functions[reference.Context().Name()]
+	if !found {
+		return Function{}, fmt.Errorf("the function %s runs in Crossplane only", reference.Context().Name())
+	}
+	return function, nil
+}
+
+// compose calls the pipeline once, with what it composed the last time.
+func (c *composer) compose(ctx context.Context, xr *composite) result {
+	request := &fnv1.RunFunctionRequest{
+		Observed: &fnv1.State{Composite: asResource(xr.observed()), Resources: map[string]*fnv1.Resource{}},
+		Desired:  &fnv1.State{},
+	}
+	for id, object := range xr.result.composed {
+		request.Observed.Resources[id] = asResource(observe(object, xr.pipeline))
+	}
+	for _, step := range xr.pipeline {
+		response, err := c.call(ctx, xr, step, request)
+		if err != nil {
+			return result{fatal: fmt.Sprintf("step %s: %v", step.name, err)}
+		}
+		for _, told := range response.GetResults() {
+			if told.GetSeverity() == fnv1.Severity_SEVERITY_FATAL {
+				return result{fatal: told.GetMessage()}
+			}
+		}
+		request.Desired, request.Context = response.GetDesired(), response.GetContext()
+	}
+	made := result{composed: map[string]map[string]any{}}
+	for id, desired := range request.GetDesired().GetResources() {
+		made.composed[id] = desired.GetResource().AsMap()
+	}
+	made.status, _ = request.GetDesired().GetComposite().GetResource().AsMap()["status"].(map[string]any)
+	return made
+}
+
+// call calls one function until it requires no more.
+func (c *composer) call(ctx context.Context, xr *composite, step step, request *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+	request.Input, request.RequiredResources = step.input, map[string]*fnv1.Resources{}
+	for range rounds {
+		response, err := step.function.RunFunction(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		more := false
+		for id, selector := range response.GetRequirements().GetResources() {
+			if _, answered := request.GetRequiredResources()[id]; !answered {
+				more = true
+				request.RequiredResources[id] = c.required(xr, selector)
+			}
+		}
+		if !more {
+			return response, nil
+		}
+	}
+	return nil, errors.New("the function requires ever more resources")
+}
+
+// required are the objects that a selector means, on the XR's own API server.
+func (c *composer) required(xr *composite, selector *fnv1.ResourceSelector) *fnv1.Resources {
+	found := &fnv1.Resources{}
+	for _, o := range c.cluster.Objects() {
+		if o.GetAPIVersion() != selector.GetApiVersion() || o.GetKind() != selector.GetKind() ||
+			selector.Namespace != nil && o.GetNamespace() != selector.GetNamespace() ||
+			!reflect.DeepEqual(o.Owner.Spec.KubeConfig, xr.Owner.Spec.KubeConfig) {
+			continue
+		}
+		if matches(o, selector) {
+			found.Items = append(found.Items, asResource(c.seen(o)))
+		}
+	}
+	return found
+}
+
+func matches(o *render.Object, selector *fnv1.ResourceSelector) bool {
+	if labels := selector.GetMatchLabels(); labels != nil {
+		for key, value := range labels.GetLabels() {
+			if o.GetLabels()[key] != value {
+				return false
+			}
+		}
+		return true
+	}
+	return o.GetName() == selector.GetMatchName()
+}
+
+// seen is an object as Crossplane sees it: an XR has the status that its own
+// composition gives it.
+func (c *composer) seen(o *render.Object) map[string]any {
+	for _, xr := range c.xrs {
+		if xr.Object == o {
+			return xr.observed()
+		}
+	}
+	return o.Object
+}
+
+func (xr *composite) observed() map[string]any {
+	observed := runtime.DeepCopyJSON(xr.defaulted)
+	if xr.result.status != nil {
+		observed["status"] = runtime.DeepCopyJSON(xr.result.status)
+	}
+	return observed
+}
+
+// observe is a composed resource that is there and ready, with named unknowns
+// where the functions read what AWS assigns.
+func observe(object map[string]any, pipeline []step) map[string]any {
+	observed := runtime.DeepCopyJSON(object)
+	u := unstructured.Unstructured{Object: observed}
+	condition := func(kind string) any {
+		return map[string]any{"type": kind, "status": "True", "reason": "Available", "lastTransitionTime": "1970-01-01T00:00:00Z"}
+	}
+	observed["status"] = map[string]any{"conditions": []any{condition("Synced"), condition("Ready")}}
+	paved := fieldpath.Pave(observed)
+	for _, step := range pipeline {
+		for path, value := range step.function.Assigned[u.GroupVersionKind()] {
+			unknown := strings.Join([]string{"unknown", u.GetKind(), u.GetName(), path}, "/")
+			if err := paved.SetString(path, cmp.Or(value, unknown)); err != nil {
+				panic(fmt.Sprintf("the path %s of a function: %v", path, err)) // a mistake of ours
+			}
+		}
+	}
+	return observed
+}
+
+func asResource(object map[string]any) *fnv1.Resource {
+	converted, err := resource.AsStruct(&unstructured.Unstructured{Object: object})
+	if err != nil {
+		panic(fmt.Sprintf("an object that came from YAML or a function: %v", err))
+	}
+	return &fnv1.Resource{Resource: converted}
+}
+
+// finish puts the result of an XR into the cluster.
+func (c *composer) finish(xr *composite) {
+	if xr.result.fatal != "" {
+		c.cluster.Failures = append(c.cluster.Failures, render.Failure{
+			Cause: render.CompositionFailed, Kustomization: xr.Owner, Subject: xr.Key().String(),
+			Message: xr.result.fatal, Mend: "correct the field that the message names",
+			At: xr.Locate(fieldOf(xr.result.fatal)...),
+		})
+		return
+	}
+	var composed []*render.Object
+	for _, id := range slices.Sorted(maps.Keys(xr.result.composed)) {
+		object := &unstructured.Unstructured{Object: integers(xr.result.composed[id]).(map[string]any)}
+		composed = append(composed, &render.Object{Unstructured: object, Owner: xr.Owner, Composite: xr.Object})
+	}
+	slices.SortStableFunc(composed, func(a, b *render.Object) int {
+		return cmp.Or(strings.Compare(a.GroupVersionKind().String(), b.GroupVersionKind().String()), strings.Compare(a.GetName(), b.GetName()))
+	})
+	c.cluster.Composed = append(c.cluster.Composed, composed...)
+}
+
+// integers are the whole numbers that a function's answer has as floats, as an
+// API server decodes them.
+func integers(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, item := range value {
+			value[key] = integers(item)
+		}
+	case []any:
+		for i, item := range value {
+			value[i] = integers(item)
+		}
+	case float64:
+		if whole := int64(value); float64(whole) == value {
+			return whole
+		}
+	}
+	return value
+}
+
+// inMessage is a field of an XR as a function's message names it.
+var inMessage = regexp.MustCompile(`\b(?:spec|metadata)(?:\.[A-Za-z0-9]+|\[[0-9]+\])+`)
+
+// fieldOf is the field that a message names, as keys and indices; none if it
+// names none.
+func fieldOf(message string) []any {
+	segments, err := fieldpath.Parse(inMessage.FindString(message))
+	if err != nil {
+		return nil
+	}
+	var field []any
+	for _, segment := range segments {
+		if segment.Type == fieldpath.SegmentIndex {
+			field = append(field, int(segment.Index)) //nolint:gosec // an index of a list in memory
+		} else {
+			field = append(field, segment.Field)
+		}
+	}
+	return field
+}

@@ -1,0 +1,129 @@
+package render
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
+)
+
+// renderRoot renders the root as its own declaration in the repository says,
+// where there is one: `flux bootstrap` writes it into what it applies, and
+// flux-operator makes it of a FluxInstance.
+func (w *walk) renderRoot(ctx context.Context) error {
+	w.root = &Kustomization{Namespace: rootName, Name: rootName}
+	w.root.Spec.Path, w.root.Spec.Prune = "./"+w.cluster.Path, true
+	w.root.Spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: sourcev1.GitRepositoryKind, Name: rootName}
+	objects, _, err := w.sources.render(ctx, w, w.root)
+	if err != nil {
+		return err
+	}
+	w.cluster.Unknowns, w.cluster.Emptied, w.outside = nil, nil, nil // they come again
+	for _, object := range objects {
+		if source, found := w.syncs(object); found {
+			w.root.Namespace, w.root.Name, w.root.Spec.SourceRef.Kind, w.root.Spec.SourceRef.Name = source.Namespace, source.Name, source.Kind, source.Name
+		}
+	}
+	if declared := w.declaredRoot(objects); declared != nil {
+		w.root = declared
+	}
+	w.adopt(objects)
+	if err := w.apply(ctx, w.root); err != nil {
+		return err
+	}
+	if object := w.cluster.index[w.root.Key()]; object != nil && w.root.Object != nil {
+		w.root.Object = object // the same, and its own
+	}
+	return nil
+}
+
+// declaredRoot is the Kustomization among the objects of a cluster's folder that
+// applies the folder: the one that `flux bootstrap` names, else the first. It is
+// none of them while Kustomizations take their files from the source of
+// `flux bootstrap` and nothing declares that: a path may be one of another
+// repository.
+func (w *walk) declaredRoot(objects []*Object) *Kustomization {
+	var first *Kustomization
+	bootstrapped, declared := false, false
+	for _, object := range objects {
+		key := object.Key()
+		declared = declared || key.Group == sourcev1.GroupVersion.Group && key.Namespace == rootName && key.Name == rootName
+		if key.GroupKind != kustomizationKind {
+			continue
+		}
+		k, err := newKustomization(object, nil)
+		if err != nil {
+			continue
+		}
+		source := sourceKey(k.Namespace, k.Spec.SourceRef)
+		bootstrapped = bootstrapped || source.Namespace == rootName && source.Name == rootName
+		switch {
+		case path.Clean(k.Spec.Path) != w.cluster.Path:
+		case k.Namespace == rootName && k.Name == rootName:
+			return k
+		case first == nil:
+			first = k
+		}
+	}
+	if bootstrapped && !declared {
+		return nil
+	}
+	return first
+}
+
+// syncs is the source that flux-operator makes of a FluxInstance when its sync is
+// of the cluster's folder. Source and Kustomization have the name that sync gives
+// or that of the namespace.
+func (w *walk) syncs(object *Object) (source Key, found bool) {
+	if object.GroupVersionKind().GroupKind() != instanceKind {
+		return Key{}, false
+	}
+	sync, _, _ := unstructured.NestedMap(object.Object, "spec", "sync")
+	text := func(field string) string { value, _ := sync[field].(string); return value }
+	kind := schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: cmp.Or(text("kind"), sourcev1.GitRepositoryKind)}
+	source = Key{kind, object.GetNamespace(), cmp.Or(text("name"), object.GetNamespace())}
+	return source, sync != nil && path.Join("/", text("path")) == path.Join("/", w.cluster.Path)
+}
+
+// adopt finds the name that a FluxInstance outside of the repository gives to its
+// source: the only one that is named and not declared, and all that is taken from
+// it is here.
+func (w *walk) adopt(objects []*Object) {
+	if w.root.Object != nil || w.root.Name != rootName {
+		return
+	}
+	declared, named := map[Key]bool{}, map[Key]bool{}
+	for _, object := range objects {
+		declared[object.Key()] = true
+	}
+	for _, object := range objects {
+		if object.GroupVersionKind().GroupKind() != kustomizationKind {
+			continue
+		}
+		k, err := newKustomization(object, nil)
+		key := sourceKey(k.Namespace, k.Spec.SourceRef)
+		if err != nil || declared[key] {
+			continue
+		}
+		folder := filepath.FromSlash(strings.TrimPrefix(path.Join("/", k.Spec.Path), "/"))
+		info, err := os.Stat(filepath.Join(w.sources.self.Dir, folder))
+		if folder == "" || err != nil || !info.IsDir() || key.Name == rootName || spelling.Near(key.Name, []string{rootName}) != "" {
+			return
+		}
+		named[key] = true
+	}
+	if len(named) == 1 {
+		for key := range named {
+			w.synced = key
+		}
+	}
+}

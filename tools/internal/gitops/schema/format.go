@@ -1,0 +1,90 @@
+package schema
+
+import (
+	"encoding/base64"
+	"math"
+	"time"
+
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apiserver/pkg/cel/environment"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"k8s.io/kube-openapi/pkg/validation/strfmt"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
+)
+
+// goFormats are the formats of Kubernetes' own types: what they mean to a
+// reader, and whether a string can be decoded.
+var goFormats = map[string]struct {
+	meaning string
+	decodes func(string) error
+}{
+	definition.FormatQuantity: {"a quantity, such as 100m or 64Mi", func(text string) error {
+		_, err := resource.ParseQuantity(text)
+		return err
+	}},
+	definition.FormatBytes: {"base64", func(text string) error {
+		_, err := base64.StdEncoding.DecodeString(text)
+		return err
+	}},
+	definition.FormatTime: {"a time, such as 2006-01-02T15:04:05Z", func(text string) error {
+		_, err := time.Parse(time.RFC3339, text)
+		return err
+	}},
+}
+
+// formats are those, and the ones that CustomResourceDefinitions may use.
+var formats = func() strfmt.Registry {
+	registry := strfmt.NewFormats()
+	for name, format := range goFormats {
+		// The type does not matter: strings are held against formats, not parsed.
+		registry.Add(name, new(strfmt.Password), func(text string) bool { return format.decodes(text) == nil })
+	}
+	return registry
+}()
+
+// meaningOf is what a message calls a format.
+func meaningOf(format string) string {
+	if known, ok := goFormats[format]; ok {
+		return known.meaning
+	}
+	return "the format " + format
+}
+
+var stripUnsupported = validation.StripUnsupportedFormatsPostProcessorForVersion(environment.DefaultCompatibilityVersion())
+
+// supportedFormats takes away the formats that an API server ignores, and
+// mends what kube-openapi makes of the others.
+func supportedFormats(s *spec.Schema) error {
+	if _, ok := goFormats[s.Format]; !ok {
+		if err := stripUnsupported(s); err != nil {
+			return err
+		}
+	}
+	switch {
+	case s.Format == definition.FormatQuantity:
+		// Its Go type takes a number, too.
+		s.Type = spec.StringOrArray{"string", "integer", "number"}
+	case s.Type.Contains("integer"), s.Type.Contains("number"):
+		// The errors about these formats name no value. Say them as limits.
+		if s.Format == "int32" {
+			narrow(s, math.MinInt32, math.MaxInt32)
+		}
+		s.Format = ""
+	case s.Format != "" && s.Type.Contains("string") && s.Not == nil:
+		// A list passes for a string with a format.
+		s.Not = &spec.Schema{SchemaProps: spec.SchemaProps{Type: spec.StringOrArray{"array"}}}
+	}
+	return nil
+}
+
+// narrow keeps a number within bounds.
+func narrow(s *spec.Schema, least, most float64) {
+	if s.Minimum == nil || *s.Minimum < least {
+		s.Minimum, s.ExclusiveMinimum = &least, false
+	}
+	if s.Maximum == nil || *s.Maximum > most {
+		s.Maximum, s.ExclusiveMaximum = &most, false
+	}
+}

@@ -1,0 +1,105 @@
+// Command generate packs the schemas that validate checks against into one
+// file. They come from the modules that tools/engines pins: the OpenAPI
+// documents of Kubernetes, and the CustomResourceDefinitions of the rest.
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
+)
+
+// upstream is a pinned module, and how its kinds are read.
+type upstream struct {
+	name, pins, module string
+	read               reader
+}
+
+// A reader finds the definitions of a module.
+type reader func(ctx context.Context, pinned pins.Pins, module string) ([]definition.Definition, error)
+
+var upstreams = []upstream{
+	{"kubernetes", "kubernetes", "k8s.io/kubernetes", tree(kubernetes)},
+	{"source-controller", "flux", "github.com/fluxcd/source-controller", crds("config/crd/bases/*.yaml")},
+	{"kustomize-controller", "flux", "github.com/fluxcd/kustomize-controller", crds("config/crd/bases/*.yaml")},
+	{"helm-controller", "flux", "github.com/fluxcd/helm-controller", crds("config/crd/bases/*.yaml")},
+	{"notification-controller", "flux-apis", "github.com/fluxcd/notification-controller/api", withOperatorKinds(types)},
+	{"image-reflector-controller", "flux-apis", "github.com/fluxcd/image-reflector-controller/api", types},
+	{"image-automation-controller", "flux-apis", "github.com/fluxcd/image-automation-controller/api", types},
+	{"source-watcher", "flux-apis", "github.com/fluxcd/source-watcher/api/v2", types},
+	{"keda", "keda", "github.com/kedacore/keda/v2", crds("config/crd/bases/*.yaml")},
+	{"crossplane", "crossplane", "github.com/crossplane/crossplane/v2", crds("cluster/crds/*.yaml")},
+	// Of the provider's thousand kinds, those of the services that this
+	// repository composes, and only in their namespaced form.
+	{"provider-aws", "provider-aws", "github.com/upbound/provider-aws/v2", crds(
+		"package/crds/aws.m.upbound.io_*.yaml",
+		"package/crds/ec2.aws.m.upbound.io_*.yaml",
+		"package/crds/eks.aws.m.upbound.io_*.yaml",
+		"package/crds/iam.aws.m.upbound.io_*.yaml",
+		"package/crds/s3.aws.m.upbound.io_*.yaml",
+		"package/crds/sqs.aws.m.upbound.io_*.yaml",
+	)},
+}
+
+func main() {
+	engines := flag.String("engines", "tools/engines", "the folder with one go.mod per upstream project")
+	out := flag.String("out", "schemas.zip", "the archive to write")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := generate(ctx, *engines, *out)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func generate(ctx context.Context, engines, out string) error {
+	var sources []definition.Source
+	for _, upstream := range upstreams {
+		source, err := upstream.source(ctx, engines)
+		if err != nil {
+			return fmt.Errorf("%s: %w", upstream.name, err)
+		}
+		sources = append(sources, source)
+	}
+	var archive bytes.Buffer
+	if err := definition.Write(&archive, sources); err != nil {
+		return err
+	}
+	return os.WriteFile(out, archive.Bytes(), 0o644)
+}
+
+func (u upstream) source(ctx context.Context, engines string) (definition.Source, error) {
+	pinned, err := pins.Read(filepath.Join(engines, u.pins))
+	if err != nil {
+		return definition.Source{}, err
+	}
+	version, err := pinned.VersionOf(u.module)
+	if err != nil {
+		return definition.Source{}, err
+	}
+	definitions, err := u.read(ctx, pinned, u.module)
+	if err != nil {
+		return definition.Source{}, err
+	}
+	return definition.Source{Name: u.name, Pins: u.pins, Module: u.module, Version: version, Definitions: definitions}, nil
+}
+
+// tree reads definitions from a module's files.
+func tree(read func(dir string) ([]definition.Definition, error)) reader {
+	return func(ctx context.Context, pinned pins.Pins, module string) ([]definition.Definition, error) {
+		dir, err := pinned.SourceOf(ctx, module)
+		if err != nil {
+			return nil, err
+		}
+		return read(dir)
+	}
+}

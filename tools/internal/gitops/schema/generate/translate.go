@@ -1,0 +1,270 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
+)
+
+const (
+	models     = "#/components/schemas/"
+	objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+	quantity   = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+	// The schema language has no word for a schema inside a schema. What a
+	// CustomResourceDefinition may say there has a validator of its own.
+	jsonSchema = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+)
+
+// optional are fields that the documents call required, because their Go type
+// has no omitempty, and whose absence the API server accepts: their zero value
+// is a valid one, or it sets a default.
+var optional = map[string][]string{
+	"io.k8s.api.apps.v1.ControllerRevision":          {"revision"},
+	"io.k8s.api.batch.v1.PodFailurePolicy":           {"rules"},
+	"io.k8s.api.core.v1.HTTPHeader":                  {"value"},
+	"io.k8s.api.core.v1.ISCSIPersistentVolumeSource": {"lun"},
+	"io.k8s.api.core.v1.ISCSIVolumeSource":           {"lun"},
+	"io.k8s.api.core.v1.LimitRangeSpec":              {"limits"},
+	"io.k8s.api.core.v1.PreferredSchedulingTerm":     {"preference"},
+	"io.k8s.api.core.v1.SleepAction":                 {"seconds"},
+	"io.k8s.api.core.v1.Sysctl":                      {"value"},
+	"io.k8s.api.discovery.v1.EndpointSlice":          {"endpoints"},
+	"io.k8s.api.rbac.v1.RoleRef":                     {"apiGroup"},
+	"io.k8s.api.scheduling.v1.PriorityClass":         {"value"},
+	"io.k8s.api.storage.v1.CSIDriver":                {"spec"},
+	"io.k8s.api.storage.v1.CSINodeSpec":              {"drivers"},
+	"io.k8s.api.storage.v1.TokenRequest":             {"audience"},
+	"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion": {"served", "storage"},
+}
+
+// kept are the keywords that mean the same in a CustomResourceDefinition.
+var kept = []string{"type", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type"}
+
+// formats are those of the documents. Those that are not here say
+// nothing that the type does not say.
+var formats = map[any]string{
+	"int32":     "int32",
+	"byte":      definition.FormatBytes,
+	"date-time": definition.FormatTime,
+}
+
+// translator rewrites the models of an OpenAPI document in the schema language
+// of CustomResourceDefinitions, which has no references and no unions.
+type translator struct {
+	models map[string]map[string]any
+	enums  enums
+}
+
+// modelOf is the name of the model that describes a kind.
+func (t translator) modelOf(kind schema.GroupVersionKind) (string, error) {
+	for name, model := range t.models {
+		var kinds []schema.GroupVersionKind
+		if convert(model["x-kubernetes-group-version-kind"], &kinds) == nil && len(kinds) == 1 && kinds[0] == kind {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("no model says that it describes %s", kind)
+}
+
+// root translates the model of a kind. Metadata is the same for every kind and
+// kept once.
+func (t translator) root(model string) (json.RawMessage, error) {
+	translated, err := t.model(model)
+	if err != nil {
+		return nil, err
+	}
+	if properties, ok := translated["properties"].(map[string]any); ok {
+		properties["metadata"] = map[string]any{"type": "object"}
+	}
+	return json.Marshal(translated)
+}
+
+// metadata translates what root leaves out: an object with nothing else.
+func (t translator) metadata() (json.RawMessage, error) {
+	translated, err := t.model(objectMeta)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{"type": "object", "properties": map[string]any{"metadata": translated}})
+}
+
+func (t translator) model(name string) (map[string]any, error) {
+	switch name {
+	case quantity:
+		return map[string]any{"format": definition.FormatQuantity}, nil
+	case jsonSchema:
+		return map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}, nil
+	}
+	model, found := t.models[name]
+	if !found {
+		return nil, fmt.Errorf("the document has no model %s", name)
+	}
+	translated, err := t.node(model)
+	if err != nil {
+		return nil, err
+	}
+	properties, _ := translated["properties"].(map[string]any)
+	required := slices.DeleteFunc(stringsOf(model["required"]), func(field string) bool {
+		return slices.Contains(optional[name], field)
+	})
+	if len(required) > 0 {
+		translated["required"] = required
+	}
+	for property, values := range t.enums[name] {
+		if !slices.Contains(required, property) {
+			// A string field that is empty is not set.
+			values = append(slices.Clone(values), "")
+		}
+		limit(properties[property], values)
+	}
+	return translated, nil
+}
+
+// limit puts an enumeration on a string, or on the strings of a list or map.
+func limit(node any, values []string) {
+	property, ok := node.(map[string]any)
+	if !ok {
+		return
+	}
+	if property["type"] == "string" {
+		slices.Sort(values)
+		property["enum"] = slices.Compact(values)
+	}
+	limit(property["items"], values)
+	limit(property["additionalProperties"], values)
+}
+
+func (t translator) node(node map[string]any) (map[string]any, error) {
+	if reference, ok := reference(node); ok {
+		translated, err := t.model(strings.TrimPrefix(reference, models))
+		return withDefault(translated, node), err
+	}
+	if node["format"] == "int-or-string" {
+		return map[string]any{"x-kubernetes-int-or-string": true, "minimum": math.MinInt32, "maximum": math.MaxInt32}, nil
+	}
+	translated := map[string]any{}
+	if format, ok := formats[node["format"]]; ok {
+		translated["format"] = format
+	}
+	for _, keyword := range kept {
+		if value, ok := node[keyword]; ok {
+			translated[keyword] = value
+		}
+	}
+	if properties, ok := node["properties"].(map[string]any); ok {
+		into := map[string]any{}
+		translated["properties"] = into
+		for name, property := range properties {
+			child, err := t.node(property.(map[string]any))
+			if err != nil {
+				return nil, err
+			}
+			into[name] = child
+		}
+	}
+	for _, keyword := range []string{"items", "additionalProperties"} {
+		if child, ok := node[keyword].(map[string]any); ok {
+			into, err := t.node(child)
+			if err != nil {
+				return nil, err
+			}
+			translated[keyword] = into
+		}
+	}
+	t.requireKeys(translated, node)
+	allowNull(translated["items"])
+	if open(translated) {
+		translated["x-kubernetes-preserve-unknown-fields"] = true
+	}
+	return withDefault(translated, node), nil
+}
+
+// reference is what a node refers to, alone or, beside other keywords, in allOf.
+func reference(node map[string]any) (string, bool) {
+	if all, ok := node["allOf"].([]any); ok && len(all) == 1 {
+		node, _ = all[0].(map[string]any)
+	}
+	name, ok := node["$ref"].(string)
+	return name, ok
+}
+
+// withDefault keeps a default that says something. An empty one only says that
+// the Go type is no pointer, and would hide that a field is missing.
+func withDefault(translated, node map[string]any) map[string]any {
+	switch value := node["default"].(type) {
+	case string:
+		if value != "" {
+			translated["default"] = value
+		}
+	case float64:
+		if value != 0 {
+			translated["default"] = value
+		}
+	}
+	return translated
+}
+
+// requireKeys makes the keys of a list's items required: applying an object
+// fails when one is neither given nor has a default, be it an empty one.
+func (t translator) requireKeys(translated, list map[string]any) {
+	item, ok := translated["items"].(map[string]any)
+	if !ok {
+		return
+	}
+	model := t.resolve(list["items"])
+	properties, _ := model["properties"].(map[string]any)
+	for _, key := range stringsOf(list["x-kubernetes-list-map-keys"]) {
+		property, _ := properties[key].(map[string]any)
+		_, defaulted := property["default"]
+		required := stringsOf(item["required"])
+		if !defaulted && !slices.Contains(required, key) {
+			item["required"] = append(required, key)
+		}
+	}
+}
+
+// allowNull takes null in a list of plain values for an empty one, as decoding
+// into a Go slice does. Elsewhere null is what is not given.
+func allowNull(item any) {
+	if node, ok := item.(map[string]any); ok && node["type"] != "object" && node["type"] != "array" {
+		node["nullable"] = true
+	}
+}
+
+// resolve follows a node's reference to its model.
+func (t translator) resolve(node any) map[string]any {
+	object, _ := node.(map[string]any)
+	if reference, ok := reference(object); ok {
+		return t.models[strings.TrimPrefix(reference, models)]
+	}
+	return object
+}
+
+// open is whether a node says nothing of what it holds.
+func open(node map[string]any) bool {
+	_, properties := node["properties"]
+	_, values := node["additionalProperties"]
+	_, typed := node["type"]
+	return !typed || node["type"] == "object" && !properties && !values
+}
+
+func stringsOf(value any) []string {
+	var list []string
+	_ = convert(value, &list) // what is no list of strings has none
+	return list
+}
+
+// convert reads a decoded JSON value into a Go value.
+func convert(value, into any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, into)
+}

@@ -1,0 +1,96 @@
+// Package scalers knows which keys the metadata of each KEDA trigger may have.
+// KEDA itself ignores a key that it does not know, and so a misspelt one
+// (https://github.com/kedacore/keda/issues/6721). The list is KEDA's own,
+// generated from its scalers' code and compiled into scalers.json from the
+// pinned module by `go generate`.
+//
+// The package knows nothing of manifests.
+package scalers
+
+import (
+	_ "embed"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:generate go run ./generate
+
+//go:embed scalers.json
+var data []byte
+
+// scalers is the content of scalers.json.
+type scalers struct {
+	// Version is the pinned version of KEDA.
+	Version string `json:"version"`
+	// Keys are the metadata keys by trigger type.
+	Keys map[string][]string `json:"keys"`
+}
+
+var load = sync.OnceValue(func() scalers {
+	var s scalers
+	if err := json.Unmarshal(data, &s); err != nil {
+		panic("scalers.json is not what the generator writes: " + err.Error())
+	}
+	return s
+})
+
+// Version is the version of KEDA that the keys are from, such as v2.21.0.
+func Version() string { return load().Version }
+
+// awsKeys are read by what asks AWS outside its declared parameters, see
+// GetAwsAuthorization in KEDA's pkg/scalers/aws.
+var awsKeys = []string{
+	"identityOwner", "awsAccessKeyID", "awsAccessKeyIDFromEnv", "awsSecretAccessKeyFromEnv", "awsSessionToken", "awsSessionTokenFromEnv",
+}
+
+// azureKeys are read beside the declared parameters too, see
+// ParseEnvironmentProperty in KEDA's pkg/scalers/azure.
+var azureKeys = []string{"cloud", "endpointSuffix", "storageEndpointSuffix", "activeDirectoryEndpoint", "azureManagedPrometheusResourceURL"}
+
+// undeclared are keys that scalers read from the metadata by themselves, by the
+// prefix of their type.
+var undeclared = map[string][]string{
+	"aws-":         awsKeys,
+	"apache-kafka": awsKeys,
+	"kafka":        awsKeys,
+	"azure-":       azureKeys,
+	"prometheus":   slices.Concat(awsKeys, azureKeys),
+	"datadog":      {"type"},
+	"pulsar":       {"oauthTokenURI", "scope", "clientID", "EndpointParams"},
+}
+
+// Keys lists the metadata keys of a trigger type. It is not known for a type
+// that KEDA does not have, and for external scalers, whose server defines them.
+// A key that ends in * stands for all that begin so.
+func Keys(trigger string) (keys []string, known bool) {
+	keys, known = load().Keys[trigger]
+	if !known || strings.HasPrefix(trigger, "external") {
+		return nil, false
+	}
+	for prefix, more := range undeclared {
+		if strings.HasPrefix(trigger, prefix) {
+			keys = slices.Concat(keys, more)
+		}
+	}
+	return keys, true
+}
+
+// Reads tells whether a key is among those of a trigger type.
+func Reads(keys []string, key string) bool {
+	return slices.ContainsFunc(keys, func(known string) bool {
+		prefix, wildcard := strings.CutSuffix(known, "*")
+		return known == key || wildcard && strings.HasPrefix(key, prefix)
+	})
+}
+
+// Types lists the trigger types.
+func Types() []string {
+	var types []string
+	for trigger := range load().Keys {
+		types = append(types, trigger)
+	}
+	slices.Sort(types)
+	return types
+}
