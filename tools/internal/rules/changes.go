@@ -5,18 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
-	"github.com/fluxcd/pkg/ssa/utils"
-
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
-)
-
-const (
-	pruneSwitch     = "kustomize.toolkit.fluxcd.io/prune"
-	reconcileSwitch = "kustomize.toolkit.fluxcd.io/reconcile"
-	applySwitch     = "kustomize.toolkit.fluxcd.io/ssa"
-	forceSwitch     = "kustomize.toolkit.fluxcd.io/force"
 )
 
 func checkChanges(r *Run) {
@@ -33,13 +23,18 @@ func checkChanges(r *Run) {
 		now := r.Cluster.Same(old, old.Key())
 		stays := slices.ContainsFunc(now, func(o *render.Object) bool { return o.Owner.Key() == old.Owner.Key() })
 		switch {
-		case stays || !r.prunes(old):
+		case stays || r.fate(old) != model.Deleted:
 		case len(now) == 0:
 			r.checkPruned(old)
 		default:
 			r.checkMoved(old, now[0], moved)
 		}
 	}
+}
+
+func (r *Run) fate(old *render.Object) model.Fate {
+	fate, _ := r.Base.Fate(old, r.Cluster)
+	return fate
 }
 
 // before is an object as the base revision has it, or nil. Of two owners' the
@@ -57,67 +52,12 @@ func (r *Run) before(o *render.Object) *render.Object {
 	return found[0]
 }
 
-// switched tells whether an object's label or annotation has a value that Flux
-// heeds.
-func switched(o *render.Object, name, value string) bool {
-	return utils.AnyInMetadata(o.Unstructured, map[string]string{name: value})
-}
-
-// prunes tells whether Flux deletes an object of the base once its Kustomization
-// no longer applies it. What the cluster has counts: an annotation that this
-// change brings may come too late.
-func (r *Run) prunes(old *render.Object) bool {
-	kept := switched(old, pruneSwitch, "disabled") || switched(old, reconcileSwitch, "disabled") || switched(old, applySwitch, "Ignore")
-	if kept || broken(r.Base, old.Owner) || r.silentOn(old.Owner) {
-		return false
-	}
-	if now := r.Cluster.Kustomization(old.Owner.Key()); now != nil {
-		// One that stops to prune with this very change may do it once more.
-		return old.Owner.Spec.Prune || now.Spec.Prune
-	}
-	if old.Owner.Object == nil || !r.prunes(old.Owner.Object) {
-		return false
-	}
-	switch (kustomizev1.Kustomization{Spec: old.Owner.Spec}).GetDeletionPolicy() {
-	case kustomizev1.DeletionPolicyMirrorPrune:
-		return old.Owner.Spec.Prune
-	case kustomizev1.DeletionPolicyOrphan:
-		return false
-	default:
-		return true
-	}
-}
-
-// silentOn tells whether the rendering cannot say what a Kustomization of the
-// base applies now: it does not render, or what applies it does not.
-func (r *Run) silentOn(k *render.Kustomization) bool {
-	for ; k != nil; k = k.Parent {
-		if broken(r.Cluster, k) {
-			return true
-		}
-		if r.Cluster.Kustomization(k.Key()) != nil {
-			return false
-		}
-	}
-	return false
-}
-
-// broken tells whether a Kustomization could not be rendered as it is applied.
-func broken(c *model.Cluster, k *render.Kustomization) bool {
-	key := k.Key()
-	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {
-		return failure.Kustomization != nil && failure.Kustomization.Key() == key
-	}) || slices.ContainsFunc(c.Unknowns, func(unknown render.Unknown) bool {
-		return !unknown.Values && unknown.Key == key
-	})
-}
-
 func (r *Run) checkPruned(old *render.Object) {
 	loss := r.loss(old)
 	if loss == "" {
 		return
 	}
-	mend := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that before", pruneSwitch)
+	mend := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that before", model.PruneSwitch)
 	message := fmt.Sprintf("%s is no longer declared (%s in the base revision): %s prunes it, and with it %s", old.Key(), old.Locate(), old.Owner, loss)
 	if owner := r.Cluster.Kustomization(old.Owner.Key()); owner != nil && owner.Object != nil {
 		r.reportAt(old.Key().String(), owner.Object.Locate("spec", "prune"), mend, "%s", message)
@@ -133,7 +73,7 @@ func (r *Run) checkMoved(old, now *render.Object, moved map[string]bool) {
 	if previous := r.Cluster.Kustomization(old.Owner.Key()); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
 		return // the labels of the new owner keep the old one off
 	}
-	mend := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, pruneSwitch)
+	mend := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, model.PruneSwitch)
 	if loss := r.loss(old); loss != "" {
 		r.report(on(now, "metadata", "name"), mend, "%s moves from %s to %s: the old one prunes it if it is first, and with it %s", now.Key(), old.Owner, now.Owner, loss)
 		return

@@ -238,7 +238,7 @@ func checkUnlisted(r *Run) {
 	reported := map[string]bool{}
 	for _, k := range r.Cluster.Kustomizations() {
 		for _, unlisted := range k.Unlisted() {
-			if _, known := r.Catalog.Lookup(unlisted.Kind); reported[unlisted.File] || !known {
+			if _, known := r.Cluster.Catalog.Lookup(unlisted.Kind); reported[unlisted.File] || !known {
 				continue
 			}
 			reported[unlisted.File] = true

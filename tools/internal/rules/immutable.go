@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
@@ -76,12 +77,12 @@ var immutable = map[schema.GroupKind][]fixed{
 // checkImmutable compares an object with what the cluster has of it, unless
 // Flux creates it anew or leaves it alone.
 func (r *Run) checkImmutable(old, o *render.Object) {
-	forced := o.Owner.Spec.Force || switched(o, forceSwitch, "enabled") || switched(old, forceSwitch, "enabled")
-	ignored := switched(o, reconcileSwitch, "disabled") || switched(o, applySwitch, "Ignore") || switched(o, applySwitch, "IfNotPresent")
-	if forced || ignored || broken(r.Base, old.Owner) || broken(r.Cluster, o.Owner) || reflect.DeepEqual(old.Object, o.Object) {
+	forced := o.Owner.Spec.Force || model.Switched(o, model.ForceSwitch, "enabled") || model.Switched(old, model.ForceSwitch, "enabled")
+	ignored := model.Switched(o, model.ReconcileSwitch, "disabled") || model.Switched(o, model.ApplySwitch, "Ignore") || model.Switched(o, model.ApplySwitch, "IfNotPresent")
+	if forced || ignored || r.Base.Broken(old.Owner) || r.Cluster.Broken(o.Owner) || reflect.DeepEqual(old.Object, o.Object) {
 		return
 	}
-	mend := fmt.Sprintf("keep the value or give the object another name; %s: enabled lets Flux delete the object and create it anew", forceSwitch)
+	mend := fmt.Sprintf("keep the value or give the object another name; %s: enabled lets Flux delete the object and create it anew", model.ForceSwitch)
 	for _, field := range immutable[o.GroupVersionKind().GroupKind()] {
 		if exempt(old, o, field) || !field.changes(value(old, field.path), value(o, field.path)) {
 			continue
@@ -92,7 +93,7 @@ func (r *Run) checkImmutable(old, o *render.Object) {
 	if isFrozen(old) && (!isFrozen(o) || !maps.Equal(contentOf(old), contentOf(o))) {
 		r.report(on(o, "metadata", "name"), mend, "%s changes, and the cluster has it with immutable: true", o.Key())
 	}
-	if kind, known := r.Catalog.Lookup(o.GroupVersionKind()); known && old.GroupVersionKind() == o.GroupVersionKind() {
+	if kind, known := r.Cluster.Catalog.Lookup(o.GroupVersionKind()); known && old.GroupVersionKind() == o.GroupVersionKind() {
 		for _, problem := range kind.ValidateUpdate(old.Object, o.Object) {
 			r.report(on(o, problem.Path...), mend, "%s, and the cluster has %s with another value", problem, o.Key())
 		}

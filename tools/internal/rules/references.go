@@ -146,7 +146,7 @@ func isOptional(reference map[string]any) bool {
 // of the same group: roleRef of an iam resource means a Role. It is empty when
 // the name says too little, such as kmsMasterKeyIdRef.
 func (r *Run) referenced(o *render.Object, stem string) string {
-	for _, kind := range r.Catalog.Kinds(o.GroupVersionKind().Group) {
+	for _, kind := range r.Cluster.Catalog.Kinds(o.GroupVersionKind().Group) {
 		if strings.EqualFold(kind, stem) {
 			return kind
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
@@ -57,11 +56,8 @@ type Input struct {
 	// if the cluster is new.
 	Base   *model.Cluster
 	Config config.Config
-	// Root is the repository's folder.
-	Root string
-	// Catalog holds the schemas of the kinds, those that the cluster declares
-	// included.
-	Catalog *schema.Catalog
+	// Versions are those that the configuration ties to pins.
+	Versions []Version
 	// Saw is told of each object that a rule read to come to its judgement, as
 	// often as it did; nil if nobody asks.
 	Saw func(Rule, *render.Object)

@@ -1,7 +1,6 @@
 package rules_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 
 	"golang.org/x/tools/txtar"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
@@ -28,12 +26,8 @@ import (
 // does not. Files in base/ are the base revision; a finding about a file of it
 // has no line, and the file says `# want` anywhere.
 func TestFixtures(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no fixtures", err)
-	}
 	broken, kept := map[string]bool{}, map[string]bool{}
-	for _, file := range files {
+	for _, file := range fixtures(t) {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		id, _, _ := strings.Cut(name, "-")
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +45,7 @@ func TestFixtures(t *testing.T) {
 				kept[id] = true
 			}
 			var got []string
-			for _, finding := range check(t, archive) {
+			for _, finding := range checkFixture(t, file) {
 				if finding.Rule == id {
 					got = append(got, fmt.Sprintf("%s:%d", finding.File, finding.Line))
 					t.Logf("%s:%d: %s\n\t%s", finding.File, finding.Line, finding.Message, finding.Mend)
@@ -105,10 +99,28 @@ func wanted(archive *txtar.Archive) []string {
 	return want
 }
 
-func check(t *testing.T, archive *txtar.Archive) []findings.Finding {
+func fixtures(t *testing.T) []string {
 	t.Helper()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no fixtures", err)
+	}
+	return files
+}
+
+// checked are the findings in the fixtures so far.
+var checked = map[string][]findings.Finding{}
+
+func checkFixture(t *testing.T, name string) []findings.Finding {
+	t.Helper()
+	if found, done := checked[name]; done {
+		return found
+	}
+	archive, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
 	root, base := t.TempDir(), t.TempDir()
-	bases := map[string]*model.Cluster{}
 	for _, file := range archive.Files {
 		into, name := root, file.Name
 		if before, found := strings.CutPrefix(name, "base/"); found {
@@ -122,37 +134,43 @@ func check(t *testing.T, archive *txtar.Archive) []findings.Finding {
 			t.Fatal(err)
 		}
 	}
-	_, before := rendered(t, base)
-	for _, cluster := range before {
-		bases[cluster.Path] = model.New(cluster, rules.Catalog(schema.Builtin(), cluster))
+	checked[name] = checkRepository(t, root, base)
+	return checked[name]
+}
+
+// checkRepository judges a repository in a folder against its base revision in
+// another one, which may be empty.
+func checkRepository(t *testing.T, root, base string) []findings.Finding {
+	t.Helper()
+	bases := map[string]*model.Cluster{}
+	_, before := load(t, base)
+	for _, cluster := range before.Clusters {
+		bases[cluster.Path] = cluster
 	}
-	cfg, after := rendered(t, root)
+	cfg, after := load(t, root)
+	versions, err := rules.Versions(root, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var all []findings.Finding
-	for _, cluster := range after {
-		kinds := rules.Catalog(schema.Builtin(), cluster)
-		all = append(all, rules.Check(rules.Input{
-			Cluster: model.New(cluster, kinds), Base: bases[cluster.Path], Config: cfg, Root: root, Catalog: kinds,
-		})...)
+	for _, cluster := range after.Clusters {
+		all = append(all, rules.Check(rules.Input{Cluster: cluster, Base: bases[cluster.Path], Config: cfg, Versions: versions})...)
 	}
 	return append(all, rules.Unused(all, cfg.Exceptions)...)
 }
 
-// rendered are the clusters of a repository; none of one that has no files.
-func rendered(t *testing.T, root string) (config.Config, []*render.Cluster) {
+func load(t *testing.T, root string) (config.Config, *model.Repository) {
 	t.Helper()
 	cfg, err := config.Read(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendering, err := render.Run(context.Background(), render.Options{Root: root, Config: cfg, Optional: true})
+	repository, err := model.Load(t.Context(), model.Options{
+		Options: render.Options{Root: root, Config: cfg, Optional: true}, Catalog: schema.Builtin(), Functions: inprocess.Functions(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { rendering.Close() })
-	for _, cluster := range rendering.Clusters {
-		if err := compose.Run(t.Context(), cluster, inprocess.Functions()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return cfg, rendering.Clusters
+	t.Cleanup(func() { repository.Close() })
+	return cfg, repository
 }

@@ -48,11 +48,11 @@ func checkKinds(r *Run) {
 	unchecked := map[schema.GroupVersionKind]bool{}
 	for _, o := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {
 		kind := o.GroupVersionKind()
-		if _, known := r.Catalog.Lookup(kind); known {
+		if _, known := r.Cluster.Catalog.Lookup(kind); known {
 			continue
 		}
 		group := r.meantGroup(kind)
-		versions, groups, kinds := r.Catalog.Versions(kind.GroupKind()), r.Catalog.Groups(kind.Kind), r.Catalog.Kinds(kind.Group)
+		versions, groups, kinds := r.Cluster.Catalog.Versions(kind.GroupKind()), r.Cluster.Catalog.Groups(kind.Kind), r.Cluster.Catalog.Kinds(kind.Group)
 		field, mend := "kind", "apply its CustomResourceDefinition, or name it with --schema"
 		switch {
 		case group != "":
@@ -89,10 +89,10 @@ func ofKubernetes(group string) bool {
 // misspelling; empty for none. Services of a cloud have groups whose first parts
 // are that short that ecs is no misspelling of eks.
 func (r *Run) meantGroup(kind schema.GroupVersionKind) string {
-	if len(r.Catalog.Kinds(kind.Group)) > 0 {
+	if len(r.Cluster.Catalog.Kinds(kind.Group)) > 0 {
 		return ""
 	}
-	meant := spelling.Near(kind.Group, r.Catalog.Groups(kind.Kind))
+	meant := spelling.Near(kind.Group, r.Cluster.Catalog.Groups(kind.Kind))
 	service, cloud, _ := strings.Cut(kind.Group, ".")
 	other, same, _ := strings.Cut(meant, ".")
 	if cloud != "" && cloud == same && len(service) <= 3 && len(other) <= 3 {
@@ -107,7 +107,7 @@ func checkShapes(r *Run) {
 	var judges errgroup.Group
 	judges.SetLimit(runtime.GOMAXPROCS(0))
 	for i, o := range objects {
-		if kind, known := r.Catalog.Lookup(o.GroupVersionKind()); known {
+		if kind, known := r.Cluster.Catalog.Lookup(o.GroupVersionKind()); known {
 			judges.Go(func() error { problems[i] = kind.Validate(o.Object); return nil })
 		}
 	}
@@ -116,7 +116,7 @@ func checkShapes(r *Run) {
 		if len(problems[i]) == 0 {
 			continue
 		}
-		kind, _ := r.Catalog.Lookup(o.GroupVersionKind())
+		kind, _ := r.Cluster.Catalog.Lookup(o.GroupVersionKind())
 		say := r.sayOf(o, kind.Source())
 		for _, problem := range problems[i] {
 			say(on(o, problem.Path...), "correct it: the schema is that of "+kind.Source(), "%s", problem)
@@ -168,23 +168,14 @@ func (r *Run) checkPorts(policy *render.Object) {
 // namespaced tells whether an object's kind lives in namespaces, if its kind is
 // known.
 func (i Input) namespaced(o *render.Object) (namespaced, known bool) {
-	kind, known := i.Catalog.Lookup(o.GroupVersionKind())
+	kind, known := i.Cluster.Catalog.Lookup(o.GroupVersionKind())
 	return known && kind.Namespaced(), known
 }
 
 // Schema names the schema that an object was held against; empty for none.
 func (i Input) Schema(o *render.Object) (kind schema.GroupVersionKind, source string) {
-	if found, known := i.Catalog.Lookup(o.GroupVersionKind()); known {
+	if found, known := i.Cluster.Catalog.Lookup(o.GroupVersionKind()); known {
 		return found.Kind(), found.Source()
 	}
 	return schema.GroupVersionKind{}, ""
-}
-
-// Catalog adds the definitions that a cluster applies to a catalog.
-func Catalog(base *catalog.Catalog, cluster *render.Cluster) *catalog.Catalog {
-	var objects []*unstructured.Unstructured
-	for _, o := range cluster.Objects() {
-		objects = append(objects, o.Unstructured)
-	}
-	return base.With(objects)
 }

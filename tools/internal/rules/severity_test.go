@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/tools/txtar"
-
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
@@ -28,13 +26,9 @@ func TestSeverities(t *testing.T) {
 		"SQS006-scaled":      {13: findings.Error, 41: findings.Error},
 		"SQS006-shell":       {13: findings.Warning, 14: findings.Warning, 43: findings.Error, 65: findings.Warning},
 	} {
-		archive, err := txtar.ParseFile("testdata/" + fixture + ".txtar")
-		if err != nil {
-			t.Fatal(err)
-		}
 		rule, _, _ := strings.Cut(fixture, "-")
 		got := map[int]findings.Severity{}
-		for _, finding := range check(t, archive) {
+		for _, finding := range checkFixture(t, "testdata/"+fixture+".txtar") {
 			if finding.Rule == rule {
 				got[finding.Line] = finding.Severity
 			}

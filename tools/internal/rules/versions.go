@@ -1,36 +1,53 @@
 package rules
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
+// Version says that a version in the manifests equals a pinned one.
+type Version struct {
+	config.Version
+	Pinned string
+}
+
+// Versions reads the pins to which a repository's configuration ties versions.
+func Versions(root string, c config.Config) ([]Version, error) {
+	var all []pins.Pins
+	if c.Pins != "" {
+		var err error
+		if all, err = pins.Load(filepath.Join(root, c.Pins)); err != nil {
+			return nil, fmt.Errorf("%s: pins: %w", config.Name, err)
+		}
+	}
+	var versions []Version
+	for i, version := range c.Versions {
+		pinned, found := pins.Find(all, version.Module)
+		switch {
+		case c.Pins == "":
+			return nil, fmt.Errorf("%s: versions[%d]: nothing is pinned: name the folder of go.mod files under pins", config.Name, i)
+		case !found:
+			return nil, fmt.Errorf("%s: versions[%d]: no go.mod below %s requires %s: correct the module, or add it with `go get`", config.Name, i, c.Pins, version.Module)
+		}
+		versions = append(versions, Version{version, pinned})
+	}
+	return versions, nil
+}
+
 func checkVersions(r *Run) {
-	if r.Config.Pins == "" || len(r.Config.Versions) == 0 {
-		return
-	}
-	all, err := pins.Load(filepath.Join(r.Root, r.Config.Pins))
-	if err != nil {
-		return // the command has said so already
-	}
-	for _, version := range r.Config.Versions {
-		for _, p := range all {
-			pinned, err := p.VersionOf(version.Module)
-			if err != nil {
-				continue
-			}
-			if version.Image != "" {
-				r.checkImageVersion(version.Image, version.Module, pinned)
-				r.checkPackageVersion(version.Image, version.Module, pinned)
-			} else {
-				r.checkSourceVersion(version.Source, version.Module, pinned)
-			}
-			break
+	for _, version := range r.Versions {
+		if version.Image != "" {
+			r.checkImageVersion(version.Image, version.Module, version.Pinned)
+			r.checkPackageVersion(version.Image, version.Module, version.Pinned)
+		} else {
+			r.checkSourceVersion(version.Source, version.Module, version.Pinned)
 		}
 	}
 }

@@ -55,6 +55,16 @@ func Load(root string) ([]Pins, error) {
 	return all, nil
 }
 
+// Find is the version of a module in the first folder that pins it.
+func Find(all []Pins, module string) (version string, found bool) {
+	for _, p := range all {
+		if version, found = p.versions[module]; found {
+			return version, true
+		}
+	}
+	return "", false
+}
+
 // Read reads the go.mod of one folder.
 func Read(dir string) (Pins, error) {
 	pins := Pins{Name: filepath.Base(dir), Dir: dir, versions: map[string]string{}}

@@ -1,4 +1,4 @@
-// Package diff says what differs between two renderings of a repository,
+// Package diff says what differs between two revisions of a repository,
 // object by object and field by field: what a push would do to each cluster.
 //
 // What costs most when it is a surprise comes first: objects that Flux would
@@ -6,8 +6,8 @@
 // rendered on one side is not compared, and said so: Flux leaves alone what it
 // cannot build, and what only the network has may be there.
 //
-// The package reads renderings and prints. Whether a difference is dangerous is
-// up to the rules of validate.
+// The package reads models and prints. What becomes of what is no longer declared
+// is up to the model, whether a difference is dangerous to the rules of validate.
 package diff
 
 import (
@@ -16,8 +16,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
@@ -42,7 +40,7 @@ type Cluster struct {
 	Unknown []Object `json:"unknown,omitempty"`
 }
 
-// Same tells whether nothing differs.
+// Same reports whether nothing differs.
 func (c Cluster) Same() bool {
 	return len(c.Deleted)+len(c.Left)+len(c.Owned)+len(c.Created)+len(c.Changed)+len(c.Unknown) == 0
 }
@@ -73,9 +71,9 @@ func (p Place) String() string { return render.Location(p).String() }
 // MarshalJSON writes a place as people do: file:line.
 func (p Place) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
 
-// Compare compares two renderings cluster by cluster, in the order of their
+// Compare compares two revisions cluster by cluster, in the order of their
 // paths. It locates objects, so both renderings must still be open.
-func Compare(before, after *render.Rendering) []Cluster {
+func Compare(before, after []*model.Cluster) []Cluster {
 	old, current := byPath(before), byPath(after)
 	paths := slices.Collect(maps.Keys(current))
 	for path := range old {
@@ -91,20 +89,19 @@ func Compare(before, after *render.Rendering) []Cluster {
 	return clusters
 }
 
-func byPath(rendering *render.Rendering) map[string]*render.Cluster {
-	clusters := map[string]*render.Cluster{}
-	for _, cluster := range rendering.Clusters {
-		clusters[cluster.Path] = cluster
+func byPath(clusters []*model.Cluster) map[string]*model.Cluster {
+	found := map[string]*model.Cluster{}
+	for _, cluster := range clusters {
+		found[cluster.Path] = cluster
 	}
-	return clusters
+	return found
 }
 
-// side is one of the two renderings of a cluster, which may lack it.
+// side is one of the two revisions of a cluster, which may lack it.
 type side struct {
+	cluster *model.Cluster
 	objects []*render.Object
 	index   map[model.Place]*render.Object
-	applied map[render.Key]*render.Kustomization
-	broken  map[render.Key]bool // Kustomizations that could not be rendered in full
 	// entries are the addresses, of Kustomizations, of what only the network has.
 	entries map[render.Key][]string
 }
@@ -112,27 +109,13 @@ type side struct {
 // get is this side's version of an object of the other one, or nil.
 func (s side) get(o *render.Object) *render.Object { return s.index[model.PlaceOf(o)] }
 
-func newSide(cluster *render.Cluster) side {
-	s := side{
-		index: map[model.Place]*render.Object{}, applied: map[render.Key]*render.Kustomization{},
-		broken: map[render.Key]bool{}, entries: map[render.Key][]string{},
-	}
+func newSide(cluster *model.Cluster) side {
+	s := side{cluster: cluster, index: map[model.Place]*render.Object{}, entries: map[render.Key][]string{}}
 	if cluster == nil {
 		return s
 	}
-	for _, k := range slices.Concat(cluster.Kustomizations, cluster.Releases) {
-		s.applied[k.Key()] = k
-	}
 	s.add(cluster)
-	for _, failure := range cluster.Failures {
-		if failure.Kustomization != nil {
-			s.broken[failure.Kustomization.Key()] = true
-		}
-	}
 	for _, unknown := range cluster.Unknowns {
-		if !unknown.Values && !unknown.Composed {
-			s.broken[unknown.Key] = true
-		}
 		if unknown.Entry != "" {
 			s.entries[unknown.Key] = append(s.entries[unknown.Key], unknown.Entry)
 		}
@@ -142,8 +125,8 @@ func newSide(cluster *render.Cluster) side {
 
 // add adds what Flux applies, and what Crossplane composes besides. Of an object
 // that two Kustomizations apply the last one counts.
-func (s *side) add(cluster *render.Cluster) {
-	applied := cluster.Objects()
+func (s *side) add(cluster *model.Cluster) {
+	applied := cluster.All()
 	for _, object := range applied {
 		s.index[model.PlaceOf(object)] = object
 	}
@@ -152,7 +135,7 @@ func (s *side) add(cluster *render.Cluster) {
 			s.objects = append(s.objects, object)
 		}
 	}
-	for _, object := range cluster.Composed {
+	for _, object := range cluster.Composed() {
 		if s.get(object) == nil {
 			s.index[model.PlaceOf(object)] = object
 			s.objects = append(s.objects, object)
@@ -160,39 +143,22 @@ func (s *side) add(cluster *render.Cluster) {
 	}
 }
 
-// silentOn tells whether a rendering cannot know what a Kustomization of the
-// other one applies: it cannot be rendered here, or what applies it cannot.
-func (s side) silentOn(k *render.Kustomization) bool {
-	for ; k != nil; k = k.Parent {
-		if s.broken[k.Key()] {
-			return true
-		}
-		if s.applied[k.Key()] != nil {
-			return false
-		}
+// kustomization is the one with a key, or nil.
+func (s side) kustomization(key render.Key) *render.Kustomization {
+	if s.cluster == nil {
+		return nil
 	}
-	return false
+	return s.cluster.Kustomization(key)
 }
 
 func compareCluster(path string, before, after side) Cluster {
 	cluster := Cluster{Path: path}
-	unknown := map[render.Key]int{}
-	for _, old := range before.objects {
-		switch {
-		case after.get(old) != nil:
-		case after.silentOn(old.Owner):
-			unknown[old.Owner.Key()]++
-		case kept(old) != "":
-			cluster.Left = append(cluster.Left, newObject(old, kept(old)))
-		default:
-			cluster.Deleted = append(cluster.Deleted, newObject(old, ""))
-		}
-	}
+	cluster.compareGone(before, after)
 	for _, current := range after.objects {
 		old := before.get(current)
 		if old == nil {
 			note := ""
-			if before.silentOn(current.Owner) {
+			if before.cluster.SilentOn(current.Owner) {
 				note = "may exist already: its Kustomization cannot be rendered in full before the change"
 			}
 			cluster.Created = append(cluster.Created, newObject(current, note))
@@ -209,20 +175,47 @@ func compareCluster(path string, before, after side) Cluster {
 			cluster.Changed = append(cluster.Changed, changed)
 		}
 	}
-	for _, key := range sorted(unknown) {
-		note := fmt.Sprintf("cannot be rendered in full after the change: %d of its objects are not compared", unknown[key])
-		cluster.Unknown = append(cluster.Unknown, notCompared(before.applied[key], note))
-	}
-	for _, key := range sorted(after.applied) {
-		if note := changesOfEntries(before.entries[key], after.entries[key]); note != "" && before.applied[key] != nil {
-			cluster.Unknown = append(cluster.Unknown, notCompared(after.applied[key], note))
+	for _, key := range sorted(after.entries, before.entries) {
+		k, note := after.kustomization(key), changesOfEntries(before.entries[key], after.entries[key])
+		if note != "" && k != nil && before.kustomization(key) != nil {
+			cluster.Unknown = append(cluster.Unknown, notCompared(k, note))
 		}
 	}
 	return cluster
 }
 
-func sorted[V any](of map[render.Key]V) []render.Key {
-	return slices.SortedFunc(maps.Keys(of), func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) })
+// compareGone says what becomes of the objects that are on the first side alone.
+func (c *Cluster) compareGone(before, after side) {
+	reasons, count := map[render.Key]string{}, map[render.Key]int{}
+	for _, old := range before.objects {
+		if after.get(old) != nil {
+			continue
+		}
+		switch fate, reason := before.cluster.Fate(old, after.cluster); fate {
+		case model.Unclear:
+			reasons[old.Owner.Key()] = reason
+			count[old.Owner.Key()]++
+		case model.Kept:
+			c.Left = append(c.Left, newObject(old, reason))
+		case model.Deleted:
+			c.Deleted = append(c.Deleted, newObject(old, ""))
+		}
+	}
+	for _, key := range sorted(reasons) {
+		note := fmt.Sprintf("%s: %d of its objects are not compared", reasons[key], count[key])
+		c.Unknown = append(c.Unknown, notCompared(before.kustomization(key), note))
+	}
+}
+
+// sorted are the keys of maps, each once.
+func sorted[V any](some ...map[render.Key]V) []render.Key {
+	all := map[render.Key]bool{}
+	for _, m := range some {
+		for key := range m {
+			all[key] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(all), func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) })
 }
 
 // changesOfEntries says what only the network has on one side alone; empty for
@@ -243,22 +236,6 @@ func changesOfEntries(before, after []string) string {
 		return ""
 	}
 }
-
-// kept says why Flux would not delete an object that is no longer declared.
-func kept(object *render.Object) string {
-	switch {
-	case object.Bundled, object.GetAnnotations()["helm.sh/resource-policy"] == "keep" && object.Owner.Release != nil:
-		return "Helm keeps it"
-	case !object.Owner.Spec.Prune:
-		return "its Kustomization does not prune"
-	case object.GetAnnotations()[pruneKey] == kustomizev1.DisabledValue, object.GetLabels()[pruneKey] == kustomizev1.DisabledValue:
-		return "it is marked not to be pruned"
-	default:
-		return ""
-	}
-}
-
-var pruneKey = kustomizev1.GroupVersion.Group + "/prune"
 
 func newObject(object *render.Object, note string) Object {
 	return Object{Key: object.Key(), Name: object.Key().String(), Owner: object.Owner.String(), At: Place(object.Locate()), Note: note}

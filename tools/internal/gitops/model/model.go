@@ -13,6 +13,7 @@ import (
 	"github.com/fluxcd/pkg/apis/meta"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -23,6 +24,9 @@ import (
 // Cluster is a rendered cluster whose objects can be found by what they are.
 type Cluster struct {
 	*render.Cluster
+	// Catalog holds the schemas of the kinds, those that the cluster declares
+	// included.
+	Catalog *catalog.Catalog
 	objects []*render.Object
 	// workloads are those among the objects.
 	workloads func() []Workload
@@ -45,18 +49,26 @@ func PlaceOf(o *render.Object) Place { return Place{Target(o), o.Key()} }
 // KustomizationKind is the kind of Flux's Kustomization.
 var KustomizationKind = schema.GroupKind{Group: kustomizev1.GroupVersion.Group, Kind: kustomizev1.KustomizationKind}
 
-// New relates the objects of a cluster. Those of a kind that the catalog knows to
-// live in no namespace lose theirs, as the API server takes it away: kustomize's
-// namespace and Flux's targetNamespace set one wherever they do not know the kind.
-func New(c *render.Cluster, catalog *catalog.Catalog) *Cluster {
-	for _, o := range slices.Concat(c.Objects(), c.Composed) {
-		if kind, known := catalog.Lookup(o.GroupVersionKind()); known && o.GetNamespace() != "" && !kind.Namespaced() {
+// New relates the objects of a cluster. The catalog holds the schemas of the kinds
+// that the cluster does not declare itself. Objects of a kind that lives in no
+// namespace lose theirs, as the API server takes it away: kustomize's namespace and
+// Flux's targetNamespace set one wherever they do not know the kind.
+func New(c *render.Cluster, kinds *catalog.Catalog) *Cluster {
+	objects := c.Objects()
+	declared := make([]*unstructured.Unstructured, 0, len(objects))
+	for _, o := range objects {
+		declared = append(declared, o.Unstructured)
+	}
+	kinds = kinds.With(declared)
+	for _, o := range slices.Concat(objects, c.Composed) {
+		if kind, known := kinds.Lookup(o.GroupVersionKind()); known && o.GetNamespace() != "" && !kind.Namespaced() {
 			o.SetNamespace("")
 		}
 	}
 	g := &Cluster{
 		Cluster: c,
-		objects: c.Objects(),
+		Catalog: kinds,
+		objects: objects,
 		kinds:   map[schema.GroupKind][]*render.Object{},
 		keys:    map[Place][]*render.Object{},
 		owners:  map[render.Key]*render.Kustomization{},

@@ -19,10 +19,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
 // errRefused is the outcome that Flux would refuse something; what, is already
@@ -129,48 +130,37 @@ func (i *invocation) run(ctx context.Context) error {
 }
 
 func (i *invocation) objects(ctx context.Context, options render.Options) error {
-	rendering, err := composed(ctx, options)
+	repository, err := load(ctx, options)
 	if err != nil {
 		return err
 	}
-	defer rendering.Close()
-	if err := i.write(rendering); err != nil {
+	defer repository.Close()
+	if err := i.write(repository); err != nil {
 		return err
 	}
-	return report(i.stderr, rendering)
+	return report(i.stderr, repository)
 }
 
-// composed renders, and composes the composite resources among the objects.
-func composed(ctx context.Context, options render.Options) (*render.Rendering, error) {
-	rendering, err := render.Run(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	for _, cluster := range rendering.Clusters {
-		if err := compose.Run(ctx, cluster, inprocess.Functions()); err != nil {
-			rendering.Close()
-			return nil, err
-		}
-	}
-	return rendering, nil
+func load(ctx context.Context, options render.Options) (*model.Repository, error) {
+	return model.Load(ctx, model.Options{Options: options, Catalog: schema.Builtin(), Functions: inprocess.Functions()})
 }
 
-func (i *invocation) write(rendering *render.Rendering) error {
+func (i *invocation) write(repository *model.Repository) error {
 	switch {
 	case i.out != "-":
-		return writeTree(i.out, i.format, rendering)
+		return writeTree(i.out, i.format, repository)
 	case i.format == "json":
-		return writeJSON(i.stdout, rendering)
+		return writeJSON(i.stdout, repository)
 	default:
-		return writeYAML(i.stdout, rendering)
+		return writeYAML(i.stdout, repository)
 	}
 }
 
 // report names what Flux would refuse and what cannot be known here.
-func report(stderr io.Writer, rendering *render.Rendering) error {
+func report(stderr io.Writer, repository *model.Repository) error {
 	refused := false
-	for _, cluster := range rendering.Clusters {
-		for _, failure := range cluster.Failures {
+	for _, cluster := range repository.Clusters {
+		for _, failure := range cluster.Cluster.Failures {
 			refused = true
 			fmt.Fprintf(stderr, "%s: failure: %s: %s\n    mend: %s\n", place(failure.At), cluster.Path, failure.Message, failure.Mend)
 		}

@@ -25,18 +25,18 @@ func (i *invocation) diff(ctx context.Context, options render.Options) error {
 	}
 	defer memory.Close()
 	options.Memory = memory
-	after, err := composed(ctx, options)
+	after, err := load(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer after.Close()
 	options.Revision = i.revision
-	before, err := composed(ctx, options)
+	before, err := load(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer before.Close()
-	clusters := diff.Compare(before, after)
+	clusters := diff.Compare(before.Clusters, after.Clusters)
 	if err := i.found(clusters); err != nil {
 		return err
 	}

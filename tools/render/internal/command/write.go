@@ -13,12 +13,13 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
 // writeYAML writes one document per object, led by where it comes from.
-func writeYAML(out io.Writer, rendering *render.Rendering) error {
-	for _, cluster := range rendering.Clusters {
+func writeYAML(out io.Writer, repository *model.Repository) error {
+	for _, cluster := range repository.Clusters {
 		for _, object := range inOrder(cluster) {
 			document, err := yamlDocument(cluster, object)
 			if err != nil {
@@ -32,7 +33,7 @@ func writeYAML(out io.Writer, rendering *render.Rendering) error {
 	return nil
 }
 
-func yamlDocument(cluster *render.Cluster, object *render.Object) ([]byte, error) {
+func yamlDocument(cluster *model.Cluster, object *render.Object) ([]byte, error) {
 	text, err := yaml.Marshal(object.Object)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", object.Key(), err)
@@ -46,11 +47,11 @@ func yamlDocument(cluster *render.Cluster, object *render.Object) ([]byte, error
 
 // inOrder are the objects in the order in which Flux applies them, each
 // composite resource followed by what Crossplane composes of it.
-func inOrder(cluster *render.Cluster) []*render.Object {
-	return withComposed(cluster, cluster.Objects())
+func inOrder(cluster *model.Cluster) []*render.Object {
+	return withComposed(cluster, cluster.All())
 }
 
-func withComposed(cluster *render.Cluster, objects []*render.Object) []*render.Object {
+func withComposed(cluster *model.Cluster, objects []*render.Object) []*render.Object {
 	var all []*render.Object
 	for _, object := range objects {
 		all = append(all, object)
@@ -59,9 +60,9 @@ func withComposed(cluster *render.Cluster, objects []*render.Object) []*render.O
 	return all
 }
 
-func composedOf(cluster *render.Cluster, composite *render.Object) []*render.Object {
+func composedOf(cluster *model.Cluster, composite *render.Object) []*render.Object {
 	var all []*render.Object
-	for _, object := range cluster.Composed {
+	for _, object := range cluster.Composed() {
 		if object.Composite == composite {
 			all = append(all, object)
 		}
@@ -81,7 +82,7 @@ type jsonObject struct {
 	Object     map[string]any `json:"object"`
 }
 
-func newJSONObject(cluster *render.Cluster, object *render.Object) jsonObject {
+func newJSONObject(cluster *model.Cluster, object *render.Object) jsonObject {
 	at := object.Locate()
 	entry := jsonObject{Cluster: cluster.Path, Kustomization: object.Owner.String(), File: at.File, Line: at.Line, Object: object.Object}
 	if object.Composite != nil {
@@ -90,9 +91,9 @@ func newJSONObject(cluster *render.Cluster, object *render.Object) jsonObject {
 	return entry
 }
 
-func writeJSON(out io.Writer, rendering *render.Rendering) error {
+func writeJSON(out io.Writer, repository *model.Repository) error {
 	objects := []jsonObject{}
-	for _, cluster := range rendering.Clusters {
+	for _, cluster := range repository.Clusters {
 		for _, object := range inOrder(cluster) {
 			objects = append(objects, newJSONObject(cluster, object))
 		}
@@ -110,7 +111,7 @@ func encodeJSON(out io.Writer, value any) error {
 // writeTree writes one file per object, cluster/kustomization/object. The
 // folder must be empty: what is left from an earlier run would pass for
 // rendered.
-func writeTree(dir, format string, rendering *render.Rendering) error {
+func writeTree(dir, format string, repository *model.Repository) error {
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 {
 		return fmt.Errorf("--out=%s: the folder is not empty: name a new one", dir)
@@ -119,7 +120,7 @@ func writeTree(dir, format string, rendering *render.Rendering) error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	tree := tree{dir: dir, format: format, taken: map[string]bool{}}
-	for _, cluster := range rendering.Clusters {
+	for _, cluster := range repository.Clusters {
 		if err := tree.addCluster(cluster); err != nil {
 			return fmt.Errorf("--out: %w", err)
 		}
@@ -132,9 +133,9 @@ type tree struct {
 	taken       map[string]bool
 }
 
-func (t *tree) addCluster(cluster *render.Cluster) error {
+func (t *tree) addCluster(cluster *model.Cluster) error {
 	folder := t.name(".", "", cluster.Name, cluster.Path)
-	for _, k := range slices.Concat(cluster.Kustomizations, cluster.Releases) {
+	for _, k := range slices.Concat(cluster.Kustomizations(), cluster.Releases()) {
 		sub := t.name(folder, "", k.Name, k.Namespace+"-"+k.Name)
 		for _, object := range withComposed(cluster, k.Objects) {
 			text, err := t.encode(cluster, object)
@@ -155,7 +156,7 @@ func (t *tree) addCluster(cluster *render.Cluster) error {
 	return nil
 }
 
-func (t *tree) encode(cluster *render.Cluster, object *render.Object) ([]byte, error) {
+func (t *tree) encode(cluster *model.Cluster, object *render.Object) ([]byte, error) {
 	if t.format == "yaml" {
 		return yamlDocument(cluster, object)
 	}

@@ -2,16 +2,12 @@ package command
 
 import (
 	"context"
-	"runtime"
-	"slices"
+	"fmt"
+	"os"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose"
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/artifact"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
@@ -20,9 +16,8 @@ import (
 
 // Options say what to check.
 type Options struct {
-	// Root is the repository's folder, Config what it says of itself.
-	Root   string
-	Config config.Config
+	// Revision is the repository as it is.
+	Revision
 	// Clusters are the names or folders of the clusters; none means all.
 	Clusters []string
 	// Charts are the folders of charts that no source here holds.
@@ -39,6 +34,25 @@ type Options struct {
 	Memory *render.Memory
 }
 
+// Revision is a state of a repository, in a folder.
+type Revision struct {
+	Root string
+	// Config is what the repository says of itself.
+	Config config.Config
+	// Versions are those that it ties to its pins.
+	Versions []rules.Version
+}
+
+// ReadRevision reads what a repository says of itself.
+func ReadRevision(root string) (Revision, error) {
+	settings, err := config.Read(root)
+	if err != nil {
+		return Revision{}, err
+	}
+	versions, err := rules.Versions(root, settings)
+	return Revision{Root: root, Config: settings, Versions: versions}, err
+}
+
 // Check renders the clusters and holds them against every rule. Faults are in
 // the report; the error is why there is none.
 func Check(ctx context.Context, options Options) (findings.Report, error) {
@@ -51,103 +65,54 @@ func Check(ctx context.Context, options Options) (findings.Report, error) {
 		defer memory.Close()
 		options.Memory = memory
 	}
-	before := &past{}
-	if options.Base != "" {
-		var err error
-		if before, err = options.before(ctx); err != nil {
-			return findings.Report{}, err
-		}
-		defer before.close()
-	}
-	var report findings.Report
-	schemas, hidden := map[string]bool{}, false
-	err := options.each(ctx, before, func(input rules.Input) func() {
-		found := rules.Check(input)
-		return func() {
-			report.Findings = append(report.Findings, found...)
-			hidden = hidden || len(input.Cluster.Unknowns)+len(input.Cluster.Cluster.Failures) > 0
-			cover(&report.Coverage, input, schemas)
-		}
-	})
+	before, err := options.judgeBase(ctx)
 	if err != nil {
 		return findings.Report{}, err
 	}
-	if len(options.Clusters) == 0 && !hidden {
-		// Otherwise what needs one may be out of sight.
-		report.Findings = append(report.Findings, rules.Unused(report.Findings, options.judged(options.Config.Exceptions))...)
+	defer before.close()
+	now, err := options.judge(ctx, options.Revision, before.byPath())
+	if err != nil {
+		return findings.Report{}, err
 	}
-	all := len(report.Findings)
-	report.Findings = findings.Introduced(before.found, report.Findings)
-	report.Coverage.Known = all - len(report.Findings)
+	defer now.close()
+	report := now.report()
+	found := report.Findings
+	report.Findings = findings.Introduced(before.findings(), found)
+	report.Coverage.Known = len(found) - len(report.Findings)
 	rules.Accept(report.Findings, options.Config.Exceptions)
-	report.Coverage.Schemas, report.Coverage.Rules = len(schemas), options.ran()
+	report.Coverage.Rules = options.ran()
 	report.Coverage.Seconds = time.Since(start).Seconds()
 	return report, nil
 }
 
-// each renders the clusters and visits them, as long as their objects can be
-// located: several at the same time. What the visits return is called one after
-// the other, in the clusters' order.
-func (o Options) each(ctx context.Context, before *past, visit func(rules.Input) func()) error {
-	rendering, err := render.Run(ctx, render.Options{Root: o.Root, Clusters: o.Clusters, Charts: o.Charts, Flux: o.Flux, Config: o.Config, Memory: o.Memory})
+// judgeBase judges the base revision as a repository of its own: by its
+// configuration and its pins, for a change may touch those too. Those that cannot
+// be read count for nothing, so that a change can correct them.
+func (o Options) judgeBase(ctx context.Context) (judgement, error) {
+	if o.Base == "" {
+		return judgement{}, nil
+	}
+	folder, err := os.MkdirTemp("", "base-")
 	if err != nil {
-		return err
+		return judgement{}, err
 	}
-	defer rendering.Close()
-	settle := make([]func(), len(rendering.Clusters))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, cluster := range rendering.Clusters {
-		group.Go(func() error {
-			if err := compose.Run(ctx, cluster, inprocess.Functions()); err != nil {
-				return err
-			}
-			catalog := rules.Catalog(o.Catalog, cluster)
-			settle[i] = visit(rules.Input{
-				Cluster: model.New(cluster, catalog), Base: before.clusters[cluster.Path], Config: o.Config, Root: o.Root,
-				Catalog: catalog,
-			})
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for _, visited := range settle {
-		visited()
-	}
-	return nil
-}
-
-// judged are the exceptions whose rules have something to say in this run.
-func (o Options) judged(exceptions []config.Exception) []config.Exception {
-	return slices.DeleteFunc(slices.Clone(exceptions), func(exception config.Exception) bool {
-		rule, _ := rules.Find(exception.Rule)
-		return rule.Base && o.Base == ""
-	})
-}
-
-// ran counts the rules that have something to say in this run.
-func (o Options) ran() int {
-	count := 0
-	for _, rule := range rules.All() {
-		if !rule.Base || o.Base != "" {
-			count++
+	defer func() {
+		if err != nil {
+			os.RemoveAll(folder)
 		}
+	}()
+	if err = artifact.Checkout(ctx, o.Root, o.Base, folder); err != nil {
+		return judgement{}, fmt.Errorf("--base: %w", err)
 	}
-	return count
-}
-
-// cover counts what the findings of a cluster rest on.
-func cover(coverage *findings.Coverage, input rules.Input, schemas map[string]bool) {
-	coverage.Clusters = append(coverage.Clusters, input.Cluster.Name)
-	coverage.Unknown += len(input.Cluster.Unknowns)
-	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
-		coverage.Objects++
-		if kind, source := input.Schema(o); source == "" {
-			coverage.Unknown++
-		} else {
-			schemas[kind.String()+source] = true
-		}
+	revision := Revision{Root: folder, Config: o.Config}
+	if own, err := config.Read(folder); err == nil {
+		revision.Config = own
 	}
+	revision.Versions, _ = rules.Versions(folder, revision.Config)
+	judged, err := o.judge(ctx, revision, nil)
+	if err != nil {
+		return judgement{}, fmt.Errorf("--base %s: %w", o.Base, err)
+	}
+	judged.folder = folder
+	return judged, nil
 }

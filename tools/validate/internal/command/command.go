@@ -143,8 +143,8 @@ func (i *invocation) run(ctx context.Context) error {
 		return err
 	}
 	if i.list {
-		var listed listing
-		if err := options.each(ctx, &past{}, listed.add); err != nil {
+		listed, err := options.list(ctx)
+		if err != nil {
 			return err
 		}
 		return listed.write(i.stdout, i.format)
@@ -164,11 +164,11 @@ func (i *invocation) run(ctx context.Context) error {
 
 // what reads what the command line names.
 func (i *invocation) what() (Options, error) {
-	settings, err := config.Read(i.root)
+	revision, err := ReadRevision(i.root)
 	if err != nil {
 		return Options{}, err
 	}
-	if err := checkExceptions(settings); err != nil {
+	if err := checkExceptions(revision.Config); err != nil {
 		return Options{}, err
 	}
 	catalog := schema.Builtin()
@@ -177,7 +177,7 @@ func (i *invocation) what() (Options, error) {
 			return Options{}, fmt.Errorf("--schema: %w", err)
 		}
 	}
-	return Options{Root: i.root, Config: settings, Clusters: i.clusters, Charts: i.charts, Base: i.base, Flux: i.flux, Catalog: catalog}, nil
+	return Options{Revision: revision, Clusters: i.clusters, Charts: i.charts, Base: i.base, Flux: i.flux, Catalog: catalog}, nil
 }
 
 func (i *invocation) options() findings.Options {

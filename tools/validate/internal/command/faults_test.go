@@ -17,7 +17,6 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
@@ -41,7 +40,7 @@ func TestFaults(t *testing.T) {
 		}
 	}
 
-	outcomes := run(t, sites, allFaults(readRepository(t, root)))
+	outcomes := run(t, sites, allFaults(t, readRepository(t, root)))
 	logTable(t, outcomes)
 	total := count(outcomes, func(outcome) bool { return true })
 	if total.faults < 120 {
@@ -70,13 +69,19 @@ var (
 	most = flag.Int("most", 4, "try so many faults of each mutator, spread over the repository")
 )
 
-func allFaults(repo repository) []fault {
+// allFaults are those of the mutators. One that finds no place to put a fault
+// tries nothing.
+func allFaults(t *testing.T, repo repository) []fault {
+	t.Helper()
 	var faults []fault
 	for _, m := range mutators {
 		if matched, err := regexp.MatchString(*only, m.name); err != nil || !matched {
 			continue
 		}
 		all := m.faults(repo)
+		if len(all) == 0 {
+			t.Errorf("mutator %q matches nothing in this repository: correct its path, or remove it", m.name)
+		}
 		for i, f := range all {
 			// The first of each of as many parts of equal length.
 			if len(all) <= *most || i == 0 || i**most/len(all) != (i-1)**most/len(all) {
@@ -100,7 +105,7 @@ func newSite(t *testing.T, root string) *site {
 	t.Helper()
 	dir := t.TempDir()
 	copyRepository(t, root, dir)
-	settings, err := config.Read(dir)
+	revision, err := ReadRevision(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +114,7 @@ func newSite(t *testing.T, root string) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { memory.Close() })
-	s := &site{options: Options{Root: dir, Config: settings, Catalog: schema.Builtin(), Memory: memory}}
+	s := &site{options: Options{Revision: revision, Catalog: schema.Builtin(), Memory: memory}}
 	s.healthy = s.check(t)
 	s.objects = s.render(t)
 	return s

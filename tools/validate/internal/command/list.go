@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
 )
@@ -35,8 +37,21 @@ type listedObject struct {
 	Unknown string `json:"unknown,omitempty"`
 }
 
-// add judges a cluster, and notes who looks at what instead of what they find.
-func (l *listing) add(input rules.Input) func() {
+// list judges the clusters, and notes who looks at what instead of what they find.
+func (o Options) list(ctx context.Context) (listing, error) {
+	j, err := o.load(ctx, o.Revision, map[string]*model.Cluster{})
+	if err != nil {
+		return nil, err
+	}
+	defer j.close()
+	var listed listing
+	for _, input := range j.inputs {
+		listed = append(listed, listCluster(input)...)
+	}
+	return listed, nil
+}
+
+func listCluster(input rules.Input) listing {
 	readers := map[*render.Object][]string{}
 	input.Saw = func(rule rules.Rule, o *render.Object) {
 		if !slices.Contains(readers[o], rule.ID) {
@@ -47,7 +62,10 @@ func (l *listing) add(input rules.Input) func() {
 	var listed listing
 	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
 		_, source := input.Schema(o)
-		e := listedObject{Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(), Schema: source, Rules: notNil(readers[o])}
+		e := listedObject{
+			Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(),
+			Schema: source, Rules: append([]string{}, readers[o]...),
+		}
 		if source == "" {
 			e.Unknown = fmt.Sprintf("no schema of %s in %s is known here: apply its definition or give it by --schema", o.GetKind(), o.GetAPIVersion())
 		}
@@ -58,14 +76,7 @@ func (l *listing) add(input rules.Input) func() {
 			Cluster: input.Cluster.Name, Object: unknown.Key.String(), At: unknown.At.String(), Rules: []string{}, Unknown: unknown.Reason,
 		})
 	}
-	return func() { *l = append(*l, listed...) }
-}
-
-func notNil(ids []string) []string {
-	if ids == nil {
-		return []string{}
-	}
-	return ids
+	return listed
 }
 
 func (l listing) write(out io.Writer, format string) error {

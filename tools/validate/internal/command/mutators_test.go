@@ -81,19 +81,16 @@ var mutators = []mutator{
 	{"parameter of a trigger misspelt", every("", "*/value/secretTargetRef/*/parameter", (*entry).misspelt)},
 
 	// Queues and regions.
-	{"queue renamed", all("", "queues/*/name", withNamers)},
-	{"dead-letter queue misspelt", every("", "queues/*/redrive/deadLetterQueue", (*entry).misspelt)},
-	{"dead-letter queue removed", all("", "queues/*/redrive", (*entry).removed)},
-	{"queue removed", all("", "queues/*", withoutQueue)},
-	{"bucket renamed", all("", "buckets/*", withNamers)},
-	{"visibility timeout zero", every("", "queues/0/visibilityTimeout", to("0"))},
-	{"visibility timeout of days", every("", "queues/*/visibilityTimeout", to("86400"))},
-	{"delay of an hour", every("", "queues/*/delaySeconds", to("3600"))},
-	{"retention of a second", every("", "queues/*/messageRetentionPeriod", to("1"))},
-	{"dead letters kept for an hour", every("", "queues/1/messageRetentionPeriod", to("3600"))},
-	{"one receive", every("", "queues/*/redrive/maxReceiveCount", to("1"))},
-	{"receives in thousands", every("", "queues/*/redrive/maxReceiveCount", to("1001"))},
-	{"setting of a queue misspelt", every("", "{queues,buckets,queues/*/{delaySeconds,visibilityTimeout,messageRetentionPeriod,redrive}}", func(e *entry) fault { return e.renamed(misspell(e.key.Value)) })},
+	{"queue or bucket renamed", every("Event{Queue,Bucket}", "metadata/name", func(e *entry) fault { return e.misspelt().or(namers(e)...) })},
+	{"queue of a grant misspelt", every("WorkloadRole", "spec/grants/*/event{Queue,Bucket}", (*entry).misspelt)},
+	{"access of a grant misspelt", every("WorkloadRole", "spec/grants/*/access", (*entry).misspelt)},
+	{"visibility timeout zero", every("EventQueue", "spec/visibilityTimeoutSeconds", to("0"))},
+	{"visibility timeout of days", every("EventQueue", "spec/visibilityTimeoutSeconds", to("86400"))},
+	{"delay of an hour", queueWith("delaySeconds: 3600")},
+	{"retention of a second", queueWith("messageRetentionSeconds: 1")},
+	{"dead letters kept for an hour", queueWith("deadLetterRetentionSeconds: 3600")},
+	{"one receive", queueWith("maxReceiveCount: 1")},
+	{"receives in thousands", queueWith("maxReceiveCount: 1001")},
 	{"another region", regions},
 	{"another account", accounts},
 	{"queue of another name in the URL", every("{ScaledObject,}", "{spec/triggers/*/metadata/queueURL,0/value}", func(e *entry) fault { return e.misspeltIn("reliable") })},
@@ -417,16 +414,9 @@ func namers(e *entry) []*entry {
 	return e.file.repository.uses(regexp.QuoteMeta(e.value.Value) + "$")
 }
 
-func withNamers(e *entry) (fault, bool) { return e.misspelt().or(namers(e)...), true }
-
-func withoutQueue(e *entry) (fault, bool) {
-	f, ok := e.removed()
-	for _, other := range e.file.entries {
-		if other.parent == e && other.key.Value == "name" {
-			f = f.or(namers(other)...)
-		}
-	}
-	return f, ok
+// queueWith says a setting of a queue that has its default.
+func queueWith(setting string) func(repository) []fault {
+	return every("EventQueue", "spec/visibilityTimeoutSeconds", func(e *entry) fault { return e.beside(setting).or(e.parent) })
 }
 
 // regions writes another region in one place; the others are the other end.
@@ -449,9 +439,6 @@ func accounts(r repository) []fault {
 		f := e.set(quoteAs(e.value, strings.Replace(e.value.Value, "${AWS_ACCOUNT_ID}", "210987654321", 1)))
 		if e.path == "accountId" {
 			f = f.or(r.uses(`/\$\{AWS_ACCOUNT_ID\}/`)...)
-		}
-		if strings.HasPrefix(e.path, "buckets/") {
-			f = f.or(namers(e)...)
 		}
 		faults = append(faults, f)
 	}

@@ -1,0 +1,140 @@
+package model
+
+import (
+	"slices"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	ssautil "github.com/fluxcd/pkg/ssa/utils"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+)
+
+// The annotations, or labels, by which an object tells Flux how to treat it.
+const (
+	PruneSwitch     = "kustomize.toolkit.fluxcd.io/prune"
+	ReconcileSwitch = "kustomize.toolkit.fluxcd.io/reconcile"
+	ApplySwitch     = "kustomize.toolkit.fluxcd.io/ssa"
+	ForceSwitch     = "kustomize.toolkit.fluxcd.io/force"
+)
+
+// Switched reports whether an object's label or annotation has a value that Flux
+// heeds.
+func Switched(o *render.Object, name, value string) bool {
+	return ssautil.AnyInMetadata(o.Unstructured, map[string]string{name: value})
+}
+
+// Fate is what becomes of an object that is no longer declared.
+type Fate int
+
+// The fates. Unclear is that of an object whose Kustomization cannot be rendered:
+// Flux leaves alone what it cannot build.
+const (
+	Unclear Fate = iota
+	Kept
+	Deleted
+)
+
+// Fate says what Flux, Helm or Crossplane does with an object of this revision of
+// a cluster that a later one no longer declares, and why it is kept or unclear.
+// What the cluster has counts: an annotation that the later revision brings may
+// come too late. A nil revision is that of a cluster which is gone.
+func (c *Cluster) Fate(old *render.Object, later *Cluster) (Fate, string) {
+	owner := old.Owner
+	switch {
+	case old.Composite != nil:
+		return c.fateOfComposed(old, later)
+	case later.SilentOn(owner):
+		return Unclear, "cannot be rendered in full after the change"
+	case c.Broken(owner):
+		return Unclear, "cannot be rendered in full before the change"
+	}
+	if reason := keeps(old); reason != "" {
+		return Kept, reason
+	}
+	if later != nil {
+		if now := later.owners[owner.Key()]; now != nil {
+			// One that stops to prune with this very change may do it once more.
+			return prunedIf(owner.Spec.Prune || now.Spec.Prune)
+		}
+	}
+	return c.fateWithOwner(owner, later)
+}
+
+// fateWithOwner is the fate of the objects of a Kustomization that is no longer
+// declared itself: what its deletion does.
+func (c *Cluster) fateWithOwner(owner *render.Kustomization, later *Cluster) (Fate, string) {
+	switch {
+	case owner.Object != nil:
+		if fate, reason := c.Fate(owner.Object, later); fate != Deleted {
+			return fate, reason
+		}
+	case later != nil:
+		return Kept, "nothing deletes its Kustomization"
+	}
+	switch (&kustomizev1.Kustomization{Spec: owner.Spec}).GetDeletionPolicy() {
+	case kustomizev1.DeletionPolicyMirrorPrune:
+		return prunedIf(owner.Spec.Prune)
+	case kustomizev1.DeletionPolicyOrphan:
+		return Kept, "its Kustomization orphans it"
+	default:
+		return Deleted, ""
+	}
+}
+
+func prunedIf(prunes bool) (Fate, string) {
+	if prunes {
+		return Deleted, ""
+	}
+	return Kept, "its Kustomization does not prune"
+}
+
+// fateOfComposed: Crossplane deletes what it no longer composes, and all that it
+// composed with the composite resource.
+func (c *Cluster) fateOfComposed(old *render.Object, later *Cluster) (Fate, string) {
+	if later != nil && len(later.keys[PlaceOf(old.Composite)]) > 0 {
+		return Deleted, ""
+	}
+	return c.Fate(old.Composite, later)
+}
+
+// keeps is why an object stays when whoever applied it would delete it; empty if
+// it does not.
+func keeps(o *render.Object) string {
+	if o.Owner.Release != nil {
+		if o.Bundled || o.GetAnnotations()["helm.sh/resource-policy"] == "keep" {
+			return "Helm keeps it"
+		}
+		return ""
+	}
+	switch {
+	case Switched(o, PruneSwitch, kustomizev1.DisabledValue):
+		return "it is marked not to be pruned"
+	case Switched(o, ReconcileSwitch, kustomizev1.DisabledValue), Switched(o, ApplySwitch, kustomizev1.IgnoreValue):
+		return "it is marked not to be reconciled"
+	}
+	return ""
+}
+
+// SilentOn reports whether this revision cannot say what a Kustomization of
+// another one applies: it does not render, or what applies it does not.
+func (c *Cluster) SilentOn(k *render.Kustomization) bool {
+	for ; c != nil && k != nil; k = k.Parent {
+		if c.Broken(k) {
+			return true
+		}
+		if c.owners[k.Key()] != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// Broken reports whether a Kustomization could not be rendered as it is applied.
+func (c *Cluster) Broken(k *render.Kustomization) bool {
+	key := k.Key()
+	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {
+		return failure.Kustomization != nil && failure.Kustomization.Key() == key
+	}) || slices.ContainsFunc(c.Unknowns, func(unknown render.Unknown) bool {
+		return !unknown.Values && !unknown.Composed && unknown.Key == key
+	})
+}

@@ -1,0 +1,146 @@
+package command
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+)
+
+// judgement is what the rules say of a revision. The zero value is that of a
+// repository without clusters.
+type judgement struct {
+	repository *model.Repository
+	// inputs and found are in the order of the clusters.
+	inputs []rules.Input
+	found  [][]findings.Finding
+	unused []findings.Finding
+	// folder holds the files of the base revision; empty for another one.
+	folder string
+}
+
+func (j judgement) close() {
+	if j.repository != nil {
+		j.repository.Close()
+	}
+	if j.folder != "" {
+		os.RemoveAll(j.folder)
+	}
+}
+
+// judge loads a revision and holds its clusters against every rule, several at the
+// same time. Base has the clusters of the base revision by their folders; it is nil
+// where the revision is the base itself, which a cluster may be missing from.
+func (o Options) judge(ctx context.Context, revision Revision, base map[string]*model.Cluster) (judgement, error) {
+	j, err := o.load(ctx, revision, base)
+	if err != nil {
+		return judgement{}, err
+	}
+	j.found = make([][]findings.Finding, len(j.inputs))
+	var judges errgroup.Group
+	judges.SetLimit(runtime.GOMAXPROCS(0))
+	for i, input := range j.inputs {
+		judges.Go(func() error {
+			j.found[i] = rules.Check(input)
+			return nil
+		})
+	}
+	_ = judges.Wait() // none fails
+	if base == nil || len(o.Clusters) == 0 && !j.hidden() {
+		// Otherwise what needs an exception may be out of sight.
+		j.unused = rules.Unused(slices.Concat(j.found...), o.judged(revision.Config.Exceptions))
+	}
+	return j, nil
+}
+
+// load loads a revision and makes of each cluster what the rules judge.
+func (o Options) load(ctx context.Context, revision Revision, base map[string]*model.Cluster) (judgement, error) {
+	repository, err := model.Load(ctx, model.Options{
+		Options: render.Options{
+			Root: revision.Root, Clusters: o.Clusters, Charts: o.Charts, Optional: base == nil, Flux: o.Flux,
+			Config: revision.Config, Memory: o.Memory,
+		},
+		Catalog: o.Catalog, Functions: inprocess.Functions(),
+	})
+	if err != nil {
+		return judgement{}, err
+	}
+	j := judgement{repository: repository}
+	for _, cluster := range repository.Clusters {
+		j.inputs = append(j.inputs, rules.Input{
+			Cluster: cluster, Base: base[cluster.Path], Config: revision.Config, Versions: revision.Versions,
+		})
+	}
+	return j, nil
+}
+
+// byPath are the clusters by their folders.
+func (j judgement) byPath() map[string]*model.Cluster {
+	clusters := map[string]*model.Cluster{}
+	for _, input := range j.inputs {
+		clusters[input.Cluster.Path] = input.Cluster
+	}
+	return clusters
+}
+
+func (j judgement) findings() []findings.Finding { return slices.Concat(append(j.found, j.unused)...) }
+
+// hidden reports whether some of what the clusters get could not be judged.
+func (j judgement) hidden() bool {
+	return slices.ContainsFunc(j.inputs, func(input rules.Input) bool {
+		return len(input.Cluster.Unknowns)+len(input.Cluster.Cluster.Failures) > 0
+	})
+}
+
+// report is the judgement with what it rests on.
+func (j judgement) report() findings.Report {
+	report := findings.Report{Findings: j.findings()}
+	schemas := map[string]bool{}
+	for _, input := range j.inputs {
+		cover(&report.Coverage, input, schemas)
+	}
+	report.Coverage.Schemas = len(schemas)
+	return report
+}
+
+// cover counts what the findings of a cluster rest on.
+func cover(coverage *findings.Coverage, input rules.Input, schemas map[string]bool) {
+	coverage.Clusters = append(coverage.Clusters, input.Cluster.Name)
+	coverage.Unknown += len(input.Cluster.Unknowns)
+	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
+		coverage.Objects++
+		if kind, source := input.Schema(o); source == "" {
+			coverage.Unknown++
+		} else {
+			schemas[kind.String()+source] = true
+		}
+	}
+}
+
+// judged are the exceptions whose rules have something to say in this run.
+func (o Options) judged(exceptions []config.Exception) []config.Exception {
+	return slices.DeleteFunc(slices.Clone(exceptions), func(exception config.Exception) bool {
+		rule, _ := rules.Find(exception.Rule)
+		return rule.Base && o.Base == ""
+	})
+}
+
+// ran counts the rules that have something to say in this run.
+func (o Options) ran() int {
+	count := 0
+	for _, rule := range rules.All() {
+		if !rule.Base || o.Base != "" {
+			count++
+		}
+	}
+	return count
+}
