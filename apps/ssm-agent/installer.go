@@ -42,9 +42,9 @@ type installer struct {
 	log     *slog.Logger
 }
 
-// mend makes this boot's attempt, unless it was made, and waits until the agent
+// repair makes this boot's attempt, unless it was made, and waits until the agent
 // runs. The error says why it does not.
-func (i installer) mend(ctx context.Context, found agent) error {
+func (i installer) repair(ctx context.Context, found agent) error {
 	boot, err := i.host.bootID()
 	if err != nil {
 		return err

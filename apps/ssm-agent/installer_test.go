@@ -210,7 +210,7 @@ func TestMend(t *testing.T) {
 			tc.node(n, &i)
 			found, err := n.agent()
 			n.must(err)
-			err = i.mend(t.Context(), found)
+			err = i.repair(t.Context(), found)
 			if tc.wantErr == "" && err != nil || tc.wantErr != "" && (err == nil || !strings.Contains(err.Error(), tc.wantErr)) {
 				t.Errorf("error %v, want %q", err, tc.wantErr)
 			}

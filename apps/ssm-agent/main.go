@@ -91,7 +91,7 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 	}
 	log.Info("looked for the agent", "state", found.state, "path", found.path, "pid", found.pid)
 	if c.Mode == config.Install && found.state != running {
-		err = mend(ctx, c, node, found, log)
+		err = repair(ctx, c, node, found, log)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -106,8 +106,8 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 	return nil
 }
 
-// mend returns nil once the agent runs.
-func mend(ctx context.Context, c config.Config, node host, found agent, log *slog.Logger) error {
+// repair returns nil once the agent runs.
+func repair(ctx context.Context, c config.Config, node host, found agent, log *slog.Logger) error {
 	key, err := os.ReadFile(c.KeyFile)
 	if err != nil {
 		return fmt.Errorf("read SIGNING_KEY_FILE: %w", err)
@@ -118,5 +118,5 @@ func mend(ctx context.Context, c config.Config, node host, found agent, log *slo
 		timeout: c.Timeout, poll: time.Second,
 		systemd: startTransient, log: log,
 	}
-	return i.mend(ctx, found)
+	return i.repair(ctx, found)
 }

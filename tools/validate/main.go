@@ -1,6 +1,6 @@
 // Command validate is the gate before a push: it renders every cluster of a
 // repository as Flux would, holds each object against its schema and all of
-// them against each other, and points at the line to mend. It needs no cluster
+// them against each other, and points at the line to fix. It needs no cluster
 // and no network.
 package main
 

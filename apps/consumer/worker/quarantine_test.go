@@ -15,7 +15,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
-// The reason and the original are what somebody needs to mend a bad message.
+// The reason and the original are what somebody needs to fix a bad message.
 func TestQuarantineKeepsMessageAndReason(t *testing.T) {
 	for name, test := range map[string]struct{ body, eventType, reason string }{
 		"no store_id":        {`{"request_id":"a","ts":"2026-11-23T09:00:00Z"}`, event.Sale, "no store_id"},

@@ -69,7 +69,7 @@ func S3(c aws.Config) *s3.Client {
 
 // QueueURL finds a queue by name, and waits some minutes for one that it cannot
 // find yet: the queue or the right to see it may still be in the making. What
-// waiting cannot mend, such as a wrong key, is an error at once, and so is the
+// waiting does not help, such as a wrong key, is an error at once, and so is the
 // end of ctx.
 func QueueURL(ctx context.Context, client *sqs.Client, name string) (string, error) {
 	return queueURL(ctx, client, name, patience)

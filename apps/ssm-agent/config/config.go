@@ -14,7 +14,7 @@ import (
 // Mode is what the program may do to its node.
 type Mode string
 
-// The modes: Check reads and reports, Install also mends.
+// The modes: Check reads and reports, Install also repairs.
 const (
 	Check   Mode = "check"
 	Install Mode = "install"

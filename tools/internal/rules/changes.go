@@ -57,14 +57,14 @@ func (r *Run) checkPruned(old *render.Object) {
 	if loss == "" {
 		return
 	}
-	mend := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that before", model.PruneSwitch)
+	fix := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that before", model.PruneSwitch)
 	message := fmt.Sprintf("%s is no longer declared (%s in the base revision): %s prunes it, and with it %s", old.Key(), old.Locate(), old.Owner, loss)
 	if owner := r.Cluster.Kustomization(old.Owner.Key()); owner != nil && owner.Object != nil {
-		r.reportAt(old.Key().String(), owner.Object.Locate("spec", "prune"), mend, "%s", message)
+		r.reportAt(old.Key().String(), owner.Object.Locate("spec", "prune"), fix, "%s", message)
 		return
 	}
 	// The line would be one of another revision.
-	r.reportAt(old.Key().String(), render.Location{File: old.Locate().File}, mend, "%s", message)
+	r.reportAt(old.Key().String(), render.Location{File: old.Locate().File}, fix, "%s", message)
 }
 
 // checkMoved names each object that takes others or data with it, and of the
@@ -73,14 +73,14 @@ func (r *Run) checkMoved(old, now *render.Object, moved map[string]bool) {
 	if previous := r.Cluster.Kustomization(old.Owner.Key()); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
 		return // the labels of the new owner keep the old one off
 	}
-	mend := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, model.PruneSwitch)
+	fix := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, model.PruneSwitch)
 	if loss := r.loss(old); loss != "" {
-		r.report(on(now, "metadata", "name"), mend, "%s moves from %s to %s: the old one prunes it if it is first, and with it %s", now.Key(), old.Owner, now.Owner, loss)
+		r.report(on(now, "metadata", "name"), fix, "%s moves from %s to %s: the old one prunes it if it is first, and with it %s", now.Key(), old.Owner, now.Owner, loss)
 		return
 	}
 	if way := old.Owner.String() + now.Owner.String(); !moved[way] {
 		moved[way] = true
-		r.warn(on(now, "metadata", "name"), mend, "objects move from %s to %s, %s among them: the old one prunes them if it is first, and the new one creates them anew", old.Owner, now.Owner, now.Key())
+		r.warn(on(now, "metadata", "name"), fix, "objects move from %s to %s, %s among them: the old one prunes them if it is first, and the new one creates them anew", old.Owner, now.Owner, now.Key())
 	}
 }
 

@@ -14,7 +14,7 @@ var crossplaneRules = []Rule{
 			"refer to is of the same region. Judged for provider-aws; provider configurations only where the cluster declares one, " +
 			"since many are made by hand.",
 		Example: "providerConfigRef:\n  kind: ProviderConfig # declared is a ClusterProviderConfig\n  name: default",
-		Mend:    "Name an object of the same namespace and of the kind that the field is for.",
+		Fix:     "Name an object of the same namespace and of the kind that the field is for.",
 		check:   checkManagedReferences,
 	},
 	{
@@ -24,7 +24,7 @@ var crossplaneRules = []Rule{
 			"Judged where every step of every composition of the kind is that function, or function-auto-ready: what another " +
 			"function reads is not known without running it.",
 		Example: "# no patch has fromFieldPath: spec.retentionSeconds\nproperties:\n  retentionSeconds:\n    type: integer",
-		Mend:    "Patch from it in a composition, or remove it from the schema.",
+		Fix:     "Patch from it in a composition, or remove it from the schema.",
 		check:   checkUnreadFields,
 	},
 	{
@@ -34,7 +34,7 @@ var crossplaneRules = []Rule{
 			"object, not of its package. A composition for a kind or version that no XRD offers is never chosen " +
 			"(https://docs.crossplane.io/latest/composition/compositions/).",
 		Example: "pipeline:\n  - step: patch\n    functionRef:\n      name: patch-and-transform # installed as function-patch-and-transform",
-		Mend:    "Name an installed Function, and the referenceable version of the XRD.",
+		Fix:     "Name an installed Function, and the referenceable version of the XRD.",
 		check:   checkCompositions,
 	},
 	{
@@ -43,7 +43,7 @@ var crossplaneRules = []Rule{
 			"queue, also of a dead-letter queue, are gone (https://github.com/crossplane/crossplane/issues/6694). S3 itself " +
 			"refuses to delete a bucket that holds objects, unless forceDestroy empties it first.",
 		Example: "kind: Queue\nspec:\n  managementPolicies: [\"*\"] # the default",
-		Mend:    "Leave Delete out of managementPolicies (in v1: deletionPolicy: Orphan), or protect it with a Usage.",
+		Fix:     "Leave Delete out of managementPolicies (in v1: deletionPolicy: Orphan), or protect it with a Usage.",
 		check:   checkDeletion,
 	},
 	{
@@ -52,13 +52,13 @@ var crossplaneRules = []Rule{
 			"for ever (https://docs.crossplane.io/latest/guides/write-a-composition-function-in-go/). Judged where the functions of the " +
 			"pipeline run in process.",
 		Example: "kind: EventQueue\nmetadata:\n  name: orders-dlq # the name of another queue's dead-letter queue",
-		Mend:    "Correct the field that the function's message names.",
+		Fix:     "Correct the field that the function's message names.",
 		check:   checkComposed,
 	},
 }
 
 func checkComposed(r *Run) {
 	for _, failure := range r.Cluster.Failures(render.CompositionFailed) {
-		r.reportAt(failure.Subject, failure.At, failure.Mend, "%s", failure.Message)
+		r.reportAt(failure.Subject, failure.At, failure.Fix, "%s", failure.Message)
 	}
 }

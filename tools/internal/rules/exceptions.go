@@ -13,7 +13,7 @@ var exceptionRules = []Rule{
 		Why: "An exception that outlives its finding hides the next one in the same files, which nobody has weighed " +
 			"(https://eslint.org/docs/latest/use/configure/rules#report-unused-eslint-disable-comments).",
 		Example: "exceptions:\n  - rule: POD005\n    path: apps/gone/**\n    severity: \"off\"\n    reason: it has its own firewall",
-		Mend:    "Remove the entry of " + config.Name + ", or correct its path.",
+		Fix:     "Remove the entry of " + config.Name + ", or correct its path.",
 		check:   func(*Run) {}, // Unused is asked once all rules have judged all clusters
 	},
 }
@@ -46,7 +46,7 @@ func Unused(found []findings.Finding, exceptions []config.Exception) []findings.
 		if !needed {
 			unused = append(unused, findings.Finding{
 				Rule: rule.ID, Severity: rule.Severity, File: config.Name, Line: exception.Line,
-				Message: "no finding of " + exception.Rule + " is in " + exception.Path, Mend: "remove the exception, or correct its path",
+				Message: "no finding of " + exception.Rule + " is in " + exception.Path, Fix: "remove the exception, or correct its path",
 			})
 		}
 	}

@@ -20,7 +20,7 @@ var fluxRules = []Rule{
 		Why: "Flux retries a Kustomization or HelmRelease until all it depends on is ready. A name that is not there, " +
 			"the object itself, one of another kind or a cycle leaves it waiting for ever, without an error that stands out.",
 		Example: "spec:\n  dependsOn:\n    - name: infrastucture # misspelt",
-		Mend:    "Name an object of the same kind and cluster, with its namespace if that is another one.",
+		Fix:     "Name an object of the same kind and cluster, with its namespace if that is another one.",
 		check:   checkDependencies,
 	},
 	{
@@ -29,7 +29,7 @@ var fluxRules = []Rule{
 			"the Kustomization at its first step, and everything that depends on it. A ConfigMap is a warning unless its name " +
 			"is nearly that of another one or it comes too late: what provisions a cluster may make it.",
 		Example: "spec:\n  path: ./apps/consumer/deploy/loacl",
-		Mend:    "Correct the name, or apply the object before. What may be missing is marked optional.",
+		Fix:     "Correct the name, or apply the object before. What may be missing is marked optional.",
 		check:   checkReferences,
 	},
 	{
@@ -38,7 +38,7 @@ var fluxRules = []Rule{
 			"Kustomization. Shell scripts in ConfigMaps are substituted too. Where the cluster says that its Flux is older, or " +
 			"that the feature gate StrictPostBuildSubstitutions is off, it is a warning: the variable becomes empty.",
 		Example: "env:\n  - name: AWS_REGION\n    value: ${AWS_REGIN}",
-		Mend:    "Give it a value in what the Kustomization substitutes from, a default (${NAME:=default}), or escape it ($${NAME}).",
+		Fix:     "Give it a value in what the Kustomization substitutes from, a default (${NAME:=default}), or escape it ($${NAME}).",
 		check:   checkVariables,
 	},
 	{
@@ -48,7 +48,7 @@ var fluxRules = []Rule{
 			"(https://github.com/fluxcd/kustomize-controller/issues/1194). Definitions in the same Kustomization are fine: " +
 			"they are applied and awaited as a stage of their own.",
 		Example: "# keda applies ScaledObject's definition, this one does not depend on it\nkind: Kustomization\nmetadata:\n  name: consumer",
-		Mend:    "Add dependsOn on the Kustomization that applies the definition, or on one that waits for it.",
+		Fix:     "Add dependsOn on the Kustomization that applies the definition, or on one that waits for it.",
 		check:   checkDefinitions,
 	},
 	{
@@ -56,7 +56,7 @@ var fluxRules = []Rule{
 		Why: "A namespaced object without namespace lands in `default` or fails, and one in a namespace that is created " +
 			"later, or by nobody, fails the Kustomization until a person helps.",
 		Example: "kind: ServiceAccount\nmetadata:\n  name: consumer # no namespace",
-		Mend:    "Set the namespace, and apply the Namespace in the same Kustomization or in one that this one depends on.",
+		Fix:     "Set the namespace, and apply the Namespace in the same Kustomization or in one that this one depends on.",
 		check:   checkNamespaces,
 	},
 	{
@@ -64,7 +64,7 @@ var fluxRules = []Rule{
 		Why: "Two Kustomizations that apply one object overwrite each other at every interval, and when one of them drops " +
 			"it, it is pruned under the other (https://github.com/fluxcd/flux2/issues/5611).",
 		Example: "# both ./apps/a and ./apps/b hold it\nkind: Namespace\nmetadata:\n  name: apps",
-		Mend:    "Keep it in one Kustomization and let the other depend on that one.",
+		Fix:     "Keep it in one Kustomization and let the other depend on that one.",
 		check:   checkOwners,
 	},
 	{
@@ -72,7 +72,7 @@ var fluxRules = []Rule{
 		Why: "What validate checks against, what the local cluster runs and what production installs come from one pin. " +
 			"A manifest that names another version is checked against the wrong definitions.",
 		Example: "ref:\n  tag: v2.20.1 # tools/engines/keda pins v2.21.0",
-		Mend:    "Write the pinned version, or move the pin.",
+		Fix:     "Write the pinned version, or move the pin.",
 		check:   checkVersions,
 	},
 	{
@@ -84,7 +84,7 @@ var fluxRules = []Rule{
 			"renamed, is pruned and created anew if the old one is first " +
 			"(https://github.com/fluxcd/flux2/issues/3316, https://github.com/fluxcd/kustomize-controller/issues/339).",
 		Example: "# the base revision says app: shop, and the Deployment runs\nkind: Deployment\nspec:\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: shop",
-		Mend: "Keep the value, or go in two steps: first annotate the object with kustomize.toolkit.fluxcd.io/prune: disabled " +
+		Fix: "Keep the value, or go in two steps: first annotate the object with kustomize.toolkit.fluxcd.io/prune: disabled " +
 			"and let Flux apply that, then remove or move it. What is meant to go is accepted in the configuration, with the reason.",
 		check: checkChanges,
 	},
@@ -93,7 +93,7 @@ var fluxRules = []Rule{
 		Why: "kustomize-controller builds the path with kustomize before it applies anything, and helm-controller executes a " +
 			"chart's templates: an error there stops all of it.",
 		Example: "resources:\n  - deploymnt.yaml # no such file",
-		Mend:    "Correct the file that the message names; `kustomize build` or `helm template` shows the same error.",
+		Fix:     "Correct the file that the message names; `kustomize build` or `helm template` shows the same error.",
 		check:   checkBuilds,
 	},
 	{
@@ -102,7 +102,7 @@ var fluxRules = []Rule{
 			"takes it for done when that is nothing: the setting it was written for stays what the base says " +
 			"(https://github.com/kubernetes-sigs/kustomize/issues/4379).",
 		Example: "patches:\n  - path: replicas.yaml\n    target:\n      kind: Deployment\n      name: consumr",
-		Mend:    "Correct kind and name of the target, or remove the entry.",
+		Fix:     "Correct kind and name of the target, or remove the entry.",
 		check:   checkIdle,
 	},
 	{
@@ -110,7 +110,7 @@ var fluxRules = []Rule{
 		Why: "Beside a kustomization.yaml a file counts only when that lists it: a NetworkPolicy or a budget that was forgotten " +
 			"there looks as if it were in force (https://github.com/kubernetes-sigs/kustomize/issues/5928).",
 		Example: "# networkpolicy.yaml is in the same folder\nresources:\n  - deployment.yaml",
-		Mend:    "List it, delete it, or name it in a comment of the kustomization.yaml that says why it is not applied.",
+		Fix:     "List it, delete it, or name it in a comment of the kustomization.yaml that says why it is not applied.",
 		check:   checkUnlisted,
 	},
 	{
@@ -120,7 +120,7 @@ var fluxRules = []Rule{
 			"Judged for variables that another Kustomization of the cluster has a value for; commands, texts of several lines and the " +
 			"data of ConfigMaps and Secrets are left to the programs that read them.",
 		Example: "kind: Kustomization\nspec:\n  path: ./apps/consumer # its manifests hold ${AWS_REGION}\n  # no postBuild",
-		Mend:    "Add the postBuild that the other Kustomizations have, or escape the variable.",
+		Fix:     "Add the postBuild that the other Kustomizations have, or escape the variable.",
 		check:   checkUnsubstituted,
 	},
 }
@@ -139,11 +139,11 @@ func checkDependencies(r *Run) {
 			case dependency == k:
 				r.report(place, "remove it", "%s depends on itself", k)
 			case dependency == nil && r.Cluster.Get(key) == nil:
-				mend, meant := r.suggestDependency(key)
+				fix, meant := r.suggestDependency(key)
 				if !meant && r.Cluster.MayHaveMore() {
 					continue
 				}
-				r.report(place, mend, "%s depends on %s %s/%s, which this cluster does not have", k, key.Kind, namespace, reference.Name)
+				r.report(place, fix, "%s depends on %s %s/%s, which this cluster does not have", k, key.Kind, namespace, reference.Name)
 			case dependency != nil && dependsOn(r.Cluster, dependency, k, nil):
 				r.report(place, "break the cycle: what both need goes into a third "+key.Kind, "%s and %s depend on each other: neither starts", k, dependency)
 			case model.Ancestor(k, dependencyOrSelf(dependency, k)) && dependency != nil:
@@ -163,15 +163,15 @@ func dependencyOrSelf(dependency, k *render.Kustomization) *render.Kustomization
 // suggestDependency says what to write instead of a dependency that is not there,
 // and whether that is in all likelihood what was meant: an object depends on its
 // own kind only.
-func (r *Run) suggestDependency(missing render.Key) (mend string, meant bool) {
+func (r *Run) suggestDependency(missing render.Key) (fix string, meant bool) {
 	same, others := r.Cluster.Kustomizations(), r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease")
-	mend = "%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there"
+	fix = "%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there"
 	if missing.GroupKind != model.KustomizationKind {
 		same, others = r.Cluster.Releases(), r.Cluster.Of(model.KustomizationKind.Group, model.KustomizationKind.Kind)
-		mend = "%s is a Kustomization: let the one that applies the HelmRelease depend on it"
+		fix = "%s is a Kustomization: let the one that applies the HelmRelease depend on it"
 	}
 	if slices.ContainsFunc(others, func(o *render.Object) bool { return o.GetName() == missing.Name }) {
-		return fmt.Sprintf(mend, missing.Name), true
+		return fmt.Sprintf(fix, missing.Name), true
 	}
 	var names []string
 	for _, k := range same {
@@ -203,14 +203,14 @@ func (r *Run) failures(causes ...render.Cause) {
 		if failure.Kustomization != nil {
 			object = failure.Kustomization.Key().String()
 		}
-		r.reportAt(object, failure.At, failure.Mend, "%s", failure.Message)
+		r.reportAt(object, failure.At, failure.Fix, "%s", failure.Message)
 	}
 }
 
 func checkVariables(r *Run) {
 	r.failures(render.VariableMissing)
 	for _, emptied := range r.Cluster.Emptied {
-		r.warnAt(emptied.Kustomization.Key().String(), emptied.At, emptied.Mend, "%s", emptied.Message)
+		r.warnAt(emptied.Kustomization.Key().String(), emptied.At, emptied.Fix, "%s", emptied.Message)
 	}
 }
 
@@ -279,7 +279,7 @@ func checkDefinitions(r *Run) {
 	}
 }
 
-// dependOn is the mend that lets one Kustomization or HelmRelease wait for
+// dependOn is the fix that lets one Kustomization or HelmRelease wait for
 // another: each can depend on its own kind alone.
 func dependOn(then, first *render.Kustomization) string {
 	wait := ""

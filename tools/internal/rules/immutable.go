@@ -82,20 +82,20 @@ func (r *Run) checkImmutable(old, o *render.Object) {
 	if forced || ignored || r.Base.Broken(old.Owner) || r.Cluster.Broken(o.Owner) || reflect.DeepEqual(old.Object, o.Object) {
 		return
 	}
-	mend := fmt.Sprintf("keep the value or give the object another name; %s: enabled lets Flux delete the object and create it anew", model.ForceSwitch)
+	fix := fmt.Sprintf("keep the value or give the object another name; %s: enabled lets Flux delete the object and create it anew", model.ForceSwitch)
 	for _, field := range immutable[o.GroupVersionKind().GroupKind()] {
 		if exempt(old, o, field) || !field.changes(value(old, field.path), value(o, field.path)) {
 			continue
 		}
-		r.report(on(o, anys(field.path)...), mend, "%s of %s changes (%s in the base revision), and the API server refuses that of an object that exists",
+		r.report(on(o, anys(field.path)...), fix, "%s of %s changes (%s in the base revision), and the API server refuses that of an object that exists",
 			strings.Join(field.path, "."), o.Key(), old.Locate(anys(field.path)...))
 	}
 	if isFrozen(old) && (!isFrozen(o) || !maps.Equal(contentOf(old), contentOf(o))) {
-		r.report(on(o, "metadata", "name"), mend, "%s changes, and the cluster has it with immutable: true", o.Key())
+		r.report(on(o, "metadata", "name"), fix, "%s changes, and the cluster has it with immutable: true", o.Key())
 	}
 	if kind, known := r.Cluster.Catalog.Lookup(o.GroupVersionKind()); known && old.GroupVersionKind() == o.GroupVersionKind() {
 		for _, problem := range kind.ValidateUpdate(old.Object, o.Object) {
-			r.report(on(o, problem.Path...), mend, "%s, and the cluster has %s with another value", problem, o.Key())
+			r.report(on(o, problem.Path...), fix, "%s, and the cluster has %s with another value", problem, o.Key())
 		}
 	}
 }

@@ -16,12 +16,12 @@ import (
 // is wrong: as an error or, on the API server where an object is, of a cluster that
 // installs another version, as a warning that names both. Source is such as
 // `keda 2.21.0`.
-func (r *Run) sayOf(o *render.Object, source string) func(place at, mend, format string, args ...any) {
+func (r *Run) sayOf(o *render.Object, source string) func(place at, fix, format string, args ...any) {
 	project, pinned, _ := strings.Cut(source, " ")
 	for _, installed := range r.installed(o, project) {
 		if otherMinor(installed, pinned) {
-			return func(place at, mend, format string, args ...any) {
-				r.warn(place, mend, format+" (in %s; the cluster installs %s, which is not known here)", append(args, source, installed)...)
+			return func(place at, fix, format string, args ...any) {
+				r.warn(place, fix, format+" (in %s; the cluster installs %s, which is not known here)", append(args, source, installed)...)
 			}
 		}
 	}

@@ -22,7 +22,7 @@ var irsaRules = []Rule{
 			"pods with the node's role, a misspelt ARN fails at the first call of AWS. Judged where the cluster declares roles " +
 			"at all, and where no composite resource could bring another.",
 		Example: "kind: ServiceAccount\nmetadata:\n  annotations:\n    eks.amazon.com/role-arn: arn:aws:iam::111122223333:role/consumer",
-		Mend:    "Write eks.amazonaws.com/role-arn with the ARN of a declared role: account, path and name.",
+		Fix:     "Write eks.amazonaws.com/role-arn with the ARN of a declared role: account, path and name.",
 		check:   checkRoleAnnotations,
 	},
 	{
@@ -32,7 +32,7 @@ var irsaRules = []Rule{
 			"that does not compare sub or aud, or compares sub with a pattern, lets in other pods of the cluster " +
 			"(https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html).",
 		Example: "\"Condition\": {\"StringEquals\": {\"oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE:sub\": \"system:serviceaccount:apps:*\"}}",
-		Mend:    "Compare sub with system:serviceaccount:NAMESPACE:NAME and aud with sts.amazonaws.com, with the keys of the issuer in the provider's ARN.",
+		Fix:     "Compare sub with system:serviceaccount:NAMESPACE:NAME and aud with sts.amazonaws.com, with the keys of the issuer in the provider's ARN.",
 		check:   checkTrust,
 	},
 	{
@@ -42,7 +42,7 @@ var irsaRules = []Rule{
 			"too (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html). Conditions " +
 			"on what is known only at the time of the call are taken to be met.",
 		Example: "\"Action\": [\"sqs:ReceiveMessage\"] # a consumer deletes, too",
-		Mend:    "Allow the action that the message names on that ARN.",
+		Fix:     "Allow the action that the message names on that ARN.",
 		check:   checkPermissions,
 	},
 	{
@@ -52,7 +52,7 @@ var irsaRules = []Rule{
 			"(https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#grant-least-privilege). Roles of other programs " +
 			"are not judged, nor those of pods that run anything beside.",
 		Example: "\"Action\": \"sqs:*\", \"Resource\": \"*\"",
-		Mend:    "Name the actions that the program calls and the ARNs it calls them on.",
+		Fix:     "Name the actions that the program calls and the ARNs it calls them on.",
 		check:   checkGrants,
 	},
 	{
@@ -62,7 +62,7 @@ var irsaRules = []Rule{
 			"(https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#bp-workloads-use-roles). What talks to another " +
 			"endpoint than AWS's may have them.",
 		Example: "env:\n  - name: AWS_SECRET_ACCESS_KEY\n    value: wJalrXUtnFEMI",
-		Mend:    "Remove the key; give the ServiceAccount a role, and the TriggerAuthentication podIdentity.",
+		Fix:     "Remove the key; give the ServiceAccount a role, and the TriggerAuthentication podIdentity.",
 		check:   checkStaticKeys,
 	},
 	{
@@ -72,7 +72,7 @@ var irsaRules = []Rule{
 			"the operator; one that trusts only its own pods leaves the scaler with AccessDenied " +
 			"(https://github.com/kedacore/keda/issues/706).",
 		Example: "podIdentity:\n  provider: aws\n  identityOwner: workload # and the workload's role trusts the workload alone",
-		Mend:    "Let the role trust the operator's role for sts:AssumeRole, or KEDA use its own identity.",
+		Fix:     "Let the role trust the operator's role for sts:AssumeRole, or KEDA use its own identity.",
 		check:   checkTrustsOperator,
 	},
 }

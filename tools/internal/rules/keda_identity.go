@@ -40,11 +40,11 @@ func (r *Run) checkAuthenticationReference(s scaler, index int, trigger kedav1al
 	}
 	spec, readable := authenticationSpec(object)
 	if isAWS(trigger) && readable && !namesIdentity(trigger) && !identifies(spec) {
-		mend := "give it podIdentity with provider aws, or a parameter awsAccessKeyID and a parameter awsSecretAccessKey"
+		fix := "give it podIdentity with provider aws, or a parameter awsAccessKeyID and a parameter awsSecretAccessKey"
 		if misspelt, meant := misspeltParameter(object); meant != "" {
-			place, mend = misspelt, "did you mean "+meant+"?"
+			place, fix = misspelt, "did you mean "+meant+"?"
 		}
-		r.report(place, mend, "%s has neither a pod identity of AWS nor a pair of keys: KEDA cannot ask AWS", object.Key())
+		r.report(place, fix, "%s has neither a pod identity of AWS nor a pair of keys: KEDA cannot ask AWS", object.Key())
 	}
 }
 

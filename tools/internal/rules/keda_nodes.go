@@ -217,16 +217,16 @@ func (r *Run) checkCapacity() {
 
 // checkRoom holds a ScaledObject at its largest against the nodes.
 func (r *Run) checkRoom(s scaled, nodes capacity, cluster string) {
-	const mend = "lower maxReplicaCount, or give the node group more or larger nodes"
+	const fix = "lower maxReplicaCount, or give the node group more or larger nodes"
 	pods, place := int64(s.GetHPAMaxReplicas()), on(s.object, "spec", "maxReplicaCount")
 	cpu, memory := times(pods, requested(s.pods.Template.Spec, corev1.ResourceCPU)), times(pods, requested(s.pods.Template.Spec, corev1.ResourceMemory))
 	switch {
 	case pods > nodes.pods:
-		r.report(place, mend, "%d pods are more than the %d that the %d nodes of EKS cluster %s take", pods, nodes.pods, nodes.nodes, cluster)
+		r.report(place, fix, "%d pods are more than the %d that the %d nodes of EKS cluster %s take", pods, nodes.pods, nodes.nodes, cluster)
 	case cpu.Cmp(nodes.cpu) > 0:
-		r.report(place, mend, "%d pods ask for %s processors, and the %d nodes of EKS cluster %s have %s", pods, cpu, nodes.nodes, cluster, &nodes.cpu)
+		r.report(place, fix, "%d pods ask for %s processors, and the %d nodes of EKS cluster %s have %s", pods, cpu, nodes.nodes, cluster, &nodes.cpu)
 	case memory.Cmp(nodes.memory) > 0:
-		r.report(place, mend, "%d pods ask for %s of memory, and the %d nodes of EKS cluster %s have %s", pods, memory, nodes.nodes, cluster, &nodes.memory)
+		r.report(place, fix, "%d pods ask for %s of memory, and the %d nodes of EKS cluster %s have %s", pods, memory, nodes.nodes, cluster, &nodes.memory)
 	}
 }
 

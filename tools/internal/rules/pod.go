@@ -22,7 +22,7 @@ var podRules = []Rule{
 			"Deployment is accepted and gets no pods. Where nothing is enforced, a pod below `restricted` is a warning " +
 			"(https://kubernetes.io/docs/concepts/security/pod-security-standards/). The judgement is the API server's own code.",
 		Example: "securityContext: {} # in a namespace that enforces restricted",
-		Mend:    "Write what the message names into the securityContext of the pod or its containers.",
+		Fix:     "Write what the message names into the securityContext of the pod or its containers.",
 		check:   checkPodSecurity,
 	},
 	{
@@ -31,7 +31,7 @@ var podRules = []Rule{
 			"first to be evicted. Without a memory limit one leak takes its neighbours along. CPU needs no limit " +
 			"(https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/).",
 		Example: "resources: {}",
-		Mend:    "Set requests of cpu and memory and a limit of memory, or a LimitRange in the namespace.",
+		Fix:     "Set requests of cpu and memory and a limit of memory, or a LimitRange in the namespace.",
 		check:   checkResources,
 	},
 	{
@@ -40,7 +40,7 @@ var podRules = []Rule{
 			"Without a liveness or startup probe a process that hangs is never restarted " +
 			"(https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/).",
 		Example: "ports: [{containerPort: 8080}] # and no readinessProbe",
-		Mend:    "Add a readinessProbe, and a livenessProbe that asks for no more than that the process answers.",
+		Fix:     "Add a readinessProbe, and a livenessProbe that asks for no more than that the process answers.",
 		check:   checkProbes,
 	},
 	{
@@ -48,7 +48,7 @@ var podRules = []Rule{
 		Why: "Whoever breaks into a container whose filesystem is read-only can leave nothing behind in it; programs that " +
 			"need a scratch folder get an emptyDir (https://kubernetes.io/docs/tasks/configure-pod-container/security-context/).",
 		Example: "securityContext: {} # no readOnlyRootFilesystem",
-		Mend:    "Set securityContext.readOnlyRootFilesystem: true, with an emptyDir where the program writes.",
+		Fix:     "Set securityContext.readOnlyRootFilesystem: true, with an emptyDir where the program writes.",
 		check:   checkRootFilesystem,
 	},
 	{
@@ -56,7 +56,7 @@ var podRules = []Rule{
 		Why: "A pod that no NetworkPolicy selects may be called by every pod and may call everything " +
 			"(https://kubernetes.io/docs/concepts/services-networking/network-policies/#the-two-sorts-of-pod-isolation).",
 		Example: "kind: Namespace # and no NetworkPolicy in it",
-		Mend:    "Add a NetworkPolicy with an empty podSelector and what the pods need.",
+		Fix:     "Add a NetworkPolicy with an empty podSelector and what the pods need.",
 		check:   checkNetworkPolicies,
 	},
 	{
@@ -64,7 +64,7 @@ var podRules = []Rule{
 		Why: "A budget that never allows an eviction stops every node drain, and with it node upgrades, until a person helps " +
 			"(https://kubernetes.io/docs/tasks/run-application/configure-pdb/). One whose selector matches nothing protects nothing.",
 		Example: "minAvailable: 1 # of a Deployment with one replica",
-		Mend:    "Use maxUnavailable of 1 or a percentage, and the labels of the pods.",
+		Fix:     "Use maxUnavailable of 1 or a percentage, and the labels of the pods.",
 		check:   checkDisruptionBudgets,
 	},
 	{
@@ -73,7 +73,7 @@ var podRules = []Rule{
 			"probe of a port name that the container does not have is accepted and fails for ever " +
 			"(https://github.com/stackrox/kube-linter/issues/455).",
 		Example: "readinessProbe:\n  httpGet: {path: /readyz, port: htpp} # ports: [{name: http}]",
-		Mend:    "Write the same name at both places.",
+		Fix:     "Write the same name at both places.",
 		check:   checkCoherence,
 	},
 	{
@@ -81,7 +81,7 @@ var podRules = []Rule{
 		Why: "A selector that matches no pods and a port name that the pods do not have are accepted, and give a Service " +
 			"without endpoints (https://github.com/kubernetes/kubernetes/issues/9734).",
 		Example: "spec:\n  selector: {app: consumr}",
-		Mend:    "Use the labels of the pods, and the name or number of a container's port.",
+		Fix:     "Use the labels of the pods, and the name or number of a container's port.",
 		check:   checkServices,
 	},
 	{
@@ -92,7 +92,7 @@ var podRules = []Rule{
 			"that show up only as connections that fail. What people or operators may make is a warning, or no finding unless " +
 			"the name is that of something else but for a letter or two.",
 		Example: "serviceAccountName: consumr",
-		Mend:    "Correct the name, or add the object to the repository.",
+		Fix:     "Correct the name, or add the object to the repository.",
 		check:   checkReferred,
 	},
 }

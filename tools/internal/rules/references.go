@@ -37,25 +37,25 @@ func (r *Run) checkProviderConfig(o *render.Object) {
 		return
 	}
 	kind, namespace, name := providerReference(o)
-	mend := ""
+	fix := ""
 	var names []string
 	for _, config := range configs {
 		switch {
 		case config.GetName() == name && config.GetKind() != kind:
-			mend = "set kind: " + config.GetKind()
+			fix = "set kind: " + config.GetKind()
 		case config.GetName() == name:
-			mend = fmt.Sprintf("%s is in namespace %s: move it, or make it a ClusterProviderConfig", name, config.GetNamespace())
+			fix = fmt.Sprintf("%s is in namespace %s: move it, or make it a ClusterProviderConfig", name, config.GetNamespace())
 		}
 		names = append(names, config.GetName())
 	}
-	if mend == "" {
-		mend = didYouMean(name, names, "declare the "+kind)
+	if fix == "" {
+		fix = didYouMean(name, names, "declare the "+kind)
 	}
 	where := ""
 	if namespace != "" {
 		where = " in namespace " + namespace
 	}
-	r.report(on(o, "spec", "providerConfigRef"), mend, "%s takes %s %s%s, which the cluster does not declare", o.Key(), kind, name, where)
+	r.report(on(o, "spec", "providerConfigRef"), fix, "%s takes %s %s%s, which the cluster does not declare", o.Key(), kind, name, where)
 }
 
 // checkReferencesIn looks for references and selectors at any depth: a mapping
@@ -184,9 +184,9 @@ func checkDeletion(r *Run) {
 			force, _ := setting(o, "forceDestroy").(bool)
 			switch {
 			case kind.name == "Queue":
-				r.report(place, deletionMend(o), "deleting %s deletes the queue and its messages", o.Key())
+				r.report(place, deletionFix(o), "deleting %s deletes the queue and its messages", o.Key())
 			case force:
-				r.report(settingAt(o, "forceDestroy"), "remove forceDestroy, or "+deletionMend(o), "deleting %s deletes the bucket and its objects", o.Key())
+				r.report(settingAt(o, "forceDestroy"), "remove forceDestroy, or "+deletionFix(o), "deleting %s deletes the bucket and its objects", o.Key())
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func deletion(o *render.Object) (at, bool) {
 	return on(o, "spec"), true
 }
 
-func deletionMend(o *render.Object) string {
+func deletionFix(o *render.Object) string {
 	if o.Composite != nil {
 		return "protect " + o.Composite.Key().String() + " with a Usage, as its API may offer"
 	}

@@ -1,7 +1,7 @@
 // Package rules holds what schemas cannot see: faults that take two objects, or
 // an object and how Flux, KEDA or AWS treats it. Each family has its file, each
 // rule an id that stays, the reason for it with where people were hurt, and the
-// mend. A rule never flags what works: where upstream tolerates something, so
+// fix. A rule never flags what works: where upstream tolerates something, so
 // does the rule.
 //
 // The rules walk package graph; they read no files and know no output format.
@@ -24,9 +24,9 @@ type Rule struct {
 	Severity findings.Severity
 	// Title is the fault in a few words.
 	Title string
-	// Why says what goes wrong and who says so, Example shows the fault, Mend
-	// how to mend it.
-	Why, Example, Mend string
+	// Why says what goes wrong and who says so, Example shows the fault, Fix
+	// how to fix it.
+	Why, Example, Fix string
 	// Base is whether the rule judges a change, and so has nothing to say
 	// without a base revision.
 	Base bool
@@ -94,37 +94,37 @@ type at struct {
 func on(object *render.Object, field ...any) at { return at{object, field} }
 
 // report adds a finding at a field.
-func (r *Run) report(place at, mend, format string, args ...any) {
-	r.add(r.rule.Severity, place, mend, format, args...)
+func (r *Run) report(place at, fix, format string, args ...any) {
+	r.add(r.rule.Severity, place, fix, format, args...)
 }
 
 // warn is report for what a rule of errors only warns of.
-func (r *Run) warn(place at, mend, format string, args ...any) {
-	r.add(findings.Warning, place, mend, format, args...)
+func (r *Run) warn(place at, fix, format string, args ...any) {
+	r.add(findings.Warning, place, fix, format, args...)
 }
 
 // add leaves out what is said of a value that nobody knows here.
-func (r *Run) add(severity findings.Severity, place at, mend, format string, args ...any) {
+func (r *Run) add(severity findings.Severity, place at, fix, format string, args ...any) {
 	if place.object.Open(place.field...) {
 		return
 	}
-	r.addAt(severity, place.object.Key().String(), place.object.Locate(place.field...), mend, format, args...)
+	r.addAt(severity, place.object.Key().String(), place.object.Locate(place.field...), fix, format, args...)
 }
 
 // reportAt and warnAt are report and warn for what no field of an object says.
-func (r *Run) reportAt(object string, location render.Location, mend, format string, args ...any) {
-	r.addAt(r.rule.Severity, object, location, mend, format, args...)
+func (r *Run) reportAt(object string, location render.Location, fix, format string, args ...any) {
+	r.addAt(r.rule.Severity, object, location, fix, format, args...)
 }
 
-func (r *Run) warnAt(object string, location render.Location, mend, format string, args ...any) {
-	r.addAt(findings.Warning, object, location, mend, format, args...)
+func (r *Run) warnAt(object string, location render.Location, fix, format string, args ...any) {
+	r.addAt(findings.Warning, object, location, fix, format, args...)
 }
 
-func (r *Run) addAt(severity findings.Severity, object string, location render.Location, mend, format string, args ...any) {
+func (r *Run) addAt(severity findings.Severity, object string, location render.Location, fix, format string, args ...any) {
 	r.found = append(r.found, findings.Finding{
 		Rule: r.rule.ID, Severity: severity, Clusters: []string{r.Cluster.Name},
 		Object: object, File: location.File, Line: location.Line, Column: location.Column,
-		Message: fmt.Sprintf(format, args...), Mend: mend,
+		Message: fmt.Sprintf(format, args...), Fix: fix,
 	})
 }
 

@@ -48,7 +48,7 @@ func TestFixtures(t *testing.T) {
 			for _, finding := range checkFixture(t, file) {
 				if finding.Rule == id {
 					got = append(got, fmt.Sprintf("%s:%d", finding.File, finding.Line))
-					t.Logf("%s:%d: %s\n\t%s", finding.File, finding.Line, finding.Message, finding.Mend)
+					t.Logf("%s:%d: %s\n\t%s", finding.File, finding.Line, finding.Message, finding.Fix)
 				}
 			}
 			slices.Sort(got)
@@ -73,7 +73,7 @@ func TestDocumentation(t *testing.T) {
 			t.Errorf("id %q is malformed or used twice", rule.ID)
 		}
 		previous[rule.ID] = true
-		for field, text := range map[string]string{"title": rule.Title, "why": rule.Why, "example": rule.Example, "mend": rule.Mend, "severity": string(rule.Severity)} {
+		for field, text := range map[string]string{"title": rule.Title, "why": rule.Why, "example": rule.Example, "fix": rule.Fix, "severity": string(rule.Severity)} {
 			if text == "" {
 				t.Errorf("%s: no %s", rule.ID, field)
 			}

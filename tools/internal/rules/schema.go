@@ -27,7 +27,7 @@ var schemaRules = []Rule{
 			"Kubernetes, Flux, KEDA, Crossplane and AWS provider, and what the cluster's own definitions declare. A group of " +
 			"which none of them has a kind is a warning: a distribution or an installer may bring it before Flux starts.",
 		Example: "apiVersion: apps/v1\nkind: Deploymnt",
-		Mend:    "Correct apiVersion or kind, apply the definition, or name it with --schema.",
+		Fix:     "Correct apiVersion or kind, apply the definition, or name it with --schema.",
 		check:   checkKinds,
 	},
 	{
@@ -35,7 +35,7 @@ var schemaRules = []Rule{
 		Why: "An unknown field, a wrong type, a missing field or a broken rule of the definition: server-side apply refuses " +
 			"the object, and with it the whole Kustomization.",
 		Example: "spec:\n  replicas: \"2\"",
-		Mend:    "Write the field as the schema says; an unquoted number or true is not a string.",
+		Fix:     "Write the field as the schema says; an unquoted number or true is not a string.",
 		check:   checkShapes,
 	},
 }
@@ -53,10 +53,10 @@ func checkKinds(r *Run) {
 		}
 		group := r.meantGroup(kind)
 		versions, groups, kinds := r.Cluster.Catalog.Versions(kind.GroupKind()), r.Cluster.Catalog.Groups(kind.Kind), r.Cluster.Catalog.Kinds(kind.Group)
-		field, mend := "kind", "apply its CustomResourceDefinition, or name it with --schema"
+		field, fix := "kind", "apply its CustomResourceDefinition, or name it with --schema"
 		switch {
 		case group != "":
-			field, mend = "apiVersion", fmt.Sprintf("did you mean %s?", group)
+			field, fix = "apiVersion", fmt.Sprintf("did you mean %s?", group)
 		case r.elsewhere() && !ofKubernetes(kind.Group):
 			continue
 		case len(kinds) == 0 && !ofKubernetes(kind.Group):
@@ -67,15 +67,15 @@ func checkKinds(r *Run) {
 			}
 			continue
 		case len(versions) > 0:
-			field, mend = "apiVersion", fmt.Sprintf("the version is one of %v", versions)
+			field, fix = "apiVersion", fmt.Sprintf("the version is one of %v", versions)
 		case len(groups) == 1:
-			field, mend = "apiVersion", fmt.Sprintf("%s is a kind of the group %s", kind.Kind, groups[0])
+			field, fix = "apiVersion", fmt.Sprintf("%s is a kind of the group %s", kind.Kind, groups[0])
 		case len(groups) > 1:
-			field, mend = "apiVersion", didYouMean(kind.Group, groups, mend)
+			field, fix = "apiVersion", didYouMean(kind.Group, groups, fix)
 		case len(kinds) > 0:
-			mend = didYouMean(kind.Kind, kinds, mend)
+			fix = didYouMean(kind.Kind, kinds, fix)
 		}
-		r.report(on(o, field), mend, "there is no kind %s in %s", kind.Kind, kind.GroupVersion())
+		r.report(on(o, field), fix, "there is no kind %s in %s", kind.Kind, kind.GroupVersion())
 	}
 }
 

@@ -17,7 +17,7 @@ var sqsRules = []Rule{
 			"work on it (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html). " +
 			"The consumer extends the timeout while it works, but a timeout of 0 leaves nothing to extend.",
 		Example: "visibilityTimeoutSeconds: 0",
-		Mend:    "Give the queue a visibility timeout; 30 is AWS's default.",
+		Fix:     "Give the queue a visibility timeout; 30 is AWS's default.",
 		check:   checkVisibility,
 	},
 	{
@@ -26,7 +26,7 @@ var sqsRules = []Rule{
 			"long poll strands the message that was just assigned to it until the visibility timeout ends; each time counts as a receive " +
 			"(https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination).",
 		Example: "terminationGracePeriodSeconds: 10",
-		Mend:    "Make it longer than the long poll of 20 s and what it takes to store what it brings, and to hand the rest back.",
+		Fix:     "Make it longer than the long poll of 20 s and what it takes to store what it brings, and to hand the rest back.",
 		check:   checkGracePeriod,
 	},
 	{
@@ -37,7 +37,7 @@ var sqsRules = []Rule{
 			"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html). " +
 			"A consumer that hands messages back when it is scaled down uses up receives: a low maxReceiveCount buries good messages.",
 		Example: "redrivePolicy: '{\"deadLetterTargetArn\": \"arn:aws:sqs:eu-west-1:111122223333:q-dql\", \"maxReceiveCount\": \"5\"}'",
-		Mend:    "Name a declared queue in an ARN, with a maxReceiveCount of 5 or more.",
+		Fix:     "Name a declared queue in an ARN, with a maxReceiveCount of 5 or more.",
 		check:   checkRedrive,
 	},
 	{
@@ -45,7 +45,7 @@ var sqsRules = []Rule{
 		Why: "SQS refuses values outside of its ranges, and the managed resource never becomes ready " +
 			"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html).",
 		Example: "delaySeconds: 901",
-		Mend:    "Keep to the range that the message names; all are seconds.",
+		Fix:     "Keep to the range that the message names; all are seconds.",
 		check:   checkRanges,
 	},
 	{
@@ -53,7 +53,7 @@ var sqsRules = []Rule{
 		Why: "Producer and consumer check their variables at start and end at once when one is missing or out of its range: " +
 			"the pods crash in a loop. A misspelt variable is worse, the default takes its place. This is the programs' own check.",
 		Example: "env:\n  - name: MAX_MSG_PER_BATCH # MAX_MSGS_PER_BATCH\n    value: \"10\"",
-		Mend:    "Correct the variable; apps/consumer/config and apps/producer/config list them.",
+		Fix:     "Correct the variable; apps/consumer/config and apps/producer/config list them.",
 		check:   checkSettings,
 	},
 	{
@@ -64,7 +64,7 @@ var sqsRules = []Rule{
 			"between two pods of one Deployment, and no revert brings the old one back " +
 			"(https://kubernetes.io/docs/concepts/containers/images/#image-names).",
 		Example: "image: python:latest\ncommand: [sh, -c, pip install boto3 && python consumer.py]",
-		Mend:    "Build it into the image, write exec before the program, and name the image by digest.",
+		Fix:     "Build it into the image, write exec before the program, and name the image by digest.",
 		check:   checkContainers,
 	},
 	{
@@ -73,7 +73,7 @@ var sqsRules = []Rule{
 			"NoSuchBucket from AWS, at its first call: the pods start, and nothing is sent or stored " +
 			"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html).",
 		Example: "- name: RELIABLE_QUEUE_NAME\n  value: reliabel-q",
-		Mend:    "Name a queue or bucket that the cluster declares.",
+		Fix:     "Name a queue or bucket that the cluster declares.",
 		check:   checkNames,
 	},
 }

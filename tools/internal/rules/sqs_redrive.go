@@ -51,11 +51,11 @@ func checkRedrive(r *Run) {
 		if q.name == "" || settled[q.name] {
 			continue
 		}
-		place, mend := on(q.object, q.field...), "add a redrivePolicy and the queue that it names"
+		place, fix := on(q.object, q.field...), "add a redrivePolicy and the queue that it names"
 		if user := r.userOf(q); user != "" {
-			r.report(place, mend, "queue %s has no dead-letter queue: what %s cannot handle comes back until it expires", q.name, user)
+			r.report(place, fix, "queue %s has no dead-letter queue: what %s cannot handle comes back until it expires", q.name, user)
 		} else {
-			r.warn(place, mend, "queue %s has no dead-letter queue", q.name)
+			r.warn(place, fix, "queue %s has no dead-letter queue", q.name)
 		}
 	}
 }

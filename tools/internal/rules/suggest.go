@@ -6,7 +6,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
-// didYouMean is the mend of a name that does not exist: the nearest one that
+// didYouMean is the fix of a name that does not exist: the nearest one that
 // does, or the general advice.
 func didYouMean(name string, candidates []string, otherwise string) string {
 	if meant := spelling.Nearest(name, candidates); meant != "" {

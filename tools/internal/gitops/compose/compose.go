@@ -363,7 +363,7 @@ func (c *composer) finish(xr *composite) {
 	if xr.result.fatal != "" {
 		c.cluster.Failures = append(c.cluster.Failures, render.Failure{
 			Cause: render.CompositionFailed, Kustomization: xr.Owner, Subject: xr.Key().String(),
-			Message: xr.result.fatal, Mend: "correct the field that the message names",
+			Message: xr.result.fatal, Fix: "correct the field that the message names",
 			At: xr.Locate(fieldOf(xr.result.fatal)...),
 		})
 		return

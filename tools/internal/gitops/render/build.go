@@ -73,8 +73,8 @@ type build struct {
 
 // render goes from a Kustomization and its artifact to objects.
 func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source *artifact.Artifact) ([]*Object, []Failure, error) {
-	refuse := func(cause Cause, at Location, mend, format string, args ...any) ([]*Object, []Failure, error) {
-		return nil, []Failure{{Cause: cause, Kustomization: k, Subject: k.Spec.Path, Mend: mend, At: at, Message: fmt.Sprintf(format, args...)}}, nil
+	refuse := func(cause Cause, at Location, fix, format string, args ...any) ([]*Object, []Failure, error) {
+		return nil, []Failure{{Cause: cause, Kustomization: k, Subject: k.Spec.Path, Fix: fix, At: at, Message: fmt.Sprintf(format, args...)}}, nil
 	}
 	path := k.locate("spec", "path")
 	dir, err := securejoin.SecureJoin(source.Dir, k.Spec.Path)
@@ -100,7 +100,7 @@ func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source 
 		return refuse(PathEmpty, path, "put manifests there, or correct the path; .sourceignore may leave them out", "path %s holds no manifest", k.Spec.Path)
 	case err != nil:
 		cause := k.build.diagnose(err)
-		return refuse(BuildFailed, cmp.Or(cause.at, k.inSpec(err), path), cause.mend, "kustomize build failed: %s", explain(source, cause))
+		return refuse(BuildFailed, cmp.Or(cause.at, k.inSpec(err), path), cause.fix, "kustomize build failed: %s", explain(source, cause))
 	}
 	return b.objects(ctx, w, k)
 }
@@ -295,7 +295,7 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 		return nil, nil, err
 	}
 	for _, ignored := range k.build.ignored() {
-		failures = append(failures, buildFailure(k, ignored.at, ignored.mend, ignored))
+		failures = append(failures, buildFailure(k, ignored.at, ignored.fix, ignored))
 	}
 	var objects []*Object
 	for _, data := range k.build.resources {
@@ -327,7 +327,7 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 				failures = append(failures, Failure{
 					Cause: InvalidSpec, Kustomization: k, Subject: object.Key().String(), At: object.Locate("sops"),
 					Message: fmt.Sprintf("%s is encrypted, and %s has no spec.decryption: Flux refuses it", object.Key(), k),
-					Mend:    "set spec.decryption of the Kustomization",
+					Fix:     "set spec.decryption of the Kustomization",
 				})
 			}
 			objects = append(objects, object)
@@ -342,8 +342,8 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 	return objects, failures, nil
 }
 
-func buildFailure(k *Kustomization, at Location, mend string, err error) Failure {
-	return Failure{Cause: BuildFailed, Kustomization: k, Message: err.Error(), Mend: mend, At: at}
+func buildFailure(k *Kustomization, at Location, fix string, err error) Failure {
+	return Failure{Cause: BuildFailed, Kustomization: k, Message: err.Error(), Fix: fix, At: at}
 }
 
 // decode reads a resource as Flux's ReadObjects reads it: a list is its items,

@@ -49,8 +49,8 @@ type refusal struct{ Failure }
 
 func (r refusal) Error() string { return r.Message }
 
-func newRefusal(cause Cause, at Location, subject, mend, format string, args ...any) error {
-	return refusal{Failure{Cause: cause, Subject: subject, Message: fmt.Sprintf(format, args...), Mend: mend, At: at}}
+func newRefusal(cause Cause, at Location, subject, fix, format string, args ...any) error {
+	return refusal{Failure{Cause: cause, Subject: subject, Message: fmt.Sprintf(format, args...), Fix: fix, At: at}}
 }
 
 // chartField is the part of a HelmRelease that names its chart.

@@ -74,7 +74,7 @@ func (b *build) unloadable(l layer, entry string, failure error) *layerError {
 	return nil
 }
 
-// meant is the mend of an entry that names nothing: the file beside it that it
+// meant is the fix of an entry that names nothing: the file beside it that it
 // may have been meant to name, if no other entry does.
 func (b *build) meant(l layer, entry, otherwise string) string {
 	folder := path.Join(l.dir, path.Dir(entry))
@@ -192,7 +192,7 @@ func misread(name string, data []byte, err error) *layerError {
 			if key, fields := unknownKey(d.root, reflect.TypeFor[types.Kustomization](), match[1]); key != nil {
 				cause.at = d.at(key)
 				if meant := spelling.Nearest(match[1], fields); meant != "" {
-					cause.mend = fmt.Sprintf("did you mean %s?", meant)
+					cause.fix = fmt.Sprintf("did you mean %s?", meant)
 				}
 				return cause
 			}

@@ -40,7 +40,7 @@ func (w *walk) enqueueRelease(object *Object, parent *Kustomization) {
 	}
 	k := &Kustomization{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName(), Release: &helmv2.HelmRelease{}}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, k.Release); err != nil {
-		failure := Failure{Cause: InvalidSpec, Kustomization: k, Message: fmt.Sprintf("%s: %v", k, err), Mend: "compare it with the specification of " + helmv2.GroupVersion.String(), At: object.Locate("spec")}
+		failure := Failure{Cause: InvalidSpec, Kustomization: k, Message: fmt.Sprintf("%s: %v", k, err), Fix: "compare it with the specification of " + helmv2.GroupVersion.String(), At: object.Locate("spec")}
 		w.cluster.Failures = append(w.cluster.Failures, failure)
 		return
 	}
@@ -165,8 +165,8 @@ func (k *Kustomization) releaseName() string {
 
 // template executes the templates of a chart as the installation of a release.
 func (w *walk) template(ctx context.Context, k *Kustomization, c *chart, values map[string]any, catalog *schema.Catalog) (files map[string]string, err error) {
-	refused := func(at Location, mend string, err error) error {
-		return newRefusal(BuildFailed, at, c.Name(), mend, "chart %s: %s", c.Name(), strings.ReplaceAll(err.Error(), "\n", "; "))
+	refused := func(at Location, fix string, err error) error {
+		return newRefusal(BuildFailed, at, c.Name(), fix, "chart %s: %s", c.Name(), strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	at := k.locate(chartField(k.Release)...)
 	defer func() {

@@ -112,7 +112,7 @@ func TestHostileCharts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := installChart(t, test.template, test.schema)
 			refused, ok := errors.AsType[refusal](err)
-			if !ok || !strings.Contains(refused.Message, test.want) || refused.Mend == "" {
+			if !ok || !strings.Contains(refused.Message, test.want) || refused.Fix == "" {
 				t.Errorf("%v, want a refusal with %q", err, test.want)
 			}
 		})

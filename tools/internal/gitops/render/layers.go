@@ -34,9 +34,9 @@ func (l layer) transforms(resources layer) bool {
 
 // layerError is an error with its place, and what to do about it.
 type layerError struct {
-	at   Location
-	err  error
-	mend string
+	at  Location
+	err error
+	fix string
 }
 
 func (e *layerError) Error() string { return e.err.Error() }
@@ -118,9 +118,9 @@ func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 // does not exist is an error here: kustomize would try whether it is the
 // address of a repository.
 func (r *layerReader) include(file, entry string, l layer, from []string) error {
-	refuse := func(mend, format string, args ...any) error {
+	refuse := func(fix, format string, args ...any) error {
 		err := fmt.Errorf("%s includes %s, which "+format, append([]any{l.name, entry}, args...)...)
-		return &layerError{r.build.entry(l, entry), err, mend}
+		return &layerError{r.build.entry(l, entry), err, fix}
 	}
 	target := filepath.Join(filepath.Dir(file), entry)
 	if !r.files.Exists(target) {

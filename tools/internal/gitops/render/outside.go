@@ -16,8 +16,8 @@ import (
 func (w *walk) settle() {
 	mayHaveMore := w.cluster.MayHaveMore()
 	for _, o := range w.outside {
-		if mend := w.wrongReference(o, mayHaveMore); mend != "" {
-			w.cluster.Failures = append(w.cluster.Failures, o.failure(mend))
+		if fix := w.wrongReference(o, mayHaveMore); fix != "" {
+			w.cluster.Failures = append(w.cluster.Failures, o.failure(fix))
 			continue
 		}
 		if o.By.Release == nil {
@@ -32,7 +32,7 @@ func (w *walk) settle() {
 	}
 }
 
-// wrongReference is the mend of a ConfigMap that was missing, or empty: what
+// wrongReference is the fix of a ConfigMap that was missing, or empty: what
 // needs this Kustomization applies it, it is in another namespace, or the name is
 // misspelt.
 func (w *walk) wrongReference(o Outside, mayHaveMore bool) string {
@@ -86,9 +86,9 @@ func (w *walk) needs(k, other *Kustomization, seen []*Kustomization) bool {
 	return false
 }
 
-func (o Outside) failure(mend string) Failure {
+func (o Outside) failure(fix string) Failure {
 	failure := Failure{
-		Cause: VariablesMissing, Kustomization: o.By, Subject: o.Key.Name, Mend: mend, At: o.At,
+		Cause: VariablesMissing, Kustomization: o.By, Subject: o.Key.Name, Fix: fix, At: o.At,
 		Message: fmt.Sprintf("%s substitutes from %s %s, which nothing in this cluster applies to namespace %s before it", o.By, o.Key.Kind, o.Key.Name, o.Key.Namespace),
 	}
 	if o.By.Release != nil {

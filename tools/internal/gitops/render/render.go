@@ -223,9 +223,9 @@ const (
 type Failure struct {
 	Cause         Cause
 	Kustomization *Kustomization
-	// Message says what is wrong, Mend what to do about it.
-	Message, Mend string
-	At            Location
+	// Message says what is wrong, Fix what to do about it.
+	Message, Fix string
+	At           Location
 	// Subject is what the cause is about: a variable, a path, a reference.
 	Subject string
 }

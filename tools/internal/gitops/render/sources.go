@@ -119,7 +119,7 @@ func (n noSource) failure(k *Kustomization, at Location, who string) Failure {
 	return Failure{
 		Cause: SourceMissing, Kustomization: k, Subject: n.key.Name,
 		Message: fmt.Sprintf("%s names %s, which nothing in this cluster declares", who, n.key),
-		Mend:    "declare the source in a folder that the cluster applies, or correct the name, kind or namespace",
+		Fix:     "declare the source in a folder that the cluster applies, or correct the name, kind or namespace",
 		At:      at,
 	}
 }

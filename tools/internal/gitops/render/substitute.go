@@ -233,7 +233,7 @@ func (v *variables) missing(object *Object, name, consequence string) Failure {
 	return Failure{
 		Cause: VariableMissing, Kustomization: v.k, Subject: name,
 		Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: %s", name, object.Key(), consequence),
-		Mend:    fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, v.k, name, name),
+		Fix:     fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, v.k, name, name),
 		At:      object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),
 	}
 }

@@ -235,7 +235,7 @@ func (w *walk) enqueue(object *Object, parent *Kustomization) {
 	if err != nil {
 		w.cluster.Failures = append(w.cluster.Failures, Failure{
 			Cause: InvalidSpec, Kustomization: child, Message: err.Error(),
-			Mend: "compare it with the specification of " + kustomizev1.GroupVersion.String(), At: object.Locate("spec"),
+			Fix: "compare it with the specification of " + kustomizev1.GroupVersion.String(), At: object.Locate("spec"),
 		})
 		return
 	}

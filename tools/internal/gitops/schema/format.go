@@ -55,7 +55,7 @@ func meaningOf(format string) string {
 var stripUnsupported = validation.StripUnsupportedFormatsPostProcessorForVersion(environment.DefaultCompatibilityVersion())
 
 // supportedFormats takes away the formats that an API server ignores, and
-// mends what kube-openapi makes of the others.
+// fixes what kube-openapi makes of the others.
 func supportedFormats(s *spec.Schema) error {
 	if _, ok := goFormats[s.Format]; !ok {
 		if err := stripUnsupported(s); err != nil {

@@ -21,7 +21,7 @@ const (
 	Off     Severity = "off"
 )
 
-// Finding is one thing that is wrong, and where and how to mend it.
+// Finding is one thing that is wrong, and where and how to fix it.
 type Finding struct {
 	// Rule is the id of the rule, such as KEDA003.
 	Rule     string   `json:"rule"`
@@ -36,9 +36,9 @@ type Finding struct {
 	File   string `json:"file"`
 	Line   int    `json:"line,omitempty"`
 	Column int    `json:"column,omitempty"`
-	// Message is one line on what is wrong, Mend one line on what to do.
+	// Message is one line on what is wrong, Fix one line on what to do.
 	Message string `json:"message"`
-	Mend    string `json:"mend"`
+	Fix     string `json:"fix"`
 	// Accepted is the reason for which the configuration lowers the severity.
 	Accepted string `json:"accepted,omitempty"`
 }
@@ -101,7 +101,7 @@ func compare(a, b Finding) int {
 		strings.Compare(a.Object, b.Object),
 		strings.Compare(a.Message, b.Message),
 		strings.Compare(string(a.Severity), string(b.Severity)),
-		strings.Compare(a.Mend, b.Mend),
+		strings.Compare(a.Fix, b.Fix),
 		strings.Compare(a.Accepted, b.Accepted),
 	)
 }

@@ -27,7 +27,7 @@ func TestIntroduced(t *testing.T) {
 
 func TestMerge(t *testing.T) {
 	at := func(file string, line, column int, clusters ...string) Finding {
-		return Finding{Rule: "KEDA003", Severity: Error, Clusters: clusters, Object: "o", File: file, Line: line, Column: column, Message: "m", Mend: "n"}
+		return Finding{Rule: "KEDA003", Severity: Error, Clusters: clusters, Object: "o", File: file, Line: line, Column: column, Message: "m", Fix: "n"}
 	}
 	with := func(change func(*Finding), clusters ...string) Finding {
 		finding := at("a.yaml", 1, 1, clusters...)
@@ -52,9 +52,9 @@ func TestMerge(t *testing.T) {
 			in:   []Finding{with(func(f *Finding) { f.Severity = Warning }, "local"), at("a.yaml", 1, 1, "staging")},
 			want: []Finding{at("a.yaml", 1, 1, "staging"), with(func(f *Finding) { f.Severity = Warning }, "local")},
 		},
-		"another mend": {
-			in:   []Finding{at("a.yaml", 1, 1, "local"), with(func(f *Finding) { f.Mend = "other" }, "staging")},
-			want: []Finding{at("a.yaml", 1, 1, "local"), with(func(f *Finding) { f.Mend = "other" }, "staging")},
+		"another fix": {
+			in:   []Finding{at("a.yaml", 1, 1, "local"), with(func(f *Finding) { f.Fix = "other" }, "staging")},
+			want: []Finding{at("a.yaml", 1, 1, "local"), with(func(f *Finding) { f.Fix = "other" }, "staging")},
 		},
 		"accepted for one": {
 			in:   []Finding{with(func(f *Finding) { f.Accepted = "why" }, "local"), at("a.yaml", 1, 1, "staging")},

@@ -31,8 +31,8 @@ type Options struct {
 type Rule struct {
 	ID       string
 	Severity Severity
-	// Title is the fault in a few words, Why what goes wrong, Mend what to do.
-	Title, Why, Mend string
+	// Title is the fault in a few words, Why what goes wrong, Fix what to do.
+	Title, Why, Fix string
 	// Help is the address of a page about the rule; it may be empty.
 	Help string
 }

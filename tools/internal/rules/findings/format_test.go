@@ -23,31 +23,31 @@ var (
 			{
 				Rule: "KEDA003", Severity: Error, Clusters: []string{"local"}, Object: "ScaledObject.keda.sh/apps/consumer",
 				File: "apps/consumer/scaledobject.yaml", Line: 12, Column: 9,
-				Message: `trigger aws-sqs-queue has no key "queueLenght"`, Mend: `Write "queueLength".`,
+				Message: `trigger aws-sqs-queue has no key "queueLenght"`, Fix: `Write "queueLength".`,
 			},
 			{
 				Rule: "KEDA003", Severity: Error, Clusters: []string{"staging"}, Object: "ScaledObject.keda.sh/apps/consumer",
 				File: "apps/consumer/scaledobject.yaml", Line: 12, Column: 9,
-				Message: `trigger aws-sqs-queue has no key "queueLenght"`, Mend: `Write "queueLength".`,
+				Message: `trigger aws-sqs-queue has no key "queueLenght"`, Fix: `Write "queueLength".`,
 			},
 			{
 				Rule: "KEDA011", Severity: Warning, Clusters: []string{"local"}, Object: "ScaledObject.keda.sh/apps/consumer",
 				File: "apps/consumer/scaledobject.yaml", Line: 6, Column: 1,
-				Message: "no fallback: while AWS does not answer, nothing scales", Mend: "Set spec.fallback.",
+				Message: "no fallback: while AWS does not answer, nothing scales", Fix: "Set spec.fallback.",
 				Accepted: "the local AWS server is in the same cluster",
 			},
 			{
 				Rule: "POD007", Severity: Off, Clusters: []string{"local", "staging"}, Object: "DaemonSet.apps/ssm-agent/installer",
 				File: "apps/ssm-agent/daemonset 100%: a, b.yaml", Line: 3,
-				Message: "runs as root", Mend: "Set runAsNonRoot.", Accepted: "it installs a package on the node",
+				Message: "runs as root", Fix: "Set runAsNonRoot.", Accepted: "it installs a package on the node",
 			},
 			{
 				Rule: "KEDA007", Severity: Warning, Clusters: []string{"local", "staging"}, Object: "ScaledObject.keda.sh/apps/consumer",
-				File: "clusters/staging/facts.yaml", Message: "111122223333 is a placeholder", Mend: "Set AWS_ACCOUNT_ID.",
+				File: "clusters/staging/facts.yaml", Message: "111122223333 is a placeholder", Fix: "Set AWS_ACCOUNT_ID.",
 			},
 			{
 				Rule: "X001", Severity: Error, Clusters: []string{"staging"},
-				Message: "the cluster has no root Kustomization", Mend: "Add one.",
+				Message: "the cluster has no root Kustomization", Fix: "Add one.",
 			},
 		},
 		Coverage: Coverage{Objects: 812, Unknown: 1, Schemas: 95, Rules: 41, Clusters: []string{"local", "staging"}, Seconds: 0.4218},
@@ -56,7 +56,7 @@ var (
 		Findings: []Finding{{
 			Rule: "KEDA003", Severity: Error, Object: "ScaledObject.keda.sh/a\x1b[2J/b\u202ec",
 			File: "hostile\n::error::name\xff.yaml", Line: 1, Column: 3,
-			Message: "value \"50%\r\n::stop-commands::x\x1b[31m\x00\xff\u2028]]></failure>&", Mend: "a\nb\tc",
+			Message: "value \"50%\r\n::stop-commands::x\x1b[31m\x00\xff\u2028]]></failure>&", Fix: "a\nb\tc",
 		}},
 		Coverage: Coverage{Objects: 1, Schemas: 1, Rules: 1, Clusters: []string{"local"}},
 	}
@@ -67,12 +67,12 @@ var (
 		Rules: []Rule{
 			{
 				ID: "KEDA003", Severity: Error, Title: "trigger metadata that KEDA ignores or cannot read",
-				Why: "KEDA drops a key that it does not know, and the default rules.", Mend: "Spell the key as KEDA does.",
+				Why: "KEDA drops a key that it does not know, and the default rules.", Fix: "Spell the key as KEDA does.",
 				Help: "https://example.com/docs/validate.md#keda003",
 			},
-			{ID: "KEDA007", Severity: Error, Title: "queue that the cluster does not declare", Why: "The scaler gets an error for ever.", Mend: "Name a queue."},
-			{ID: "KEDA011", Severity: Warning, Title: "no fallback", Why: "Nothing scales without metrics.", Mend: "Set a fallback."},
-			{ID: "POD007", Severity: Error, Title: "container as root", Why: "Root in a container is close to root outside.", Mend: "Run as another user."},
+			{ID: "KEDA007", Severity: Error, Title: "queue that the cluster does not declare", Why: "The scaler gets an error for ever.", Fix: "Name a queue."},
+			{ID: "KEDA011", Severity: Warning, Title: "no fallback", Why: "Nothing scales without metrics.", Fix: "Set a fallback."},
+			{ID: "POD007", Severity: Error, Title: "container as root", Why: "Root in a container is close to root outside.", Fix: "Run as another user."},
 		},
 	}
 )
@@ -156,12 +156,12 @@ func TestPlain(t *testing.T) {
 // at it no control character but the line's end, and the same bytes again.
 func FuzzWrite(f *testing.F) {
 	for _, finding := range slices.Concat(full.Findings, hostile.Findings) {
-		f.Add(finding.File, finding.Line, finding.Column, finding.Object, finding.Message, finding.Mend, finding.Accepted)
+		f.Add(finding.File, finding.Line, finding.Column, finding.Object, finding.Message, finding.Fix, finding.Accepted)
 	}
-	f.Fuzz(func(t *testing.T, file string, line, column int, object, message, mend, accepted string) {
+	f.Fuzz(func(t *testing.T, file string, line, column int, object, message, fix, accepted string) {
 		report := Report{Findings: []Finding{{
 			Rule: "KEDA003", Severity: Warning, Clusters: []string{object}, Object: object,
-			File: file, Line: line, Column: column, Message: message, Mend: mend, Accepted: accepted,
+			File: file, Line: line, Column: column, Message: message, Fix: fix, Accepted: accepted,
 		}}}
 		excerpts := options
 		excerpts.Excerpts = true

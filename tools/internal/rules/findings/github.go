@@ -48,8 +48,8 @@ func command(finding Finding) string {
 // advice is all that a finding says, a line each.
 func advice(finding Finding) string {
 	lines := []string{plain(finding.Message)}
-	if finding.Mend != "" {
-		lines = append(lines, plain(finding.Mend))
+	if finding.Fix != "" {
+		lines = append(lines, plain(finding.Fix))
 	}
 	if finding.Accepted != "" {
 		lines = append(lines, "Accepted: "+plain(finding.Accepted))

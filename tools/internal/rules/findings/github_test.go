@@ -27,11 +27,11 @@ func TestCommand(t *testing.T) {
 // expects what was put in, in one command.
 func FuzzAnnotation(f *testing.F) {
 	for _, finding := range slices.Concat(full.Findings, hostile.Findings) {
-		f.Add(finding.File, finding.Line, finding.Column, finding.Object, finding.Message, finding.Mend)
+		f.Add(finding.File, finding.Line, finding.Column, finding.Object, finding.Message, finding.Fix)
 	}
 	f.Add("%250A,line=1::", 1, 1, "%0D%25", "::endgroup::", "##[warning]")
-	f.Fuzz(func(t *testing.T, file string, line, column int, object, message, mend string) {
-		finding := Finding{Rule: "KEDA003", Severity: Error, File: file, Line: line, Column: column, Object: object, Message: message, Mend: mend}
+	f.Fuzz(func(t *testing.T, file string, line, column int, object, message, fix string) {
+		finding := Finding{Rule: "KEDA003", Severity: Error, File: file, Line: line, Column: column, Object: object, Message: message, Fix: fix}
 		text := annotation(finding)
 		name, properties, data := parseCommand(t, text)
 		if name != "error" || data != advice(finding) {

@@ -63,12 +63,12 @@ func TestJUnitCounts(t *testing.T) {
 // finding says is still what it says.
 func FuzzJUnit(f *testing.F) {
 	for _, finding := range slices.Concat(full.Findings, hostile.Findings) {
-		f.Add(finding.File, finding.Object, finding.Message, finding.Mend, finding.Accepted)
+		f.Add(finding.File, finding.Object, finding.Message, finding.Fix, finding.Accepted)
 	}
 	f.Add("\ufffe\uffff", "\x0b", "]]>", "<![CDATA[", "&#0;")
-	f.Fuzz(func(t *testing.T, file, object, message, mend, accepted string) {
+	f.Fuzz(func(t *testing.T, file, object, message, fix, accepted string) {
 		for _, severity := range []Severity{Error, Warning, Off} {
-			finding := Finding{Rule: "KEDA003", Severity: severity, File: file, Object: object, Message: message, Mend: mend, Accepted: accepted}
+			finding := Finding{Rule: "KEDA003", Severity: severity, File: file, Object: object, Message: message, Fix: fix, Accepted: accepted}
 			document := parseJUnit(t, write(t, "junit", Report{Findings: []Finding{finding}}, Options{}))
 			if len(document.Suites) != 1 || len(document.Suites[0].Cases) != 1 {
 				t.Fatalf("not one case: %v", document)

@@ -125,7 +125,7 @@ func sarifRuleOf(rule Rule) sarifRule {
 		ID:      rule.ID,
 		Short:   sarifText{rule.Title},
 		Full:    sarifText{rule.Why},
-		Help:    sarifText{rule.Why + "\n\n" + rule.Mend},
+		Help:    sarifText{rule.Why + "\n\n" + rule.Fix},
 		HelpURI: rule.Help,
 		Default: sarifDefault{level(rule.Severity)},
 	}
@@ -135,7 +135,7 @@ func sarifResultOf(finding Finding, seen map[string]int) sarifResult {
 	result := sarifResult{
 		RuleID:       finding.Rule,
 		Level:        level(finding.Severity),
-		Message:      sarifText{strings.TrimSuffix(finding.Message+"\n"+finding.Mend, "\n")},
+		Message:      sarifText{strings.TrimSuffix(finding.Message+"\n"+finding.Fix, "\n")},
 		Locations:    []sarifLocation{sarifLocationOf(finding)},
 		Fingerprints: map[string]string{"finding/v1": fingerprint(finding, seen)},
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// renderText groups findings by file: what and where in one line, the mend in
+// renderText groups findings by file: what and where in one line, the fix in
 // the next, and in the end what the findings rest on. What is switched off with
 // a reason is counted only; the other formats list it.
 func renderText(report Report, options Options) ([]byte, error) {
@@ -44,8 +44,8 @@ func writeFinding(out *bytes.Buffer, paint paintFunc, finding Finding, coverage 
 		what = append(what, plain(finding.Object))
 	}
 	fmt.Fprintf(out, "  %s: %s%s\n", strings.Join(what, " "), plain(finding.Message), where(finding, coverage))
-	if finding.Mend != "" {
-		fmt.Fprintf(out, "    mend: %s\n", plain(finding.Mend))
+	if finding.Fix != "" {
+		fmt.Fprintf(out, "    fix: %s\n", plain(finding.Fix))
 	}
 	if finding.Accepted != "" {
 		fmt.Fprintf(out, "    accepted: %s\n", plain(finding.Accepted))

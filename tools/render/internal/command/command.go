@@ -162,7 +162,7 @@ func report(stderr io.Writer, repository *model.Repository) error {
 	for _, cluster := range repository.Clusters {
 		for _, failure := range cluster.Cluster.Failures {
 			refused = true
-			fmt.Fprintf(stderr, "%s: failure: %s: %s\n    mend: %s\n", place(failure.At), cluster.Path, failure.Message, failure.Mend)
+			fmt.Fprintf(stderr, "%s: failure: %s: %s\n    fix: %s\n", place(failure.At), cluster.Path, failure.Message, failure.Fix)
 		}
 		for _, unknown := range cluster.Unknowns {
 			fmt.Fprintf(stderr, "%s: unknown: %s: %s: %s\n", place(unknown.At), cluster.Path, unknown.Key, unknown.Reason)

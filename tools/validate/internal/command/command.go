@@ -77,7 +77,7 @@ func newRoot() *cobra.Command {
 		Example: `  validate                        every cluster of this repository
   validate --format github        annotations for a pull request
   validate --base origin/main     only what this change brings, and what it would destroy
-  validate --explain KEDA003      why a rule is there, an example and the mend
+  validate --explain KEDA003      why a rule is there, an example and the fix
   validate --list                 each object with the schema and the rules that saw it`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -108,7 +108,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.format, "format", findings.Formats()[0], strings.Join(findings.Formats(), ", "))
 	flags.StringVar(&i.base, "base", "", "report only what is new since a Git `revision`, and changes that fail or destroy")
 	flags.StringVar(&i.flux, "flux", "", "the `version` of Flux (default what the cluster says); before 2.9 a variable without value becomes empty")
-	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the mend")
+	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the fix")
 	flags.BoolVar(&i.list, "list", false, "print each object with its place, its schema and the rules that saw it, as text or json")
 	return root
 }
@@ -123,7 +123,7 @@ func (i *invocation) explainRule() error {
 		return fmt.Errorf("no rule %s: there are %s", i.explain, strings.Join(ids, ", "))
 	}
 	_, err := fmt.Fprintf(i.stdout, "%s (%s): %s\n\n%s\n\nExample:\n\n    %s\n\nMend: %s\n",
-		rule.ID, rule.Severity, rule.Title, rule.Why, strings.ReplaceAll(rule.Example, "\n", "\n    "), rule.Mend)
+		rule.ID, rule.Severity, rule.Title, rule.Why, strings.ReplaceAll(rule.Example, "\n", "\n    "), rule.Fix)
 	return err
 }
 
@@ -187,7 +187,7 @@ func (i *invocation) options() findings.Options {
 	}
 	options := findings.Options{Root: i.root, Excerpts: terminal, Colors: terminal && os.Getenv("NO_COLOR") == ""}
 	for _, rule := range rules.All() {
-		options.Rules = append(options.Rules, findings.Rule{ID: rule.ID, Severity: rule.Severity, Title: rule.Title, Why: rule.Why, Mend: rule.Mend})
+		options.Rules = append(options.Rules, findings.Rule{ID: rule.ID, Severity: rule.Severity, Title: rule.Title, Why: rule.Why, Fix: rule.Fix})
 	}
 	return options
 }
