@@ -53,7 +53,7 @@ func findOverlays(ctx context.Context, root string, clusters []string) ([]overla
 
 // overlayOf is the folder of a Kustomization on this machine. Its files are
 // named by their path in the repository, or by a module and its version.
-func overlayOf(ctx context.Context, root string, k *render.Kustomization) (overlay, error) {
+func overlayOf(ctx context.Context, root string, k *render.Applier) (overlay, error) {
 	if len(k.Files) == 0 {
 		return overlay{dir: filepath.Join(root, k.Spec.Path)}, nil
 	}

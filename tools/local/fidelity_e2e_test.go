@@ -99,7 +99,7 @@ func inventories(t *testing.T, c client.Client) map[string][]string {
 	return all
 }
 
-func inventory(k *render.Kustomization) []string {
+func inventory(k *render.Applier) []string {
 	ids := []string{}
 	for _, o := range k.Objects {
 		ids = append(ids, object.UnstructuredToObjMetadata(o.Unstructured).String())
@@ -108,7 +108,7 @@ func inventory(k *render.Kustomization) []string {
 	return ids
 }
 
-func checkUnchanged(t *testing.T, c client.Client, k *render.Kustomization) {
+func checkUnchanged(t *testing.T, c client.Client, k *render.Applier) {
 	t.Helper()
 	var objects []*unstructured.Unstructured
 	for _, o := range k.Objects {

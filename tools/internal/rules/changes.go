@@ -59,7 +59,7 @@ func (r *Run) checkPruned(old *render.Object) {
 	}
 	fix := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that before", model.PruneSwitch)
 	message := fmt.Sprintf("%s is no longer declared (%s in the base revision): %s prunes it, and with it %s", old.Key(), old.Locate(), old.Owner, loss)
-	if owner := r.Cluster.Kustomization(old.Owner.Key()); owner != nil && owner.Object != nil {
+	if owner := r.Cluster.Applier(old.Owner.Key()); owner != nil && owner.Object != nil {
 		r.reportAt(old.Key().String(), owner.Object.Locate("spec", "prune"), fix, "%s", message)
 		return
 	}
@@ -70,7 +70,7 @@ func (r *Run) checkPruned(old *render.Object) {
 // checkMoved names each object that takes others or data with it, and of the
 // rest that moves along the first one.
 func (r *Run) checkMoved(old, now *render.Object, moved map[string]bool) {
-	if previous := r.Cluster.Kustomization(old.Owner.Key()); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
+	if previous := r.Cluster.Applier(old.Owner.Key()); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
 		return // the labels of the new owner keep the old one off
 	}
 	fix := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, model.PruneSwitch)

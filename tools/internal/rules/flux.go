@@ -134,7 +134,7 @@ func checkDependencies(r *Run) {
 			}
 			place := on(k.Object, "spec", "dependsOn", i, "name")
 			key := render.Key{GroupKind: k.Key().GroupKind, Namespace: namespace, Name: reference.Name}
-			dependency := r.Cluster.Kustomization(key)
+			dependency := r.Cluster.Applier(key)
 			switch {
 			case dependency == k:
 				r.report(place, "remove it", "%s depends on itself", k)
@@ -153,7 +153,7 @@ func checkDependencies(r *Run) {
 	}
 }
 
-func dependencyOrSelf(dependency, k *render.Kustomization) *render.Kustomization {
+func dependencyOrSelf(dependency, k *render.Applier) *render.Applier {
 	if dependency == nil {
 		return k
 	}
@@ -184,7 +184,7 @@ func (r *Run) suggestDependency(missing render.Key) (fix string, meant bool) {
 	return didYouMean(missing.Name, names, fmt.Sprintf("name a %s of this cluster", missing.Kind)), spelling.Near(missing.Name, names) != ""
 }
 
-func dependsOn(c *model.Cluster, k, target *render.Kustomization, seen []*render.Kustomization) bool {
+func dependsOn(c *model.Cluster, k, target *render.Applier, seen []*render.Applier) bool {
 	if slices.Contains(seen, k) {
 		return false
 	}
@@ -200,8 +200,8 @@ func dependsOn(c *model.Cluster, k, target *render.Kustomization, seen []*render
 func (r *Run) failures(causes ...render.Cause) {
 	for _, failure := range r.Cluster.Failures(causes...) {
 		object := ""
-		if failure.Kustomization != nil {
-			object = failure.Kustomization.Key().String()
+		if failure.Applier != nil {
+			object = failure.Applier.Key().String()
 		}
 		r.reportAt(object, failure.At, failure.Fix, "%s", failure.Message)
 	}
@@ -210,7 +210,7 @@ func (r *Run) failures(causes ...render.Cause) {
 func checkVariables(r *Run) {
 	r.failures(render.VariableMissing)
 	for _, emptied := range r.Cluster.Emptied {
-		r.warnAt(emptied.Kustomization.Key().String(), emptied.At, emptied.Fix, "%s", emptied.Message)
+		r.warnAt(emptied.Applier.Key().String(), emptied.At, emptied.Fix, "%s", emptied.Message)
 	}
 }
 
@@ -281,7 +281,7 @@ func checkDefinitions(r *Run) {
 
 // dependOn is the fix that lets one Kustomization or HelmRelease wait for
 // another: each can depend on its own kind alone.
-func dependOn(then, first *render.Kustomization) string {
+func dependOn(then, first *render.Applier) string {
 	wait := ""
 	if then.Release == nil && first.Release != nil {
 		first, wait = first.Parent, ", with wait: true there"
@@ -348,9 +348,9 @@ func checkNamespaces(r *Run) {
 
 // bringsMore tells whether what is unknown of a Kustomization, or of one that it
 // waits for, may be what an object of it needs.
-func (r *Run) bringsMore(then *render.Kustomization) bool {
+func (r *Run) bringsMore(then *render.Applier) bool {
 	return slices.ContainsFunc(r.Cluster.Unknowns, func(unknown render.Unknown) bool {
-		first := r.Cluster.Kustomization(unknown.Key)
+		first := r.Cluster.Applier(unknown.Key)
 		return !unknown.Values && !unknown.Composed && first != nil && (first == then || r.Cluster.Precedes(first, then))
 	})
 }

@@ -35,7 +35,7 @@ func checkReferences(r *Run) {
 // checkKubeConfig: a kubeConfig Secret holds a credential and is often made by
 // hand. The ServiceAccount that a ConfigMap names for a cloud belongs into the
 // repository: its annotations say which identity of the cloud Flux takes.
-func (r *Run) checkKubeConfig(k *render.Kustomization, name string) {
+func (r *Run) checkKubeConfig(k *render.Applier, name string) {
 	place := on(k.Object, "spec", "kubeConfig", "configMapRef", "name")
 	config, found := dataOf(r.Cluster, k.Object, "ConfigMap", name)
 	if !found {
@@ -54,7 +54,7 @@ func (r *Run) checkKubeConfig(k *render.Kustomization, name string) {
 
 // missesKubeConfig: the ConfigMap may be made outside of the repository, as the
 // facts of a cluster may.
-func (r *Run) missesKubeConfig(place at, k *render.Kustomization, name string) {
+func (r *Run) missesKubeConfig(place at, k *render.Applier, name string) {
 	names, say := r.namesBeside(k.Object, "ConfigMap"), r.warn
 	switch near := spelling.Near(name, names) != ""; {
 	case near:
@@ -73,7 +73,7 @@ func (r *Run) checkRootSource() {
 	if root.Object != nil || r.elsewhere() {
 		return
 	}
-	var naming []*render.Kustomization
+	var naming []*render.Applier
 	kinds := map[string]int{}
 	for _, k := range r.Cluster.Kustomizations()[1:] {
 		reference := k.Spec.SourceRef

@@ -39,7 +39,7 @@ func checkUnsubstituted(r *Run) {
 
 // substitutes tells whether Flux looks for variables in what a Kustomization
 // applies.
-func substitutes(k *render.Kustomization) bool {
+func substitutes(k *render.Applier) bool {
 	postBuild := k.Spec.PostBuild
 	return postBuild != nil && (len(postBuild.Substitute)+len(postBuild.SubstituteFrom) > 0 ||
 		(&kustomizev1.Kustomization{Spec: k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways)

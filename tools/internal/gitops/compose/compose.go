@@ -362,7 +362,7 @@ func asResource(object map[string]any) *fnv1.Resource {
 func (c *composer) finish(xr *composite) {
 	if xr.result.fatal != "" {
 		c.cluster.Failures = append(c.cluster.Failures, render.Failure{
-			Cause: render.CompositionFailed, Kustomization: xr.Owner, Subject: xr.Key().String(),
+			Cause: render.CompositionFailed, Applier: xr.Owner, Subject: xr.Key().String(),
 			Message: xr.result.fatal, Fix: "correct the field that the message names",
 			At: xr.Locate(fieldOf(xr.result.fatal)...),
 		})

@@ -144,11 +144,11 @@ func (s *side) add(cluster *model.Cluster) {
 }
 
 // kustomization is the one with a key, or nil.
-func (s side) kustomization(key render.Key) *render.Kustomization {
+func (s side) kustomization(key render.Key) *render.Applier {
 	if s.cluster == nil {
 		return nil
 	}
-	return s.cluster.Kustomization(key)
+	return s.cluster.Applier(key)
 }
 
 func compareCluster(path string, before, after side) Cluster {
@@ -241,7 +241,7 @@ func newObject(object *render.Object, note string) Object {
 	return Object{Key: object.Key(), Name: object.Key().String(), Owner: object.Owner.String(), At: Place(object.Locate()), Note: note}
 }
 
-func notCompared(k *render.Kustomization, note string) Object {
+func notCompared(k *render.Applier, note string) Object {
 	o := Object{Key: k.Key(), Name: k.Key().String(), Owner: k.String(), Note: note}
 	if k.Object != nil {
 		o.At = Place(k.Object.Locate())

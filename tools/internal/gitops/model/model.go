@@ -32,7 +32,7 @@ type Cluster struct {
 	workloads func() []Workload
 	kinds     map[schema.GroupKind][]*render.Object
 	keys      map[Place][]*render.Object
-	owners    map[render.Key]*render.Kustomization
+	owners    map[render.Key]*render.Applier
 	read      func(*render.Object) // see Watch; nil for nobody
 }
 
@@ -71,7 +71,7 @@ func New(c *render.Cluster, kinds *catalog.Catalog) *Cluster {
 		objects: objects,
 		kinds:   map[schema.GroupKind][]*render.Object{},
 		keys:    map[Place][]*render.Object{},
-		owners:  map[render.Key]*render.Kustomization{},
+		owners:  map[render.Key]*render.Applier{},
 	}
 	for _, o := range slices.Concat(g.objects, c.Composed) {
 		kind := o.GroupVersionKind().GroupKind()
@@ -160,8 +160,8 @@ func (c *Cluster) Same(from *render.Object, key render.Key) []*render.Object {
 	return found
 }
 
-// Kustomization is the rendered Kustomization or HelmRelease with a key, or nil.
-func (c *Cluster) Kustomization(key render.Key) *render.Kustomization {
+// Applier is the rendered Kustomization or HelmRelease with a key, or nil.
+func (c *Cluster) Applier(key render.Key) *render.Applier {
 	k := c.owners[key]
 	if k != nil {
 		c.reading(k.Object)
@@ -171,7 +171,7 @@ func (c *Cluster) Kustomization(key render.Key) *render.Kustomization {
 
 // Kustomizations are those that are rendered, in the order in which Flux
 // applies them; the first is the root.
-func (c *Cluster) Kustomizations() []*render.Kustomization {
+func (c *Cluster) Kustomizations() []*render.Applier {
 	for _, k := range c.Cluster.Kustomizations {
 		c.reading(k.Object)
 	}
@@ -179,7 +179,7 @@ func (c *Cluster) Kustomizations() []*render.Kustomization {
 }
 
 // Releases are the HelmReleases, as Kustomizations are.
-func (c *Cluster) Releases() []*render.Kustomization {
+func (c *Cluster) Releases() []*render.Applier {
 	for _, k := range c.Cluster.Releases {
 		c.reading(k.Object)
 	}
@@ -201,11 +201,11 @@ func (c *Cluster) Failures(causes ...render.Cause) []render.Failure {
 
 // Precedes tells whether Flux has applied everything of one Kustomization, and
 // waited for it where asked to, before it starts with another.
-func (c *Cluster) Precedes(first, then *render.Kustomization) bool {
+func (c *Cluster) Precedes(first, then *render.Applier) bool {
 	return c.precedes(first, then, nil)
 }
 
-func (c *Cluster) precedes(first, then *render.Kustomization, seen []*render.Kustomization) bool {
+func (c *Cluster) precedes(first, then *render.Applier, seen []*render.Applier) bool {
 	// A Kustomization starts when its parent applies it, and so after whatever
 	// the parent depends on.
 	for k := then; k != nil; k = k.Parent {
@@ -224,15 +224,15 @@ func (c *Cluster) precedes(first, then *render.Kustomization, seen []*render.Kus
 
 // Dependencies are the Kustomizations that one depends on, or the HelmReleases
 // that a HelmRelease does: those that are rendered.
-func (c *Cluster) Dependencies(k *render.Kustomization) []*render.Kustomization {
-	var found []*render.Kustomization
+func (c *Cluster) Dependencies(k *render.Applier) []*render.Applier {
+	var found []*render.Applier
 	for _, reference := range k.Spec.DependsOn {
 		namespace := reference.Namespace
 		if namespace == "" {
 			namespace = k.Namespace
 		}
 		key := render.Key{GroupKind: k.Key().GroupKind, Namespace: namespace, Name: reference.Name}
-		if dependency := c.Kustomization(key); dependency != nil {
+		if dependency := c.Applier(key); dependency != nil {
 			found = append(found, dependency)
 		}
 	}
@@ -241,7 +241,7 @@ func (c *Cluster) Dependencies(k *render.Kustomization) []*render.Kustomization 
 
 // covers tells whether a Kustomization that is ready means that another one is
 // too: it is that one, or waits for it.
-func (c *Cluster) covers(ready, k *render.Kustomization) bool {
+func (c *Cluster) covers(ready, k *render.Applier) bool {
 	for ; k != nil; k = k.Parent {
 		if k == ready {
 			return true
@@ -255,7 +255,7 @@ func (c *Cluster) covers(ready, k *render.Kustomization) bool {
 
 // WaitsFor tells whether a Kustomization's readiness includes that of another
 // one that it applies.
-func WaitsFor(parent, child *render.Kustomization) bool {
+func WaitsFor(parent, child *render.Applier) bool {
 	if parent.Spec.Wait {
 		return true
 	}
@@ -266,7 +266,7 @@ func WaitsFor(parent, child *render.Kustomization) bool {
 
 // Ancestor tells whether a Kustomization applies another one, itself or through
 // others.
-func Ancestor(ancestor, k *render.Kustomization) bool {
+func Ancestor(ancestor, k *render.Applier) bool {
 	for k = k.Parent; k != nil; k = k.Parent {
 		if k == ancestor {
 			return true

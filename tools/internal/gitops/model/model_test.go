@@ -16,20 +16,20 @@ import (
 )
 
 // kustomization is one in flux-system.
-func kustomization(name string, parent *render.Kustomization, dependsOn ...string) *render.Kustomization {
-	k := &render.Kustomization{Namespace: "flux-system", Name: name, Parent: parent}
+func kustomization(name string, parent *render.Applier, dependsOn ...string) *render.Applier {
+	k := &render.Applier{Namespace: "flux-system", Name: name, Parent: parent}
 	for _, dependency := range dependsOn {
 		k.Spec.DependsOn = append(k.Spec.DependsOn, kustomizev1.DependencyReference{Name: dependency})
 	}
 	return k
 }
 
-func waiting(k *render.Kustomization) *render.Kustomization {
+func waiting(k *render.Applier) *render.Applier {
 	k.Spec.Wait = true
 	return k
 }
 
-func cluster(all ...*render.Kustomization) *model.Cluster {
+func cluster(all ...*render.Applier) *model.Cluster {
 	return model.New(&render.Cluster{Kustomizations: all}, catalog.Builtin())
 }
 
@@ -49,7 +49,7 @@ func TestPrecedes(t *testing.T) {
 	c := cluster(root, base, middle, top, deaf, unheard, patient, heard, inside, late, astray, this, that)
 	for _, test := range []struct {
 		name        string
-		first, then *render.Kustomization
+		first, then *render.Applier
 		want        bool
 	}{
 		{"a dependency", base, middle, true},
@@ -76,11 +76,11 @@ func TestDependencies(t *testing.T) {
 	there.Namespace = "team"
 	k := kustomization("k", nil, "base")
 	c := cluster(here, there, k)
-	if got := c.Dependencies(k); !slices.Equal(got, []*render.Kustomization{here}) {
+	if got := c.Dependencies(k); !slices.Equal(got, []*render.Applier{here}) {
 		t.Errorf("without namespace: %v", got)
 	}
 	k.Spec.DependsOn[0].Namespace = "team"
-	if got := c.Dependencies(k); !slices.Equal(got, []*render.Kustomization{there}) {
+	if got := c.Dependencies(k); !slices.Equal(got, []*render.Applier{there}) {
 		t.Errorf("with namespace: %v", got)
 	}
 }
@@ -101,14 +101,14 @@ func TestWaitsFor(t *testing.T) {
 		"a check of a Deployment":     {kustomizev1.KustomizationSpec{HealthChecks: []meta.NamespacedObjectKindReference{deployment}}, false},
 		"checks beside wait: ignored": {kustomizev1.KustomizationSpec{Wait: true, HealthChecks: []meta.NamespacedObjectKindReference{other}}, true},
 	} {
-		parent := &render.Kustomization{Spec: test.spec}
+		parent := &render.Applier{Spec: test.spec}
 		if got := model.WaitsFor(parent, child); got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
 }
 
-func object(t *testing.T, owner *render.Kustomization, text string) *render.Object {
+func object(t *testing.T, owner *render.Applier, text string) *render.Object {
 	t.Helper()
 	content := map[string]any{}
 	if err := yaml.Unmarshal([]byte(text), &content); err != nil {
@@ -193,10 +193,10 @@ func TestWorkloadOf(t *testing.T) {
 func TestKustomization(t *testing.T) {
 	k := kustomization("k", nil)
 	c := cluster(k)
-	if got := c.Kustomization(k.Key()); got != k {
+	if got := c.Applier(k.Key()); got != k {
 		t.Errorf("by its key: %v", got)
 	}
-	if got := c.Kustomization(render.Key{GroupKind: schema.GroupKind{Kind: "Kustomization"}, Namespace: k.Namespace, Name: k.Name}); got != nil {
+	if got := c.Applier(render.Key{GroupKind: schema.GroupKind{Kind: "Kustomization"}, Namespace: k.Namespace, Name: k.Name}); got != nil {
 		t.Errorf("a Kustomization of another group: %v", got)
 	}
 }

@@ -62,7 +62,7 @@ func (c *Cluster) Fate(old *render.Object, later *Cluster) (Fate, string) {
 
 // fateWithOwner is the fate of the objects of a Kustomization that is no longer
 // declared itself: what its deletion does.
-func (c *Cluster) fateWithOwner(owner *render.Kustomization, later *Cluster) (Fate, string) {
+func (c *Cluster) fateWithOwner(owner *render.Applier, later *Cluster) (Fate, string) {
 	switch {
 	case owner.Object != nil:
 		if fate, reason := c.Fate(owner.Object, later); fate != Deleted {
@@ -117,7 +117,7 @@ func keeps(o *render.Object) string {
 
 // SilentOn reports whether this revision cannot say what a Kustomization of
 // another one applies: it does not render, or what applies it does not.
-func (c *Cluster) SilentOn(k *render.Kustomization) bool {
+func (c *Cluster) SilentOn(k *render.Applier) bool {
 	for ; c != nil && k != nil; k = k.Parent {
 		if c.Broken(k) {
 			return true
@@ -130,10 +130,10 @@ func (c *Cluster) SilentOn(k *render.Kustomization) bool {
 }
 
 // Broken reports whether a Kustomization could not be rendered as it is applied.
-func (c *Cluster) Broken(k *render.Kustomization) bool {
+func (c *Cluster) Broken(k *render.Applier) bool {
 	key := k.Key()
 	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {
-		return failure.Kustomization != nil && failure.Kustomization.Key() == key
+		return failure.Applier != nil && failure.Applier.Key() == key
 	}) || slices.ContainsFunc(c.Unknowns, func(unknown render.Unknown) bool {
 		return !unknown.Values && !unknown.Composed && unknown.Key == key
 	})

@@ -72,9 +72,9 @@ type build struct {
 }
 
 // render goes from a Kustomization and its artifact to objects.
-func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source *artifact.Artifact) ([]*Object, []Failure, error) {
+func (b *builder) render(ctx context.Context, w *walk, k *Applier, source *artifact.Artifact) ([]*Object, []Failure, error) {
 	refuse := func(cause Cause, at Location, fix, format string, args ...any) ([]*Object, []Failure, error) {
-		return nil, []Failure{{Cause: cause, Kustomization: k, Subject: k.Spec.Path, Fix: fix, At: at, Message: fmt.Sprintf(format, args...)}}, nil
+		return nil, []Failure{{Cause: cause, Applier: k, Subject: k.Spec.Path, Fix: fix, At: at, Message: fmt.Sprintf(format, args...)}}, nil
 	}
 	path := k.locate("spec", "path")
 	dir, err := securejoin.SecureJoin(source.Dir, k.Spec.Path)
@@ -107,7 +107,7 @@ func (b *builder) render(ctx context.Context, w *walk, k *Kustomization, source 
 
 // inSpec is the line of the Kustomization's own spec that a build error is
 // about.
-func (k *Kustomization) inSpec(err error) Location {
+func (k *Applier) inSpec(err error) Location {
 	for i, component := range k.Spec.Components {
 		if strings.Contains(err.Error(), component) {
 			return k.locate("spec", "components", i)
@@ -120,7 +120,7 @@ var errEmpty = errors.New("no manifest")
 
 // build builds a folder as a Kustomization asks for. What is wrong with the
 // content is the build's own error.
-func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization) (*build, error) {
+func (b *builder) build(source *artifact.Artifact, dir string, k *Applier) (*build, error) {
 	<-b.ready
 	disk, err := securefs.MakeFsOnDiskSecure(source.Dir)
 	if err != nil {
@@ -152,7 +152,7 @@ func (b *builder) build(source *artifact.Artifact, dir string, k *Kustomization)
 
 // generate completes the path's kustomization.yaml with the Kustomization's
 // own fields, or makes one for a path without.
-func generate(disk filesys.FileSystem, root, dir string, k *Kustomization) (manifest []byte, file string, err error) {
+func generate(disk filesys.FileSystem, root, dir string, k *Applier) (manifest []byte, file string, err error) {
 	flux, err := k.unstructured()
 	if err != nil {
 		return nil, "", err
@@ -192,7 +192,7 @@ func kustomizationFile(files filesys.FileSystem, dir string) string {
 }
 
 // unstructured is the Kustomization as kustomize-controller hands it on.
-func (k *Kustomization) unstructured() (unstructured.Unstructured, error) {
+func (k *Applier) unstructured() (unstructured.Unstructured, error) {
 	typed := kustomizev1.Kustomization{Spec: k.Spec}
 	typed.Name, typed.Namespace = k.Name, k.Namespace
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&typed)
@@ -289,7 +289,7 @@ func firstLine(text string) string {
 
 // objects turns the build's resources into objects, as kustomize-controller
 // does: decryption, then substitution.
-func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Object, []Failure, error) {
+func (b *builder) objects(ctx context.Context, w *walk, k *Applier) ([]*Object, []Failure, error) {
 	variables, failures, err := w.variables(ctx, k)
 	if err != nil {
 		return nil, nil, err
@@ -325,7 +325,7 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 			}
 			if isEncryptedSecret(result) {
 				failures = append(failures, Failure{
-					Cause: InvalidSpec, Kustomization: k, Subject: object.Key().String(), At: object.Locate("sops"),
+					Cause: InvalidSpec, Applier: k, Subject: object.Key().String(), At: object.Locate("sops"),
 					Message: fmt.Sprintf("%s is encrypted, and %s has no spec.decryption: Flux refuses it", object.Key(), k),
 					Fix:     "set spec.decryption of the Kustomization",
 				})
@@ -342,8 +342,8 @@ func (b *builder) objects(ctx context.Context, w *walk, k *Kustomization) ([]*Ob
 	return objects, failures, nil
 }
 
-func buildFailure(k *Kustomization, at Location, fix string, err error) Failure {
-	return Failure{Cause: BuildFailed, Kustomization: k, Message: err.Error(), Fix: fix, At: at}
+func buildFailure(k *Applier, at Location, fix string, err error) Failure {
+	return Failure{Cause: BuildFailed, Applier: k, Message: err.Error(), Fix: fix, At: at}
 }
 
 // decode reads a resource as Flux's ReadObjects reads it: a list is its items,

@@ -62,7 +62,7 @@ func chartField(release *helmv2.HelmRelease) []any {
 }
 
 // chartReference resolves a HelmRelease's chart or chartRef.
-func (w *walk) chartReference(k *Kustomization) (chartReference, error) {
+func (w *walk) chartReference(k *Applier) (chartReference, error) {
 	var ref chartReference
 	switch spec := k.Release.Spec; {
 	case spec.Chart != nil:
@@ -86,7 +86,7 @@ func (w *walk) chartReference(k *Kustomization) (chartReference, error) {
 
 // chart loads the chart of a HelmRelease as source-controller packs it: from
 // an artifact, with its dependencies, or from the folders of Options.Charts.
-func (s *sources) chart(ctx context.Context, w *walk, k *Kustomization) (*chart, error) {
+func (s *sources) chart(ctx context.Context, w *walk, k *Applier) (*chart, error) {
 	ref, err := w.chartReference(k)
 	if err != nil {
 		return nil, err

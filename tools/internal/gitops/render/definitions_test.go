@@ -133,7 +133,7 @@ func compareBuilds(t *testing.T, root, folder string, first, second kustomizev1.
 		t.Fatal(err)
 	}
 	build := func(b *builder, spec kustomizev1.KustomizationSpec) *build {
-		built, err := b.build(source, filepath.Join(source.Dir, folder), &Kustomization{Namespace: "flux-system", Name: "app", Spec: spec})
+		built, err := b.build(source, filepath.Join(source.Dir, folder), &Applier{Namespace: "flux-system", Name: "app", Spec: spec})
 		if err != nil {
 			t.Fatal(err)
 		}

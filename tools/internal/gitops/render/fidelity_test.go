@@ -70,7 +70,7 @@ func compareWithFlux(t *testing.T, source *artifact.Artifact, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &Kustomization{Namespace: "flux-system", Name: "app", Spec: kustomizev1.KustomizationSpec{Path: relative, TargetNamespace: "elsewhere"}}
+	k := &Applier{Namespace: "flux-system", Name: "app", Spec: kustomizev1.KustomizationSpec{Path: relative, TargetNamespace: "elsewhere"}}
 	ours, err := newBuilder(newMemory(t.TempDir())).build(source, dir, k)
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestSubstitutionLeavesOthersAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &Kustomization{Spec: kustomizev1.KustomizationSpec{PostBuild: &kustomizev1.PostBuild{Substitute: map[string]string{"A": "b"}}}}
+	k := &Applier{Spec: kustomizev1.KustomizationSpec{PostBuild: &kustomizev1.PostBuild{Substitute: map[string]string{"A": "b"}}}}
 	flux, err := k.unstructured()
 	if err != nil {
 		t.Fatal(err)

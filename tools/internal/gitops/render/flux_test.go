@@ -44,7 +44,7 @@ func TestLenient(t *testing.T) {
 		"instance, gate":        {[]string{instance("2.x", "value: --feature-gates="+off)}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			owner := &Kustomization{}
+			owner := &Applier{}
 			for _, object := range test.objects {
 				u := &unstructured.Unstructured{}
 				if err := yaml.Unmarshal([]byte(object), &u.Object); err != nil {
@@ -52,7 +52,7 @@ func TestLenient(t *testing.T) {
 				}
 				owner.Objects = append(owner.Objects, &Object{Unstructured: u, Owner: owner})
 			}
-			cluster := &Cluster{Kustomizations: []*Kustomization{owner}}
+			cluster := &Cluster{Kustomizations: []*Applier{owner}}
 			if got := cluster.lenient(); got != test.want {
 				t.Errorf("lenient: %v, want %v", got, test.want)
 			}

@@ -56,7 +56,7 @@ func isGenerated(name, declared string) bool {
 
 // locateInGenerators finds what gives a key its value: a literal, a line of an
 // env file, or a file.
-func (k *Kustomization) locateInGenerators(o *Object, field []any) (Location, bool) {
+func (k *Applier) locateInGenerators(o *Object, field []any) (Location, bool) {
 	if len(field) < 2 || field[0] != "data" {
 		return Location{}, false
 	}

@@ -33,14 +33,14 @@ import (
 )
 
 // enqueueRelease notes a HelmRelease to be installed.
-func (w *walk) enqueueRelease(object *Object, parent *Kustomization) {
+func (w *walk) enqueueRelease(object *Object, parent *Applier) {
 	key := object.Key()
 	if w.known[key] {
 		return
 	}
-	k := &Kustomization{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName(), Release: &helmv2.HelmRelease{}}
+	k := &Applier{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName(), Release: &helmv2.HelmRelease{}}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, k.Release); err != nil {
-		failure := Failure{Cause: InvalidSpec, Kustomization: k, Message: fmt.Sprintf("%s: %v", k, err), Fix: "compare it with the specification of " + helmv2.GroupVersion.String(), At: object.Locate("spec")}
+		failure := Failure{Cause: InvalidSpec, Applier: k, Message: fmt.Sprintf("%s: %v", k, err), Fix: "compare it with the specification of " + helmv2.GroupVersion.String(), At: object.Locate("spec")}
 		w.cluster.Failures = append(w.cluster.Failures, failure)
 		return
 	}
@@ -58,7 +58,7 @@ func (w *walk) enqueueRelease(object *Object, parent *Kustomization) {
 }
 
 // installable tells whether all that a HelmRelease needs is applied.
-func (w *walk) installable(k *Kustomization) bool {
+func (w *walk) installable(k *Applier) bool {
 	for _, dependency := range k.Spec.DependsOn {
 		key := Key{helmReleaseKind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name}
 		if w.applied[key] == nil && !w.skipped[key] {
@@ -76,7 +76,7 @@ func (w *walk) installable(k *Kustomization) bool {
 
 // install renders a HelmRelease and does with the objects what their apply
 // would do.
-func (w *walk) install(ctx context.Context, k *Kustomization) error {
+func (w *walk) install(ctx context.Context, k *Applier) error {
 	w.cluster.Releases = append(w.cluster.Releases, k)
 	w.applied[k.Key()] = k
 	objects, err := w.release(ctx, k)
@@ -89,7 +89,7 @@ func (w *walk) install(ctx context.Context, k *Kustomization) error {
 	case isUndeclared:
 		w.refused(undeclared.failure(k, k.locate(chartField(k.Release)...), k.String()))
 	case isRefused:
-		refused.Kustomization, refused.Message = k, fmt.Sprintf("%s: %s", k, refused.Message)
+		refused.Applier, refused.Message = k, fmt.Sprintf("%s: %s", k, refused.Message)
 		w.refused(refused.Failure)
 	case err != nil:
 		return fmt.Errorf("%s: %w", k, err)
@@ -102,12 +102,12 @@ func (w *walk) install(ctx context.Context, k *Kustomization) error {
 // then unknown: nothing should be missed because of it.
 func (w *walk) refused(f Failure) {
 	w.cluster.Failures = append(w.cluster.Failures, f)
-	w.unknown(f.Kustomization.Object, "it cannot be installed as it stands", chartField(f.Kustomization.Release)...)
+	w.unknown(f.Applier.Object, "it cannot be installed as it stands", chartField(f.Applier.Release)...)
 }
 
 // release renders what helm-controller would install: the definitions in the
 // chart's crds folder and its templates, without hooks.
-func (w *walk) release(ctx context.Context, k *Kustomization) ([]*Object, error) {
+func (w *walk) release(ctx context.Context, k *Applier) ([]*Object, error) {
 	values, err := w.values(ctx, k)
 	if err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func (w *walk) release(ctx context.Context, k *Kustomization) ([]*Object, error)
 }
 
 // releaseName is the release's name as helm-controller shortens it.
-func (k *Kustomization) releaseName() string {
+func (k *Applier) releaseName() string {
 	const longest, digits = 53, 12
 	name := k.Release.GetReleaseName()
 	if len(name) <= longest {
@@ -164,7 +164,7 @@ func (k *Kustomization) releaseName() string {
 }
 
 // template executes the templates of a chart as the installation of a release.
-func (w *walk) template(ctx context.Context, k *Kustomization, c *chart, values map[string]any, catalog *schema.Catalog) (files map[string]string, err error) {
+func (w *walk) template(ctx context.Context, k *Applier, c *chart, values map[string]any, catalog *schema.Catalog) (files map[string]string, err error) {
 	refused := func(at Location, fix string, err error) error {
 		return newRefusal(BuildFailed, at, c.Name(), fix, "chart %s: %s", c.Name(), strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
@@ -239,7 +239,7 @@ func (k *kinds) known() *schema.Catalog {
 
 // definitions are the CustomResourceDefinitions in the crds folders of a chart;
 // helm-controller leaves out what else is there.
-func (k *Kustomization) definitions(c *chart) ([]*unstructured.Unstructured, error) {
+func (k *Applier) definitions(c *chart) ([]*unstructured.Unstructured, error) {
 	var definitions []*unstructured.Unstructured
 	if k.Release.GetInstall().CRDs == helmv2.Skip {
 		return nil, nil
@@ -266,7 +266,7 @@ func (k *Kustomization) definitions(c *chart) ([]*unstructured.Unstructured, err
 	return definitions, nil
 }
 
-func (k *Kustomization) originLabels() map[string]string {
+func (k *Applier) originLabels() map[string]string {
 	return map[string]string{helmv2.GroupVersion.Group + "/name": k.Name, helmv2.GroupVersion.Group + "/namespace": k.Namespace}
 }
 
@@ -290,7 +290,7 @@ const templateKey = "postrenderer.helm.sh/postrender-filename"
 // post-renderers, then through the one that sets Flux's labels, which
 // helm-controller always adds: it refuses the same object twice. Hooks go with
 // the templates unless the release says otherwise.
-func (k *Kustomization) postRender(files map[string]string) ([]*unstructured.Unstructured, error) {
+func (k *Applier) postRender(files map[string]string) ([]*unstructured.Unstructured, error) {
 	var templates []*kyaml.RNode
 	apart := cmp.Or(k.Release.Spec.PostRenderStrategy, helmv2.PostRenderStrategyCombined) != helmv2.PostRenderStrategyCombined
 	size := 0
@@ -329,7 +329,7 @@ func nodesOf(document string) (nodes []*kyaml.RNode, err error) {
 }
 
 // kustomize runs the post-renderers of a release.
-func (k *Kustomization) kustomize(nodes []*kyaml.RNode) ([]*unstructured.Unstructured, error) {
+func (k *Applier) kustomize(nodes []*kyaml.RNode) ([]*unstructured.Unstructured, error) {
 	if len(nodes) == 0 {
 		return nil, nil
 	}
@@ -398,7 +398,7 @@ func resources(text string) (all [][]byte, err error) {
 
 // objectOf is an object of a release, with its place: where its template says
 // its kind, each time it says so for the next object of that kind.
-func (k *Kustomization) objectOf(c *chart, u *unstructured.Unstructured, before map[string]int) *Object {
+func (k *Applier) objectOf(c *chart, u *unstructured.Unstructured, before map[string]int) *Object {
 	annotations := u.GetAnnotations()
 	name := annotations[templateKey]
 	count := before[name+u.GetKind()]
@@ -419,7 +419,7 @@ func (k *Kustomization) objectOf(c *chart, u *unstructured.Unstructured, before 
 
 // templateOf is the line of a template that a text names as file:line, or that
 // of the HelmRelease for a chart whose files nobody here has written.
-func (k *Kustomization) templateOf(c *chart, text string) Location {
+func (k *Applier) templateOf(c *chart, text string) Location {
 	for _, match := range templateLine.FindAllStringSubmatch(text, -1) {
 		if f := k.sourceFile(c, match[1]); f != nil {
 			line, _ := strconv.Atoi(match[2])
@@ -433,7 +433,7 @@ var templateLine = regexp.MustCompile(`([\w@.-][\w@./-]*):\s*(?:line )?(\d*)`)
 
 // sourceFile is the file of the chart's source that a template is, or nil. Helm
 // names it after the chart, wherever the chart is.
-func (k *Kustomization) sourceFile(c *chart, template string) *file {
+func (k *Applier) sourceFile(c *chart, template string) *file {
 	_, relative, found := strings.Cut(template, "/")
 	if c.artifact == nil || !found {
 		return nil

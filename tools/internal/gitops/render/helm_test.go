@@ -173,7 +173,7 @@ func FuzzPostRender(f *testing.F) {
 		f.Add(seed, "- {op: add, path: /data, value: {a: b}}")
 	}
 	f.Fuzz(func(_ *testing.T, text, patch string) {
-		k := &Kustomization{Namespace: "default", Name: "a", Release: &helmv2.HelmRelease{}}
+		k := &Applier{Namespace: "default", Name: "a", Release: &helmv2.HelmRelease{}}
 		k.Release.Spec.PostRenderers = []helmv2.PostRenderer{{Kustomize: &helmv2.Kustomize{Patches: []kustomize.Patch{{Patch: patch, Target: &kustomize.Selector{Kind: "ConfigMap"}}}}}}
 		c := &chart{Chart: &helmchart.Chart{Metadata: &helmchart.Metadata{Name: "a"}}}
 		manifests, err := k.postRender(map[string]string{"a/templates/a.yaml": text})

@@ -23,7 +23,7 @@ type Idle struct {
 
 // Idle lists the patches and images that apply to nothing. Of patches it knows
 // those that name their target: one for all of a kind may well find none.
-func (k *Kustomization) Idle() []Idle {
+func (k *Applier) Idle() []Idle {
 	if k.build == nil || k.build.err != nil || len(k.build.remote) > 0 {
 		return nil
 	}

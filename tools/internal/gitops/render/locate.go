@@ -43,7 +43,7 @@ func (o *Object) Locate(field ...any) Location {
 
 // locate is Locate of the Kustomization's own object; the folder of a root that
 // nothing in the repository declares.
-func (k *Kustomization) locate(field ...any) Location {
+func (k *Applier) locate(field ...any) Location {
 	if k.Object == nil {
 		return Location{File: path.Clean(k.Spec.Path)}
 	}

@@ -70,7 +70,7 @@ func (w *walk) keys() []Key {
 }
 
 // needs tells whether a Kustomization starts only after another one, or is it.
-func (w *walk) needs(k, other *Kustomization, seen []*Kustomization) bool {
+func (w *walk) needs(k, other *Applier, seen []*Applier) bool {
 	for ; k != nil && !slices.Contains(seen, k); k = k.Parent {
 		if k == other {
 			return true
@@ -88,7 +88,7 @@ func (w *walk) needs(k, other *Kustomization, seen []*Kustomization) bool {
 
 func (o Outside) failure(fix string) Failure {
 	failure := Failure{
-		Cause: VariablesMissing, Kustomization: o.By, Subject: o.Key.Name, Fix: fix, At: o.At,
+		Cause: VariablesMissing, Applier: o.By, Subject: o.Key.Name, Fix: fix, At: o.At,
 		Message: fmt.Sprintf("%s substitutes from %s %s, which nothing in this cluster applies to namespace %s before it", o.By, o.Key.Kind, o.Key.Name, o.Key.Namespace),
 	}
 	if o.By.Release != nil {
@@ -111,9 +111,9 @@ func (w *walk) excuse() {
 			return false
 		}
 		reason := fmt.Sprintf("its source %s is declared by nothing here: what is unknown may bring it", f.Subject)
-		i := slices.IndexFunc(w.cluster.Unknowns, func(u Unknown) bool { return u.Key == f.Kustomization.Key() && !u.Values })
+		i := slices.IndexFunc(w.cluster.Unknowns, func(u Unknown) bool { return u.Key == f.Applier.Key() && !u.Values })
 		if i < 0 {
-			w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: f.Kustomization.Key(), Object: f.Kustomization.Object, At: f.At, Reason: reason})
+			w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: f.Applier.Key(), Object: f.Applier.Object, At: f.At, Reason: reason})
 		} else {
 			w.cluster.Unknowns[i].Reason = reason
 		}

@@ -81,7 +81,7 @@ func (l origin) length(list string) int {
 
 // documentsOf are the documents of a patch, in the Kustomization's own manifest
 // if it stands there.
-func (k *Kustomization) documentsOf(p patch) []*document {
+func (k *Applier) documentsOf(p patch) []*document {
 	if p.flux < 0 || k.Object == nil || k.Object.Owner.build == nil {
 		return p.documents
 	}
@@ -131,7 +131,7 @@ func selects(selector string, set map[string]string) bool {
 	return err == nil && parsed.Matches(labels.Set(set))
 }
 
-func (k *Kustomization) locateInPatches(o *Object, field []any) (Location, bool) {
+func (k *Applier) locateInPatches(o *Object, field []any) (Location, bool) {
 	for _, p := range k.build.origin().patches {
 		if !p.appliesTo(o) {
 			continue

@@ -62,11 +62,11 @@ type Cluster struct {
 	Name, Path string
 	// Kustomizations are in the order in which Flux applies them; the first is
 	// the root.
-	Kustomizations []*Kustomization
+	Kustomizations []*Applier
 	// Releases are the HelmReleases, as what applies the objects of their charts,
 	// in the order in which they are installed; those that are unknown or refused
 	// have no objects.
-	Releases []*Kustomization
+	Releases []*Applier
 	// Composed is what Crossplane would compose of the composite resources among
 	// the objects, each after the resource that it is of; Flux does not apply it.
 	// Package compose fills it.
@@ -120,19 +120,18 @@ func (c *Cluster) MayHaveMore() bool {
 // Get is the object with a key, or nil.
 func (c *Cluster) Get(key Key) *Object { return c.index[key] }
 
-// Kustomization is a Flux Kustomization and what it applies. A HelmRelease, which
-// applies the objects of its chart, is one too.
-type Kustomization struct {
-	// Object is the Kustomization itself; nil for a root that only
+// Applier is what applies objects: a Flux Kustomization or a HelmRelease.
+type Applier struct {
+	// Object is the Kustomization, or HelmRelease, itself; nil for a root that only
 	// `flux bootstrap` declares.
 	Object *Object
 	// Parent applies Object; nil for the root.
-	Parent *Kustomization
-	// Namespace and Name identify it, Spec is its specification.
+	Parent *Applier
+	// Namespace and Name identify it, Spec is its specification. That of a
+	// HelmRelease holds what the two kinds have in common.
 	Namespace, Name string
 	Spec            kustomizev1.KustomizationSpec
-	// Release is the HelmRelease that this is, or nil. Spec then holds what the
-	// two specifications have in common.
+	// Release is the HelmRelease; nil for a Kustomization.
 	Release *helmv2.HelmRelease
 	// Objects are what it applies, in Flux's order.
 	Objects []*Object
@@ -145,13 +144,13 @@ type Kustomization struct {
 	outside bool
 }
 
-// String is the Kustomization as Flux's own messages name it.
-func (k *Kustomization) String() string {
+// String is the applier as Flux's own messages name it.
+func (k *Applier) String() string {
 	return fmt.Sprintf("%s/%s/%s", k.Key().Kind, k.Namespace, k.Name)
 }
 
-// Key is the key of the Kustomization's, or HelmRelease's, own object.
-func (k *Kustomization) Key() Key {
+// Key is that of the applier's own object.
+func (k *Applier) Key() Key {
 	if k.Release != nil {
 		return Key{helmReleaseKind, k.Namespace, k.Name}
 	}
@@ -183,8 +182,8 @@ func (k Key) String() string {
 // Object is an object as Flux would apply it.
 type Object struct {
 	*unstructured.Unstructured
-	// Owner is the Kustomization, or the HelmRelease, that applies it.
-	Owner *Kustomization
+	// Owner applies it.
+	Owner *Applier
 	// Bundled tells that it is a definition in a chart's crds folder: Helm
 	// creates it where it is missing, and never deletes it.
 	Bundled bool
@@ -221,8 +220,8 @@ const (
 
 // Failure is why Flux would not apply a Kustomization, or part of it.
 type Failure struct {
-	Cause         Cause
-	Kustomization *Kustomization
+	Cause   Cause
+	Applier *Applier
 	// Message says what is wrong, Fix what to do about it.
 	Message, Fix string
 	At           Location
@@ -253,7 +252,7 @@ type Unknown struct {
 // Outside is a ConfigMap of which a Kustomization or a HelmRelease takes values,
 // and which nothing in the cluster applies.
 type Outside struct {
-	By  *Kustomization
+	By  *Applier
 	Key Key
 	At  Location
 }

@@ -117,7 +117,7 @@ func dump(rendering *render.Rendering) string {
 			}
 		}
 		for _, failure := range cluster.Failures {
-			fmt.Fprintf(&text, "failure, %s (%s) %s: %s: %s; %s\n", failure.Cause, failure.Subject, failure.At, failure.Kustomization, failure.Message, failure.Fix)
+			fmt.Fprintf(&text, "failure, %s (%s) %s: %s: %s; %s\n", failure.Cause, failure.Subject, failure.At, failure.Applier, failure.Message, failure.Fix)
 		}
 		for _, emptied := range cluster.Emptied {
 			fmt.Fprintf(&text, "emptied, %s (%s) %s: %s\n", emptied.Cause, emptied.Subject, emptied.At, emptied.Message)

@@ -20,7 +20,7 @@ import (
 // where there is one: `flux bootstrap` writes it into what it applies, and
 // flux-operator makes it of a FluxInstance.
 func (w *walk) renderRoot(ctx context.Context) error {
-	w.root = &Kustomization{Namespace: rootName, Name: rootName}
+	w.root = &Applier{Namespace: rootName, Name: rootName}
 	w.root.Spec.Path, w.root.Spec.Prune = "./"+w.cluster.Path, true
 	w.root.Spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: sourcev1.GitRepositoryKind, Name: rootName}
 	objects, _, err := w.sources.render(ctx, w, w.root)
@@ -51,8 +51,8 @@ func (w *walk) renderRoot(ctx context.Context) error {
 // none of them while Kustomizations take their files from the source of
 // `flux bootstrap` and nothing declares that: a path may be one of another
 // repository.
-func (w *walk) declaredRoot(objects []*Object) *Kustomization {
-	var first *Kustomization
+func (w *walk) declaredRoot(objects []*Object) *Applier {
+	var first *Applier
 	bootstrapped, declared := false, false
 	for _, object := range objects {
 		key := object.Key()

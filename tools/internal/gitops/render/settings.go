@@ -8,7 +8,7 @@ import (
 
 // locateInFlux finds what the Kustomization's own spec sets after, or instead
 // of, the build's.
-func (k *Kustomization) locateInFlux(o *Object, field []any) (Location, bool) {
+func (k *Applier) locateInFlux(o *Object, field []any) (Location, bool) {
 	if k.Object == nil {
 		return Location{}, false
 	}
@@ -26,7 +26,7 @@ func (k *Kustomization) locateInFlux(o *Object, field []any) (Location, bool) {
 }
 
 // locateInImages finds the `images` entry that rewrote an image.
-func (k *Kustomization) locateInImages(o *Object, field []any) (Location, bool) {
+func (k *Applier) locateInImages(o *Object, field []any) (Location, bool) {
 	image, _ := valueAt(o.template, field).(string)
 	if field[len(field)-1] != "image" || image == "" {
 		return Location{}, false
@@ -83,7 +83,7 @@ func setsImage(image, name, newName, newTag, digest string) bool {
 
 // locateInSettings finds what a kustomization's own fields set: the namespace,
 // labels, annotations, replicas.
-func (k *Kustomization) locateInSettings(o *Object, field []any) (Location, bool) {
+func (k *Applier) locateInSettings(o *Object, field []any) (Location, bool) {
 	content := valueAt(o.template, field)
 	for _, l := range k.build.origin().layers {
 		for _, setting := range l.settings(o, field) {

@@ -56,7 +56,7 @@ var (
 )
 
 // ready tells whether the object behind a source reference is applied.
-func (s *sources) ready(w *walk, k *Kustomization) bool {
+func (s *sources) ready(w *walk, k *Applier) bool {
 	key := sourceKey(k.Namespace, k.Spec.SourceRef)
 	return w.isSelf(key) || w.cluster.index[key] != nil || w.generated[key] != nil
 }
@@ -71,7 +71,7 @@ func (w *walk) isSelf(key Key) bool {
 
 // render renders one Kustomization: its source, its build, its variables. What
 // is unknown goes to the cluster.
-func (s *sources) render(ctx context.Context, w *walk, k *Kustomization) ([]*Object, []Failure, error) {
+func (s *sources) render(ctx context.Context, w *walk, k *Applier) ([]*Object, []Failure, error) {
 	key := sourceKey(k.Namespace, k.Spec.SourceRef)
 	source, err := s.artifact(ctx, w, key, nil)
 	var missing unresolved
@@ -108,7 +108,7 @@ type noSource struct {
 func (n noSource) Error() string { return "nothing declares " + n.key.String() }
 
 // failure is that of what needs the source, and names it at a place.
-func (n noSource) failure(k *Kustomization, at Location, who string) Failure {
+func (n noSource) failure(k *Applier, at Location, who string) Failure {
 	if n.by != nil {
 		field := "sources" // of an ArtifactGenerator
 		if n.by.GetKind() == sourcev1.GitRepositoryKind {
@@ -117,7 +117,7 @@ func (n noSource) failure(k *Kustomization, at Location, who string) Failure {
 		at, who = n.by.Locate("spec", field), n.by.Key().String()
 	}
 	return Failure{
-		Cause: SourceMissing, Kustomization: k, Subject: n.key.Name,
+		Cause: SourceMissing, Applier: k, Subject: n.key.Name,
 		Message: fmt.Sprintf("%s names %s, which nothing in this cluster declares", who, n.key),
 		Fix:     "declare the source in a folder that the cluster applies, or correct the name, kind or namespace",
 		At:      at,

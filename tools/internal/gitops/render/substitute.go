@@ -56,7 +56,7 @@ func (r rendered) Get(_ context.Context, key client.ObjectKey, into client.Objec
 
 // variables are what a Kustomization substitutes.
 type variables struct {
-	k       *Kustomization
+	k       *Applier
 	values  map[string]string
 	lenient bool
 	// outside is whether a Secret or ConfigMap that nobody here knows brings more
@@ -74,7 +74,7 @@ type variables struct {
 
 // variables reads what a Kustomization substitutes from, or says why Flux starts
 // no substitution.
-func (w *walk) variables(ctx context.Context, k *Kustomization) (*variables, []Failure, error) {
+func (w *walk) variables(ctx context.Context, k *Applier) (*variables, []Failure, error) {
 	if k.Spec.PostBuild == nil {
 		return nil, nil, nil
 	}
@@ -100,7 +100,7 @@ func (w *walk) variables(ctx context.Context, k *Kustomization) (*variables, []F
 	resolved.SubstituteFrom, resolved.Substitute = nil, v.values
 	spec := k.Spec
 	spec.PostBuild = &resolved
-	v.flux, err = (&Kustomization{Namespace: k.Namespace, Name: k.Name, Spec: spec}).unstructured()
+	v.flux, err = (&Applier{Namespace: k.Namespace, Name: k.Name, Spec: spec}).unstructured()
 	return v, nil, err
 }
 
@@ -109,7 +109,7 @@ var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 // withoutOutside is a Kustomization without what it substitutes from and nothing
 // in the cluster applies before: Secrets and facts of a cluster may be made by
 // hand or by another tool. What they hold is unknown.
-func (w *walk) withoutOutside(k *Kustomization) *Kustomization {
+func (w *walk) withoutOutside(k *Applier) *Applier {
 	postBuild := *k.Spec.PostBuild
 	postBuild.SubstituteFrom = nil
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
@@ -125,12 +125,12 @@ func (w *walk) withoutOutside(k *Kustomization) *Kustomization {
 	}
 	spec := k.Spec
 	spec.PostBuild = &postBuild
-	return &Kustomization{Namespace: k.Namespace, Name: k.Name, Spec: spec}
+	return &Applier{Namespace: k.Namespace, Name: k.Name, Spec: spec}
 }
 
 // absent are the optional references of a Kustomization that nothing in the
 // cluster applies before.
-func (w *walk) absent(k *Kustomization) []Unknown {
+func (w *walk) absent(k *Applier) []Unknown {
 	var absent []Unknown
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
 		if key := variablesKey(k, reference); reference.Optional && w.cluster.index[key] == nil {
@@ -140,7 +140,7 @@ func (w *walk) absent(k *Kustomization) []Unknown {
 	return absent
 }
 
-func substitutesFromOutside(k *Kustomization, key Key, at Location) Unknown {
+func substitutesFromOutside(k *Applier, key Key, at Location) Unknown {
 	return Unknown{
 		Key: k.Key(), Object: k.Object, Values: true, At: at,
 		Reason: fmt.Sprintf("it substitutes from %s %s/%s, which nothing in this cluster applies before: if it is made outside of the repository, only the cluster knows its values", key.Kind, key.Namespace, key.Name),
@@ -231,7 +231,7 @@ func (v *variables) refused(object *Object, text string, err error) []Failure {
 
 func (v *variables) missing(object *Object, name, consequence string) Failure {
 	return Failure{
-		Cause: VariableMissing, Kustomization: v.k, Subject: name,
+		Cause: VariableMissing, Applier: v.k, Subject: name,
 		Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: %s", name, object.Key(), consequence),
 		Fix:     fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, v.k, name, name),
 		At:      object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),

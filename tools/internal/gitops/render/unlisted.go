@@ -24,7 +24,7 @@ type Unlisted struct {
 
 // Unlisted lists the manifests of the repository that its builds pass over. One
 // that any YAML file names, be it in a comment, is left out on purpose.
-func (k *Kustomization) Unlisted() []Unlisted {
+func (k *Applier) Unlisted() []Unlisted {
 	if k.build == nil || k.build.err != nil || k.build.source.Name != "" {
 		return nil
 	}

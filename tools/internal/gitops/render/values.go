@@ -21,7 +21,7 @@ import (
 // values composes the values of a HelmRelease with helm-controller's own code,
 // out of rendered ConfigMaps and Secrets. One that is not rendered is made outside
 // of the repository, and an encrypted Secret says nothing.
-func (w *walk) values(ctx context.Context, k *Kustomization) (map[string]any, error) {
+func (w *walk) values(ctx context.Context, k *Applier) (map[string]any, error) {
 	from := k.Release.Spec.ValuesFrom
 	for i, reference := range from {
 		key := valuesKey(k, reference)
@@ -47,7 +47,7 @@ func (w *walk) values(ctx context.Context, k *Kustomization) (map[string]any, er
 	return values, nil
 }
 
-func valuesKey(k *Kustomization, reference helmv2.ValuesReference) Key {
+func valuesKey(k *Applier, reference helmv2.ValuesReference) Key {
 	return Key{schema.GroupKind{Kind: reference.Kind}, k.Namespace, reference.Name}
 }
 

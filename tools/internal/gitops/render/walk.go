@@ -32,16 +32,16 @@ type walk struct {
 	sources *sources
 	cluster *Cluster
 	lenient bool
-	root    *Kustomization
+	root    *Applier
 	// synced is the source that a FluxInstance makes of this repository.
 	synced  Key
-	pending []*Kustomization
+	pending []*Applier
 	// releases are the HelmReleases to install.
-	releases []*Kustomization
+	releases []*Applier
 	kinds    kinds
 
 	known     map[Key]bool // applied or pending
-	applied   map[Key]*Kustomization
+	applied   map[Key]*Applier
 	children  map[Key][]Key   // the Kustomizations that one applies
 	skipped   map[Key]bool    // known, but Flux does not render it
 	generated map[Key]*Object // the ArtifactGenerator of an ExternalArtifact
@@ -55,7 +55,7 @@ func newWalk(sources *sources, folder string, lenient bool) *walk {
 		cluster:   &Cluster{Name: path.Base(folder), Path: folder, index: map[Key]*Object{}},
 		lenient:   lenient,
 		known:     map[Key]bool{},
-		applied:   map[Key]*Kustomization{},
+		applied:   map[Key]*Applier{},
 		children:  map[Key][]Key{},
 		skipped:   map[Key]bool{},
 		generated: map[Key]*Object{},
@@ -107,16 +107,16 @@ func (w *walk) next(ctx context.Context) error {
 }
 
 func (w *walk) firstReady(lacking lack) int {
-	return slices.IndexFunc(w.pending, func(k *Kustomization) bool { return w.ready(k, lacking) })
+	return slices.IndexFunc(w.pending, func(k *Applier) bool { return w.ready(k, lacking) })
 }
 
-func take(queue *[]*Kustomization, i int) *Kustomization {
+func take(queue *[]*Applier, i int) *Applier {
 	k := (*queue)[i]
 	*queue = slices.Delete(*queue, i, i+1)
 	return k
 }
 
-func (w *walk) ready(k *Kustomization, lacking lack) bool {
+func (w *walk) ready(k *Applier, lacking lack) bool {
 	for _, dependency := range k.Spec.DependsOn {
 		key := Key{kustomizationKind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name}
 		if !w.settled(key, nil) && (lacking < dependencies || w.known[key]) {
@@ -155,13 +155,13 @@ func (w *walk) settled(key Key, waiting []Key) bool {
 	return true
 }
 
-func variablesKey(k *Kustomization, reference kustomizev1.SubstituteReference) Key {
+func variablesKey(k *Applier, reference kustomizev1.SubstituteReference) Key {
 	return Key{schema.GroupKind{Kind: reference.Kind}, k.Namespace, reference.Name}
 }
 
 // apply renders a Kustomization and does with the objects what their apply
 // would do: they can be found from then on, and Kustomizations among them start.
-func (w *walk) apply(ctx context.Context, k *Kustomization) error {
+func (w *walk) apply(ctx context.Context, k *Applier) error {
 	w.cluster.Kustomizations = append(w.cluster.Kustomizations, k)
 	w.known[k.Key()], w.applied[k.Key()] = true, k
 	objects, failures, err := w.sources.render(ctx, w, k)
@@ -179,7 +179,7 @@ func (w *walk) apply(ctx context.Context, k *Kustomization) error {
 // add makes objects known as applied, and starts the Kustomizations and
 // HelmReleases among them. What goes to another API server is not there for this
 // one's Flux.
-func (w *walk) add(objects []*Object, k *Kustomization) {
+func (w *walk) add(objects []*Object, k *Applier) {
 	sortObjects(objects)
 	k.Objects = objects
 	elsewhere := k.Spec.KubeConfig != nil
@@ -223,7 +223,7 @@ func (w *walk) generates(object *Object) {
 	}
 }
 
-func (w *walk) enqueue(object *Object, parent *Kustomization) {
+func (w *walk) enqueue(object *Object, parent *Applier) {
 	key := object.Key()
 	w.children[parent.Key()] = append(w.children[parent.Key()], key)
 	if w.known[key] {
@@ -234,7 +234,7 @@ func (w *walk) enqueue(object *Object, parent *Kustomization) {
 	child, err := newKustomization(object, parent)
 	if err != nil {
 		w.cluster.Failures = append(w.cluster.Failures, Failure{
-			Cause: InvalidSpec, Kustomization: child, Message: err.Error(),
+			Cause: InvalidSpec, Applier: child, Message: err.Error(),
 			Fix: "compare it with the specification of " + kustomizev1.GroupVersion.String(), At: object.Locate("spec"),
 		})
 		return
@@ -261,8 +261,8 @@ func (w *walk) unknown(object *Object, reason string, field ...any) {
 	w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: object.Key(), Object: object, Reason: reason, At: object.Locate(field...)})
 }
 
-func newKustomization(object *Object, parent *Kustomization) (*Kustomization, error) {
-	k := &Kustomization{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName()}
+func newKustomization(object *Object, parent *Applier) (*Applier, error) {
+	k := &Applier{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName()}
 	var typed kustomizev1.Kustomization
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed); err != nil {
 		return k, fmt.Errorf("%s: %w", k, err)
@@ -273,7 +273,7 @@ func newKustomization(object *Object, parent *Kustomization) (*Kustomization, er
 
 // setMetadata sets the common metadata and the labels by which Flux knows its
 // objects again. A label that is no string stays, for the rules to name.
-func setMetadata(u *unstructured.Unstructured, k *Kustomization) {
+func setMetadata(u *unstructured.Unstructured, k *Applier) {
 	owner := map[string]string{
 		kustomizev1.GroupVersion.Group + "/name":      k.Name,
 		kustomizev1.GroupVersion.Group + "/namespace": k.Namespace,
