@@ -160,9 +160,9 @@ func (e *Engine) keep(bin string) error {
 }
 
 func (e *Engine) arguments(out string) []string {
-	args := []string{"build", "-v", "-ldflags", e.enginebuild.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)}
-	if e.enginebuild.Tags != "" {
-		args = append(args, "-tags", e.enginebuild.Tags)
+	args := []string{"build", "-v", "-ldflags", e.recipe.LinkerFlags(e.Version), "-o", out + string(filepath.Separator)}
+	if e.recipe.Tags != "" {
+		args = append(args, "-tags", e.recipe.Tags)
 	}
 	return append(args, "tool")
 }
@@ -170,10 +170,10 @@ func (e *Engine) arguments(out string) []string {
 // linking is the environment for the engine's C libraries. They are in the linker's
 // own folders, so nobody needs pkg-config, for which programs ask, to find them.
 func (e *Engine) linking() []string {
-	if len(e.enginebuild.Libraries) == 0 {
+	if len(e.recipe.Libraries) == 0 {
 		return []string{"CGO_ENABLED=0"}
 	}
-	return []string{"CGO_ENABLED=1", "PKG_CONFIG=true", "CGO_LDFLAGS=-l" + strings.Join(e.enginebuild.Libraries, " -l")}
+	return []string{"CGO_ENABLED=1", "PKG_CONFIG=true", "CGO_LDFLAGS=-l" + strings.Join(e.recipe.Libraries, " -l")}
 }
 
 // goCommand runs in the engine's module; an interrupted go leaves its temporary

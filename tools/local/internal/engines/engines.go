@@ -90,7 +90,7 @@ func loadOne(dir, cache string, r enginebuild.Recipe) (*Engine, error) {
 func (e *Engine) key(goVersion string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, goVersion, runtime.GOARCH, toolchain.Flags, e.arguments(""))
-	if len(e.enginebuild.Libraries) > 0 {
+	if len(e.recipe.Libraries) > 0 {
 		if err := e.hashC(h); err != nil {
 			return "", err
 		}
@@ -119,7 +119,7 @@ func (e *Engine) hashC(w io.Writer) error {
 	flags := ask("go", "env", "CC", "CGO_CFLAGS", "CGO_CPPFLAGS")
 	cc, _, _ := strings.Cut(flags, "\n")
 	fmt.Fprintln(w, flags, ask(cc, "--version"))
-	for _, library := range e.enginebuild.Libraries {
+	for _, library := range e.recipe.Libraries {
 		file := strings.TrimSpace(ask(cc, "-print-file-name=lib"+library+".a"))
 		data, err := os.ReadFile(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
