@@ -122,7 +122,7 @@ func (i *invocation) explainRule() error {
 		}
 		return fmt.Errorf("no rule %s: there are %s", i.explain, strings.Join(ids, ", "))
 	}
-	_, err := fmt.Fprintf(i.stdout, "%s (%s): %s\n\n%s\n\nExample:\n\n    %s\n\nMend: %s\n",
+	_, err := fmt.Fprintf(i.stdout, "%s (%s): %s\n\n%s\n\nExample:\n\n    %s\n\nFix: %s\n",
 		rule.ID, rule.Severity, rule.Title, rule.Why, strings.ReplaceAll(rule.Example, "\n", "\n    "), rule.Fix)
 	return err
 }
