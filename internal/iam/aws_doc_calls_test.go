@@ -234,7 +234,7 @@ func composedCalls(t *testing.T) []call {
 // attachedPolicies are the policies of AWS that an EKSCluster's roles get.
 func attachedPolicies(t *testing.T) []string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "..", "crossplane", "testdata", "golden", "eksclusters", "minimal.yaml"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "crossplane", "testdata", "golden", "eksclusters", "minimal.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

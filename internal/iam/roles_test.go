@@ -161,7 +161,7 @@ func checkWildcards(t *testing.T, granted *iam.Policy) {
 // policy, and the policy within the role.
 func readRole(t *testing.T, golden string) (trust, granted *iam.Policy) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "..", "crossplane", "testdata", "golden", "workloadroles", golden))
+	data, err := os.ReadFile(filepath.Join("..", "..", "crossplane", "testdata", "golden", "workloadroles", golden))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func TestDefinitionsOnce(t *testing.T) {
 
 // The operator of this repository, as its clusters install it.
 func TestDefinitionsOnceOfKEDA(t *testing.T) {
-	dir, err := (&sources{repository: filepath.Join("..", "..", "..")}).moduleDir(t.Context(), "github.com/kedacore/keda/v2", "v2.21.0")
+	dir, err := (&sources{repository: filepath.Join("..", "..", "..", "..")}).moduleDir(t.Context(), "github.com/kedacore/keda/v2", "v2.21.0")
 	if err != nil {
 		t.Skip(err)
 	}

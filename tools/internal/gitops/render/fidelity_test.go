@@ -28,7 +28,7 @@ const corpus = "CORPUS"
 // is kept between builds, and the same objects, though they are not printed and
 // parsed in between.
 func TestFidelity(t *testing.T) {
-	roots := map[string]string{"repository": filepath.Join("..", "..", "..")}
+	roots := map[string]string{"repository": filepath.Join("..", "..", "..", "..")}
 	for _, folder := range []string{"simple", "openapi"} {
 		roots[folder] = filepath.Join("testdata", "overlays", folder)
 	}
