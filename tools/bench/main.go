@@ -12,36 +12,36 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 )
 
-func main() { os.Exit(execute()) }
+func main() { os.Exit(execute(os.Args[1:])) }
 
-func execute() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	root := flag.String("root", ".", "the repository's `folder`")
-	runs := flag.Int("runs", 7, "how `often` each of the two runs")
-	cluster := flag.String("cluster", "", "the `cluster` to check, by name or folder (default all)")
-	flag.Parse()
+func execute(args []string) int {
+	var root string
 	var clusters []string
-	if *cluster != "" {
-		clusters = []string{*cluster}
+	var runs int
+	command := &cobra.Command{
+		Use: "bench", Short: "Compare validate with kustomize and kubeconform", Args: cli.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd.Context(), root, clusters, max(1, runs), cmd.OutOrStdout())
+		},
 	}
-	if err := run(ctx, *root, clusters, max(1, *runs), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		return 1
-	}
-	return 0
+	flags := command.Flags()
+	flags.StringVar(&root, "root", ".", "the repository's `folder`")
+	flags.IntVar(&runs, "runs", 7, "how `often` each of the two runs")
+	flags.StringArrayVar(&clusters, "cluster", nil, "the `cluster` to check, by name or folder (default all)")
+	return cli.Execute(command, args, os.Stdout, os.Stderr, 1)
 }
 
 func run(ctx context.Context, root string, clusters []string, runs int, out io.Writer) error {

@@ -16,15 +16,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
+
+	"github.com/spf13/cobra"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/overlay"
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 )
 
-const usage = `usage: promote
-
-Copies the digests that the overlays in apps/*/deploy/staging pin to the overlays
+const help = `Copies the digests that the overlays in apps/*/deploy/staging pin to the overlays
 production beside them, and stages the edit with git. Then look at it, commit and
 push; a git revert rolls back. Run it at the root of the checkout, as make promote
 does.`
@@ -35,19 +35,11 @@ func main() {
 
 // run returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
-		fmt.Fprintln(stdout, usage)
-		return 0
+	root := &cobra.Command{
+		Use: "promote", Short: "Copy the image pins of staging to production", Long: help, Args: cli.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return promote(cmd.Context(), cmd.OutOrStdout()) },
 	}
-	if len(args) > 0 {
-		fmt.Fprintf(stderr, "error: unknown argument %q\n%s\n", args[0], usage)
-		return 2
-	}
-	if err := promote(context.Background(), stdout); err != nil {
-		fmt.Fprintln(stderr, "error:", err)
-		return 1
-	}
-	return 0
+	return cli.Execute(root, args, stdout, stderr, 1)
 }
 
 func promote(ctx context.Context, stdout io.Writer) error {
@@ -111,7 +103,8 @@ func compare(staging, production string) ([]move, error) {
 	var moves []move
 	for _, pin := range wanted {
 		if pin.Digest == "" {
-			return nil, fmt.Errorf("%s:%d: %s is not pinned by digest: pin it with go run ./tools/image --pin %s", pin.File, pin.Line, pin.Image, staging)
+			return nil, fmt.Errorf("%s:%d: %s is not pinned by digest: pin it with go run ./tools/image --pin %s",
+				pin.File, pin.Line, pin.Image, staging)
 		}
 		found, err := overlay.Of(has, production, pin.Image)
 		if err != nil {

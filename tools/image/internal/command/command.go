@@ -13,15 +13,12 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os/signal"
 	"path"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -29,6 +26,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 )
 
 const help = `Build OCI images of Go main packages, without Docker: one static binary on an
@@ -60,35 +58,10 @@ const examples = `  go run ./tools/image --registry ghcr.io/mystique-unicorn --t
     --pin infrastructure/crossplane/packages/base function-sales-events=./crossplane/function/cmd/function
   go run ./tools/image --tarball bin/localaws.tar ./apps/localaws/cmd/localaws`
 
-// usageError is a mistake of the caller, exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
 // Execute runs one command line and returns the exit code. SIGINT and SIGTERM
 // cancel it.
 func Execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	switch usage := (usageError{}); {
-	case err == nil:
-		return 0
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "interrupted:", err)
-		return 1
-	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "error:", err)
-		return 2
-	default:
-		fmt.Fprintln(stderr, "error:", err)
-		return 1
-	}
+	return cli.Execute(newRoot(), args, stdout, stderr, 1)
 }
 
 // options are the flags.
@@ -104,22 +77,15 @@ type options struct {
 func newRoot() *cobra.Command {
 	var o options
 	root := &cobra.Command{
-		Use:           "image {--registry REGISTRY | --layout DIR | --tarball FILE} [NAME=]PACKAGE...",
-		Short:         "Build OCI images of Go main packages, without Docker",
-		Long:          help,
-		Example:       examples,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-
+		Use:                   "image {--registry REGISTRY | --layout DIR | --tarball FILE} [NAME=]PACKAGE...",
+		Short:                 "Build OCI images of Go main packages, without Docker",
+		Long:                  help,
+		Example:               examples,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return run(cmd.Context(), o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see `image --help`", err)}
-	})
 	flags := root.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.registry, "registry", "", "push to this `REGISTRY` and folder, such as ghcr.io/mystique-unicorn")
@@ -130,7 +96,8 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.version, "version", "", "`VERSION` for the images' labels")
 	flags.StringSliceVar(&o.platforms, "platform", nil, "`PLATFORMS`, such as linux/amd64,linux/arm64 (default this machine's)")
 	flags.StringVar(&o.crossplanePackage, "crossplane-package", "", "make the image a Crossplane package with the metadata in `FILE`")
-	flags.StringArrayVar(&o.pin, "pin", nil, "write the digests into the manifests of the folder `OVERLAY`, which pin these images; again for more folders")
+	flags.StringArrayVar(&o.pin, "pin", nil,
+		"write the digests into the manifests of the folder `OVERLAY`, which pin these images; again for more folders")
 	return root
 }
 
@@ -145,7 +112,7 @@ func (b built) ref() string { return b.name + ":" + b.tag }
 func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer) error {
 	to, err := o.destination()
 	if err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	specs, err := plan(ctx, o, args, stderr)
 	if err != nil {
@@ -153,7 +120,7 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 	}
 	pinned, err := o.overlays(specs)
 	if err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	images, err := buildAll(ctx, specs, stderr)
 	defer func() {
@@ -184,10 +151,10 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 func plan(ctx context.Context, o options, args []string, stderr io.Writer) ([]image.Spec, error) {
 	platforms, err := image.ParsePlatforms(o.platforms)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, cli.Usage(err)
 	}
 	if tag, err := name.NewTag("image:" + o.tag); err != nil || tag.TagStr() != o.tag {
-		return nil, usageError{fmt.Errorf("--tag %q is no tag, such as v1", o.tag)}
+		return nil, cli.Usage(fmt.Errorf("--tag %q is no tag, such as v1", o.tag))
 	}
 	programs, err := resolve(ctx, args)
 	if err != nil {
@@ -195,7 +162,7 @@ func plan(ctx context.Context, o options, args []string, stderr io.Writer) ([]im
 	}
 	metadata, err := o.metadata(programs)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, cli.Usage(err)
 	}
 	revision := sync.OnceValue(func() string {
 		revision, err := revisionOf(ctx, ".")
@@ -211,10 +178,10 @@ func plan(ctx context.Context, o options, args []string, stderr io.Writer) ([]im
 			Platforms: platforms, Labels: o.labels(p, revision), CrossplanePackage: metadata,
 		}
 		if _, err := name.NewTag(spec.Name + ":" + spec.Tag); err != nil {
-			return nil, usageError{fmt.Errorf("the image of %s: %w", p.path, err)}
+			return nil, cli.Usage(fmt.Errorf("the image of %s: %w", p.path, err))
 		}
 		if slices.ContainsFunc(specs, func(other image.Spec) bool { return other.Name == spec.Name }) {
-			return nil, usageError{fmt.Errorf("two images are called %s: name one with NAME=%s", spec.Name, p.path)}
+			return nil, cli.Usage(fmt.Errorf("two images are called %s: name one with NAME=%s", spec.Name, p.path))
 		}
 		specs = append(specs, spec)
 	}

@@ -53,7 +53,8 @@ func openRegistry(host string, insecure bool) (registry, error) {
 		return registry{}, fmt.Errorf("--registry %s: leave out the scheme; plain http is --insecure", host)
 	}
 	if _, err := name.NewRepository(strings.TrimSuffix(host, "/")+"/image", name.StrictValidation); err != nil {
-		return registry{}, fmt.Errorf("--registry %s is not HOST or HOST/FOLDER, such as ghcr.io/mystique-unicorn or localhost:5000: %w", host, err)
+		return registry{}, fmt.Errorf("--registry %s is not HOST or HOST/FOLDER, such as ghcr.io/mystique-unicorn or localhost:5000: %w",
+			host, err)
 	}
 	return registry{insecure}, nil
 }

@@ -60,7 +60,8 @@ func revisionOf(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	// Neither the user's settings nor a lock of another git must hide a change.
-	changes, err := git.Run(ctx, dir, nil, "--no-optional-locks", "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
+	changes, err := git.Run(ctx, dir, nil,
+		"--no-optional-locks", "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
 	if err != nil {
 		return "", err
 	}

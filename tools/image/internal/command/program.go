@@ -19,6 +19,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/enginebuild"
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 )
 
 // program is one main package to build.
@@ -33,7 +34,7 @@ type program struct {
 // resolve finds the main package of every argument.
 func resolve(ctx context.Context, args []string) ([]program, error) {
 	if len(args) == 0 {
-		return nil, usageError{errors.New("no package: name at least one, such as ./apps/producer")}
+		return nil, cli.Usage(errors.New("no package: name at least one, such as ./apps/producer"))
 	}
 	var programs []program
 	for _, arg := range args {
@@ -41,7 +42,7 @@ func resolve(ctx context.Context, args []string) ([]program, error) {
 		if !named {
 			name, pkg = "", arg
 		} else if name == "" || pkg == "" {
-			return nil, usageError{fmt.Errorf("%s is not NAME=PACKAGE", arg)}
+			return nil, cli.Usage(fmt.Errorf("%s is not NAME=PACKAGE", arg))
 		}
 		p, err := find(ctx, pkg)
 		if err != nil {
@@ -55,7 +56,7 @@ func resolve(ctx context.Context, args []string) ([]program, error) {
 
 func find(ctx context.Context, pkg string) (program, error) {
 	if strings.Contains(pkg, "...") {
-		return program{}, usageError{fmt.Errorf("%s is a pattern: name each main package", pkg)}
+		return program{}, cli.Usage(fmt.Errorf("%s is a pattern: name each main package", pkg))
 	}
 	if build.IsLocalImport(pkg) || filepath.IsAbs(pkg) {
 		return findOwn(ctx, pkg)
@@ -69,10 +70,10 @@ func findOwn(ctx context.Context, folder string) (program, error) {
 		return program{}, err
 	}
 	if found.Name == "" {
-		return program{}, usageError{fmt.Errorf("no Go package %s: %s", folder, found.problem())}
+		return program{}, cli.Usage(fmt.Errorf("no Go package %s: %s", folder, found.problem()))
 	}
 	if found.Name != "main" {
-		return program{}, usageError{fmt.Errorf("%s is package %s: name a main package, such as ./apps/producer", folder, found.Name)}
+		return program{}, cli.Usage(fmt.Errorf("%s is package %s: name a main package, such as ./apps/producer", folder, found.Name))
 	}
 	return program{name: executable(found.ImportPath), path: folder, dir: ".", module: found.Module.Path}, nil
 }
@@ -80,7 +81,7 @@ func findOwn(ctx context.Context, folder string) (program, error) {
 func findEngine(ctx context.Context, pkg string) (program, error) {
 	root, err := enginesFolder()
 	if err != nil {
-		return program{}, usageError{fmt.Errorf("%s: %w", pkg, err)}
+		return program{}, cli.Usage(fmt.Errorf("%s: %w", pkg, err))
 	}
 	engines, err := pins.Load(root)
 	if err != nil {
@@ -88,12 +89,12 @@ func findEngine(ctx context.Context, pkg string) (program, error) {
 	}
 	at := slices.IndexFunc(engines, func(e pins.Pins) bool { return slices.Contains(e.Programs, pkg) })
 	if at < 0 {
-		return program{}, usageError{fmt.Errorf("%s is no program of %s%s", pkg, root, suggest(pkg, engines))}
+		return program{}, cli.Usage(fmt.Errorf("%s is no program of %s%s", pkg, root, suggest(pkg, engines)))
 	}
 	engine := engines[at]
 	built := enginebuild.Of(engine.Name)
 	if len(built.Libraries) > 0 {
-		return program{}, usageError{fmt.Errorf("%s links C libraries, which an image without a base does not have", pkg)}
+		return program{}, cli.Usage(fmt.Errorf("%s links C libraries, which an image without a base does not have", pkg))
 	}
 	found, err := list(ctx, engine.Dir, pkg)
 	if err != nil {

@@ -12,13 +12,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
@@ -26,32 +25,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// errRefused is the outcome that Flux would refuse something; what, is already
-// said.
-var errRefused = errors.New("some of it would be refused by Flux")
+// errRefused is the outcome that Flux would refuse something, which is said.
+var errRefused = cli.Said(1)
 
 // Execute runs one command line and returns the exit code. SIGINT and SIGTERM
 // cancel it.
 func Execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	// kustomize tells there of deprecated fields, at each build and without the
 	// file.
 	os.Stderr = nil
-	switch err := root.ExecuteContext(ctx); {
-	case err == nil:
-		return 0
-	case errors.Is(err, errRefused):
-		return 1
-	default:
-		fmt.Fprintln(stderr, "error:", err)
-		return 2
-	}
+	return cli.Execute(newRoot(), args, stdout, stderr, 2)
 }
 
 // invocation is one command line.
@@ -75,23 +58,12 @@ func newRoot() *cobra.Command {
 		Example: `  render                                every object of every cluster, in Flux's order
   render --cluster staging --out build  one file per object
   render --diff origin/main             what a push would change`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown argument %q; see `%s --help`", args[0], cmd.CommandPath())
-			}
-			return nil
-		},
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i.stdout, i.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return i.run(cmd.Context())
 		},
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
-	})
 	flags := root.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&i.root, "root", ".", "the repository's `folder`")
@@ -100,7 +72,8 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.out, "out", "-", "the `folder` to write one file per object to, or - for one stream")
 	flags.StringVar(&i.revision, "diff", "", "print what changed since a Git `revision`")
 	flags.StringVar(&i.format, "format", "", "yaml or json; with --diff text, markdown or json")
-	flags.StringVar(&i.flux, "flux", "", "the `version` of Flux (default what the cluster says); before 2.9 a variable without value becomes empty")
+	flags.StringVar(&i.flux, "flux", "",
+		"the `version` of Flux (default what the cluster says); before 2.9 a variable without value becomes empty")
 	return root
 }
 

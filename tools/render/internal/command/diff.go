@@ -63,12 +63,13 @@ func (i *invocation) found(clusters []diff.Cluster) error {
 		}
 	}
 	if len(clusters) == 0 {
-		return fmt.Errorf("no cluster, now or in %s: name the folders that root Kustomizations apply in %s, under clusters", i.revision, config.Name)
+		return fmt.Errorf("no cluster, now or in %s: name the folders that root Kustomizations apply in %s, under clusters", i.revision,
+			config.Name)
 	}
 	return nil
 }
 
-// isTerminal tells whether colours would be seen, and are wanted.
+// isTerminal reports whether colours would be seen, and are wanted.
 func isTerminal(out io.Writer) bool {
 	file, ok := out.(*os.File)
 	return ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(file.Fd()))

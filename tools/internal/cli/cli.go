@@ -1,0 +1,77 @@
+// Package cli is the skeleton of the commands: signals that cancel, arguments that
+// are refused with the way to the help, and the one place that prints an error and
+// chooses the exit code. It knows no command.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// UsageCode is the exit code of a command line that is wrong.
+const UsageCode = 2
+
+// exit is an error that chooses the exit code.
+type exit struct {
+	code int
+	error
+}
+
+func (e exit) Unwrap() error { return e.error }
+
+// Usage makes an error a mistake of the caller, with exit code 2.
+func Usage(err error) error { return exit{UsageCode, err} }
+
+// said is an outcome that needs no message.
+type said struct{ code int }
+
+func (s said) Error() string { return fmt.Sprintf("exit code %d", s.code) }
+
+// Said is the outcome of a command that has printed what is wrong itself.
+func Said(code int) error { return said{code} }
+
+// NoArguments refuses arguments.
+func NoArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return Usage(fmt.Errorf("unknown argument %q; see `%s --help`", args[0], cmd.CommandPath()))
+	}
+	return nil
+}
+
+// Execute runs one command line and returns the exit code, which is `failed` for an
+// error that does not choose one. SIGINT and SIGTERM cancel it.
+func Execute(root *cobra.Command, args []string, stdout, stderr io.Writer, failed int) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	root.SilenceUsage, root.SilenceErrors = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return Usage(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
+	})
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if quiet, ok := errors.AsType[said](err); ok {
+		return quiet.code
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(stderr, "interrupted:", err)
+		return failed
+	}
+	fmt.Fprintln(stderr, "error:", err)
+	if chosen, ok := errors.AsType[exit](err); ok {
+		return chosen.code
+	}
+	return failed
+}
