@@ -35,3 +35,17 @@ func (c Config) InHand() int {
 // batch that it works on, given the queue's timeout; 0 is never, because a queue
 // without timeout hides nothing.
 func Heartbeat(visibility time.Duration) time.Duration { return max(visibility, 0) / 3 }
+
+// QueueActions are the IAM actions that the consumer calls on its queue. SQS
+// authorizes the batch calls as the single ones.
+func QueueActions() []string {
+	return []string{
+		"sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage",
+	}
+}
+
+// DeadLetterActions are those that it calls on its dead-letter queue.
+func DeadLetterActions() []string { return []string{"sqs:GetQueueUrl", "sqs:SendMessage"} }
+
+// BucketActions are those that it calls on the objects of its bucket.
+func BucketActions() []string { return []string{"s3:PutObject"} }

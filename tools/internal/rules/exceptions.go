@@ -5,17 +5,17 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-var exceptionRules = []Rule{
-	{
-		ID: "CFG001", Severity: findings.Warning, Title: "exception that nothing needs",
-		Why: "An exception that outlives its finding hides the next one in the same files, which nobody has weighed " +
-			"(https://eslint.org/docs/latest/use/configure/rules#report-unused-eslint-disable-comments).",
-		Example: "exceptions:\n  - rule: POD005\n    path: apps/gone/**\n    severity: \"off\"\n    reason: it has its own firewall",
-		Fix:     "Remove the entry of " + config.Name + ", or correct its path.",
-		check:   func(*Run) {}, // Unused is asked once all rules have judged all clusters
-	},
+// unusedException is rule CFG001.
+var unusedException = rule.Rule{
+	ID: "CFG001", Severity: findings.Warning, Title: "exception that nothing needs",
+	Why: "An exception that outlives its finding hides the next one in the same files, which nobody has weighed " +
+		"(https://eslint.org/docs/latest/use/configure/rules#report-unused-eslint-disable-comments).",
+	Example: "exceptions:\n  - rule: POD005\n    path: apps/gone/**\n    severity: \"off\"\n    reason: it has its own firewall",
+	Fix:     "Remove the entry of " + config.Name + ", or correct its path.",
+	Check:   func(*rule.Pass) {}, // Unused is asked once all rules have judged all clusters
 }
 
 // Accept lowers the findings that the configuration accepts, in place.
@@ -36,7 +36,6 @@ func Accept(found []findings.Finding, exceptions []config.Exception) {
 // Unused are findings about the exceptions that none of the findings needs. It
 // makes sense once all clusters have been judged.
 func Unused(found []findings.Finding, exceptions []config.Exception) []findings.Finding {
-	rule := exceptionRules[0]
 	var unused []findings.Finding
 	for _, exception := range exceptions {
 		needed := false
@@ -45,7 +44,7 @@ func Unused(found []findings.Finding, exceptions []config.Exception) []findings.
 		}
 		if !needed {
 			unused = append(unused, findings.Finding{
-				Rule: rule.ID, Severity: rule.Severity, File: config.Name, Line: exception.Line,
+				Rule: unusedException.ID, Severity: unusedException.Severity, File: config.Name, Line: exception.Line,
 				Message: "no finding of " + exception.Rule + " is in " + exception.Path, Fix: "remove the exception, or correct its path",
 			})
 		}

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,48 +19,105 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+	"github.com/mystique-unicorn/sales-events/tools/validate/programs"
 )
 
-// TestFixtures holds each rule against small repositories. A fixture is named
-// after its rule; lines that the rule must flag end in `# want`, and it must
-// flag no others. A rule has at least one fixture that breaks it and one that
-// does not. Files in base/ are the base revision; a finding about a file of it
-// has no line, and the file says `# want` anywhere.
+// TestFixtures holds each rule against small repositories, which are in the testdata
+// of its family. A fixture is named after its rule. A line that the rule must flag
+// ends in `# want`, with the severity where that is not the rule's own and, once a
+// rule, with an expression for the message: `# want warning "no label .*"`. The
+// rule must flag no other line. A rule has at least one fixture that breaks it and
+// one that does not. Files in base/ are the base revision; a finding about a file of
+// it has no line, and the file says `# want` anywhere.
 func TestFixtures(t *testing.T) {
-	broken, kept := map[string]bool{}, map[string]bool{}
+	broken, kept, described := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, file := range fixtures(t) {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		id, _, _ := strings.Cut(name, "-")
 		t.Run(name, func(t *testing.T) {
-			if _, found := rules.Find(id); !found {
+			r, found := rules.Find(id)
+			if !found {
 				t.Fatalf("no rule %s", id)
 			}
 			archive, err := txtar.ParseFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := wanted(archive)
-			if len(want) > 0 {
-				broken[id] = true
-			} else {
-				kept[id] = true
-			}
-			var got []string
+			expected := expectations(t, archive, r.Severity)
+			broken[id], kept[id] = broken[id] || len(expected) > 0, kept[id] || len(expected) == 0
+			var own []findings.Finding
 			for _, finding := range checkFixture(t, file) {
 				if finding.Rule == id {
-					got = append(got, fmt.Sprintf("%s:%d", finding.File, finding.Line))
-					t.Logf("%s:%d: %s\n\t%s", finding.File, finding.Line, finding.Message, finding.Fix)
+					own = append(own, finding)
+					t.Logf("%s:%d: %s: %s\n\t%s", finding.File, finding.Line, finding.Severity, finding.Message, finding.Fix)
 				}
 			}
-			slices.Sort(got)
-			if !slices.Equal(slices.Compact(got), want) {
-				t.Errorf("flagged %q, want %q", got, want)
-			}
+			compare(t, own, expected)
+			described[id] = described[id] || slices.ContainsFunc(expected, func(e expectation) bool { return e.message != nil })
 		})
 	}
-	for _, rule := range rules.All() {
-		if !broken[rule.ID] || !kept[rule.ID] {
-			t.Errorf("%s: has a fixture that breaks it: %v, one that does not: %v", rule.ID, broken[rule.ID], kept[rule.ID])
+	for _, r := range rules.All() {
+		if !broken[r.ID] || !kept[r.ID] || !described[r.ID] {
+			t.Errorf("%s: a fixture breaks it: %v, one does not: %v, one has the message: %v", r.ID, broken[r.ID], kept[r.ID], described[r.ID])
+		}
+	}
+}
+
+// expectation is what a rule must say of a line.
+type expectation struct {
+	place   string // file:line severity
+	message *regexp.Regexp
+}
+
+var want = regexp.MustCompile(`# want(?: (error|warning))?(?: "(.+)")?$`)
+
+func expectations(t *testing.T, archive *txtar.Archive, severity findings.Severity) []expectation {
+	t.Helper()
+	var all []expectation
+	for _, file := range archive.Files {
+		name, base := strings.CutPrefix(file.Name, "base/")
+		for i, line := range strings.Split(string(file.Data), "\n") {
+			match := want.FindStringSubmatch(line)
+			if match == nil {
+				continue
+			}
+			number := i + 1
+			if base {
+				number = 0
+			}
+			e := expectation{place: fmt.Sprintf("%s:%d %s", name, number, cmp.Or(match[1], string(severity)))}
+			if match[2] != "" {
+				e.message = regexp.MustCompile(match[2])
+			}
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+func compare(t *testing.T, found []findings.Finding, expected []expectation) {
+	t.Helper()
+	messages := map[string][]string{}
+	for _, f := range found {
+		place := fmt.Sprintf("%s:%d %s", f.File, f.Line, f.Severity)
+		messages[place] = append(messages[place], f.Message)
+		if f.Fix == "" {
+			t.Errorf("%s: %s: no fix", place, f.Message)
+		}
+	}
+	for _, e := range expected {
+		said, flagged := messages[e.place]
+		switch {
+		case !flagged:
+			t.Errorf("%s is not flagged", e.place)
+		case e.message != nil && !slices.ContainsFunc(said, e.message.MatchString):
+			t.Errorf("%s: the message is %q, want %q", e.place, said, e.message)
+		}
+	}
+	for place := range messages {
+		if !slices.ContainsFunc(expected, func(e expectation) bool { return e.place == place }) {
+			t.Errorf("%s is flagged: %q", place, messages[place])
 		}
 	}
 }
@@ -68,43 +126,30 @@ func TestFixtures(t *testing.T) {
 func TestDocumentation(t *testing.T) {
 	id := regexp.MustCompile(`^[A-Z]+[0-9]{3}$`)
 	previous := map[string]bool{}
-	for _, rule := range rules.All() {
-		if !id.MatchString(rule.ID) || previous[rule.ID] {
-			t.Errorf("id %q is malformed or used twice", rule.ID)
+	for _, r := range rules.All() {
+		if !id.MatchString(r.ID) || previous[r.ID] {
+			t.Errorf("id %q is malformed or used twice", r.ID)
 		}
-		previous[rule.ID] = true
-		for field, text := range map[string]string{"title": rule.Title, "why": rule.Why, "example": rule.Example, "fix": rule.Fix, "severity": string(rule.Severity)} {
+		previous[r.ID] = true
+		for field, text := range map[string]string{"title": r.Title, "why": r.Why, "example": r.Example, "fix": r.Fix, "severity": string(r.Severity)} {
 			if text == "" {
-				t.Errorf("%s: no %s", rule.ID, field)
+				t.Errorf("%s: no %s", r.ID, field)
 			}
 		}
 	}
-}
-
-func wanted(archive *txtar.Archive) []string {
-	want := []string{}
-	for _, file := range archive.Files {
-		for i, line := range strings.Split(string(file.Data), "\n") {
-			if !strings.HasSuffix(line, "# want") {
-				continue
-			}
-			if name, base := strings.CutPrefix(file.Name, "base/"); base {
-				want = append(want, name+":0")
-				continue
-			}
-			want = append(want, fmt.Sprintf("%s:%d", file.Name, i+1))
-		}
-	}
-	slices.Sort(want)
-	return want
 }
 
 func fixtures(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no fixtures", err)
+	var files []string
+	for _, pattern := range []string{"testdata/*.txtar", "*/testdata/*.txtar", "*/*/testdata/*.txtar"} {
+		matches, err := filepath.Glob(pattern)
+		if err != nil || len(matches) == 0 {
+			t.Fatalf("no fixture at %s: %v", pattern, err)
+		}
+		files = append(files, matches...)
 	}
+	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(filepath.Base(a), filepath.Base(b)) })
 	return files
 }
 
@@ -154,7 +199,9 @@ func checkRepository(t *testing.T, root, base string) []findings.Finding {
 	}
 	var all []findings.Finding
 	for _, cluster := range after.Clusters {
-		all = append(all, rules.Check(rules.Input{Cluster: cluster, Base: bases[cluster.Path], Config: cfg, Versions: versions})...)
+		all = append(all, rules.Check(rule.Input{
+			Cluster: cluster, Base: bases[cluster.Path], Config: cfg, Versions: versions, Programs: programs.All(),
+		})...)
 	}
 	return append(all, rules.Unused(all, cfg.Exceptions)...)
 }

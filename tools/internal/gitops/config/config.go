@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -62,12 +61,12 @@ type Version struct {
 	Module string `yaml:"module"`
 }
 
-// Workload says that an image holds a program of this project, whose settings
+// Workload says that an image holds a program of the repository, whose settings
 // validate can check with the program's own code.
 type Workload struct {
 	// Image is the image's name without tag.
 	Image string `yaml:"image"`
-	// Program is producer, consumer or localaws.
+	// Program is one that validate was told of.
 	Program string `yaml:"program"`
 }
 
@@ -130,8 +129,8 @@ func (c Config) check() error {
 		}
 	}
 	for i, workload := range c.Workloads {
-		if workload.Image == "" || !slices.Contains([]string{"producer", "consumer", "localaws"}, workload.Program) {
-			return fmt.Errorf("workloads[%d]: name an image and a program: producer, consumer or localaws", i)
+		if workload.Image == "" || workload.Program == "" {
+			return fmt.Errorf("workloads[%d]: name an image and the program that it holds", i)
 		}
 	}
 	for _, exception := range c.Exceptions {

@@ -1,8 +1,10 @@
-// Package model relates the objects of a rendered cluster to each other: which
-// object a reference names, which pods a workload runs, and what Flux applies
-// before what. The rules of validate walk it.
+// Package model says what the objects of a rendered cluster mean together: which
+// object a reference names, which pods a workload runs with which environment,
+// what KEDA scales, which queues and roles are declared, what Flux applies before
+// what and deletes when it is gone, and what may be missing because it could not be
+// rendered. Load is how every command gets it; the rules of validate walk it.
 //
-// The package judges nothing and reads no files.
+// The package judges nothing, and knows no rule and no program of this repository.
 package model
 
 import (
@@ -10,11 +12,7 @@ import (
 	"sync"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
-	"github.com/fluxcd/pkg/apis/meta"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
@@ -28,12 +26,13 @@ type Cluster struct {
 	// included.
 	Catalog *catalog.Catalog
 	objects []*render.Object
-	// workloads are those among the objects.
-	workloads func() []Workload
-	kinds     map[schema.GroupKind][]*render.Object
-	keys      map[Place][]*render.Object
-	owners    map[render.Key]*render.Applier
-	read      func(*render.Object) // see Watch; nil for nobody
+	// workloads and scaledObjects are read when somebody asks.
+	workloads     func() []Workload
+	scaledObjects func() []ScaledObject
+	kinds         map[schema.GroupKind][]*render.Object
+	keys          map[Place][]*render.Object
+	owners        map[render.Key]*render.Applier
+	read          func(*render.Object) // see Watch; nil for nobody
 }
 
 // Place is a key within one target: a Kustomization with a kubeConfig applies
@@ -83,6 +82,7 @@ func New(c *render.Cluster, kinds *catalog.Catalog) *Cluster {
 		g.owners[k.Key()] = k
 	}
 	g.workloads = sync.OnceValue(func() []Workload { return workloadsOf(g.objects) })
+	g.scaledObjects = sync.OnceValue(func() []ScaledObject { return scaledObjectsOf(g) })
 	return g
 }
 
@@ -152,6 +152,27 @@ func (c *Cluster) Find(from *render.Object, group, kind, namespace, name string)
 	return found[0]
 }
 
+// Beside lists the objects of a kind in the namespace of another object, on its API
+// server.
+func (c *Cluster) Beside(o *render.Object, group, kind string) []*render.Object {
+	var found []*render.Object
+	for _, other := range c.Of(group, kind) {
+		if other.GetNamespace() == o.GetNamespace() && Target(other) == Target(o) {
+			found = append(found, other)
+		}
+	}
+	return found
+}
+
+// NamesBeside are the names of those of Kubernetes' core kinds.
+func (c *Cluster) NamesBeside(o *render.Object, kind string) []string {
+	var names []string
+	for _, other := range c.Beside(o, "", kind) {
+		names = append(names, other.GetName())
+	}
+	return names
+}
+
 // Same lists the objects with a key on the API server of another object; more
 // than one means that Kustomizations fight over it.
 func (c *Cluster) Same(from *render.Object, key render.Key) []*render.Object {
@@ -197,164 +218,4 @@ func (c *Cluster) Failures(causes ...render.Cause) []render.Failure {
 		}
 	}
 	return found
-}
-
-// Precedes tells whether Flux has applied everything of one Kustomization, and
-// waited for it where asked to, before it starts with another.
-func (c *Cluster) Precedes(first, then *render.Applier) bool {
-	return c.precedes(first, then, nil)
-}
-
-func (c *Cluster) precedes(first, then *render.Applier, seen []*render.Applier) bool {
-	// A Kustomization starts when its parent applies it, and so after whatever
-	// the parent depends on.
-	for k := then; k != nil; k = k.Parent {
-		if slices.Contains(seen, k) {
-			return false
-		}
-		seen = append(seen, k)
-		for _, dependency := range c.Dependencies(k) {
-			if c.covers(dependency, first) || c.precedes(first, dependency, seen) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Dependencies are the Kustomizations that one depends on, or the HelmReleases
-// that a HelmRelease does: those that are rendered.
-func (c *Cluster) Dependencies(k *render.Applier) []*render.Applier {
-	var found []*render.Applier
-	for _, reference := range k.Spec.DependsOn {
-		namespace := reference.Namespace
-		if namespace == "" {
-			namespace = k.Namespace
-		}
-		key := render.Key{GroupKind: k.Key().GroupKind, Namespace: namespace, Name: reference.Name}
-		if dependency := c.Applier(key); dependency != nil {
-			found = append(found, dependency)
-		}
-	}
-	return found
-}
-
-// covers tells whether a Kustomization that is ready means that another one is
-// too: it is that one, or waits for it.
-func (c *Cluster) covers(ready, k *render.Applier) bool {
-	for ; k != nil; k = k.Parent {
-		if k == ready {
-			return true
-		}
-		if k.Parent != nil && !WaitsFor(k.Parent, k) {
-			return false
-		}
-	}
-	return false
-}
-
-// WaitsFor tells whether a Kustomization's readiness includes that of another
-// one that it applies.
-func WaitsFor(parent, child *render.Applier) bool {
-	if parent.Spec.Wait {
-		return true
-	}
-	return slices.ContainsFunc(parent.Spec.HealthChecks, func(check meta.NamespacedObjectKindReference) bool {
-		return check.Kind == child.Key().Kind && check.Name == child.Name && check.Namespace == child.Namespace
-	})
-}
-
-// Ancestor tells whether a Kustomization applies another one, itself or through
-// others.
-func Ancestor(ancestor, k *render.Applier) bool {
-	for k = k.Parent; k != nil; k = k.Parent {
-		if k == ancestor {
-			return true
-		}
-	}
-	return false
-}
-
-// Workload is an object that runs pods.
-type Workload struct {
-	*render.Object
-	Template corev1.PodTemplateSpec
-	// Path is the field of the template.
-	Path []any
-	// Replicas is spec.replicas, or nil when it is not set or not a field of
-	// the kind.
-	Replicas *int32
-}
-
-// Field is a field of the pod's specification as a field of the object.
-func (w Workload) Field(elements ...any) []any {
-	return append(append(slices.Clone(w.Path), "spec"), elements...)
-}
-
-// Workloads are the objects that run pods, of Kubernetes' own kinds; the caller
-// does not change them. One whose template cannot be read is left to the schema.
-func (c *Cluster) Workloads() []Workload {
-	workloads := c.workloads()
-	for _, w := range workloads {
-		c.reading(w.Object)
-	}
-	return workloads
-}
-
-func workloadsOf(objects []*render.Object) []Workload {
-	var workloads []Workload
-	for _, o := range objects {
-		if workload, ok := WorkloadOf(o); ok {
-			workloads = append(workloads, workload)
-		}
-	}
-	return workloads
-}
-
-// templates are the fields of pod templates by kind.
-var templates = map[schema.GroupKind][]any{
-	{Group: "apps", Kind: "Deployment"}:   {"spec", "template"},
-	{Group: "apps", Kind: "StatefulSet"}:  {"spec", "template"},
-	{Group: "apps", Kind: "DaemonSet"}:    {"spec", "template"},
-	{Group: "apps", Kind: "ReplicaSet"}:   {"spec", "template"},
-	{Group: "batch", Kind: "Job"}:         {"spec", "template"},
-	{Group: "batch", Kind: "CronJob"}:     {"spec", "jobTemplate", "spec", "template"},
-	{Group: "keda.sh", Kind: "ScaledJob"}: {"spec", "jobTargetRef", "template"},
-	{Kind: "Pod"}:                         {},
-}
-
-// WorkloadOf reads an object as a workload.
-func WorkloadOf(o *render.Object) (Workload, bool) {
-	path, found := templates[o.GroupVersionKind().GroupKind()]
-	if !found {
-		return Workload{}, false
-	}
-	content := o.Object
-	for _, element := range path {
-		if content, found = content[element.(string)].(map[string]any); !found {
-			return Workload{}, false
-		}
-	}
-	w := Workload{Object: o, Path: path}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &w.Template); err != nil {
-		return Workload{}, false
-	}
-	setDefaults(&w.Template.Spec)
-	var scaled appsv1.Deployment
-	if spec, ok := o.Object["spec"].(map[string]any); ok && spec["replicas"] != nil {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{"spec": map[string]any{"replicas": spec["replicas"]}}, &scaled); err == nil {
-			w.Replicas = scaled.Spec.Replicas
-		}
-	}
-	return w, true
-}
-
-// setDefaults sets what the API server sets and rules judge: a volume that does
-// not say what it is is an empty directory.
-func setDefaults(pod *corev1.PodSpec) {
-	for i, volume := range pod.Volumes {
-		if volume.VolumeSource == (corev1.VolumeSource{}) {
-			pod.Volumes[i].EmptyDir = &corev1.EmptyDirVolumeSource{}
-		}
-	}
 }

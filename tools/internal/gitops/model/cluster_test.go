@@ -178,7 +178,7 @@ func TestWorkloadOf(t *testing.T) {
 		if !ok {
 			continue
 		}
-		if got := w.Field("containers", 0); !slices.Equal(got, test.field) {
+		if got := w.At("containers", 0).Path; !slices.Equal(got, test.field) {
 			t.Errorf("%s: field %v, want %v", test.text, got, test.field)
 		}
 		if (w.Replicas == nil) != (test.replicas == nil) || w.Replicas != nil && *w.Replicas != *test.replicas {
@@ -190,7 +190,7 @@ func TestWorkloadOf(t *testing.T) {
 	}
 }
 
-func TestKustomization(t *testing.T) {
+func TestApplier(t *testing.T) {
 	k := kustomization("k", nil)
 	c := cluster(k)
 	if got := c.Applier(k.Key()); got != k {

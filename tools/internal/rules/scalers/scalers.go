@@ -77,7 +77,7 @@ func Keys(trigger string) (keys []string, known bool) {
 	return keys, true
 }
 
-// Reads tells whether a key is among those of a trigger type.
+// Reads reports whether a key is among those of a trigger type.
 func Reads(keys []string, key string) bool {
 	return slices.ContainsFunc(keys, func(known string) bool {
 		prefix, wildcard := strings.CutSuffix(known, "*")

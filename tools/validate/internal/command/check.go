@@ -12,6 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
 // Options say what to check.
@@ -40,7 +41,7 @@ type Revision struct {
 	// Config is what the repository says of itself.
 	Config config.Config
 	// Versions are those that it ties to its pins.
-	Versions []rules.Version
+	Versions []rule.Version
 }
 
 // ReadRevision reads what a repository says of itself.

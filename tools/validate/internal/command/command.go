@@ -12,46 +12,31 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/validate/programs"
 )
 
 // errFound is the outcome that there are errors, which the report names.
-var errFound = errors.New("errors were found")
+var errFound = cli.Said(1)
 
 // Execute runs one command line and returns the exit code. SIGINT and SIGTERM
 // cancel it.
 func Execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	// kustomize tells there of deprecated fields, at each build and without the
 	// file.
 	os.Stderr = nil
-	switch err := root.ExecuteContext(ctx); {
-	case err == nil:
-		return 0
-	case errors.Is(err, errFound):
-		return 1
-	default:
-		fmt.Fprintln(stderr, "error:", err)
-		return 2
-	}
+	return cli.Execute(newRoot(), args, stdout, stderr, 2)
 }
 
 // invocation is one command line.
@@ -79,14 +64,7 @@ func newRoot() *cobra.Command {
   validate --base origin/main     only what this change brings, and what it would destroy
   validate --explain KEDA003      why a rule is there, an example and the fix
   validate --list                 each object with the schema and the rules that saw it`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown argument %q; see `%s --help`", args[0], cmd.CommandPath())
-			}
-			return nil
-		},
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i.stdout = cmd.OutOrStdout()
 			if i.explain != "" {
@@ -95,10 +73,6 @@ func newRoot() *cobra.Command {
 			return i.run(cmd.Context())
 		},
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
-	})
 	flags := root.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&i.root, "root", ".", "the repository's `folder`")
@@ -107,24 +81,11 @@ func newRoot() *cobra.Command {
 	flags.StringSliceVar(&i.charts, "charts", nil, "a `folder` with charts of Helm repositories, as helm pull leaves them")
 	flags.StringVar(&i.format, "format", findings.Formats()[0], strings.Join(findings.Formats(), ", "))
 	flags.StringVar(&i.base, "base", "", "report only what is new since a Git `revision`, and changes that fail or destroy")
-	flags.StringVar(&i.flux, "flux", "", "the `version` of Flux (default what the cluster says); before 2.9 a variable without value becomes empty")
-	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the fix")
+	flags.StringVar(&i.flux, "flux", "",
+		"the `version` of Flux (default what the cluster says); before 2.9 a variable without value becomes empty")
+	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the fix; all for every rule, as Markdown")
 	flags.BoolVar(&i.list, "list", false, "print each object with its place, its schema and the rules that saw it, as text or json")
 	return root
-}
-
-func (i *invocation) explainRule() error {
-	rule, found := rules.Find(strings.ToUpper(i.explain))
-	if !found {
-		var ids []string
-		for _, rule := range rules.All() {
-			ids = append(ids, rule.ID)
-		}
-		return fmt.Errorf("no rule %s: there are %s", i.explain, strings.Join(ids, ", "))
-	}
-	_, err := fmt.Fprintf(i.stdout, "%s (%s): %s\n\n%s\n\nExample:\n\n    %s\n\nFix: %s\n",
-		rule.ID, rule.Severity, rule.Title, rule.Why, strings.ReplaceAll(rule.Example, "\n", "\n    "), rule.Fix)
-	return err
 }
 
 func (i *invocation) run(ctx context.Context) error {
@@ -168,7 +129,7 @@ func (i *invocation) what() (Options, error) {
 	if err != nil {
 		return Options{}, err
 	}
-	if err := checkExceptions(revision.Config); err != nil {
+	if err := errors.Join(checkExceptions(revision.Config), checkPrograms(revision.Config)); err != nil {
 		return Options{}, err
 	}
 	catalog := schema.Builtin()
@@ -187,14 +148,34 @@ func (i *invocation) options() findings.Options {
 	}
 	options := findings.Options{Root: i.root, Excerpts: terminal, Colors: terminal && os.Getenv("NO_COLOR") == ""}
 	for _, rule := range rules.All() {
-		options.Rules = append(options.Rules, findings.Rule{ID: rule.ID, Severity: rule.Severity, Title: rule.Title, Why: rule.Why, Fix: rule.Fix})
+		options.Rules = append(options.Rules,
+			findings.Rule{ID: rule.ID, Severity: rule.Severity, Title: rule.Title, Why: rule.Why, Fix: rule.Fix})
 	}
 	return options
+}
+
+// checkPrograms refuses a workload whose program nobody registered.
+func checkPrograms(settings config.Config) error {
+	var names []string
+	for _, program := range programs.All() {
+		names = append(names, program.Name)
+	}
+	for i, workload := range settings.Workloads {
+		if !slices.Contains(names, workload.Program) {
+			return fmt.Errorf("%s: workloads[%d]: there is no program %s: it is one of %s", config.Name, i, workload.Program,
+				strings.Join(names, ", "))
+		}
+	}
+	return nil
 }
 
 // checkExceptions refuses an exception that can never apply.
 func checkExceptions(settings config.Config) error {
 	for _, exception := range settings.Exceptions {
+		if successors := rules.Successors(exception.Rule); len(successors) > 0 {
+			return fmt.Errorf("%s:%d: rule %s is now %s: name the one that is meant", config.Name, exception.Line, exception.Rule,
+				strings.Join(successors, ", "))
+		}
 		if _, found := rules.Find(exception.Rule); !found {
 			return fmt.Errorf("%s:%d: there is no rule %s", config.Name, exception.Line, exception.Rule)
 		}

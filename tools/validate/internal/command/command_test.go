@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
 )
 
 var update = flag.Bool("update", false, "rewrite the expectations of the scripts")
@@ -39,5 +41,31 @@ func TestThisRepository(t *testing.T) {
 	placeholders := strings.Count(stdout.String(), " is a placeholder (")
 	if !strings.Contains(stdout.String(), " 0 unknown, ") || !strings.Contains(stdout.String(), fmt.Sprintf(" 0 errors, %d warnings", placeholders)) {
 		t.Errorf("not clean:\n%s", &stdout)
+	}
+}
+
+// TestRulesDocument: docs/rules.md is what --explain all prints.
+func TestRulesDocument(t *testing.T) {
+	const file = "../../../../docs/rules.md"
+	var text bytes.Buffer
+	if err := writeDocument(&text); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(data) != text.String() {
+		t.Error("docs/rules.md is not current: go run ./tools/validate --explain all > docs/rules.md")
+	}
+	for _, r := range rules.All() {
+		if strings.Count(text.String(), "\n### "+r.ID+" ") != 1 {
+			t.Errorf("%s belongs to no family of the document", r.ID)
+		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+	"github.com/mystique-unicorn/sales-events/tools/validate/programs"
 )
 
 // judgement is what the rules say of a revision. The zero value is that of a
@@ -21,7 +23,7 @@ import (
 type judgement struct {
 	repository *model.Repository
 	// inputs and found are in the order of the clusters.
-	inputs []rules.Input
+	inputs []rule.Input
 	found  [][]findings.Finding
 	unused []findings.Finding
 	// folder holds the files of the base revision; empty for another one.
@@ -76,8 +78,8 @@ func (o Options) load(ctx context.Context, revision Revision, base map[string]*m
 	}
 	j := judgement{repository: repository}
 	for _, cluster := range repository.Clusters {
-		j.inputs = append(j.inputs, rules.Input{
-			Cluster: cluster, Base: base[cluster.Path], Config: revision.Config, Versions: revision.Versions,
+		j.inputs = append(j.inputs, rule.Input{
+			Cluster: cluster, Base: base[cluster.Path], Config: revision.Config, Versions: revision.Versions, Programs: programs.All(),
 		})
 	}
 	return j, nil
@@ -96,7 +98,7 @@ func (j judgement) findings() []findings.Finding { return slices.Concat(append(j
 
 // hidden reports whether some of what the clusters get could not be judged.
 func (j judgement) hidden() bool {
-	return slices.ContainsFunc(j.inputs, func(input rules.Input) bool {
+	return slices.ContainsFunc(j.inputs, func(input rule.Input) bool {
 		return len(input.Cluster.Unknowns)+len(input.Cluster.Cluster.Failures) > 0
 	})
 }
@@ -113,7 +115,7 @@ func (j judgement) report() findings.Report {
 }
 
 // cover counts what the findings of a cluster rest on.
-func cover(coverage *findings.Coverage, input rules.Input, schemas map[string]bool) {
+func cover(coverage *findings.Coverage, input rule.Input, schemas map[string]bool) {
 	coverage.Clusters = append(coverage.Clusters, input.Cluster.Name)
 	coverage.Unknown += len(input.Cluster.Unknowns)
 	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
@@ -129,16 +131,16 @@ func cover(coverage *findings.Coverage, input rules.Input, schemas map[string]bo
 // judged are the exceptions whose rules have something to say in this run.
 func (o Options) judged(exceptions []config.Exception) []config.Exception {
 	return slices.DeleteFunc(slices.Clone(exceptions), func(exception config.Exception) bool {
-		rule, _ := rules.Find(exception.Rule)
-		return rule.Base && o.Base == ""
+		found, _ := rules.Find(exception.Rule)
+		return found.Base && o.Base == ""
 	})
 }
 
 // ran counts the rules that have something to say in this run.
 func (o Options) ran() int {
 	count := 0
-	for _, rule := range rules.All() {
-		if !rule.Base || o.Base != "" {
+	for _, r := range rules.All() {
+		if !r.Base || o.Base != "" {
 			count++
 		}
 	}

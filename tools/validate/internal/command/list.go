@@ -13,6 +13,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
 // listFormats are the formats of --list, the default first.
@@ -51,11 +52,11 @@ func (o Options) list(ctx context.Context) (listing, error) {
 	return listed, nil
 }
 
-func listCluster(input rules.Input) listing {
+func listCluster(input rule.Input) listing {
 	readers := map[*render.Object][]string{}
-	input.Saw = func(rule rules.Rule, o *render.Object) {
-		if !slices.Contains(readers[o], rule.ID) {
-			readers[o] = append(readers[o], rule.ID)
+	input.Saw = func(by rule.Rule, o *render.Object) {
+		if !slices.Contains(readers[o], by.ID) {
+			readers[o] = append(readers[o], by.ID)
 		}
 	}
 	rules.Check(input)
@@ -67,7 +68,8 @@ func listCluster(input rules.Input) listing {
 			Schema: source, Rules: append([]string{}, readers[o]...),
 		}
 		if source == "" {
-			e.Unknown = fmt.Sprintf("no schema of %s in %s is known here: apply its definition or give it by --schema", o.GetKind(), o.GetAPIVersion())
+			e.Unknown = fmt.Sprintf("no schema of %s in %s is known here: apply its definition or give it by --schema", o.GetKind(),
+				o.GetAPIVersion())
 		}
 		listed = append(listed, e)
 	}

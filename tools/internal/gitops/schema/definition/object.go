@@ -16,7 +16,7 @@ var (
 	xrdKind = schema.GroupKind{Group: crossplane.Group, Kind: crossplane.CompositeResourceDefinitionKind}
 )
 
-// Declares tells whether an object is of a kind that declares others.
+// Declares reports whether an object is of a kind that declares others.
 func Declares(object *unstructured.Unstructured) bool {
 	switch object.GroupVersionKind().GroupKind() {
 	case crdKind, xrdKind:

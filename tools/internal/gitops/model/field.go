@@ -1,0 +1,19 @@
+package model
+
+import (
+	"slices"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+)
+
+// Field is a field of an object: the place of a finding.
+type Field struct {
+	Object *render.Object
+	Path   []any
+}
+
+// At names a field of an object; without a path, the object itself.
+func At(o *render.Object, path ...any) Field { return Field{o, path} }
+
+// At names a field within the field.
+func (f Field) At(path ...any) Field { return Field{f.Object, slices.Concat(f.Path, path)} }

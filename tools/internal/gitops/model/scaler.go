@@ -1,0 +1,298 @@
+package model
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+)
+
+// KEDAGroup is KEDA's API group.
+const KEDAGroup = "keda.sh"
+
+// SQSType is the type of KEDA's triggers on SQS queues.
+const SQSType = "aws-sqs-queue"
+
+// Scaler is an object with triggers: a ScaledObject or a ScaledJob.
+type Scaler struct {
+	Object   *render.Object
+	Triggers []kedav1alpha1.ScaleTriggers
+	// Pods are what it scales; nil when that is not in the repository or of a kind
+	// whose template is not known.
+	Pods *Workload
+	// Source names the container whose variables KEDA reads; empty for the first
+	// one.
+	Source string
+}
+
+// Container is the container whose variables KEDA reads, if the pods have it.
+func (s Scaler) Container() (Container, bool) {
+	if s.Pods == nil {
+		return Container{}, false
+	}
+	containers := s.Pods.MainContainers()
+	i := slices.IndexFunc(containers, func(c Container) bool { return s.Source == "" || c.Name == s.Source })
+	if i < 0 {
+		return Container{}, false
+	}
+	return containers[i], true
+}
+
+// ScaledObject is one of KEDA's with its workload, as far as they can be read.
+type ScaledObject struct {
+	kedav1alpha1.ScaledObject
+	Scaler
+}
+
+// ScaledObjects are those that can be read; the schema says why others cannot.
+func (c *Cluster) ScaledObjects() []ScaledObject {
+	all := c.scaledObjects()
+	for _, s := range all {
+		c.reading(s.Object)
+		if s.Pods != nil {
+			c.reading(s.Pods.Object)
+		}
+	}
+	return all
+}
+
+func scaledObjectsOf(c *Cluster) []ScaledObject {
+	var all []ScaledObject
+	for _, o := range c.Of(KEDAGroup, "ScaledObject") {
+		s := ScaledObject{Scaler: Scaler{Object: o}}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s.ScaledObject); err != nil || s.Spec.ScaleTargetRef == nil {
+			continue
+		}
+		s.Triggers, s.Source = s.Spec.Triggers, s.Spec.ScaleTargetRef.EnvSourceContainerName
+		if target := c.TargetOf(s); target != nil {
+			if w, ok := WorkloadOf(target); ok {
+				s.Pods = &w
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// TargetOf is the object that a ScaledObject scales, or nil.
+func (c *Cluster) TargetOf(s ScaledObject) *render.Object {
+	found := c.Same(s.Object, s.TargetPlace().Key)
+	if len(found) == 0 {
+		return nil
+	}
+	return found[0]
+}
+
+// TargetPlace is what a ScaledObject scales, be it there or not; KEDA's default is
+// a Deployment.
+func (s ScaledObject) TargetPlace() Place {
+	ref := s.Spec.ScaleTargetRef
+	kind := schema.GroupKind{Group: "apps", Kind: cmp.Or(ref.Kind, "Deployment")}
+	if ref.APIVersion != "" {
+		kind.Group = GroupOf(ref.APIVersion)
+	}
+	return Place{Target(s.Object), render.Key{GroupKind: kind, Namespace: s.Namespace, Name: ref.Name}}
+}
+
+// GroupOf is the group of an apiVersion; empty for Kubernetes' core.
+func GroupOf(apiVersion string) string {
+	version, err := schema.ParseGroupVersion(apiVersion)
+	if err != nil {
+		return ""
+	}
+	return version.Group
+}
+
+// ReachesZero reports whether KEDA takes the last pods away when the triggers are
+// not active.
+func (s ScaledObject) ReachesZero() bool {
+	return s.Spec.MinReplicaCount == nil || *s.Spec.MinReplicaCount == 0 || s.Spec.IdleReplicaCount != nil && *s.Spec.IdleReplicaCount == 0
+}
+
+// defaultCooldown is KEDA's cooldownPeriod when there is none, in seconds.
+const defaultCooldown = 300
+
+// Cooldown is how many seconds KEDA waits before it takes the last pods away.
+func (s ScaledObject) Cooldown() int32 {
+	if s.Spec.CooldownPeriod == nil {
+		return defaultCooldown
+	}
+	return *s.Spec.CooldownPeriod
+}
+
+// HPAName names the HorizontalPodAutoscaler that KEDA creates.
+func (s ScaledObject) HPAName() string { return cmp.Or(s.HPAConfig().Name, "keda-hpa-"+s.Name) }
+
+// HPAConfig is what a ScaledObject says of its HorizontalPodAutoscaler.
+func (s ScaledObject) HPAConfig() kedav1alpha1.HorizontalPodAutoscalerConfig {
+	if s.Spec.Advanced == nil || s.Spec.Advanced.HorizontalPodAutoscalerConfig == nil {
+		return kedav1alpha1.HorizontalPodAutoscalerConfig{}
+	}
+	return *s.Spec.Advanced.HorizontalPodAutoscalerConfig
+}
+
+// Scalers are the ScaledObjects and the ScaledJobs that can be read.
+func (c *Cluster) Scalers() []Scaler {
+	var all []Scaler
+	for _, s := range c.ScaledObjects() {
+		all = append(all, s.Scaler)
+	}
+	for _, o := range c.Of(KEDAGroup, "ScaledJob") {
+		var job kedav1alpha1.ScaledJob
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &job); err != nil {
+			continue
+		}
+		s := Scaler{Object: o, Triggers: job.Spec.Triggers, Source: job.Spec.EnvSourceContainerName}
+		if w, ok := WorkloadOf(o); ok {
+			s.Pods = &w
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// SQSTrigger is a ScaledObject's trigger on an SQS queue.
+type SQSTrigger struct {
+	ScaledObject
+	Index   int
+	Trigger kedav1alpha1.ScaleTriggers
+	// URLText is what KEDA takes for the queue's URL; empty when it is not known.
+	// URL is that text taken apart, if it is a queue's URL.
+	URLText string
+	URL     QueueURL
+	HasURL  bool
+}
+
+// SQSTriggers are the triggers on SQS queues of all ScaledObjects.
+func (c *Cluster) SQSTriggers() []SQSTrigger {
+	var all []SQSTrigger
+	for _, s := range c.ScaledObjects() {
+		for i, trigger := range s.Triggers {
+			if trigger.Type != SQSType {
+				continue
+			}
+			t := SQSTrigger{ScaledObject: s, Index: i, Trigger: trigger}
+			t.URLText = c.queueURLOf(t)
+			t.URL, t.HasURL = ParseQueueURL(t.URLText)
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// queueURLOf is the trigger's own URL, before that of the container's variable.
+func (c *Cluster) queueURLOf(t SQSTrigger) string {
+	if text := t.Text("queueURL"); text != "" {
+		return text
+	}
+	container, found := t.Container()
+	if !found {
+		return ""
+	}
+	variables, _ := c.Environment(container)
+	if v := variables[t.Trigger.Metadata["queueURLFromEnv"]]; v.Known {
+		return strings.TrimSpace(v.Value)
+	}
+	return ""
+}
+
+// At is a key of the trigger's metadata as a field of the ScaledObject.
+func (t SQSTrigger) At(key string) Field {
+	return At(t.Object, "spec", "triggers", t.Index, "metadata", key)
+}
+
+// URLKey is the key that says the queue's URL.
+func (t SQSTrigger) URLKey() string {
+	if t.Text("queueURL") == "" && t.Text("queueURLFromEnv") != "" {
+		return "queueURLFromEnv"
+	}
+	return "queueURL"
+}
+
+// Text is a value as KEDA takes it: one of spaces alone is none.
+func (t SQSTrigger) Text(key string) string { return strings.TrimSpace(t.Trigger.Metadata[key]) }
+
+// Flag is a value that is true or false; one that KEDA cannot read counts as the
+// default.
+func (t SQSTrigger) Flag(key string, otherwise bool) bool {
+	value, err := strconv.ParseBool(t.Text(key))
+	if err != nil {
+		return otherwise
+	}
+	return value
+}
+
+// Queue is the declared queue that the trigger names: where several have the name,
+// one of the trigger's region.
+func (t SQSTrigger) Queue(queues []Queue) (Queue, bool) {
+	if !t.HasURL {
+		return Queue{}, false
+	}
+	named := slices.DeleteFunc(slices.Clone(queues), func(q Queue) bool { return q.Name != t.URL.Name })
+	if len(named) == 0 {
+		return Queue{}, false
+	}
+	here := slices.IndexFunc(named, func(q Queue) bool { return q.Region == t.Text("awsRegion") })
+	return named[max(here, 0)], true
+}
+
+// Authentication is what a trigger's authenticationRef names, or nil.
+func (c *Cluster) Authentication(from *render.Object, reference *kedav1alpha1.AuthenticationRef) *render.Object {
+	namespace := from.GetNamespace()
+	if AuthenticationKind(reference) == "ClusterTriggerAuthentication" {
+		namespace = ""
+	}
+	return c.Find(from, KEDAGroup, AuthenticationKind(reference), namespace, reference.Name)
+}
+
+// AuthenticationKind is the kind of what an authenticationRef names.
+func AuthenticationKind(reference *kedav1alpha1.AuthenticationRef) string {
+	return cmp.Or(reference.Kind, "TriggerAuthentication")
+}
+
+// AuthenticationSpec reads a TriggerAuthentication or its cluster-wide kind, which
+// have the same specification.
+func AuthenticationSpec(o *render.Object) (kedav1alpha1.TriggerAuthenticationSpec, bool) {
+	var authentication kedav1alpha1.TriggerAuthentication
+	err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &authentication)
+	return authentication.Spec, err == nil
+}
+
+// AuthenticationSupplies reports whether a trigger may have a parameter from its
+// authentication; one that cannot be read may supply anything.
+func (c *Cluster) AuthenticationSupplies(from *render.Object, reference *kedav1alpha1.AuthenticationRef, parameter string) bool {
+	if reference == nil {
+		return false
+	}
+	object := c.Authentication(from, reference)
+	if object == nil {
+		return true
+	}
+	spec, readable := AuthenticationSpec(object)
+	return !readable || Supplies(spec, parameter)
+}
+
+// Supplies reports whether an authentication has a parameter, or takes parameters
+// from where they cannot be seen.
+func Supplies(spec kedav1alpha1.TriggerAuthenticationSpec, parameter string) bool {
+	if spec.FilePath != "" || spec.HashiCorpVault != nil || spec.AzureKeyVault != nil || spec.GCPSecretManager != nil ||
+		spec.AwsSecretManager != nil {
+		return true
+	}
+	return slices.ContainsFunc(spec.Env, func(env kedav1alpha1.AuthEnvironment) bool { return env.Parameter == parameter }) ||
+		slices.ContainsFunc(spec.ConfigMapTargetRef, func(ref kedav1alpha1.AuthConfigMapTargetRef) bool { return ref.Parameter == parameter }) ||
+		slices.ContainsFunc(spec.SecretTargetRef, func(ref kedav1alpha1.AuthSecretTargetRef) bool { return ref.Parameter == parameter })
+}
+
+// WholeNumber reads a number as KEDA does: as JSON.
+func WholeNumber(text string) (number int64, err error) {
+	err = json.Unmarshal([]byte(text), &number)
+	return number, err
+}

@@ -1,0 +1,59 @@
+// Package rules is validate's judge: it holds every rule against a cluster, and the
+// findings against the exceptions of the configuration. Each family of rules is a
+// package of its own, each rule a file with its text and its check, its fixtures
+// beside it in testdata. A rule never flags what works: where upstream tolerates
+// something, so does the rule.
+//
+// The package alone imports the families. It knows no output format, and the
+// programs of a repository only as its caller registers them.
+package rules
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/crossplane"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/flux"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/iam"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/keda"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/keda/queues"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/pods"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/schema"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/sqs"
+)
+
+// All are the rules in the order of their ids.
+func All() []rule.Rule {
+	all := slices.Concat(
+		[]rule.Rule{unusedException}, flux.Rules(), iam.Rules(), keda.Rules(), queues.Rules(), pods.Rules(), schema.Rules(), sqs.Rules(),
+		crossplane.Rules(),
+	)
+	slices.SortFunc(all, func(a, b rule.Rule) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// Find is the rule with an id.
+func Find(id string) (rule.Rule, bool) {
+	all := All()
+	i := slices.IndexFunc(all, func(r rule.Rule) bool { return r.ID == id })
+	if i < 0 {
+		return rule.Rule{}, false
+	}
+	return all[i], true
+}
+
+// Successors are the rules that took over from an id which is no longer used.
+func Successors(id string) []string {
+	return map[string][]string{"SQS006": {"POD010", "POD011", "POD012"}}[id]
+}
+
+// Check runs every rule over one cluster.
+func Check(input rule.Input) []findings.Finding {
+	var all []findings.Finding
+	for _, r := range All() {
+		all = append(all, r.Run(input)...)
+	}
+	return all
+}

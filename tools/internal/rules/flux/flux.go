@@ -1,0 +1,45 @@
+// Package flux holds the rules on what Flux makes of a repository: whether it builds,
+// in which order, and what a change destroys.
+package flux
+
+import (
+	"fmt"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Rules are the rules of the family, in the order of their ids.
+func Rules() []rule.Rule {
+	return []rule.Rule{
+		Dependencies,  // FLX001
+		References,    // FLX002
+		Variables,     // FLX003
+		Definitions,   // FLX004
+		Namespaces,    // FLX005
+		Owners,        // FLX006
+		Pins,          // FLX007
+		Changes,       // FLX008
+		Builds,        // FLX009
+		Ineffective,   // FLX010
+		Unlisted,      // FLX011
+		Unsubstituted, // FLX012
+	}
+}
+
+// dependOn is the fix that lets one Kustomization or HelmRelease wait for
+// another: each can depend on its own kind alone.
+func dependOn(then, first *render.Applier) string {
+	wait := ""
+	if then.Release == nil && first.Release != nil {
+		first, wait = first.Parent, ", with wait: true there"
+	}
+	if then.Release != nil && first.Release == nil {
+		then = then.Parent
+	}
+	if then == first || model.Ancestor(then, first) {
+		return fmt.Sprintf("move it into a Kustomization that depends on %s%s", first.Name, wait)
+	}
+	return fmt.Sprintf("add dependsOn to %s: %s%s", then, first.Name, wait)
+}

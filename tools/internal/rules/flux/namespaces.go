@@ -1,0 +1,59 @@
+package flux
+
+import (
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Namespaces is rule FLX005.
+var Namespaces = rule.Rule{
+	ID: "FLX005", Severity: findings.Error, Title: "namespace that is missing or comes too late",
+	Why: "A namespaced object without namespace lands in `default` or fails, and one in a namespace that is created " +
+		"later, or by nobody, fails the Kustomization until a person helps.",
+	Example: "kind: ServiceAccount\nmetadata:\n  name: consumer # no namespace",
+	Fix:     "Set the namespace, and apply the Namespace in the same Kustomization or in one that this one depends on.",
+	Check:   checkNamespaces,
+}
+
+func checkNamespaces(r *rule.Pass) {
+	missing, root := map[string]bool{}, r.Cluster.Kustomizations()[0]
+	for _, o := range r.Cluster.All() {
+		if kind, known := r.Cluster.Catalog.Lookup(o.GroupVersionKind()); !known || !kind.Namespaced() {
+			continue
+		}
+		name := o.GetNamespace()
+		if name == "" {
+			r.Report(model.At(o, "metadata"),
+				"%s has no namespace: Flux refuses it or puts it into `default`", o.Key()).
+				Fix("set metadata.namespace, or `namespace` in its kustomization.yaml")
+			continue
+		}
+		if model.IsProvided(name) || name == root.Namespace || missing[o.Owner.String()+name] {
+			continue
+		}
+		namespace := r.Cluster.Find(o, "", "Namespace", "", name)
+		switch {
+		case namespace == nil && !r.Cluster.Complete(model.NamespaceCalled(name)):
+		case namespace == nil:
+			missing[o.Owner.String()+name] = true
+			var names []string
+			for _, n := range r.Cluster.Of("", "Namespace") {
+				names = append(names, n.GetName())
+			}
+			r.Report(model.At(o, "metadata", "namespace"),
+				"namespace %s of %s is created by nothing in this cluster", name, o.Key()).
+				Fix(rule.DidYouMean(name, names, "add the Namespace to "+o.Owner.String()))
+		case !namespacePrecedes(r, namespace, o) && r.Cluster.Complete(model.AppliedBefore(o.Owner)):
+			missing[o.Owner.String()+name] = true
+			r.Report(model.At(o, "metadata", "namespace"),
+				"namespace %s of %s is created by %s, which %s does not wait for", name, o.Key(), namespace.Owner, o.Owner).
+				Fix(dependOn(o.Owner, namespace.Owner))
+		}
+	}
+}
+
+func namespacePrecedes(r *rule.Pass, namespace, o *render.Object) bool {
+	return namespace.Owner == o.Owner || model.Ancestor(namespace.Owner, o.Owner) || r.Cluster.Precedes(namespace.Owner, o.Owner)
+}

@@ -1,0 +1,17 @@
+// Package iam holds the rules on the identity of pods on AWS: which role they take,
+// who the role trusts, and what it may do.
+package iam
+
+import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+
+// Rules are the rules of the family, in the order of their ids.
+func Rules() []rule.Rule {
+	return []rule.Rule{
+		Annotations, // IRSA001
+		Trust,       // IRSA002
+		Permissions, // IRSA003
+		Excess,      // IRSA004
+		StaticKeys,  // IRSA005
+		Assume,      // IRSA006
+	}
+}

@@ -1,0 +1,66 @@
+package iam
+
+import (
+	"errors"
+
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Trust is rule IRSA002.
+var Trust = rule.Rule{
+	ID: "IRSA002", Severity: findings.Error, Title: "trust policy that does not fit its pods",
+	Why: "STS compares the token of the pod with the trust policy and answers AccessDenied without saying what differs " +
+		"(https://github.com/crossplane/crossplane/issues/5578); StringEquals takes a wildcard literally. A policy " +
+		"that does not compare sub or aud, or compares sub with a pattern, lets in other pods of the cluster " +
+		"(https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html).",
+	Example: "\"Condition\": {\"StringEquals\": {\"oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE:sub\": \"system:serviceaccount:apps:*\"}}",
+	Fix: "Compare sub with system:serviceaccount:NAMESPACE:NAME and aud with sts.amazonaws.com, with the keys of the issuer in " +
+		"the provider's ARN.",
+	Check: checkTrust,
+}
+
+func checkTrust(r *rule.Pass) {
+	for _, o := range roles(r) {
+		trust, err := o.trust()
+		place := model.SettingAt(o.object, "assumeRolePolicy")
+		if err != nil {
+			reportGrammar(r, place, err)
+			continue
+		}
+		if trust == nil {
+			continue
+		}
+		for _, account := range r.Cluster.Of("", "ServiceAccount") {
+			if a, ok := annotatedRole(account); ok && o.is(a) {
+				reportDefects(r, place, trust, o, account)
+			}
+		}
+	}
+}
+
+// reportDefects leaves the issuer open: which OIDC provider is this cluster's is
+// not in its manifests. The policy is held against itself there.
+func reportDefects(r *rule.Pass, place model.Field, trust *iam.Policy, o role, account *render.Object) {
+	subject := iam.Subject{Account: o.account, Namespace: account.GetNamespace(), ServiceAccount: account.GetName()}
+	_, defects := trust.Trusts(subject)
+	for _, defect := range defects {
+		if defect.Kind != iam.DefectShared { // another of its pods, by name
+			r.Report(place, "role %s of %s: %s", o.name, account.Key(), defect.Message).
+				Fix("trust " + subject.Claim() + " alone, for sts.amazonaws.com")
+		}
+	}
+}
+
+func reportGrammar(r *rule.Pass, place model.Field, err error) {
+	var all iam.Errors
+	if !errors.As(err, &all) {
+		return
+	}
+	for _, problem := range all {
+		r.Report(place, "%s: %v", place.Object.Key(), problem).Fix("correct the JSON: AWS refuses it")
+	}
+}

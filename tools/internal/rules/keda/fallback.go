@@ -1,0 +1,46 @@
+package keda
+
+import (
+	"slices"
+	"time"
+
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Fallback is rule KEDA011.
+var Fallback = rule.Rule{
+	ID: "KEDA011", Severity: findings.Warning, Title: "no fallback",
+	Why: "While the queue cannot be read the number of pods stays what it was: in a quiet hour that is the minimum, and " +
+		"a backlog grows. With scaleOnInFlight false and a minimum of zero, pods at work do not count as work.",
+	Example: "spec:\n  triggers:\n    - type: aws-sqs-queue",
+	Fix:     "Set fallback with failureThreshold and replicas; keep scaleOnInFlight where work takes long.",
+	Check:   checkFallback,
+}
+
+func checkFallback(r *rule.Pass) {
+	for _, s := range r.Cluster.ScaledObjects() {
+		asks := slices.ContainsFunc(s.Triggers, func(t kedav1alpha1.ScaleTriggers) bool {
+			return t.Type != "cpu" && t.Type != "memory" && t.Type != "cron"
+		})
+		if s.Spec.Fallback == nil && asks {
+			r.Report(model.At(s.Object, "spec"),
+				"ScaledObject %s has no fallback: while its trigger cannot be read the number of pods freezes", s.Name).
+				Fix("set fallback")
+		}
+	}
+	for _, t := range r.Cluster.SQSTriggers() {
+		if t.Pods == nil || t.Flag("scaleOnInFlight", true) || !t.ReachesZero() {
+			continue
+		}
+		cooldown := time.Duration(t.Cooldown()) * time.Second
+		if _, settings, known := r.Settings(*t.Pods); known && settings.Consumer != nil && settings.Consumer.Batch > cooldown {
+			r.Report(t.At("scaleOnInFlight"),
+				"messages in flight do not count: KEDA takes the last pods away after %s, and a batch takes %s", cooldown, settings.Consumer.Batch).
+				Fix("remove it, or set minReplicaCount")
+		}
+	}
+}

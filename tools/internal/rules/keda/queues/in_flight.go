@@ -1,0 +1,33 @@
+package queues
+
+import (
+	"fmt"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// InFlight is rule KEDA012.
+var InFlight = rule.Rule{
+	ID: "KEDA012", Severity: findings.Error, Title: "more pods than the queue allows",
+	Why: "A standard queue hands out at most 120,000 messages that are not deleted yet; then it refuses every receive " +
+		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html).",
+	Example: "maxReplicaCount: 20000",
+	Fix:     "Lower maxReplicaCount or CONCURRENCY.",
+	Check:   checkInFlight,
+}
+
+// maxInFlight is what a standard queue hands out at most.
+const maxInFlight = 120_000
+
+func checkInFlight(r *rule.Pass) {
+	for _, t := range r.Cluster.SQSTriggers() {
+		maximum := int(t.GetHPAMaxReplicas())
+		if held := r.InHand(t); maximum*held > maxInFlight {
+			r.Report(model.At(t.Object, "spec", "maxReplicaCount"),
+				"%d pods with %d messages each are more than the %d that a queue hands out", maximum, held, maxInFlight).
+				Fix(fmt.Sprintf("at most %d", maxInFlight/held))
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package queues
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Names is rule KEDA007.
+var Names = rule.Rule{
+	ID: "KEDA007", Severity: findings.Error, Title: "queue that the cluster does not declare",
+	Why: "A queueURL with a misspelt name or another account's number gives an error that KEDA only logs; the number of " +
+		"pods freezes. An account number out of documentation belongs to nobody here.",
+	Example: "queueURL: https://sqs.eu-west-1.amazonaws.com/111122223333/reliabel-q",
+	Fix:     "Name a queue that the cluster declares, and the account that owns it.",
+	Check:   checkQueueNames,
+}
+
+// placeholders are account numbers of AWS's documentation.
+var placeholders = []string{"000000000000", "111111111111", "111122223333", "123456789012", "444455556666", "999999999999"}
+
+func checkQueueNames(r *rule.Pass) {
+	queues := r.Cluster.Queues()
+	for _, t := range r.Cluster.SQSTriggers() {
+		place := t.At(t.URLKey())
+		switch {
+		case t.Text("queueURL") == "" && t.Text("queueURLFromEnv") == "":
+			r.Report(place, "the trigger of ScaledObject %s names no queue", t.Name).
+				Fix("say queueURL or queueURLFromEnv")
+		case !t.HasURL && strings.Contains(t.URLText, "/"):
+			// The text of a variable may be a Secret's.
+			r.Report(place, "KEDA finds no queue name by %q: the path is /account/name", t.Text(t.URLKey())).
+				Fix("write https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+		case t.HasURL:
+			if t.URL.IsAWS() && slices.Contains(placeholders, t.URL.Account) {
+				r.Warn(place, "account %s is a placeholder", t.URL.Account).
+					Fix("write your account's number into the cluster's facts")
+			}
+			checkQueueDeclared(r, t, queues)
+		}
+	}
+}
+
+func checkQueueDeclared(r *rule.Pass, t model.SQSTrigger, queues []model.Queue) {
+	var names []string
+	for _, q := range queues {
+		names = append(names, q.Name)
+	}
+	if len(queues) == 0 || slices.Contains(names, "") || !r.Cluster.Complete(model.Objects, model.ManagedResources) {
+		return
+	}
+	place := t.At(t.URLKey())
+	q, found := t.Queue(queues)
+	if !found {
+		r.Report(place, "the cluster declares no queue %s", t.URL.Name).
+			Fix(rule.DidYouMean(t.URL.Name, names, "declare the queue"))
+	} else if q.Account != "" && q.Account != t.URL.Account {
+		r.Report(place, "queue %s is declared in account %s, not in %s", q.Name, q.Account, t.URL.Account).
+			Fix("use account " + q.Account)
+	}
+}

@@ -1,0 +1,73 @@
+// Package pods holds the rules on workloads and what stands around them: what
+// Kubernetes refuses, or accepts and does not work.
+package pods
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Rules are the rules of the family, in the order of their ids.
+func Rules() []rule.Rule {
+	return []rule.Rule{
+		Security,   // POD001
+		Resources,  // POD002
+		Probes,     // POD003
+		Filesystem, // POD004
+		Network,    // POD005
+		Budgets,    // POD006
+		Coherence,  // POD007
+		Services,   // POD008
+		References, // POD009
+		Installs,   // POD010
+		Shell,      // POD011
+		Images,     // POD012
+	}
+}
+
+// onSelector is the only label of a selector as a place, or all of it.
+func onSelector(o *render.Object, field ...string) model.Field {
+	place := model.At(o)
+	for _, element := range field {
+		place.Path = append(place.Path, element)
+	}
+	selected, _, _ := unstructured.NestedStringMap(o.Object, field...)
+	for key := range selected {
+		if len(selected) == 1 {
+			place.Path = append(place.Path, key)
+		}
+	}
+	return place
+}
+
+// selectsPods reports whether the label selector in a field of an object matches a
+// workload's pods. An empty one matches all.
+func selectsPods(o *render.Object, w model.Workload, field ...string) bool {
+	var selector metav1.LabelSelector
+	content, _, _ := unstructured.NestedMap(o.Object, field...)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &selector); err != nil {
+		return true // the schema says why
+	}
+	compiled, err := metav1.LabelSelectorAsSelector(&selector)
+	return err != nil || compiled.Matches(labels.Set(w.Template.Labels))
+}
+
+// includes reports whether labels have all that a Service's selector names.
+func includes(all, selected map[string]string) bool {
+	return labels.SelectorFromSet(selected).Matches(labels.Set(all))
+}
+
+func portNames(c corev1.Container) []string {
+	var names []string
+	for _, port := range c.Ports {
+		names = append(names, port.Name)
+	}
+	return names
+}

@@ -1,0 +1,115 @@
+package pods
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Security is rule POD001.
+var Security = rule.Rule{
+	ID: "POD001", Severity: findings.Error, Title: "pod that Pod Security refuses",
+	Why: "A namespace that enforces a level admits no pod below it, and says so only in the events of a ReplicaSet: the " +
+		"Deployment is accepted and gets no pods. Where nothing is enforced, a pod below `restricted` is a warning " +
+		"(https://kubernetes.io/docs/concepts/security/pod-security-standards/). The judgement is the API server's own code.",
+	Example: "securityContext: {} # in a namespace that enforces restricted",
+	Fix:     "Write what the message names into the securityContext of the pod or its containers.",
+	Check:   checkPodSecurity,
+}
+
+// evaluator judges as the API server's admission does.
+var evaluator = sync.OnceValues(func() (policy.Evaluator, error) {
+	return policy.NewEvaluator(policy.DefaultChecks(), nil)
+})
+
+func checkPodSecurity(r *rule.Pass) {
+	judge, err := evaluator()
+	if err != nil {
+		panic(err) // the library's own checks
+	}
+	for _, namespace := range r.Cluster.Of("", "Namespace") {
+		_, errs := api.PolicyToEvaluate(namespace.GetLabels(), privileged)
+		for _, err := range errs {
+			label := strings.TrimSuffix(strings.TrimPrefix(err.Field, "metadata.labels["), "]")
+			r.Report(model.At(namespace, "metadata", "labels", label),
+				"the API server refuses %s: %v", namespace.Key(), err).
+				Fix("correct the label")
+		}
+	}
+	for _, w := range r.Cluster.Workloads() {
+		level := enforced(r, w)
+		refused := judgePod(r, judge, w, level, findings.Error, fmt.Sprintf("namespace %s enforces %s", w.GetNamespace(), level.Level))
+		if !refused && level.Level != api.LevelRestricted {
+			judgePod(r, judge, w, restricted, findings.Warning, "below Pod Security's level restricted")
+		}
+	}
+}
+
+var (
+	restricted = api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	nothing    = api.LevelVersion{Level: api.LevelPrivileged, Version: api.LatestVersion()}
+	// privileged is what the API server applies where a namespace says nothing.
+	privileged = api.Policy{Enforce: nothing, Audit: nothing, Warn: nothing}
+)
+
+// enforced is the level that the workload's namespace enforces.
+func enforced(r *rule.Pass, w model.Workload) api.LevelVersion {
+	namespace := r.Cluster.Find(w.Object, "", "Namespace", "", w.GetNamespace())
+	if namespace == nil {
+		return nothing
+	}
+	evaluated, _ := api.PolicyToEvaluate(namespace.GetLabels(), privileged)
+	return evaluated.Enforce
+}
+
+// judgePod reports what a level forbids of a workload's pods, and whether that is
+// anything.
+func judgePod(r *rule.Pass, judge policy.Evaluator, w model.Workload, level api.LevelVersion, as findings.Severity, reason string) bool {
+	refused := false
+	for _, result := range judge.EvaluatePod(level, &w.Template.ObjectMeta, &w.Template.Spec) {
+		if result.Allowed {
+			continue
+		}
+		detail := result.ForbiddenReason
+		if result.ForbiddenDetail != "" {
+			detail += ": " + result.ForbiddenDetail
+		}
+		r.ReportAs(as, fieldOfViolation(w, result.ForbiddenReason, result.ForbiddenDetail), "%s: %s (%s)", w.Key(), detail, reason).
+			Fix("see https://kubernetes.io/docs/concepts/security/pod-security-standards/")
+		refused = true
+	}
+	return refused
+}
+
+// fieldOfViolation is the field that a refusal is about: that of the first container that
+// the detail names, or that of the pod where both may have it.
+func fieldOfViolation(w model.Workload, reason, detail string) model.Field {
+	field := securityFields[reason]
+	if strings.HasPrefix(detail, "pod or container") && w.Template.Spec.SecurityContext != nil {
+		return w.At("securityContext", field)
+	}
+	for _, c := range w.Containers() {
+		if strings.Contains(detail, fmt.Sprintf("%q", c.Name)) {
+			return c.At("securityContext", field)
+		}
+	}
+	return w.At("securityContext", field)
+}
+
+// securityFields are the fields that Pod Security's reasons are about. Of a
+// reason without one the securityContext is the place.
+var securityFields = map[string]string{
+	"allowPrivilegeEscalation != false": "allowPrivilegeEscalation",
+	"unrestricted capabilities":         "capabilities",
+	"runAsNonRoot != true":              "runAsNonRoot",
+	"runAsUser=0":                       "runAsUser",
+	"seccompProfile":                    "seccompProfile",
+	"privileged":                        "privileged",
+}

@@ -1,0 +1,106 @@
+package rule
+
+import (
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+)
+
+// Program is a program that workloads run and whose settings and needs are known.
+// Whoever runs the rules registers those of its repository; the configuration says
+// which images hold them.
+type Program struct {
+	// Name is how the configuration calls it.
+	Name string
+	// Read reads the program's settings with its own code, by the names of its
+	// environment variables. The error joins one for each that it refuses. It is nil
+	// for a program that is configured by a file.
+	Read func(lookup func(name string) (string, bool)) (Settings, error)
+	// ReadFile is the check of the file that its arguments name; nil for none.
+	ReadFile func(name string, data []byte) error
+	// Queues and Buckets are the variables that name one.
+	Queues, Buckets []string
+}
+
+// Settings are what a program does with the settings of one workload.
+type Settings struct {
+	Region string
+	// Uses are the resources that the program calls.
+	Uses []Use
+	// Consumer is nil for a program that takes no messages.
+	Consumer *Consumer
+}
+
+// Use is a resource that a program calls, and with which IAM actions: a queue or,
+// with its prefix, the objects of a bucket.
+type Use struct {
+	Service, Name, Prefix string
+	Actions               []string
+}
+
+// Consumer is how a program takes messages from a queue.
+type Consumer struct {
+	Queue, DeadLetterQueue string
+	// InHand is how many messages one pod has received and not deleted at most.
+	InHand int
+	// Batch is how long it works on a batch at least.
+	Batch time.Duration
+	// Drain is how long it takes from SIGTERM to its end, LongPoll how long a
+	// receive waits.
+	Drain, LongPoll time.Duration
+	// Heartbeat is how often it extends a visibility timeout; 0 is never.
+	Heartbeat func(visibility time.Duration) time.Duration
+}
+
+// Program is what a workload's first container runs, if that is known; the
+// configuration knows it by its image.
+func (p *Pass) Program(w model.Workload) (Program, bool) {
+	if len(w.Template.Spec.Containers) == 0 {
+		return Program{}, false
+	}
+	name, _ := model.SplitImage(w.Template.Spec.Containers[0].Image)
+	for _, workload := range p.Config.Workloads {
+		if workload.Image != name {
+			continue
+		}
+		for _, program := range p.Programs {
+			if program.Name == workload.Program {
+				return program, true
+			}
+		}
+	}
+	return Program{}, false
+}
+
+// Lookup reads the variables of a workload's first container as its program does.
+// Those whose value the cluster decides are left out.
+func (p *Pass) Lookup(w model.Workload) func(string) (string, bool) {
+	variables, _ := p.Cluster.Environment(w.MainContainers()[0])
+	return func(name string) (string, bool) {
+		v, found := variables[name]
+		return v.Value, found && v.Known
+	}
+}
+
+// Settings are those of the program that a workload runs, if it is known and
+// accepts them.
+func (p *Pass) Settings(w model.Workload) (Program, Settings, bool) {
+	program, known := p.Program(w)
+	if !known || program.Read == nil {
+		return program, Settings{}, false
+	}
+	settings, err := program.Read(p.Lookup(w))
+	return program, settings, err == nil
+}
+
+// InHand is how many messages a pod that KEDA scales on a queue has in flight at
+// most, as its own settings say; zero when it is not known.
+func (p *Pass) InHand(t model.SQSTrigger) int {
+	if t.Pods == nil {
+		return 0
+	}
+	if _, settings, known := p.Settings(*t.Pods); known && settings.Consumer != nil {
+		return settings.Consumer.InHand
+	}
+	return 0
+}

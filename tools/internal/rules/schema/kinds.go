@@ -1,0 +1,88 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Kinds is rule SCH001.
+var Kinds = rule.Rule{
+	ID: "SCH001", Severity: findings.Error, Title: "kind that the API server does not know",
+	Why: "An object of an unknown kind fails the dry-run of its whole Kustomization. The kinds are those of the pinned " +
+		"Kubernetes, Flux, KEDA, Crossplane and AWS provider, and what the cluster's own definitions declare. A group of " +
+		"which none of them has a kind is a warning: a distribution or an installer may bring it before Flux starts.",
+	Example: "apiVersion: apps/v1\nkind: Deploymnt",
+	Fix:     "Correct apiVersion or kind, apply the definition, or name it with --schema.",
+	Check:   checkKinds,
+}
+
+// coreGroups are groups whose kinds come with Kubernetes itself: no source that
+// is unknown here adds to them.
+var coreGroups = []string{"", "apps", "batch", "autoscaling", "policy", "rbac.authorization.k8s.io", "networking.k8s.io"}
+
+func checkKinds(r *rule.Pass) {
+	unchecked := map[schema.GroupVersionKind]bool{}
+	for _, o := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {
+		kind := o.GroupVersionKind()
+		if _, known := r.Cluster.Catalog.Lookup(kind); known {
+			continue
+		}
+		group := meantGroup(r, kind)
+		catalog := r.Cluster.Catalog
+		versions, groups, kinds := catalog.Versions(kind.GroupKind()), catalog.Groups(kind.Kind), catalog.Kinds(kind.Group)
+		field, fix := "kind", "apply its CustomResourceDefinition, or name it with --schema"
+		switch {
+		case group != "":
+			field, fix = "apiVersion", fmt.Sprintf("did you mean %s?", group)
+		case !r.Cluster.Complete(model.Objects) && !ofKubernetes(kind.Group):
+			continue
+		case len(kinds) == 0 && !ofKubernetes(kind.Group):
+			if !unchecked[kind] {
+				unchecked[kind] = true
+				r.Warn(model.At(o, "apiVersion"),
+					"no schema of %s in %s is known here: its objects are not checked", kind.Kind, kind.GroupVersion()).
+					Fix("apply its CustomResourceDefinition, or give it by --schema")
+			}
+			continue
+		case len(versions) > 0:
+			field, fix = "apiVersion", fmt.Sprintf("the version is one of %v", versions)
+		case len(groups) == 1:
+			field, fix = "apiVersion", fmt.Sprintf("%s is a kind of the group %s", kind.Kind, groups[0])
+		case len(groups) > 1:
+			field, fix = "apiVersion", rule.DidYouMean(kind.Group, groups, fix)
+		case len(kinds) > 0:
+			fix = rule.DidYouMean(kind.Kind, kinds, fix)
+		}
+		r.Report(model.At(o, field), "there is no kind %s in %s", kind.Kind, kind.GroupVersion()).Fix(fix)
+	}
+}
+
+// ofKubernetes reports whether no definition can add the kinds of a group: the
+// group of a CustomResourceDefinition has a dot.
+func ofKubernetes(group string) bool {
+	return slices.Contains(coreGroups, group) || !strings.Contains(group, ".")
+}
+
+// meantGroup is the group, with such a kind, of which an unknown one is a
+// misspelling; empty for none. Services of a cloud have groups whose first parts
+// are that short that ecs is no misspelling of eks.
+func meantGroup(r *rule.Pass, kind schema.GroupVersionKind) string {
+	if len(r.Cluster.Catalog.Kinds(kind.Group)) > 0 {
+		return ""
+	}
+	meant := spelling.Near(kind.Group, r.Cluster.Catalog.Groups(kind.Kind))
+	service, cloud, _ := strings.Cut(kind.Group, ".")
+	other, same, _ := strings.Cut(meant, ".")
+	if cloud != "" && cloud == same && len(service) <= 3 && len(other) <= 3 {
+		return ""
+	}
+	return meant
+}

@@ -1,0 +1,51 @@
+package sqs
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// GracePeriod is rule SQS002.
+var GracePeriod = rule.Rule{
+	ID: "SQS002", Severity: findings.Error, Title: "grace period shorter than the drain",
+	Why: "Kubernetes kills a pod when its grace period is over, preStop hook included. A consumer that is killed in its " +
+		"long poll strands the message that was just assigned to it until the visibility timeout ends; each time counts as a receive " +
+		"(https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination).",
+	Example: "terminationGracePeriodSeconds: 10",
+	Fix:     "Make it longer than the long poll of 20 s and what it takes to store what it brings, and to hand the rest back.",
+	Check:   checkGracePeriod,
+}
+
+// defaultGrace is what Kubernetes gives a pod that does not say.
+const defaultGrace = 30 * time.Second
+
+func checkGracePeriod(r *rule.Pass) {
+	for _, pods := range consumers(r) {
+		grace := defaultGrace
+		if seconds := pods.Template.Spec.TerminationGracePeriodSeconds; seconds != nil {
+			grace = time.Duration(*seconds) * time.Second
+		}
+		left := grace - preStop(pods.Workload)
+		if left >= pods.Drain {
+			continue
+		}
+		r.Report(pods.At("terminationGracePeriodSeconds"),
+			"%s has %s to end after SIGTERM, but needs up to %s: a long poll of %s, storing what it brings, and handing back the rest",
+			pods.Key(), left, pods.Drain, pods.LongPoll).
+			Fix(fmt.Sprintf("make it at least %.0f", (grace - left + pods.Drain).Seconds()))
+	}
+}
+
+// preStop is how long the program's preStop hook sleeps, which is time before
+// SIGTERM. What a command takes is not known.
+func preStop(w model.Workload) time.Duration {
+	lifecycle := w.Template.Spec.Containers[0].Lifecycle
+	if lifecycle == nil || lifecycle.PreStop == nil || lifecycle.PreStop.Sleep == nil {
+		return 0
+	}
+	return time.Duration(lifecycle.PreStop.Sleep.Seconds) * time.Second
+}

@@ -1,0 +1,50 @@
+// Package programs tells the rules of validate about the programs of this
+// repository: how each reads its settings, and what it then does. It is where the
+// rules, which know no program, meet the apps; another repository registers its own.
+package programs
+
+import (
+	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/apps/localaws"
+	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// All are the programs, by the names that the configuration has for them.
+func All() []rule.Program {
+	return []rule.Program{
+		{Name: "producer", Read: readProducer, Queues: []string{"RELIABLE_QUEUE_NAME"}},
+		{
+			Name: "consumer", Read: readConsumer,
+			Queues: []string{"RELIABLE_QUEUE_NAME", "DEAD_LETTER_QUEUE_NAME"}, Buckets: []string{"STORE_EVENTS_BKT"},
+		},
+		{Name: "localaws", ReadFile: func(name string, data []byte) error {
+			_, err := localaws.ParseConfig(name, data)
+			return err
+		}},
+	}
+}
+
+func readProducer(lookup func(string) (string, bool)) (rule.Settings, error) {
+	c, err := producer.Parse(lookup)
+	return rule.Settings{
+		Region: c.Region,
+		Uses:   []rule.Use{{Service: "sqs", Name: c.Queue, Actions: producer.QueueActions()}},
+	}, err
+}
+
+func readConsumer(lookup func(string) (string, bool)) (rule.Settings, error) {
+	c, err := consumer.Parse(lookup)
+	return rule.Settings{
+		Region: c.Region,
+		Uses: []rule.Use{
+			{Service: "sqs", Name: c.Queue, Actions: consumer.QueueActions()},
+			{Service: "sqs", Name: c.DeadLetterQueue, Actions: consumer.DeadLetterActions()},
+			{Service: "s3", Name: c.Bucket, Prefix: c.Prefix, Actions: consumer.BucketActions()},
+		},
+		Consumer: &rule.Consumer{
+			Queue: c.Queue, DeadLetterQueue: c.DeadLetterQueue, InHand: c.InHand(), Batch: c.ProcessDelay,
+			Drain: consumer.Drain, LongPoll: consumer.LongPoll, Heartbeat: consumer.Heartbeat,
+		},
+	}, err
+}
