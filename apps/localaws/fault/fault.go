@@ -5,6 +5,7 @@ package fault
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -53,6 +54,9 @@ type Fault struct {
 	// DeleteMessageBatch succeed and leave it in flight. It is drawn for each
 	// message.
 	Duplicate bool `json:"duplicate,omitempty"`
+	// Stale has a delete by an old receipt handle succeed and delete nothing, as
+	// AWS allows. It is drawn for each message.
+	Stale bool `json:"stale,omitempty"`
 	// Lag and Jitter are for GetQueueAttributes: its three counts are those of
 	// Lag ago, at most MaxLag, and off by up to the share Jitter.
 	Lag    time.Duration `json:"-"`
@@ -86,8 +90,8 @@ func (f Fault) check() error {
 		return fmt.Errorf("jitter %g: must be from 0 to 1", f.Jitter)
 	case f.Late && f.Code == "" && !f.Lost:
 		return errors.New("late: needs a code, or lost")
-	case f.Entry && (f.Code == "" || f.Lost || f.Late || f.Duplicate):
-		return errors.New("entry: needs a code, and excludes lost, late and duplicate")
+	case f.Entry && (f.Code == "" || f.Lost || f.Late || f.Duplicate || f.Stale):
+		return errors.New("entry: needs a code, and excludes lost, late, duplicate and stale")
 	}
 	return nil
 }
@@ -105,7 +109,7 @@ func (f Fault) per() per {
 	switch {
 	case f.Entry:
 		return entry
-	case f.Duplicate:
+	case f.Duplicate || f.Stale:
 		return message
 	}
 	return call
@@ -225,14 +229,52 @@ func (f *Faults) Entry(action string) Hit { return f.take(action, entry) }
 
 // Duplicate reports whether a message of a call is to be delivered once more.
 func (f *Faults) Duplicate(action string) bool {
+	return f.message(action, func(fault Fault) bool { return fault.Duplicate })
+}
+
+// Stale reports whether a message of a call with an old receipt handle is to stay.
+func (f *Faults) Stale(action string) bool {
+	return f.message(action, func(fault Fault) bool { return fault.Stale })
+}
+
+func (f *Faults) message(action string, kind func(Fault) bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, fault := range f.coming {
-		if fault.per() == message && fault.strikes(action) {
+		if fault.per() == message && kind(fault.Fault) && fault.strikes(action) {
 			return true
 		}
 	}
 	return false
+}
+
+// Struck are the faults that have hit.
+func (f *Faults) Struck() (struck []Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fault := range f.coming {
+		if fault.hits > 0 {
+			struck = append(struck, fault.Fault)
+		}
+	}
+	return struck
+}
+
+// ofCall is the key of a context's faults.
+type ofCall struct{}
+
+// NewContext makes a context whose calls suffer f, in place of the server's faults:
+// a client in the same process decides for each of its calls.
+func NewContext(ctx context.Context, f *Faults) context.Context {
+	return context.WithValue(ctx, ofCall{}, f)
+}
+
+// Of are the faults of a call with the context: its own, or else f.
+func (f *Faults) Of(ctx context.Context) *Faults {
+	if own, ok := ctx.Value(ofCall{}).(*Faults); ok {
+		return own
+	}
+	return f
 }
 
 func (f *Faults) take(action string, what per) (hit Hit) {

@@ -97,6 +97,22 @@ func TestLatencyAndItsSpread(t *testing.T) {
 	}
 }
 
+// A call with faults of its own suffers those alone.
+func TestFaultsOfACall(t *testing.T) {
+	server, own := &Faults{}, &Faults{}
+	server.Set(0, Fault{Action: "*", Rate: 1, Code: "x"})
+	own.Set(0, Fault{Action: "A", Rate: 1, Code: "y", Late: true}, Fault{Action: "B", Rate: 1, Code: "z"})
+	if err := server.Of(t.Context()).Call("A").Answer(); err.Code != "x" {
+		t.Errorf("without faults of its own: error %q, want x", err.Code)
+	}
+	if err := server.Of(NewContext(t.Context(), own)).Call("A").Answer(); err.Code != "y" {
+		t.Errorf("with faults of its own: error %q, want y", err.Code)
+	}
+	if struck := own.Struck(); len(struck) != 1 || struck[0].Code != "y" {
+		t.Errorf("struck: %+v, want y alone", struck)
+	}
+}
+
 // The admin endpoint shows what holds, and changes all of a document or
 // nothing.
 func TestHandler(t *testing.T) {

@@ -63,7 +63,7 @@ func (t libraryTime) Since(then time.Time) time.Duration { return t.Now().Sub(th
 
 // ServeHTTP answers a request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	hit := s.faults.Call("S3:" + r.Method)
+	hit := s.faults.Of(r.Context()).Call("S3:" + r.Method)
 	clock.Sleep(r.Context(), s.clock, hit.Latency)
 	err := misread(r)
 	if err == nil && hit.Late {

@@ -34,7 +34,7 @@ func sendMessageBatch(s *Service, c *call) (any, *protocol.Error) {
 func deleteMessageBatch(s *Service, c *call) (any, *protocol.Error) {
 	return s.batch(c, 0, func(q *queue, i int, _ time.Time) (any, *protocol.Error) {
 		e := c.Entries[i]
-		return idResult{e.Id}, s.delete(q, c.action, e.ReceiptHandle)
+		return idResult{e.Id}, c.delete(q, e.ReceiptHandle)
 	})
 }
 
@@ -64,7 +64,7 @@ func (s *Service) batch(c *call, size int, do func(*queue, int, time.Time) (any,
 	out := batchResult{Successful: []any{}, Failed: []failedEntry{}}
 	for i, e := range c.Entries {
 		var result any
-		err := s.faults.Entry(c.action).Answer()
+		err := c.faults.Entry(c.action).Answer()
 		if err == nil {
 			result, err = do(q, i, now)
 		}

@@ -181,6 +181,21 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
+// An old receipt handle then deletes nothing, and its call succeeds all the same; the
+// newest one deletes.
+func TestStaleHandle(t *testing.T) {
+	b := newBench(t, Queue{})
+	b.faults.Set(1, fault.Fault{Action: "DeleteMessage", Rate: 1, Stale: true})
+	b.send("m")
+	old := b.one("q")
+	b.advance(30)
+	newest := b.one("q")
+	b.ok(b.delete(old.ReceiptHandle))
+	b.counts("q", "0 1 0")
+	b.ok(b.delete(newest.ReceiptHandle))
+	b.counts("q", "0 0 0")
+}
+
 // A share of the messages is delivered twice, and each of them is among those
 // that are deleted in the end.
 func TestDuplicatesAtARate(t *testing.T) {

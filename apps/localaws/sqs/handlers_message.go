@@ -67,16 +67,18 @@ func deleteMessage(s *Service, c *call) (any, *protocol.Error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.delete(q, c.action, c.ReceiptHandle)
+	return nil, c.delete(q, c.ReceiptHandle)
 }
 
-// delete removes the message of a handle. Deleting one that is gone succeeds.
-func (s *Service) delete(q *queue, action, handle string) *protocol.Error {
-	m, _, err := q.find(handle)
-	if err == nil && m != nil && !s.faults.Duplicate(action) {
-		q.remove(m)
+// delete removes the message of a handle. Deleting one that is gone succeeds, and so
+// does deleting one that a fault keeps.
+func (c *call) delete(q *queue, handle string) *protocol.Error {
+	m, newest, err := q.find(handle)
+	if err != nil || m == nil || !newest && c.faults.Stale(c.action) || c.faults.Duplicate(c.action) {
+		return err
 	}
-	return err
+	q.remove(m)
+	return nil
 }
 
 func changeMessageVisibility(s *Service, c *call) (any, *protocol.Error) {
@@ -149,7 +151,7 @@ func (s *Service) tryReceive(c *call, start time.Time, w *waiter) (attempt, *pro
 	}
 	visibility := seconds(or(c.VisibilityTimeout, q.settings.visibility))
 	dead := s.queues[q.settings.redrive.target]
-	again := func() bool { return s.faults.Duplicate(c.action) }
+	again := func() bool { return c.faults.Duplicate(c.action) }
 	a := attempt{wait: start.Add(seconds(polls)).Sub(now)}
 	a.found = q.receive(or(c.MaxNumberOfMessages, 1), visibility, dead, s.arn(q.name), again, now)
 	if len(a.found) > 0 || a.wait <= 0 {

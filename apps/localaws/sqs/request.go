@@ -12,6 +12,7 @@ import (
 type call struct {
 	ctx          context.Context
 	action, host string
+	faults       *fault.Faults
 	hit          fault.Hit
 	*request
 }

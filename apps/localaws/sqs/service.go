@@ -94,7 +94,8 @@ func (s *Service) call(ctx context.Context, name, host string, body []byte) (any
 	if !ok {
 		return nil, &protocol.Error{Code: "UnsupportedOperation", Message: "the local AWS server does not have the SQS action " + name}
 	}
-	hit := s.faults.Call(name)
+	faults := s.faults.Of(ctx)
+	hit := faults.Call(name)
 	clock.Sleep(ctx, s.clock, hit.Latency)
 	if !hit.Late {
 		if err := hit.Answer(); err != nil {
@@ -105,7 +106,7 @@ func (s *Service) call(ctx context.Context, name, host string, body []byte) (any
 	if err != nil {
 		return nil, err
 	}
-	out, err := do(s, &call{ctx: ctx, action: name, host: host, hit: hit, request: in})
+	out, err := do(s, &call{ctx: ctx, action: name, host: host, faults: faults, hit: hit, request: in})
 	if hit.Late {
 		err = first(err, hit.Answer())
 	}
