@@ -26,6 +26,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
+	"github.com/mystique-unicorn/sales-events/apps/internal/memhttp"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
@@ -109,7 +110,7 @@ func newWorld(t *testing.T, visibility int) *world {
 	c := aws.Config{
 		Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		// The consumer's own retries are under test, not the SDK's.
-		RetryMaxAttempts: 1, HTTPClient: memory{counted.count(server)},
+		RetryMaxAttempts: 1, HTTPClient: memhttp.Client(counted.count(server)),
 	}
 	return &world{
 		sqs: sqs.NewFromConfig(c), faults: faults, calls: counted,
