@@ -13,7 +13,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/backend"
@@ -70,17 +69,9 @@ func connect(ctx context.Context, c config.Config, log *slog.Logger, registry *p
 	if err != nil {
 		return nil, err
 	}
-	queue := backend.Queue{Client: sqs.NewFromConfig(awsConfig)}
-	if queue.Source, err = aws.QueueURL(ctx, queue.Client, c.Queue); err != nil {
-		return nil, err
-	}
-	if queue.Dead, err = aws.QueueURL(ctx, queue.Client, c.DeadLetterQueue); err != nil {
-		return nil, err
-	}
-	visibility, err := queue.Visibility(ctx)
+	queue, bucket, visibility, err := backend.Connect(ctx, c, awsConfig)
 	if err != nil {
 		return nil, err
 	}
-	bucket := backend.Bucket{Client: aws.S3(awsConfig), Name: c.Bucket}
 	return worker.New(c, queue, bucket, visibility, log, registry), nil
 }

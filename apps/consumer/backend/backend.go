@@ -17,13 +17,31 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
+	clients "github.com/mystique-unicorn/sales-events/apps/internal/aws"
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 )
 
 // maxAttributes and maxSize, in bytes with the attributes, are the limits of SQS for
 // a message.
 const maxAttributes, maxSize = 10, 1 << 20
+
+// Connect finds what the settings name: the queues, which may be in the making, the
+// visibility timeout of the source, and the bucket, for which it does not look.
+func Connect(ctx context.Context, c config.Config, awsConfig aws.Config) (Queue, Bucket, time.Duration, error) {
+	queue := Queue{Client: sqs.NewFromConfig(awsConfig)}
+	bucket := Bucket{Client: clients.S3(awsConfig), Name: c.Bucket}
+	var err error
+	if queue.Source, err = clients.QueueURL(ctx, queue.Client, c.Queue); err != nil {
+		return queue, bucket, 0, err
+	}
+	if queue.Dead, err = clients.QueueURL(ctx, queue.Client, c.DeadLetterQueue); err != nil {
+		return queue, bucket, 0, err
+	}
+	visibility, err := queue.Visibility(ctx)
+	return queue, bucket, visibility, err
+}
 
 // Queue is a worker's queue on SQS.
 type Queue struct {

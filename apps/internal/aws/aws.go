@@ -28,9 +28,11 @@ import (
 )
 
 const (
-	// callTimeout bounds one attempt of a call, so that a peer that vanished
+	// CallTimeout bounds one attempt of a call, so that a peer that vanished
 	// cannot hold up a shutdown. It leaves room for a long poll of 20 s.
-	callTimeout = 30 * time.Second
+	CallTimeout = 30 * time.Second
+	// MaxAttempts is how often a call is tried that does not say otherwise.
+	MaxAttempts = 6
 	// patience is how long a queue may be in the making, or AWS out of reach.
 	// After that the pod's restarts say that something is wrong.
 	patience = 5 * time.Minute
@@ -46,8 +48,8 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 	c, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(region),
 		config.WithRetryMode(aws.RetryModeStandard),
-		config.WithRetryMaxAttempts(6),
-		config.WithHTTPClient(sdkhttp.NewBuildableClient().WithTimeout(callTimeout).WithTransportOptions(func(t *http.Transport) {
+		config.WithRetryMaxAttempts(MaxAttempts),
+		config.WithHTTPClient(sdkhttp.NewBuildableClient().WithTimeout(CallTimeout).WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConnsPerHost, t.MaxIdleConns = idleConnections, 2*idleConnections
 		})),
 	)
