@@ -32,13 +32,17 @@ const (
 // outgoing is one message to send.
 type outgoing struct {
 	events.Message
-	ts   time.Time
-	body string
+	position int
+	ts       time.Time
+	body     string
 }
 
 // send sends a batch and repeats what failed through no fault of its own: the call,
 // or some of its entries.
 func (w *Worker) send(ctx context.Context, batch []outgoing) error {
+	// Of some calls at a time each tries again at a time of its own, which is drawn
+	// from the seed too: a run can be repeated.
+	jitter := rand.New(rand.NewPCG(uint64(w.config.Seed), uint64(batch[0].position)))
 	wait := firstRetry
 	for attempt := 1; ; attempt++ {
 		again, err := w.sendOnce(ctx, batch)
@@ -50,8 +54,7 @@ func (w *Worker) send(ctx context.Context, batch []outgoing) error {
 			return err
 		}
 		w.log.Warn("send failed, trying again", "messages", len(again), "attempt", attempt, "error", err)
-		// Of some calls at a time each tries at a time of its own.
-		_ = sleep(ctx, wait/2+rand.N(wait/2))
+		_ = sleep(ctx, wait/2+time.Duration(jitter.Int64N(int64(wait/2))))
 		wait = min(2*wait, retryLimit)
 		batch = again
 	}

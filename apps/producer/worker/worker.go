@@ -141,12 +141,12 @@ func (w *Worker) take(n int) []outgoing {
 	batch := make([]outgoing, n)
 	for i := range batch {
 		m := w.source.At(w.position)
-		w.position++
 		// A duplicate is the message before it, its time included.
 		if !m.Duplicate {
 			w.ts = time.Now().UTC()
 		}
-		batch[i] = outgoing{Message: m, ts: w.ts, body: m.Body(w.ts)}
+		batch[i] = outgoing{Message: m, position: w.position, ts: w.ts, body: m.Body(w.ts)}
+		w.position++
 	}
 	return batch
 }
