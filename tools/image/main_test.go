@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/elliptic"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 )
 
 func TestMain(m *testing.M) {
@@ -25,7 +27,8 @@ func TestMain(m *testing.M) {
 
 // The command as a process. Each script begins in a copy of testdata/module,
 // with an empty registry at $REGISTRY and one at $PRIVATE, for which the Docker
-// configuration in $WORK/docker has the password. The commands of its scripts:
+// configuration in $WORK/docker has the password; $WORK/key.pem is a private key.
+// The commands of its scripts:
 //
 //	exits 2 image …    fails unless the program ends with that exit code
 //	exec inspect …     prints what is in images, see inspect
@@ -55,6 +58,13 @@ func setup(env *testscript.Env, build []string) error {
 	auth := base64.StdEncoding.EncodeToString([]byte("me:secret"))
 	config := fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, private, auth)
 	if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(config), 0o600); err != nil {
+		return err
+	}
+	key, _, err := cryptoutils.GeneratePEMEncodedECDSAKeyPair(elliptic.P256(), nil)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(env.WorkDir, "key.pem"), key, 0o600); err != nil {
 		return err
 	}
 	env.Cd = filepath.Join(env.WorkDir, "module")

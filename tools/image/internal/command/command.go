@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -46,6 +47,11 @@ Labels: source is the module's address, revision the Git commit, with -dirty
 when files differ from it, version is --version, else the --tag. An engine has
 the version of its pin and no revision.
 
+An SBOM goes with each image, and a signature as cosign makes it if there is a
+key: --sign-key, or the key itself in ` + keyVariable + `, in PEM. The password of an
+encrypted one is in ` + passwordVariable + `. It verifies with
+cosign verify --key cosign.pub --insecure-ignore-tlog NAME@DIGEST.
+
 Standard output has one line NAME@DIGEST per image when all are written.
 Exit codes: 0 done, 1 a build or a destination failed, 2 the command line is
 wrong.`
@@ -71,6 +77,8 @@ type options struct {
 	tag, version              string
 	platforms                 []string
 	crossplanePackage         string
+	sbom                      bool
+	signKey                   string
 	pin                       []string
 }
 
@@ -96,6 +104,8 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.version, "version", "", "`VERSION` for the images' labels")
 	flags.StringSliceVar(&o.platforms, "platform", nil, "`PLATFORMS`, such as linux/amd64,linux/arm64 (default this machine's)")
 	flags.StringVar(&o.crossplanePackage, "crossplane-package", "", "make the image a Crossplane package with the metadata in `FILE`")
+	flags.BoolVar(&o.sbom, "sbom", true, "write an SBOM, CycloneDX, beside each image, under the tag sha256-DIGEST.sbom; a tarball holds none")
+	flags.StringVar(&o.signKey, "sign-key", "", "sign each image with the private key in `FILE`, or in the variable "+keyVariable)
 	flags.StringArrayVar(&o.pin, "pin", nil,
 		"write the digests into the manifests of the folder `OVERLAY`, which pin these images; again for more folders")
 	return root
@@ -111,6 +121,10 @@ func (b built) ref() string { return b.name + ":" + b.tag }
 
 func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer) error {
 	to, err := o.destination()
+	if err != nil {
+		return cli.Usage(err)
+	}
+	signer, err := o.signer(os.Getenv)
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -131,7 +145,11 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	if err := to.write(ctx, images, stderr); err != nil {
+	about, err := o.attest(images, signer)
+	if err != nil {
+		return err
+	}
+	if err := to.write(ctx, append(images, about...), stderr); err != nil {
 		return err
 	}
 	for _, i := range images {
