@@ -2,6 +2,7 @@ package house_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -236,6 +237,57 @@ func TestAgentSettings(t *testing.T) {
 		c, err := ssmagent.Parse(environment(t, "DaemonSet", overlay, objects))
 		if err != nil || c.Mode != mode {
 			t.Errorf("%s: mode %s, want %s, error %v", overlay, c.Mode, mode, err)
+		}
+	}
+}
+
+// TestMonitoring: what scrapes finds pods that have the port and let it in, and what
+// the dashboard shows is measured.
+func TestMonitoring(t *testing.T) {
+	facts := readFacts(t, "clusters/staging")
+	monitors := 0
+	monitoring := substituted(t, "infrastructure/monitoring/base", facts)
+	for _, object := range monitoring {
+		if at(object, "kind") != "PodMonitor" {
+			continue
+		}
+		monitors++
+		name := at(object, "metadata", "name")
+		scraper := at(object, "metadata", "namespace")
+		endpoints, _, _ := unstructured.NestedSlice(object, "spec", "podMetricsEndpoints")
+		port := endpoints[0].(map[string]any)["port"]
+		namespaces, _, _ := unstructured.NestedStringSlice(object, "spec", "namespaceSelector", "matchNames")
+
+		workload := substituted(t, "apps/"+name+"/deploy/staging", facts)
+		deployment := find(t, workload, "Deployment", name)
+		if !slices.Equal(namespaces, []string{at(deployment, "metadata", "namespace")}) {
+			t.Errorf("%s is looked for in %q, and runs in %s", name, namespaces, at(deployment, "metadata", "namespace"))
+		}
+		letsIn := slices.ContainsFunc(monitoring, func(policy map[string]any) bool {
+			spec := fmt.Sprint(policy["spec"])
+			return at(policy, "kind") == "NetworkPolicy" && slices.Contains(namespaces, at(policy, "metadata", "namespace")) &&
+				strings.Contains(spec, "app.kubernetes.io/name:"+name) && strings.Contains(spec, "kubernetes.io/metadata.name:"+scraper) &&
+				strings.Contains(spec, fmt.Sprintf("port:%v", port))
+		})
+		if !letsIn {
+			t.Errorf("no NetworkPolicy lets the namespace %s in to %s on the port %v", scraper, name, port)
+		}
+		if containers := fmt.Sprint(deployment["spec"]); !strings.Contains(containers, fmt.Sprintf("name:%v", port)) {
+			t.Errorf("%s has no port %v", name, port)
+		}
+	}
+	if monitors == 0 {
+		t.Fatal("no PodMonitor")
+	}
+
+	measured := string(read(t, "apps/consumer/worker/metrics.go")) + string(read(t, "apps/producer/worker/worker.go"))
+	shown := regexp.MustCompile(`\b(?:consumer|producer)_[a-z_]+`).FindAllString(string(read(t, "infrastructure/monitoring/base/dashboard.json")), -1)
+	if len(shown) == 0 {
+		t.Fatal("the dashboard shows no metric of ours")
+	}
+	for _, metric := range shown {
+		if name := strings.TrimSuffix(metric, "_bucket"); !strings.Contains(measured, `"`+name+`"`) {
+			t.Errorf("the dashboard shows %s, which nothing measures", metric)
 		}
 	}
 }

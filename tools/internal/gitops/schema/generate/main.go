@@ -36,14 +36,21 @@ var upstreams = []upstream{
 	{"source-watcher", "flux-apis", "github.com/fluxcd/source-watcher/api/v2", types},
 	{"keda", "keda", "github.com/kedacore/keda/v2", crds("config/crd/bases/*.yaml")},
 	{"crossplane", "crossplane", "github.com/crossplane/crossplane/v2", crds("cluster/crds/*.yaml")},
+	// Those that infrastructure/monitoring needs.
+	{"prometheus-operator", "prometheus-operator", "github.com/prometheus-operator/prometheus-operator", crds(
+		"example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+	)},
 	// Of the provider's thousand kinds, those of the services that this
 	// repository composes, and only in their namespaced form.
 	{"provider-aws", "provider-aws", "github.com/upbound/provider-aws/v2", crds(
 		"package/crds/aws.m.upbound.io_*.yaml",
+		"package/crds/cloudwatch.aws.m.upbound.io_*.yaml",
+		"package/crds/cloudwatchlogs.aws.m.upbound.io_*.yaml",
 		"package/crds/ec2.aws.m.upbound.io_*.yaml",
 		"package/crds/eks.aws.m.upbound.io_*.yaml",
 		"package/crds/iam.aws.m.upbound.io_*.yaml",
 		"package/crds/s3.aws.m.upbound.io_*.yaml",
+		"package/crds/sns.aws.m.upbound.io_*.yaml",
 		"package/crds/sqs.aws.m.upbound.io_*.yaml",
 	)},
 }
