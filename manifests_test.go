@@ -69,7 +69,7 @@ func TestShape(t *testing.T) {
 	}
 }
 
-var component = regexp.MustCompile(`^(?:infrastructure(?:/[\w-]+)+|apps/[\w-]+/deploy)/(base|aws|local|soak|staging|production)(?:/|$)`)
+var component = regexp.MustCompile(`^(?:infrastructure(?:/[\w-]+)+|apps/[\w-]+/deploy)/(base|aws|install|local|soak|staging|production)(?:/|$)`)
 
 // overlayOf is which overlay of its component a folder belongs to, or empty.
 func overlayOf(dir string) string {
@@ -231,13 +231,33 @@ func TestLocalSettings(t *testing.T) {
 func TestAgentSettings(t *testing.T) {
 	facts := readFacts(t, "clusters/local")
 	for overlay, mode := range map[string]ssmagent.Mode{
-		"local": ssmagent.Check, "staging": ssmagent.Install, "production": ssmagent.Install,
+		"local": ssmagent.Check, "staging": ssmagent.Check, "production": ssmagent.Check, "install": ssmagent.Install,
 	} {
 		objects := substituted(t, "apps/ssm-agent/deploy/"+overlay, facts)
 		c, err := ssmagent.Parse(environment(t, "DaemonSet", overlay, objects))
 		if err != nil || c.Mode != mode {
 			t.Errorf("%s: mode %s, want %s, error %v", overlay, c.Mode, mode, err)
 		}
+		checkReadsOnly(t, overlay, find(t, objects, "DaemonSet", "ssm-agent"), mode == ssmagent.Check)
+	}
+}
+
+// checkReadsOnly: one that only looks is not root, and mounts nothing of the node
+// that it could write to or ask to run a program.
+func checkReadsOnly(t *testing.T, overlay string, daemonSet map[string]any, want bool) {
+	t.Helper()
+	user, _, _ := unstructured.NestedFieldNoCopy(daemonSet, "spec", "template", "spec", "securityContext", "runAsNonRoot")
+	only := user == true
+	containers, _, _ := unstructured.NestedSlice(daemonSet, "spec", "template", "spec", "containers")
+	mounts, _, _ := unstructured.NestedSlice(containers[0].(map[string]any), "volumeMounts")
+	for _, mount := range mounts {
+		m := mount.(map[string]any)
+		if m["readOnly"] != true || m["mountPath"] == "/host/run/dbus" {
+			only = false
+		}
+	}
+	if only != want {
+		t.Errorf("%s: only reads: %t, want %t", overlay, only, want)
 	}
 }
 

@@ -51,8 +51,8 @@ var items = []string{controlPlane, instances, disks, natGateways, addresses, end
 var free = []string{
 	"AccessEntry", "AccessPolicyAssociation", "Addon", "Bucket", "BucketLifecycleConfiguration", "BucketOwnershipControls",
 	"BucketPolicy", "BucketPublicAccessBlock", "BucketServerSideEncryptionConfiguration", "BucketVersioning", "InternetGateway",
-	"LaunchTemplate", "OpenIDConnectProvider", "Queue", "Role", "RolePolicy", "RolePolicyAttachment", "Route", "RouteTable",
-	"RouteTableAssociation", "SecurityGroup", "SecurityGroupIngressRule", "Subnet", "Usage", "VPC",
+	"FlowLog", "Group", "LaunchTemplate", "OpenIDConnectProvider", "Queue", "Role", "RolePolicy", "RolePolicyAttachment", "Route", "RouteTable",
+	"RouteTableAssociation", "SecurityGroup", "SecurityGroupIngressRule", "Subnet", "Topic", "TopicSubscription", "Usage", "VPC",
 	"VPCEndpointRouteTableAssociation", "VPCEndpointSecurityGroupAssociation",
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -150,6 +151,9 @@ func generate(path []string, schema apiextensionsv1.JSONSchemaProps) *rapid.Gene
 	}
 	if len(schema.Enum) > 0 {
 		return rapid.Map(rapid.SampledFrom(schema.Enum), func(value apiextensionsv1.JSON) any {
+			if number, err := strconv.ParseInt(string(value.Raw), 10, 64); err == nil {
+				return number
+			}
 			return strings.Trim(string(value.Raw), `"`)
 		})
 	}

@@ -34,13 +34,13 @@ type stage struct {
 	status   map[string]any
 }
 
-// withRoles are the function's names for the roles of a cluster, their policies
-// and the Usages that keep them, and some more, sorted.
+// withRoles are the function's names for the roles of a cluster, their policies, its
+// logs and the Usages that keep them, and some more, sorted.
 func withRoles(more ...string) []string {
 	all := slices.Concat(more, []string{
 		"admin-grants", "admin-role",
-		"cluster-before-cluster-role", "cluster-before-cluster-role-amazoneksclusterpolicy", "cluster-role", "cluster-role-amazoneksclusterpolicy",
-		"node-role", "node-role-amazonec2containerregistrypullonly", "node-role-amazoneks-cni-policy", "node-role-amazoneksworkernodepolicy", "node-role-amazonssmmanagedinstancecore",
+		"cluster-before-cluster-role", "cluster-before-cluster-role-amazoneksclusterpolicy", "cluster-before-logs", "cluster-role", "cluster-role-amazoneksclusterpolicy",
+		"logs", "node-role", "node-role-amazonec2containerregistrypullonly", "node-role-amazoneks-cni-policy", "node-role-amazoneksworkernodepolicy", "node-role-amazonssmmanagedinstancecore",
 	})
 	slices.Sort(all)
 	return all
@@ -66,48 +66,54 @@ var stages = map[string]struct {
 	"eventqueues": {"minimal.yaml", []stage{
 		{
 			name:     "nothing is there yet",
-			composed: []string{"dead-letter-queue"},
+			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "topic"},
 			reason:   "Waiting", message: "Queue staging-reliable-q-dlq is not ready",
 		},
 		{
 			name:     "the dead-letter queue is created: the queue waits",
 			observed: map[string]observation{"dead-letter-queue": {}},
-			composed: []string{"dead-letter-queue"},
+			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "topic"},
 			reason:   "Waiting", message: "Queue staging-reliable-q-dlq is not ready",
 		},
 		{
 			name: "the dead-letter queue is there",
 			observed: map[string]observation{
+				"topic": {ready: true}, "age-alarm": {ready: true}, "dead-letter-alarm": {ready: true},
 				"dead-letter-queue": {ready: true, atProvider: map[string]any{"url": queueURL + "-dlq", "arn": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q-dlq"}},
 			},
-			composed: []string{"dead-letter-queue", "queue"},
+			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "queue", "topic"},
 			reason:   "Creating", message: "not ready yet: Queue staging-reliable-q",
 			status: map[string]any{"deadLetterQueueURL": queueURL + "-dlq", "deadLetterQueueARN": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q-dlq"},
 		},
 		{
 			name: "AWS refuses the queue",
 			observed: map[string]observation{
-				"queue":             {refused: "create failed: the name was used within 60 seconds"},
-				"dead-letter-queue": {ready: true},
+				"queue": {refused: "create failed: the name was used within 60 seconds"},
 			},
-			composed: []string{"dead-letter-queue", "queue"},
+			rest:     true,
+			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "queue", "topic"},
 			reason:   "Refused", message: "Queue staging-reliable-q: create failed: the name was used within 60 seconds",
 		},
 		{
 			name:     "the dead-letter queue is mended: the queue stays",
-			observed: map[string]observation{"queue": {ready: true}, "dead-letter-queue": {}},
-			composed: []string{"dead-letter-queue", "queue"},
+			observed: map[string]observation{"dead-letter-queue": {}},
+			rest:     true,
+			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "queue", "topic"},
 			reason:   "Creating", message: "not ready yet: Queue staging-reliable-q-dlq",
 		},
 		{
 			name: "all is there",
 			observed: map[string]observation{
-				"queue":             {ready: true, atProvider: map[string]any{"url": queueURL, "arn": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q"}},
-				"dead-letter-queue": {ready: true},
+				"queue": {ready: true, atProvider: map[string]any{"url": queueURL, "arn": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q"}},
+				"topic": {ready: true, atProvider: map[string]any{"arn": "arn:aws:sns:eu-west-1:111122223333:staging-reliable-q-alarms"}},
 			},
-			composed: []string{"dead-letter-queue", "queue"},
+			rest:     true,
+			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "queue", "topic"},
 			ready:    true, reason: "Available",
-			status: map[string]any{"queueURL": queueURL, "queueARN": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q"},
+			status: map[string]any{
+				"queueURL": queueURL, "queueARN": "arn:aws:sqs:eu-west-1:111122223333:staging-reliable-q",
+				"alarmTopicARN": "arn:aws:sns:eu-west-1:111122223333:staging-reliable-q-alarms",
+			},
 		},
 	}},
 	"eventbuckets": {"minimal.yaml", []stage{
@@ -208,7 +214,8 @@ var stages = map[string]struct {
 		{
 			name: "nothing is there yet",
 			composed: []string{
-				"access-admin", "access-admin-policy", "admin-role", "cluster", "cluster-before-cluster-role", "cluster-role", "node-role", "node-template",
+				"access-admin", "access-admin-policy", "admin-role", "cluster", "cluster-before-cluster-role", "cluster-before-logs", "cluster-role",
+				"logs", "node-role", "node-template",
 			},
 			reason: "Waiting", message: "Role staging-eks-cluster is not ready; Role staging-eks-node is not ready; Role staging-eks-admin is not ready; " +
 				"Cluster staging is not ready; LaunchTemplate staging-eks-nodes has not reported its latest version; Cluster staging has not reported its OIDC issuer",

@@ -247,7 +247,7 @@ func (n *fakeNode) install(key []byte, fingerprint string) ([]byte, error) {
 // The fingerprint in the manifest is what a reader compares with AWS's page;
 // the key must be that one.
 func TestSigningKey(t *testing.T) {
-	file, err := os.Open("deploy/base/amazon-ssm-agent.asc")
+	file, err := os.Open("deploy/install/amazon-ssm-agent.asc")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestSigningKey(t *testing.T) {
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("%d keys, error %v", len(keys), err)
 	}
-	manifest, err := os.ReadFile("deploy/base/daemonset.yaml")
+	manifest, err := os.ReadFile("deploy/install/daemonset-patch.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,9 @@ type composition struct {
 	desired map[resource.Name]*resource.DesiredComposed
 	status  map[string]any
 
+	externalNames map[string]string // of spec, of what is there already
+	assigned      []resource.Name   // whose external name AWS or the provider chooses
+
 	waiting    []string // what is not there yet, for a person
 	incomplete bool     // something cannot be composed for that
 }
@@ -57,9 +60,13 @@ func newComposition(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse)
 	if err != nil {
 		return nil, fmt.Errorf("read the required resources: %w", err)
 	}
+	externalNames, _, err := unstructured.NestedStringMap(xr.Resource.Object, "spec", "externalNames")
+	if err != nil {
+		return nil, fmt.Errorf("spec.externalNames: %w", err)
+	}
 	return &composition{
 		rsp: rsp, xr: xr.Resource, observed: observed, required: required,
-		desired: desired, status: map[string]any{},
+		desired: desired, status: map[string]any{}, externalNames: externalNames,
 	}, nil
 }
 
@@ -81,14 +88,8 @@ func (c *composition) spec(into any) error {
 	return nil
 }
 
-// managed is what a managed resource is to be: its kind, and the fields of
-// spec.forProvider that we set.
-type managed interface {
-	kind() schema.GroupVersionKind
-}
-
 // add composes a managed resource. The external name is its name on AWS; empty
-// where AWS assigns one.
+// where AWS assigns one, which spec.externalNames says of what is there already.
 func (c *composition) add(id resource.Name, name, externalName, providerConfig string, forProvider managed) error {
 	data, err := json.Marshal(forProvider)
 	if err != nil {
@@ -102,12 +103,17 @@ func (c *composition) add(id resource.Name, name, externalName, providerConfig s
 	object.SetGroupVersionKind(forProvider.kind())
 	object.SetName(name)
 	object.SetNamespace(c.xr.GetNamespace())
+	if externalName == "" {
+		c.assigned = append(c.assigned, id)
+		externalName = c.externalNames[string(id)]
+	}
 	if externalName != "" {
 		meta.SetExternalName(object, externalName)
 	}
 	object.Object["spec"] = map[string]any{
-		"forProvider":       fields,
-		"providerConfigRef": map[string]any{"kind": "ClusterProviderConfig", "name": providerConfig},
+		"forProvider": fields,
+		// Of the XR's own namespace: no other environment's account can be named.
+		"providerConfigRef": map[string]any{"kind": "ProviderConfig", "name": providerConfig},
 	}
 	c.desired[id] = &resource.DesiredComposed{Resource: object}
 	return nil
@@ -229,6 +235,20 @@ func inUsage(object unstructured.Unstructured) map[string]any {
 func (c *composition) report(field string, id resource.Name, path string) {
 	if value := c.observedString(id, path); value != "" {
 		c.status[field] = value
+	}
+}
+
+// reportExternalNames puts into the XR's status what AWS calls the parts that it
+// names: with that in spec.externalNames another hub finds them again.
+func (c *composition) reportExternalNames() {
+	names := map[string]any{}
+	for _, id := range c.assigned {
+		if observed, found := c.observed[id]; found && meta.GetExternalName(observed.Resource) != "" {
+			names[string(id)] = meta.GetExternalName(observed.Resource)
+		}
+	}
+	if len(names) > 0 {
+		c.status["externalNames"] = names
 	}
 }
 

@@ -24,7 +24,9 @@ type eksCluster struct {
 	AddonVersions       map[string]string `json:"addonVersions"`
 	AllowedCIDRs        []string          `json:"allowedCIDRs"`
 	Logs                []string          `json:"logs"`
+	LogRetentionDays    int64             `json:"logRetentionDays"`
 	Admins              []string          `json:"admins"`
+	SecretsKeyARN       string            `json:"secretsKeyARN"`
 	HubRoleARN          string            `json:"hubRoleARN"`
 	AutoMode            bool              `json:"autoMode"`
 	Nodes               nodes             `json:"nodes"`
@@ -32,12 +34,14 @@ type eksCluster struct {
 }
 
 type nodes struct {
-	InstanceTypes []string          `json:"instanceTypes"`
-	MinSize       int64             `json:"minSize"`
-	DesiredSize   int64             `json:"desiredSize"`
-	MaxSize       int64             `json:"maxSize"`
-	DiskSizeGiB   int64             `json:"diskSizeGiB"`
-	Labels        map[string]string `json:"labels"`
+	InstanceTypes []string `json:"instanceTypes"`
+	MinSize       int64    `json:"minSize"`
+	DesiredSize   int64    `json:"desiredSize"`
+	MaxSize       int64    `json:"maxSize"`
+	DiskSizeGiB   int64    `json:"diskSizeGiB"`
+	// ReleaseVersion is that of the AMI.
+	ReleaseVersion string            `json:"releaseVersion"`
+	Labels         map[string]string `json:"labels"`
 }
 
 // composeEKSCluster composes the control plane, who may do what with it, its
@@ -57,7 +61,7 @@ func composeEKSCluster(c *composition) error {
 		return fmt.Errorf("metadata.name: is %q, and spec.clusterName is %q", c.xr.GetName(), spec.ClusterName)
 	}
 	e := eksComposer{composition: c, eksCluster: spec, cluster: cluster}
-	steps := []func() error{e.addRoles, e.addControlPlane, e.addAccess}
+	steps := []func() error{e.addRoles, e.addLogGroup, e.addControlPlane, e.addAccess}
 	if !spec.AutoMode {
 		steps = append(steps, e.addAddons, e.addNodes)
 	}
@@ -73,6 +77,7 @@ func composeEKSCluster(c *composition) error {
 	if spec.DeletionProtection || c.observedTrue("cluster", "status.atProvider.deletionProtection") {
 		c.protect("all that runs on it would be gone; set spec.deletionProtection to false first, which EKS takes a moment for")
 	}
+	c.reportExternalNames()
 	c.report("clusterARN", "cluster", "status.atProvider.arn")
 	c.report("endpoint", "cluster", "status.atProvider.endpoint")
 	c.report("oidcIssuer", "cluster", issuerPath)
@@ -102,7 +107,7 @@ func (e eksComposer) part(id, name, externalName string, forProvider managed) er
 func (e eksComposer) name(purpose string) string { return e.cluster.EKS(purpose) }
 
 func (e eksComposer) roleARN(purpose string) string {
-	return fmt.Sprintf("arn:aws:iam::%s:role/%s", e.AccountID, e.name(purpose))
+	return e.roleARNOf(e.name(purpose))
 }
 
 // The managed policies of AWS for each role:
@@ -136,6 +141,7 @@ func (e eksComposer) addRoles() error {
 func (e eksComposer) addRole(purpose, description string, trust statement, policies ...string) error {
 	name := e.name(purpose)
 	err := e.part(purpose+"-role", purpose, name, role{
+		Path:                names.RolePath,
 		Description:         description,
 		AssumeRolePolicy:    document(trust),
 		PermissionsBoundary: fmt.Sprintf("arn:aws:iam::%s:policy/%s", e.AccountID, e.PermissionsBoundary),
@@ -157,15 +163,30 @@ func (e eksComposer) addRole(purpose, description string, trust statement, polic
 	return nil
 }
 
+// addLogGroup makes the group that EKS logs to, or takes the one that EKS has made,
+// which would keep everything for ever.
+func (e eksComposer) addLogGroup() error {
+	if len(e.Logs) == 0 {
+		return nil
+	}
+	group := fmt.Sprintf("/aws/eks/%s/cluster", e.ClusterName)
+	return e.part("logs", "logs", group, logGroup{e.Region, e.LogRetentionDays, e.tags()})
+}
+
 func (e eksComposer) addControlPlane() error {
 	compute := computeConfig{Enabled: e.AutoMode}
 	if e.AutoMode {
 		compute.NodePools, compute.NodeRoleARN = []string{"general-purpose", "system"}, e.roleARN("node")
 	}
+	var encryption *encryptionConfig
+	if e.SecretsKeyARN != "" {
+		encryption = &encryptionConfig{keyProvider{e.SecretsKeyARN}, []string{"secrets"}}
+	}
 	return e.add("cluster", e.ClusterName, e.ClusterName, e.ProviderConfigName, eksControlPlane{
-		Region:  e.Region,
-		Version: e.kubernetesVersion(),
-		RoleARN: e.roleARN("cluster"),
+		EncryptionConfig: encryption,
+		Region:           e.Region,
+		Version:          e.kubernetesVersion(),
+		RoleARN:          e.roleARN("cluster"),
 		// Whoever provisions the cluster does not administer it.
 		AccessConfig: accessConfig{AuthenticationMode: "API", BootstrapClusterCreatorAdminPermissions: false},
 		VPCConfig: vpcConfig{
@@ -212,10 +233,13 @@ func (e eksComposer) privateSubnets() []reference {
 
 // addAccess makes a role for administrators, and lets it and others in.
 func (e eksComposer) addAccess() error {
+	// The account decides who carries the tag. By their own policies alone everybody
+	// who may assume any role would administer the cluster.
 	account := statement{
 		Effect:    "Allow",
 		Principal: map[string]string{"AWS": fmt.Sprintf("arn:aws:iam::%s:root", e.AccountID)},
 		Action:    []string{"sts:AssumeRole"},
+		Condition: condition{"StringEquals": {"aws:PrincipalTag/administers": e.ClusterName}},
 	}
 	if err := e.addRole("admin", "Administrators of "+e.ClusterName, account); err != nil {
 		return err
@@ -303,8 +327,11 @@ func (e eksComposer) addNodes() error {
 		ScalingConfig:  scalingConfig{MinSize: e.Nodes.MinSize, MaxSize: e.Nodes.MaxSize},
 		SubnetIDRefs:   e.privateSubnets(),
 		UpdateConfig:   updateConfig{MaxUnavailable: 1},
-		Version:        e.Version,
-		Tags:           e.tags(),
+		// EKS replaces what its monitoring holds for broken.
+		NodeRepairConfig: enabled{true},
+		Version:          e.Version,
+		ReleaseVersion:   e.Nodes.ReleaseVersion,
+		Tags:             e.tags(),
 	})
 	if err != nil {
 		return err
@@ -363,7 +390,7 @@ func (e eksComposer) addOIDCProvider() error {
 func (e eksComposer) orderDeletion() {
 	nodeRole := e.partsOf("node-role")
 	e.keepFor("nodes", append(nodeRole, "addon-vpc-cni", "node-template", "cluster")...)
-	e.keepFor("cluster", e.partsOf("cluster-role")...)
+	e.keepFor("cluster", append(e.partsOf("cluster-role"), "logs")...)
 	if e.AutoMode { // the nodes are the cluster's own
 		e.keepFor("cluster", nodeRole...)
 	}

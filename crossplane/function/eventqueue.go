@@ -1,6 +1,14 @@
 package function
 
-import "github.com/mystique-unicorn/sales-events/crossplane/names"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/crossplane/function-sdk-go/resource"
+
+	"github.com/mystique-unicorn/sales-events/crossplane/names"
+)
 
 // eventQueue is the spec of an EventQueue: see its definition.
 type eventQueue struct {
@@ -12,10 +20,19 @@ type eventQueue struct {
 	DeadLetterRetentionSeconds int64 `json:"deadLetterRetentionSeconds"`
 	MaxReceiveCount            int64 `json:"maxReceiveCount"`
 	DeletionProtection         bool  `json:"deletionProtection"`
+
+	Alarms queueAlarms `json:"alarms"`
 }
 
-// composeEventQueue composes a dead-letter queue and then its queue: SQS refuses
-// a queue whose dead-letter queue is not there.
+type queueAlarms struct {
+	Enabled              bool     `json:"enabled"`
+	DeadLetters          int64    `json:"deadLetters"`
+	OldestMessageSeconds int64    `json:"oldestMessageSeconds"`
+	Emails               []string `json:"emails"`
+}
+
+// composeEventQueue composes a dead-letter queue and then its queue, because SQS
+// refuses a queue whose dead-letter queue is not there, and the alarms of both.
 func composeEventQueue(c *composition) error {
 	var spec eventQueue
 	if err := c.spec(&spec); err != nil {
@@ -33,6 +50,12 @@ func composeEventQueue(c *composition) error {
 			return err
 		}
 	}
+	if spec.Alarms.Enabled {
+		if err := addAlarms(c, spec, name); err != nil {
+			return err
+		}
+		c.report("alarmTopicARN", "topic", "status.atProvider.arn")
+	}
 	if spec.DeletionProtection {
 		c.protect("its queue holds events that are stored nowhere else; set spec.deletionProtection to false first")
 	}
@@ -41,6 +64,59 @@ func composeEventQueue(c *composition) error {
 	c.report("deadLetterQueueURL", "dead-letter-queue", "status.atProvider.url")
 	c.report("deadLetterQueueARN", "dead-letter-queue", "status.atProvider.arn")
 	return nil
+}
+
+// addAlarms composes what nobody would see otherwise: messages that no consumer could
+// store, and a queue that nobody empties, whose messages SQS drops in the end.
+func addAlarms(c *composition, spec eventQueue, name names.QueueNames) error {
+	if err := c.add("topic", name.Topic, name.Topic, spec.ProviderConfigName, alarmTopic(spec, name)); err != nil {
+		return err
+	}
+	for _, email := range spec.Alarms.Emails {
+		hash := sha256.Sum256([]byte(email))
+		id := "subscription-" + hex.EncodeToString(hash[:4])
+		err := c.add(resource.Name(id), name.Topic+"-"+hex.EncodeToString(hash[:4]), "", spec.ProviderConfigName,
+			topicSubscription{Region: spec.Region, TopicARNRef: to(name.Topic), Protocol: "email", Endpoint: email})
+		if err != nil {
+			return err
+		}
+	}
+	deadLetters := queueAlarm(spec, name, name.DeadLetters, "ApproximateNumberOfMessagesVisible", spec.Alarms.DeadLetters,
+		"Messages that no consumer could store are in "+name.DeadLetters+". Each has its reason in an attribute.")
+	age := queueAlarm(spec, name, name.Source, "ApproximateAgeOfOldestMessage", spec.Alarms.OldestMessageSeconds,
+		fmt.Sprintf("The consumers of %s do not keep up, or do not run. SQS drops a message after %d seconds.", name.Source, spec.MessageRetentionSeconds))
+	if err := c.add("dead-letter-alarm", name.DeadLetterAlarm, name.DeadLetterAlarm, spec.ProviderConfigName, deadLetters); err != nil {
+		return err
+	}
+	return c.add("age-alarm", name.AgeAlarm, name.AgeAlarm, spec.ProviderConfigName, age)
+}
+
+// alarmTopic lets the alarms of the queue's cluster publish, and nobody else.
+func alarmTopic(spec eventQueue, name names.QueueNames) topic {
+	return topic{Region: spec.Region, Tags: spec.tags(), Policy: document(statement{
+		Sid:       "Alarms",
+		Effect:    "Allow",
+		Principal: map[string]string{"Service": "cloudwatch.amazonaws.com"},
+		Action:    []string{"sns:Publish"},
+		Resource:  []string{spec.topicARN(name.Topic)},
+		Condition: condition{
+			"StringEquals": {"aws:SourceAccount": spec.AccountID},
+			"ArnLike":      {"aws:SourceArn": fmt.Sprintf("arn:aws:cloudwatch:%s:%s:alarm:%s-*", spec.Region, spec.AccountID, spec.ClusterName)},
+		},
+	})}
+}
+
+// queueAlarm is raised, and taken back, by three minutes in a row.
+func queueAlarm(spec eventQueue, name names.QueueNames, queue, metric string, above int64, description string) metricAlarm {
+	return metricAlarm{
+		Region: spec.Region, AlarmDescription: description,
+		Namespace: "AWS/SQS", MetricName: metric, Dimensions: map[string]string{"QueueName": queue},
+		Statistic: "Maximum", Period: 60, EvaluationPeriods: 3, ComparisonOperator: "GreaterThanThreshold", Threshold: above,
+		// SQS reports nothing of a queue that nobody used for six hours.
+		TreatMissingData: "notBreaching",
+		AlarmActions:     []string{spec.topicARN(name.Topic)}, OKActions: []string{spec.topicARN(name.Topic)},
+		Tags: spec.tags(),
+	}
 }
 
 func sourceQueue(spec eventQueue, name names.QueueNames) queue {

@@ -131,13 +131,25 @@ type vpcEndpointSecurityGroup struct {
 	Region             string     `json:"region"`
 	VPCEndpointIDRef   *reference `json:"vpcEndpointIdRef"`
 	SecurityGroupIDRef *reference `json:"securityGroupIdRef"`
-	// Replaces the VPC's default group, which lets everything of the VPC in.
+	// In place of the VPC's default group, which lets in nobody but its own members.
 	ReplaceDefaultAssociation bool `json:"replaceDefaultAssociation"`
 }
 
 func (vpcEndpointSecurityGroup) kind() schema.GroupVersionKind {
 	return ec2("VPCEndpointSecurityGroupAssociation")
 }
+
+// flowLog writes down what comes and goes in a VPC, to a bucket.
+type flowLog struct {
+	Region             string            `json:"region"`
+	VPCIDRef           *reference        `json:"vpcIdRef"`
+	TrafficType        string            `json:"trafficType"`
+	LogDestinationType string            `json:"logDestinationType"`
+	LogDestination     string            `json:"logDestination"`
+	Tags               map[string]string `json:"tags"`
+}
+
+func (flowLog) kind() schema.GroupVersionKind { return ec2("FlowLog") }
 
 type securityGroup struct {
 	Region      string            `json:"region"`

@@ -14,6 +14,7 @@ type eksControlPlane struct {
 	AccessConfig               accessConfig            `json:"accessConfig"`
 	BootstrapSelfManagedAddons bool                    `json:"bootstrapSelfManagedAddons"`
 	VPCConfig                  vpcConfig               `json:"vpcConfig"`
+	EncryptionConfig           *encryptionConfig       `json:"encryptionConfig,omitempty"`
 	EnabledClusterLogTypes     []string                `json:"enabledClusterLogTypes"`
 	UpgradePolicy              upgradePolicy           `json:"upgradePolicy"`
 	DeletionProtection         bool                    `json:"deletionProtection"`
@@ -35,6 +36,16 @@ type vpcConfig struct {
 	EndpointPublicAccess  bool        `json:"endpointPublicAccess"`
 	PublicAccessCIDRs     []string    `json:"publicAccessCidrs,omitempty"`
 	SubnetIDRefs          []reference `json:"subnetIdRefs"`
+}
+
+// encryptionConfig has EKS encrypt with a key of the account instead of its own.
+type encryptionConfig struct {
+	Provider  keyProvider `json:"provider"`
+	Resources []string    `json:"resources"`
+}
+
+type keyProvider struct {
+	KeyARN string `json:"keyArn"`
 }
 
 type upgradePolicy struct {
@@ -63,18 +74,20 @@ type enabled struct {
 // nodeGroup is a managed node group; its name is the external name. The
 // reference waits until the cluster is active.
 type nodeGroup struct {
-	Region         string            `json:"region"`
-	ClusterNameRef *reference        `json:"clusterNameRef"`
-	AMIType        string            `json:"amiType"`
-	InstanceTypes  []string          `json:"instanceTypes"`
-	Labels         map[string]string `json:"labels,omitempty"`
-	LaunchTemplate launchTemplateUse `json:"launchTemplate"`
-	NodeRoleARN    string            `json:"nodeRoleArn"`
-	ScalingConfig  scalingConfig     `json:"scalingConfig"`
-	SubnetIDRefs   []reference       `json:"subnetIdRefs"`
-	UpdateConfig   updateConfig      `json:"updateConfig"`
-	Version        string            `json:"version"`
-	Tags           map[string]string `json:"tags"`
+	Region           string            `json:"region"`
+	ClusterNameRef   *reference        `json:"clusterNameRef"`
+	AMIType          string            `json:"amiType"`
+	InstanceTypes    []string          `json:"instanceTypes"`
+	Labels           map[string]string `json:"labels,omitempty"`
+	LaunchTemplate   launchTemplateUse `json:"launchTemplate"`
+	NodeRoleARN      string            `json:"nodeRoleArn"`
+	ScalingConfig    scalingConfig     `json:"scalingConfig"`
+	SubnetIDRefs     []reference       `json:"subnetIdRefs"`
+	UpdateConfig     updateConfig      `json:"updateConfig"`
+	NodeRepairConfig enabled           `json:"nodeRepairConfig"`
+	Version          string            `json:"version"`
+	ReleaseVersion   string            `json:"releaseVersion,omitempty"`
+	Tags             map[string]string `json:"tags"`
 }
 
 func (nodeGroup) kind() schema.GroupVersionKind { return eks("NodeGroup") }

@@ -17,6 +17,7 @@ type network struct {
 	Zones              []string `json:"zones"`
 	NATGateways        string   `json:"natGateways"`
 	SQSEndpoint        bool     `json:"sqsEndpoint"`
+	FlowLogsBucketARN  string   `json:"flowLogsBucketARN"`
 	DeletionProtection bool     `json:"deletionProtection"`
 }
 
@@ -48,6 +49,9 @@ func composeNetwork(c *composition) error {
 	if spec.SQSEndpoint {
 		steps = append(steps, n.addSQSEndpoint)
 	}
+	if spec.FlowLogsBucketARN != "" {
+		steps = append(steps, n.addFlowLog)
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -57,6 +61,7 @@ func composeNetwork(c *composition) error {
 		c.protect("its cluster is unreachable without it; set spec.deletionProtection to false first")
 	}
 	c.report("vpcId", "vpc", "status.atProvider.id")
+	c.reportExternalNames()
 	n.reportAddresses()
 	if n.hasEgress() {
 		c.status["egress"] = true
@@ -255,6 +260,11 @@ func (n networkComposer) addSQSEndpoint() error {
 		}
 	}
 	return nil
+}
+
+func (n networkComposer) addFlowLog() error {
+	const id = "flow-log"
+	return n.part(id, flowLog{n.Region, to(n.name("vpc")), "ALL", "s3", n.FlowLogsBucketARN, n.tagged(id)})
 }
 
 func (n networkComposer) reportAddresses() {

@@ -1,6 +1,10 @@
 package function
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/mystique-unicorn/sales-events/crossplane/names"
+)
 
 // placement is what the spec of every XR says: for which cluster, and where.
 type placement struct {
@@ -15,8 +19,17 @@ func (p placement) tags() map[string]string {
 	return map[string]string{"cluster": p.ClusterName}
 }
 
+// roleARNOf is that of a role of ours.
+func (p placement) roleARNOf(name string) string {
+	return fmt.Sprintf("arn:aws:iam::%s:role%s%s", p.AccountID, names.RolePath, name)
+}
+
 func (p placement) queueARN(name string) string {
 	return fmt.Sprintf("arn:aws:sqs:%s:%s:%s", p.Region, p.AccountID, name)
+}
+
+func (p placement) topicARN(name string) string {
+	return fmt.Sprintf("arn:aws:sns:%s:%s:%s", p.Region, p.AccountID, name)
 }
 
 func bucketARN(name string) string {

@@ -59,13 +59,23 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s name %q %s", e.Part, e.Value, e.Reason)
 }
 
-// QueueNames are the names of a queue and of its dead-letter queue.
+// RolePath is the IAM path of every role: a policy that names it reaches none that
+// somebody else made, whatever its name.
+const RolePath = "/sales-events/"
+
+// QueueNames are the names of a queue, of its dead-letter queue and of what
+// alarms about both.
 type QueueNames struct {
 	Source, DeadLetters string
+	// Topic is where alarms go.
+	Topic string
+	// DeadLetterAlarm and AgeAlarm are the alarms.
+	DeadLetterAlarm, AgeAlarm string
 }
 
 // ForQueue names a queue <cluster>-<queue> and its dead-letter queue
-// <cluster>-<queue>-dlq, 80 characters at most each.
+// <cluster>-<queue>-dlq, 80 characters at most each. AWS ends the names of its topic
+// and alarms far later.
 func ForQueue(clusterName, queue string) (QueueNames, error) {
 	if err := checkCluster(clusterName); err != nil {
 		return QueueNames{}, err
@@ -77,7 +87,10 @@ func ForQueue(clusterName, queue string) (QueueNames, error) {
 	if err := check(Queue, queue, name+deadLetters, maxQueue); err != nil {
 		return QueueNames{}, err
 	}
-	return QueueNames{Source: name, DeadLetters: name + deadLetters}, nil
+	return QueueNames{
+		Source: name, DeadLetters: name + deadLetters,
+		Topic: name + "-alarms", DeadLetterAlarm: name + "-dead-letters", AgeAlarm: name + "-oldest-message",
+	}, nil
 }
 
 // ForBucket names a bucket <cluster>-<account>-<bucket>, 63 characters at most.

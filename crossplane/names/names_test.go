@@ -12,7 +12,11 @@ import (
 
 func TestNames(t *testing.T) {
 	queue, err := names.ForQueue("staging", "reliable-q")
-	if want := (names.QueueNames{Source: "staging-reliable-q", DeadLetters: "staging-reliable-q-dlq"}); err != nil || queue != want {
+	want := names.QueueNames{
+		Source: "staging-reliable-q", DeadLetters: "staging-reliable-q-dlq", Topic: "staging-reliable-q-alarms",
+		DeadLetterAlarm: "staging-reliable-q-dead-letters", AgeAlarm: "staging-reliable-q-oldest-message",
+	}
+	if err != nil || queue != want {
 		t.Errorf("ForQueue = %+v, %v; want %+v", queue, err, want)
 	}
 	for _, c := range []struct {

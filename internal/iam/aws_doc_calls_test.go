@@ -22,11 +22,16 @@ const (
 	onAddon      = inEKS + "addon/staging/vpc-cni/0f8fad5b"
 	onEntry      = inEKS + "access-entry/staging/role/" + spokeAccount + "/hub-staging/0f8fad5b"
 	inIAM        = "arn:aws:iam::" + spokeAccount + ":"
-	onRole       = inIAM + "role/staging-eks-node"
-	onIssuer     = inIAM + "oidc-provider/" + cluster
+	onRole       = inIAM + "role/sales-events/staging-eks-node"
+	onIssuer     = inIAM + "oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/FEDCBA9876543210FEDCBA9876543210"
 	onProfile    = inIAM + "instance-profile/eks-0f8fad5b"
 	serviceRoles = inIAM + "role/aws-service-role/"
 	onBucket     = "arn:aws:s3:::staging-" + spokeAccount + "-sales-events"
+	onAlarm      = "arn:aws:cloudwatch:eu-west-1:" + spokeAccount + ":alarm:staging-reliable-q-dead-letters"
+	anyAlarm     = "arn:aws:cloudwatch:eu-west-1:" + spokeAccount + ":alarm:*"
+	onTopic      = "arn:aws:sns:eu-west-1:" + spokeAccount + ":staging-reliable-q-alarms"
+	anyLogs      = "arn:aws:logs:eu-west-1:" + spokeAccount + ":log-group::log-stream:"
+	onLogs       = "arn:aws:logs:eu-west-1:" + spokeAccount + ":log-group:/aws/eks/staging/cluster"
 	onQueue      = "arn:aws:sqs:eu-west-1:" + spokeAccount + ":staging-reliable-q"
 )
 
@@ -34,8 +39,9 @@ const (
 // runs, for each kind that the platform activates: to create, read, update, tag
 // and delete, and what AWS wants of the caller besides. Those of roles, issuers,
 // addresses, security groups and buckets were read in its sources
-// (internal/service); the rest was written from AWS's APIs and not held against
-// them. None was tried on AWS.
+// (internal/service); those of staging were seen of the provider's own binary, with
+// alarms, topics and log groups excepted; the rest was written from AWS's APIs and not
+// held against them. None was tried on AWS.
 var providerSource = []struct{ kind, on, actions string }{
 	{"vpcs.ec2", anywhere, "CreateVpc DescribeVpcs DescribeVpcAttribute ModifyVpcAttribute DescribeNetworkAcls DescribeRouteTables DescribeSecurityGroups DeleteVpc CreateTags DeleteTags"},
 	{"subnets.ec2", anywhere, "CreateSubnet DescribeSubnets ModifySubnetAttribute DescribeNetworkInterfaces DetachNetworkInterface DeleteNetworkInterface DeleteSubnet"},
@@ -55,6 +61,7 @@ var providerSource = []struct{ kind, on, actions string }{
 	{"vpcendpointroutetableassociations.ec2", anywhere, "ModifyVpcEndpoint DescribeVpcEndpoints"},
 	{"vpcendpointsecuritygroupassociations.ec2", anywhere, "ModifyVpcEndpoint DescribeVpcEndpoints"},
 	{"vpcendpointsubnetassociations.ec2", anywhere, "ModifyVpcEndpoint DescribeVpcEndpoints"},
+	{"flowlogs.ec2", anywhere, "CreateFlowLogs DescribeFlowLogs DeleteFlowLogs logs:CreateLogDelivery logs:DeleteLogDelivery"},
 	{"launchtemplates.ec2", anywhere, "CreateLaunchTemplate CreateLaunchTemplateVersion DescribeLaunchTemplates DescribeLaunchTemplateVersions ModifyLaunchTemplate DeleteLaunchTemplate"},
 
 	{"clusters.eks", onCluster, "CreateCluster DescribeCluster UpdateClusterConfig UpdateClusterVersion DescribeUpdate DeleteCluster TagResource UntagResource"},
@@ -85,6 +92,13 @@ var providerSource = []struct{ kind, on, actions string }{
 	{"bucketpolicies.s3", onBucket, "GetBucketPolicy PutBucketPolicy DeleteBucketPolicy"},
 	{"bucketlifecycleconfigurations.s3", onBucket, "GetLifecycleConfiguration PutLifecycleConfiguration"},
 
+	{"metricalarms.cloudwatch", onAlarm, "PutMetricAlarm DeleteAlarms TagResource UntagResource ListTagsForResource"},
+	{"metricalarms.cloudwatch", anyAlarm, "DescribeAlarms"},
+	{"groups.cloudwatchlogs", onLogs, "logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteLogGroup logs:TagResource logs:UntagResource logs:ListTagsForResource"},
+	{"groups.cloudwatchlogs", anyLogs, "logs:DescribeLogGroups"},
+	{"topics.sns", onTopic, "CreateTopic GetTopicAttributes SetTopicAttributes TagResource UntagResource ListTagsForResource DeleteTopic"},
+	{"topicsubscriptions.sns", onTopic, "Subscribe GetSubscriptionAttributes SetSubscriptionAttributes ListSubscriptionsByTopic Unsubscribe"},
+
 	{"queues.sqs", onQueue, "CreateQueue GetQueueUrl GetQueueAttributes SetQueueAttributes ListQueueTags TagQueue UntagQueue DeleteQueue"},
 }
 
@@ -100,6 +114,7 @@ var dependentActions = map[string]string{
 	"AttachInternetGateway":         "",
 	"AuthorizeSecurityGroupEgress":  "ec2:CreateTags",
 	"AuthorizeSecurityGroupIngress": "ec2:CreateTags",
+	"CreateFlowLogs":                "ec2:CreateTags",
 	"CreateInternetGateway":         "ec2:CreateTags",
 	"CreateLaunchTemplate":          "ec2:CreateTags",
 	"CreateLaunchTemplateVersion":   "",
@@ -111,6 +126,7 @@ var dependentActions = map[string]string{
 	"CreateTags":                    "",
 	"CreateVpc":                     "ec2:CreateTags",
 	"CreateVpcEndpoint":             "ec2:CreateTags route53:AssociateVPCWithHostedZone",
+	"DeleteFlowLogs":                "",
 	"DeleteInternetGateway":         "",
 	"DeleteLaunchTemplate":          "",
 	"DeleteNatGateway":              "",
@@ -212,7 +228,8 @@ func composedCalls(t *testing.T) []call {
 	calls := []call{{"eks:DescribeCluster", onCluster}} // the admin's
 	for _, role := range composedRoles {
 		for _, c := range role.calls {
-			calls = append(calls, call{c.action, strings.ReplaceAll(c.resource, "111122223333", spokeAccount)})
+			resource := strings.NewReplacer("111122223333", spokeAccount, "production-", "staging-", "eu-central-1", "eu-west-1").Replace(c.resource)
+			calls = append(calls, call{c.action, resource})
 		}
 	}
 	for _, policy := range attachedPolicies(t) {
@@ -222,8 +239,11 @@ func composedCalls(t *testing.T) []call {
 		}
 		for _, action := range strings.Fields(actions) {
 			on := anywhere
-			if strings.HasPrefix(action, "eks") {
+			switch {
+			case strings.HasPrefix(action, "eks"):
 				on = onCluster
+			case strings.HasPrefix(action, "ssm:GetParameter"):
+				on = "arn:aws:ssm:eu-west-1::parameter/aws/service/eks/optimized-ami" // no other is needed
 			}
 			calls = append(calls, call{action, on})
 		}

@@ -39,12 +39,15 @@ type docRole struct{ trust, policy *iam.Policy }
 // The roles of the page.
 const (
 	providerRole    = "hub-provider-aws"
-	provisionerRole = "sales-events-provisioner"
+	provisionerRole = "sales-events-provisioner-staging"
 	spokeRole       = "hub-staging"
 )
 
+// stagingRole is a role that the platform makes.
+const stagingRole = "arn:aws:iam::" + spokeAccount + ":role/sales-events/staging-consumer"
+
 // ours is the boundary of the page.
-const ours = "arn:aws:iam::" + spokeAccount + ":policy/sales-events-boundary"
+const ours = "arn:aws:iam::" + spokeAccount + ":policy/sales-events-boundary-staging"
 
 // The commands of docs/aws.md that make roles are run as they stand there, and
 // the policies that come out of the shell must allow what Crossplane and Flux
@@ -67,7 +70,10 @@ func checkTrusts(t *testing.T, roles map[string]docRole) {
 	}{
 		providerRole: {
 			iam.Subject{Issuer: cluster, Account: hubAccount, Namespace: "crossplane-system"},
-			[]string{"provider-aws-ec2", "provider-aws-eks", "provider-aws-iam", "provider-aws-s3", "provider-aws-sqs"},
+			[]string{
+				"provider-aws-cloudwatch", "provider-aws-cloudwatchlogs", "provider-aws-ec2", "provider-aws-eks", "provider-aws-iam",
+				"provider-aws-s3", "provider-aws-sns", "provider-aws-sqs",
+			},
 		},
 		spokeRole: {iam.Subject{Issuer: cluster, Account: spokeAccount, Namespace: "staging"}, []string{"hub"}},
 	} {
@@ -105,7 +111,7 @@ func checkHub(t *testing.T, roles map[string]docRole) {
 	}{
 		{providerRole, "sts:AssumeRole", provisioner, true},
 		{providerRole, "sts:TagSession", provisioner, true},
-		{providerRole, "sts:AssumeRole", "arn:aws:iam::" + spokeAccount + ":role/staging-consumer", false},
+		{providerRole, "sts:AssumeRole", stagingRole, false},
 		{providerRole, "sqs:CreateQueue", "arn:aws:sqs:eu-west-1:" + hubAccount + ":q", false},
 		{spokeRole, "eks:DescribeCluster", "arn:aws:eks:eu-west-1:" + spokeAccount + ":cluster/staging", true},
 		{spokeRole, "eks:DescribeCluster", "arn:aws:eks:eu-west-1:" + spokeAccount + ":cluster/production", false},
@@ -144,7 +150,7 @@ func checkProvisioner(t *testing.T, policy *iam.Policy) {
 
 	checkDependents(t, policy)
 
-	const stagingRole, provisioner = "arn:aws:iam::" + spokeAccount + ":role/staging-consumer", "arn:aws:iam::" + spokeAccount + ":role/" + provisionerRole
+	const provisioner = "arn:aws:iam::" + spokeAccount + ":role/" + provisionerRole
 	const theirs = "arn:aws:iam::aws:policy/AdministratorAccess"
 	for _, c := range []struct{ action, on, boundary string }{
 		{"iam:CreateRole", stagingRole, ""},
@@ -155,6 +161,17 @@ func checkProvisioner(t *testing.T, policy *iam.Policy) {
 		{"iam:AttachRolePolicy", provisioner, ""},
 		{"iam:UpdateAssumeRolePolicy", provisioner, ""},
 		{"iam:UpdateAssumeRolePolicy", "arn:aws:iam::" + spokeAccount + ":role/" + spokeRole, ""},
+		// Of the account, whatever its name is: not in our path.
+		{"iam:UpdateAssumeRolePolicy", "arn:aws:iam::" + spokeAccount + ":role/staging-admin", ""},
+		{"iam:DeleteRole", "arn:aws:iam::" + spokeAccount + ":role/staging-admin", ""},
+		{"iam:PassRole", "arn:aws:iam::" + spokeAccount + ":role/production-admin", ""},
+		// Of another spoke in the same account.
+		{"iam:UpdateAssumeRolePolicy", "arn:aws:iam::" + spokeAccount + ":role/sales-events/production-consumer", ""},
+		{"sqs:DeleteQueue", "arn:aws:sqs:eu-west-1:" + spokeAccount + ":production-reliable-q", ""},
+		{"eks:DeleteCluster", "arn:aws:eks:eu-west-1:" + spokeAccount + ":cluster/production", ""},
+		{"sqs:CreateQueue", "arn:aws:sqs:us-east-1:" + spokeAccount + ":staging-reliable-q", ""},
+		// Without the hub's issuer the hub reaches no spoke.
+		{"iam:DeleteOpenIDConnectProvider", "arn:aws:iam::" + spokeAccount + ":oidc-provider/" + cluster, ""},
 		{"iam:DeleteRole", provisioner, ""},
 		{"iam:PassRole", provisioner, ""},
 		{"iam:CreatePolicyVersion", ours, ""},
@@ -171,11 +188,44 @@ func checkProvisioner(t *testing.T, policy *iam.Policy) {
 			t.Errorf("allows %s on %s with the boundary %q: %s", c.action, c.on, c.boundary, got.Reason)
 		}
 	}
+	checkNetworks(t, policy)
 	passed := iam.Request{Action: "iam:PassRole", Resource: stagingRole, Context: map[string][]string{"iam:PassedToService": {"lambda.amazonaws.com"}}}
 	if got := (iam.Policies{Identity: []*iam.Policy{policy}}).Evaluate(passed); got.Allowed() {
 		t.Errorf("passes %s to Lambda: %s", stagingRole, got.Reason)
 	}
 	checkNarrow(t, policy, "ec2:Describe*", "s3:GetBucket*")
+}
+
+// checkNetworks: what AWS names is the spoke's by its tag, and in its region.
+func checkNetworks(t *testing.T, policy *iam.Policy) {
+	t.Helper()
+	for _, c := range []struct {
+		action, region, tag, creates string
+		allowed                      bool
+	}{
+		{"ec2:DeleteVpc", "eu-west-1", "staging", "", true},
+		{"ec2:DeleteVpc", "eu-west-1", "production", "", false},
+		{"ec2:DeleteVpc", "eu-west-1", "", "", false},
+		{"ec2:DeleteNatGateway", "eu-west-1", "production", "", false},
+		{"ec2:ReleaseAddress", "eu-west-1", "", "", false},
+		{"ec2:CreateVpc", "eu-west-1", "", "", true},
+		{"ec2:CreateVpc", "us-east-1", "", "", false},
+		{"ec2:CreateTags", "eu-west-1", "", "CreateVpc", true},
+		{"ec2:CreateTags", "eu-west-1", "", "", false},
+		{"ec2:CreateTags", "eu-west-1", "staging", "", true},
+	} {
+		context := map[string][]string{"aws:RequestedRegion": {c.region}}
+		if c.tag != "" {
+			context["aws:ResourceTag/cluster"] = []string{c.tag}
+		}
+		if c.creates != "" {
+			context["ec2:CreateAction"] = []string{c.creates}
+		}
+		got := iam.Policies{Identity: []*iam.Policy{policy}}.Evaluate(iam.Request{Action: c.action, Resource: anywhere, Context: context})
+		if got.Allowed() != c.allowed {
+			t.Errorf("%s in %s on what has the tag cluster=%q: %s (%s)", c.action, c.region, c.tag, got.Outcome, got.Reason)
+		}
+	}
 }
 
 // checkDependents: with every call of EC2 that it may make, the provisioner may
@@ -207,7 +257,9 @@ func bounded(policy *iam.Policy, c call, boundary string) iam.Decision {
 	request := iam.Request{
 		Principal: iam.Principal{Kind: iam.AWS, ID: "arn:aws:iam::" + spokeAccount + ":role/" + provisionerRole},
 		Action:    c.action, Resource: c.resource,
-		Context: map[string][]string{"iam:PassedToService": {"eks.amazonaws.com"}},
+		Context: map[string][]string{
+			"iam:PassedToService": {"eks.amazonaws.com"}, "aws:RequestedRegion": {"eu-west-1"}, "aws:ResourceTag/cluster": {"staging"},
+		},
 	}
 	if boundary != "" {
 		request.Context["iam:PermissionsBoundary"] = []string{boundary}
@@ -221,7 +273,8 @@ func bounded(policy *iam.Policy, c call, boundary string) iam.Decision {
 func checkBoundary(t *testing.T, boundary *iam.Policy) {
 	t.Helper()
 	for _, c := range composedCalls(t) {
-		if got := evaluate(boundary, c); !got.Allowed() {
+		own := iam.Request{Action: c.action, Resource: c.resource, Context: map[string][]string{"aws:ResourceTag/cluster": {"staging"}}}
+		if got := (iam.Policies{Identity: []*iam.Policy{boundary}}).Evaluate(own); !got.Allowed() {
 			t.Errorf("the boundary takes %s on %s: %s", c.action, c.resource, got.Reason)
 		}
 	}
@@ -238,6 +291,9 @@ func checkBoundary(t *testing.T, boundary *iam.Policy) {
 		{"ssm:StartSession", "*"},
 		{"ssm:PutParameter", "*"},
 		{"ssm:CreateAssociation", "*"},
+		{"ssm:GetParameter", "arn:aws:ssm:eu-west-1:" + spokeAccount + ":parameter/database/password"},
+		{"ec2:ModifyInstanceAttribute", "*"}, // of an instance without our tag
+		{"sqs:SendMessage", "arn:aws:sqs:eu-west-1:" + spokeAccount + ":production-reliable-q"},
 		{"ec2:RunInstances", "*"},
 		{"ec2:TerminateInstances", "*"},
 		{"ec2:CreateVpc", "*"},
@@ -310,6 +366,11 @@ func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary *iam.Policy) {
 		case "put-role-policy":
 			role.policy = parseDocument(t, name, iam.IdentityPolicy, option["--policy-document"])
 			checkSize(t, name, option["--policy-document"], 10240)
+		case "tag-role": // of a person, who may then take the role of a cluster's administrators
+			if option["--tags"] != "Key=administers,Value=staging" {
+				t.Errorf("%s gives %s the tags %s", awsDoc, name, option["--tags"])
+			}
+			continue
 		case "create-open-id-connect-provider":
 			issuer = option["--url"]
 		default:

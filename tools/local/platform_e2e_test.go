@@ -169,6 +169,13 @@ func checkPlatform(t *testing.T, c client.Client) {
 			t.Errorf("deleting the protected %s: %v", kind, err)
 		}
 	}
+	// All of it would go with the namespace. Only tried: the webhook is asked, and
+	// nothing is deleted.
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "local"}}
+	until(t, "the namespace cannot be deleted", func() (string, bool) {
+		err := c.Delete(t.Context(), namespace, client.DryRunAll)
+		return fmt.Sprint(err), err != nil && strings.Contains(err.Error(), "This resource is in-use by 1 usage(s)")
+	})
 }
 
 // checkSpoke has Flux apply the consumer as a hub applies what is on a spoke: by

@@ -54,6 +54,11 @@ func newBench(t *testing.T, objects ...string) *bench {
 	b.externals = newExternals(Config{Endpoint: listener.URL, Account: testAccount}, fixtures)
 	b.clients = b.externals.clients
 	builder := fake.NewClientBuilder().WithScheme(runtime.NewScheme())
+	for kind := range fixtures { // of what is made later
+		object := &unstructured.Unstructured{}
+		object.SetGroupVersionKind(kind.WithVersion("v1beta1"))
+		builder.WithStatusSubresource(object)
+	}
 	for _, text := range objects {
 		object := &unstructured.Unstructured{}
 		asJSON, err := yaml.YAMLToJSONStrict([]byte(text))
