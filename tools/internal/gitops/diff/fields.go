@@ -12,6 +12,7 @@ import (
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
 // Change is one field that differs.
@@ -199,7 +200,7 @@ func (id identity) name() string {
 }
 
 func identify(item any) identity {
-	key, value, _ := render.Identity(item)
+	key, value, _ := origin.Identity(item)
 	return identity{key, fmt.Sprint(value)}
 }
 

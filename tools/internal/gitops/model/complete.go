@@ -27,7 +27,7 @@ var (
 	ManagedResources = Scope{func(c *Cluster) bool { return c.hidesCrossplane() || c.hidesComposed() }}
 )
 
-// NamespaceCalled is a namespace: HelmReleases make some, too.
+// NamespaceCalled is a namespace, which a HelmRelease may make as well.
 func NamespaceCalled(name string) Scope {
 	return Scope{func(c *Cluster) bool {
 		return c.Incomplete() || slices.ContainsFunc(c.Of("helm.toolkit.fluxcd.io", "HelmRelease"), func(release *render.Object) bool {

@@ -90,7 +90,7 @@ func (c *Cluster) TargetOf(s ScaledObject) *render.Object {
 	return found[0]
 }
 
-// TargetPlace is what a ScaledObject scales, be it there or not; KEDA's default is
+// TargetPlace is what a ScaledObject scales, whether it is there or not; KEDA's default is
 // a Deployment.
 func (s ScaledObject) TargetPlace() Place {
 	ref := s.Spec.ScaleTargetRef

@@ -39,6 +39,10 @@
 // Flux would refuse a Failure; neither stops the rest. Every object knows the
 // line of the file that says a field of it, see Object.Locate.
 //
+// The steps are packages of their own: source finds content, kustomize and helm build
+// it, origin knows the lines behind it, diagnose says why it does not build. This one
+// is the walk through a cluster, and it alone writes to the cluster.
+//
 // A Run renders clusters at the same time, and the result is the same each time.
 // Clusters of a Rendering may be read from several goroutines. The package
 // judges nothing: whether what is applied makes sense is up to the rules of

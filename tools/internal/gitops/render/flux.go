@@ -45,7 +45,7 @@ func substitutionOf(flux string) (substitution, error) {
 
 // cluster renders the cluster of a folder: strictly and, when that matters and
 // its Flux is older, once more as that takes it.
-func (s *sources) cluster(ctx context.Context, folder string, how substitution) (*Cluster, error) {
+func (s *shared) cluster(ctx context.Context, folder string, how substitution) (*Cluster, error) {
 	walk := newWalk(s, folder, how == lenient)
 	if err := walk.run(ctx); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (s *sources) cluster(ctx context.Context, folder string, how substitution) 
 	return s.cluster(ctx, folder, lenient)
 }
 
-// lenient tells whether the cluster has a Flux that replaces a variable without
+// lenient reports whether the cluster has a Flux that replaces a variable without
 // value by nothing. It is asked for the feature gate first, then for versions. One
 // that says nothing of it is taken to have the newest.
 func (c *Cluster) lenient() bool {
@@ -153,7 +153,7 @@ func text(o *Object, field ...string) string {
 	return value
 }
 
-// versionBefore tells whether a version is older than the first strict one of a
+// versionBefore reports whether a version is older than the first strict one of a
 // major version.
 func versionBefore(text string, major uint64) (before, said bool) {
 	version, err := semver.NewVersion(text)
@@ -163,7 +163,7 @@ func versionBefore(text string, major uint64) (before, said bool) {
 	return version.Major() < major || version.Major() == major && version.Minor() < strictSince, true
 }
 
-// rangeBefore tells whether flux-operator takes an older version of Flux than the
+// rangeBefore reports whether flux-operator takes an older version of Flux than the
 // first strict one for a version or a range, of which it takes the newest.
 func rangeBefore(text string) (before, said bool) {
 	if before, said := versionBefore(text, 2); said && strings.Count(text, ".") == 2 {

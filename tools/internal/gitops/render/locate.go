@@ -3,9 +3,10 @@ package render
 import (
 	"cmp"
 	"path"
-	"path/filepath"
 	"regexp"
-	"strings"
+	"slices"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
 // Locate is the place that says a field of the object: what sets it last, else
@@ -19,167 +20,100 @@ func (o *Object) Locate(field ...any) Location {
 		return o.Composite.Locate("spec")
 	}
 	k := o.Owner
-	if k == nil || k.build == nil {
+	if k == nil || k.Build == nil {
 		return o.at
 	}
+	subject := o.subject()
 	if len(field) > 0 {
-		for _, find := range []func(*Object, []any) (Location, bool){
-			k.locateInFlux, k.locateInImages, k.locateInPatches, k.locateInSettings, k.locateInGenerators,
+		for _, find := range []func(origin.Subject, []any) (Location, bool){
+			k.inSpecFields, k.inSpecImages, k.Build.InImages, k.inPatches, k.Build.InSettings, k.Build.InGenerators,
 		} {
-			if at, found := find(o, field); found {
+			if at, found := find(subject, field); found {
 				return at
 			}
 		}
 	}
-	if d := k.build.manifest(o); d != nil {
-		node, _, _ := follow(d.root, field, o.template)
-		return d.at(node)
+	if at, found := k.Build.Whole(subject, field); found {
+		return at
 	}
-	if g, found := k.build.generator(o); found {
-		return g.at(g.root)
-	}
-	return k.locate("spec", "path")
+	return k.Locate("spec", "path")
 }
 
-// locate is Locate of the Kustomization's own object; the folder of a root that
-// nothing in the repository declares.
-func (k *Applier) locate(field ...any) Location {
+// subject is the object as the files of its build know it.
+func (o *Object) subject() origin.Subject {
+	name, _ := origin.ValueAt(o.template, []any{"metadata", "name"}).(string)
+	return origin.Subject{Unstructured: o.Unstructured, Template: o.template, Name: cmp.Or(name, o.GetName())}
+}
+
+// find is the first line of what makes up the object that a pattern matches.
+func (o *Object) find(pattern *regexp.Regexp) Location {
+	if at, found := o.Owner.Build.Find(o.subject(), pattern, o.Owner.specPatch); found {
+		return at
+	}
+	return o.Locate()
+}
+
+// Locate is the place of a field of the applier's own object; the folder of a root
+// that nothing in the repository declares.
+func (k *Applier) Locate(field ...any) Location {
 	if k.Object == nil {
 		return Location{File: path.Clean(k.Spec.Path)}
 	}
 	return k.Object.Locate(field...)
 }
 
-// find is the first line of what makes up the object that a pattern matches.
-func (o *Object) find(pattern *regexp.Regexp) Location {
-	k := o.Owner
-	var candidates []*document
-	for _, p := range k.build.origin().patches {
-		if p.appliesTo(o) {
-			candidates = append(candidates, k.documentsOf(p)...)
+// inSpecFields finds what the Kustomization's own spec sets after, or instead
+// of, the build's.
+func (k *Applier) inSpecFields(s origin.Subject, field []any) (Location, bool) {
+	if k.Object == nil {
+		return Location{}, false
+	}
+	said := func(where ...any) (Location, bool) { return k.Object.Locate(where...), true }
+	if slices.Equal(field, []any{"metadata", "namespace"}) && k.Spec.TargetNamespace != "" && s.GetNamespace() == k.Spec.TargetNamespace {
+		return said("spec", "targetNamespace")
+	}
+	if meta := k.Spec.CommonMetadata; meta != nil && len(field) == 3 && field[0] == "metadata" {
+		pairs := map[any]map[string]string{"labels": meta.Labels, "annotations": meta.Annotations}[field[1]]
+		if key, _ := field[2].(string); pairs[key] != "" {
+			return said("spec", "commonMetadata", field[1], key)
 		}
 	}
-	if m := k.build.manifest(o); m != nil {
-		candidates = append(candidates, m.document)
+	return Location{}, false
+}
+
+// inSpecImages finds the `images` entry of the Kustomization that rewrote an image.
+func (k *Applier) inSpecImages(s origin.Subject, field []any) (Location, bool) {
+	image, _ := origin.ValueAt(s.Template, field).(string)
+	if field[len(field)-1] != "image" || image == "" {
+		return Location{}, false
 	}
-	for _, g := range k.build.generators(o) {
-		candidates = append(append(candidates, g.document), k.build.generatorFiles(g)...)
-	}
-	for _, l := range k.build.origin().layers {
-		candidates = append(candidates, l.documents...)
-	}
-	for _, d := range candidates {
-		if line := d.find(pattern); line > 0 {
-			return Location{File: d.file.name, Line: line}
+	for i, entry := range k.Spec.Images {
+		if origin.SetsImage(image, entry.Name, entry.NewName, entry.NewTag, entry.Digest) {
+			return k.Locate("spec", "images", i, origin.ImageField(entry.NewTag, entry.Digest)), true
 		}
 	}
-	return o.Locate()
+	return Location{}, false
 }
 
-// templateName is the object's name before substitution.
-func (o *Object) templateName() string {
-	name, _ := valueAt(o.template, []any{"metadata", "name"}).(string)
-	return cmp.Or(name, o.GetName())
+func (k *Applier) inPatches(s origin.Subject, field []any) (Location, bool) {
+	return k.Build.InPatches(s, field, k.specPatch)
 }
 
-// origins is what a build was made from, with positions. It is read when the
-// first object is located.
-type origins struct {
-	layers    []origin
-	manifests map[string][]manifest // by kind
-	// patches are in the order in which they are asked: the last to apply first.
-	patches []patch
-}
-
-// origin is a layer with its file as the repository holds it: the outermost one
-// is built from a completed copy.
-type origin struct {
-	layer
-	documents []*document
-}
-
-// manifest is a document with the layer that brings it, and the name and
-// namespace that its layers give it.
-type manifest struct {
-	*document
-	layer           layer
-	name, namespace string
-}
-
-func (b *build) origin() *origins {
-	all, _ := b.origins.get(struct{}{}, func() (*origins, error) { return b.readOrigins(), nil })
-	return all
-}
-
-func (b *build) readOrigins() *origins {
-	all := &origins{manifests: map[string][]manifest{}}
-	for i, l := range b.layers {
-		from := origin{layer: l}
-		if f := b.read(l.file); f != nil {
-			from.documents = f.documents
-		}
-		all.layers = append(all.layers, from)
-		all.patches = append(all.patches, b.patchesOf(from, i == 0)...)
-		for _, entry := range l.Resources {
-			f := b.read(path.Join(l.dir, entry))
-			if f == nil {
-				continue
-			}
-			for _, d := range f.documents {
-				kind := d.text("kind")
-				all.manifests[kind] = append(all.manifests[kind], manifest{
-					document: d, layer: l, name: l.prefix + d.text("metadata", "name") + l.suffix, namespace: cmp.Or(l.namespace, d.text("metadata", "namespace")),
-				})
-			}
-		}
+// specPatch are the documents of a patch that the Kustomization has in its spec.
+func (k *Applier) specPatch(p origin.Patch) []*origin.Document {
+	if k.Object == nil || k.Object.Owner.Build == nil {
+		return p.Documents
 	}
-	return all
-}
-
-// read reads a file of the artifact, or nothing.
-func (b *build) read(relative string) *file {
-	if !filepath.IsLocal(filepath.FromSlash(relative)) {
+	m := k.Object.Owner.Build.Manifest(k.Object.subject())
+	if m == nil {
 		return nil
 	}
-	return b.positions.read(filepath.Join(b.source.Dir, filepath.FromSlash(relative)), b.source.File(relative))
-}
-
-// manifest is the document that an object began as: of its kind and of the name
-// that the layers make of it, or that something else was put around.
-func (b *build) manifest(o *Object) *manifest {
-	name, namespace, group := o.templateName(), o.GetNamespace(), o.GroupVersionKind().Group
-	var best *manifest
-	bestScore := 0
-	for i, m := range b.origin().manifests[o.GetKind()] {
-		declared := m.text("metadata", "name")
-		if declared == "" || groupOf(m.text("apiVersion")) != group {
-			continue
-		}
-		score := 0
-		switch {
-		case m.name == name:
-			score = 6
-		case declared == name:
-			score = 4 // kinds whose names prefixes leave alone
-		case strings.Contains(name, declared):
-			score = 2
-		default:
-			continue
-		}
-		if m.namespace == namespace {
-			score++
-		}
-		if score > bestScore {
-			best, bestScore = &b.origin().manifests[o.GetKind()][i], score
-		}
+	field := []any{"spec", "patches", p.Index, "patch"}
+	_, scalar, depth := origin.Follow(m.Root, field, nil)
+	if depth < len(field) {
+		// The Kustomization is patched itself: all that can be said is where.
+		at := k.Object.Locate("spec", "patches")
+		return origin.ParseDocuments(&origin.File{Name: at.File}, []byte(p.Text), at.Line-1)
 	}
-	return best
-}
-
-func groupOf(apiVersion string) string {
-	group, _, found := strings.Cut(apiVersion, "/")
-	if !found {
-		return ""
-	}
-	return group
+	return origin.ParseDocuments(m.File, []byte(p.Text), origin.TextOffset(scalar)+m.Offset)
 }

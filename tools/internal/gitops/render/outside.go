@@ -11,7 +11,7 @@ import (
 )
 
 // settle judges, once all that can be rendered is, what was missing on the way:
-// a name that is in all likelihood wrong is a failure; what something unknown, or
+// a name that looks misspelt is a failure; what something unknown, or
 // somebody outside of the repository, may bring is unknown.
 func (w *walk) settle() {
 	mayHaveMore := w.cluster.MayHaveMore()
@@ -69,7 +69,7 @@ func (w *walk) keys() []Key {
 	return slices.SortedFunc(maps.Keys(w.cluster.index), func(a, b Key) int { return cmp.Compare(a.String(), b.String()) })
 }
 
-// needs tells whether a Kustomization starts only after another one, or is it.
+// needs reports whether a Kustomization starts only after another one, or is it.
 func (w *walk) needs(k, other *Applier, seen []*Applier) bool {
 	for ; k != nil && !slices.Contains(seen, k); k = k.Parent {
 		if k == other {
@@ -89,7 +89,8 @@ func (w *walk) needs(k, other *Applier, seen []*Applier) bool {
 func (o Outside) failure(fix string) Failure {
 	failure := Failure{
 		Cause: VariablesMissing, Applier: o.By, Subject: o.Key.Name, Fix: fix, At: o.At,
-		Message: fmt.Sprintf("%s substitutes from %s %s, which nothing in this cluster applies to namespace %s before it", o.By, o.Key.Kind, o.Key.Name, o.Key.Namespace),
+		Message: fmt.Sprintf("%s substitutes from %s %s, which nothing in this cluster applies to namespace %s before it",
+			o.By, o.Key.Kind, o.Key.Name, o.Key.Namespace),
 	}
 	if o.By.Release != nil {
 		failure.Message = fmt.Sprintf("%s: values come from %s, which nothing in this cluster applies", o.By, o.Key)
@@ -97,8 +98,8 @@ func (o Outside) failure(fix string) Failure {
 	return failure
 }
 
-// excuse takes a source that nothing declares for one that comes from what is
-// unknown, unless another source nearly has its name.
+// excuse drops the failures about undeclared sources: one may come from something that
+// could not be rendered. It stays a failure if its name looks like a typo.
 func (w *walk) excuse() {
 	var names []string
 	for _, key := range w.keys() {

@@ -11,14 +11,12 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
-	helmv2 "github.com/fluxcd/helm-controller/api/v2"
-	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/artifact"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/kustomize"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/source"
 )
 
 // Options say what to render.
@@ -56,207 +54,6 @@ type Rendering struct {
 // after it.
 func (r *Rendering) Close() error { return os.RemoveAll(r.work) }
 
-// Cluster is one cluster of the repository.
-type Cluster struct {
-	// Name is the last element of Path, the folder of the root Kustomization.
-	Name, Path string
-	// Kustomizations are in the order in which Flux applies them; the first is
-	// the root.
-	Kustomizations []*Applier
-	// Releases are the HelmReleases, as what applies the objects of their charts,
-	// in the order in which they are installed; those that are unknown or refused
-	// have no objects.
-	Releases []*Applier
-	// Composed is what Crossplane would compose of the composite resources among
-	// the objects, each after the resource that it is of; Flux does not apply it.
-	// Package compose fills it.
-	Composed []*Object
-	// Failures are what Flux would refuse, Unknowns what cannot be known here.
-	Failures []Failure
-	Unknowns []Unknown
-	// Emptied are the variables that the cluster's Flux replaces by nothing and
-	// that a later one refuses.
-	Emptied []Failure
-	// Outside are the ConfigMaps with values that nothing in the cluster applies:
-	// they are missing, or made outside of the repository.
-	Outside []Outside
-
-	index map[Key]*Object
-}
-
-// Objects are all objects of the cluster, in the order in which Flux applies
-// them.
-func (c *Cluster) Objects() []*Object {
-	var all []*Object
-	for _, k := range slices.Concat(c.Kustomizations, c.Releases) {
-		all = append(all, k.Objects...)
-	}
-	return all
-}
-
-// Incomplete tells whether Flux may apply objects that are not among the
-// cluster's.
-func (c *Cluster) Incomplete() bool {
-	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool { return !unknown.Values && !unknown.Composed })
-}
-
-// MayHaveMore tells whether Flux's own objects, or what they take values from,
-// may come from what is not rendered: a Kustomization, or a ResourceSet. Charts
-// hold few of them.
-func (c *Cluster) MayHaveMore() bool {
-	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool {
-		switch {
-		case unknown.Values || unknown.Composed:
-			return false
-		case unknown.Object == nil:
-			return true
-		}
-		kind := unknown.Object.GroupVersionKind().GroupKind()
-		_, otherCluster, _ := unstructured.NestedFieldNoCopy(unknown.Object.Object, "spec", "kubeConfig")
-		return kind == resourceSetKind || kind == kustomizationKind && !otherCluster
-	})
-}
-
-// Get is the object with a key, or nil.
-func (c *Cluster) Get(key Key) *Object { return c.index[key] }
-
-// Applier is what applies objects: a Flux Kustomization or a HelmRelease.
-type Applier struct {
-	// Object is the Kustomization, or HelmRelease, itself; nil for a root that only
-	// `flux bootstrap` declares.
-	Object *Object
-	// Parent applies Object; nil for the root.
-	Parent *Applier
-	// Namespace and Name identify it, Spec is its specification. That of a
-	// HelmRelease holds what the two kinds have in common.
-	Namespace, Name string
-	Spec            kustomizev1.KustomizationSpec
-	// Release is the HelmRelease; nil for a Kustomization.
-	Release *helmv2.HelmRelease
-	// Objects are what it applies, in Flux's order.
-	Objects []*Object
-	// Files are the kustomization files that the build reads, as findings call
-	// them.
-	Files []string
-
-	build *build
-	// outside is whether some of its variables have values that are unknown.
-	outside bool
-}
-
-// String is the applier as Flux's own messages name it.
-func (k *Applier) String() string {
-	return fmt.Sprintf("%s/%s/%s", k.Key().Kind, k.Namespace, k.Name)
-}
-
-// Key is that of the applier's own object.
-func (k *Applier) Key() Key {
-	if k.Release != nil {
-		return Key{helmReleaseKind, k.Namespace, k.Name}
-	}
-	return Key{kustomizationKind, k.Namespace, k.Name}
-}
-
-// Key identifies an object within a cluster, whatever its version.
-type Key struct {
-	schema.GroupKind
-	Namespace, Name string
-}
-
-// KeyOf is the key of an object.
-func KeyOf(u *unstructured.Unstructured) Key {
-	return Key{u.GroupVersionKind().GroupKind(), u.GetNamespace(), u.GetName()}
-}
-
-func (k Key) String() string {
-	kind := k.Kind
-	if k.Group != "" {
-		kind += "." + k.Group
-	}
-	if k.Namespace != "" {
-		kind += "/" + k.Namespace
-	}
-	return kind + "/" + k.Name
-}
-
-// Object is an object as Flux would apply it.
-type Object struct {
-	*unstructured.Unstructured
-	// Owner applies it.
-	Owner *Applier
-	// Bundled tells that it is a definition in a chart's crds folder: Helm
-	// creates it where it is missing, and never deletes it.
-	Bundled bool
-	// Composite is the composite resource of which Crossplane composes the
-	// object; nil for what Flux applies.
-	Composite *Object
-	// Template is the object before variables were substituted.
-	template map[string]any
-	// at is the place of an object of a chart.
-	at Location
-}
-
-// Key identifies the object.
-func (o *Object) Key() Key { return KeyOf(o.Unstructured) }
-
-// Cause says why a Kustomization cannot be rendered as it stands.
-type Cause string
-
-// The causes. Each is a reason for which Flux itself would stop or go astray.
-const (
-	SourceMissing    Cause = "source missing"    // sourceRef names nothing
-	PathMissing      Cause = "path missing"      // the path is not in the source
-	PathEmpty        Cause = "path empty"        // the path holds no manifest
-	BuildFailed      Cause = "build failed"      // kustomize refuses it
-	VariableMissing  Cause = "variable missing"  // a variable has neither value nor default
-	VariablesMissing Cause = "variables missing" // substituteFrom or valuesFrom names nothing
-	InvalidSpec      Cause = "invalid spec"      // the Kustomization is malformed
-	Duplicate        Cause = "duplicate"         // a second Kustomization of that name
-
-	// CompositionFailed is a composite resource that its function refuses:
-	// Crossplane's reason, not Flux's.
-	CompositionFailed Cause = "composition failed"
-)
-
-// Failure is why Flux would not apply a Kustomization, or part of it.
-type Failure struct {
-	Cause   Cause
-	Applier *Applier
-	// Message says what is wrong, Fix what to do about it.
-	Message, Fix string
-	At           Location
-	// Subject is what the cause is about: a variable, a path, a reference.
-	Subject string
-}
-
-// Unknown is something that Flux would apply and that cannot be rendered here.
-type Unknown struct {
-	// Key is that of the Flux object, or the composite resource, whose result is
-	// unknown. Object is the object; nil for a root that nothing in the repository
-	// declares.
-	Key    Key
-	Object *Object
-	Reason string
-	At     Location
-	// Values is whether no more is unknown than values of variables: all objects
-	// are there.
-	Values bool
-	// Composed is whether no more is unknown than what Crossplane composes of
-	// Object.
-	Composed bool
-	// Entry is the address in a kustomization that makes it unknown; empty for
-	// another reason.
-	Entry string
-}
-
-// Outside is a ConfigMap of which a Kustomization or a HelmRelease takes values,
-// and which nothing in the cluster applies.
-type Outside struct {
-	By  *Applier
-	Key Key
-	At  Location
-}
-
 // Run renders the clusters that the options select.
 func Run(ctx context.Context, options Options) (*Rendering, error) {
 	work, err := workFolder()
@@ -284,8 +81,12 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	if memory == nil {
 		memory = newMemory(filepath.Join(r.work, "memory"))
 	}
-	builder := newBuilder(memory)
-	defer func() { <-builder.ready }()
+	shared := &shared{charts: options.Charts, memory: memory, ready: make(chan struct{})}
+	go func() {
+		defer close(shared.ready)
+		kustomize.Warm() // while the first artifacts are made
+	}()
+	defer func() { <-shared.ready }()
 	own := func(of artifact.Options, into string) (*artifact.Artifact, error) {
 		if options.Revision == "" {
 			return artifact.FromFolder(ctx, root, of, into)
@@ -300,22 +101,42 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	sources := newSources(root, r.work, self, options.Config, builder)
-	sources.own = own
-	sources.charts = options.Charts
+	shared.sources = &source.Library{
+		Repository: root, Config: options.Config, Self: self, Own: own,
+		Modules: &memory.modules, Others: &source.Store{Dir: r.work},
+	}
 	r.Clusters = make([]*Cluster, len(folders))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, folder := range folders {
 		group.Go(func() error {
 			var err error
-			if r.Clusters[i], err = sources.cluster(ctx, folder, substitution); err != nil {
+			if r.Clusters[i], err = shared.cluster(ctx, folder, substitution); err != nil {
 				return fmt.Errorf("render cluster %s: %w", folder, err)
 			}
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// shared is what the walks through all clusters have in common.
+type shared struct {
+	sources *source.Library
+	charts  []string // see Options.Charts
+	// own is what kustomize made of what the memory does not hold.
+	own    kustomize.Cache
+	memory *Memory
+	ready  chan struct{} // closed once kustomize has its schema
+}
+
+// cacheFor is where the builds of an artifact are kept.
+func (s *shared) cacheFor(from *artifact.Artifact) *kustomize.Cache {
+	<-s.ready
+	if s.memory.modules.Holds(from) {
+		return &s.memory.built
+	}
+	return &s.own
 }
 
 // clusterFolders are the folders that root Kustomizations apply, in the order
@@ -344,7 +165,8 @@ func clusterFolders(dir string, options Options) ([]string, error) {
 		folders, why = roots(dir, folders)
 	}
 	if len(folders) == 0 && !options.Optional {
-		return nil, fmt.Errorf("no cluster at %s%s: name the folders that root Kustomizations apply in %s, under clusters", strings.Join(patterns, ", "), why, config.Name)
+		return nil, fmt.Errorf("no cluster at %s%s: name the folders that root Kustomizations apply in %s, under clusters",
+			strings.Join(patterns, ", "), why, config.Name)
 	}
 	if len(options.Clusters) == 0 {
 		return folders, nil
@@ -362,7 +184,7 @@ func clusterFolders(dir string, options Options) ([]string, error) {
 	return selected, nil
 }
 
-// Selects tells whether a name means the cluster of a folder: it is the folder
+// Selects reports whether a name means the cluster of a folder: it is the folder
 // or its last element.
 func Selects(name, folder string) bool {
 	return path.Clean(name) == folder || name == path.Base(folder)

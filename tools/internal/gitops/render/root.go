@@ -23,20 +23,20 @@ func (w *walk) renderRoot(ctx context.Context) error {
 	w.root = &Applier{Namespace: rootName, Name: rootName}
 	w.root.Spec.Path, w.root.Spec.Prune = "./"+w.cluster.Path, true
 	w.root.Spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: sourcev1.GitRepositoryKind, Name: rootName}
-	objects, _, err := w.sources.render(ctx, w, w.root)
+	first, err := w.render(ctx, w.root) // for its objects; the rest comes again
 	if err != nil {
 		return err
 	}
-	w.cluster.Unknowns, w.cluster.Emptied, w.outside = nil, nil, nil // they come again
-	for _, object := range objects {
+	for _, object := range first.objects {
 		if source, found := w.syncs(object); found {
-			w.root.Namespace, w.root.Name, w.root.Spec.SourceRef.Kind, w.root.Spec.SourceRef.Name = source.Namespace, source.Name, source.Kind, source.Name
+			w.root.Namespace, w.root.Name = source.Namespace, source.Name
+			w.root.Spec.SourceRef.Kind, w.root.Spec.SourceRef.Name = source.Kind, source.Name
 		}
 	}
-	if declared := w.declaredRoot(objects); declared != nil {
+	if declared := w.declaredRoot(first.objects); declared != nil {
 		w.root = declared
 	}
-	w.adopt(objects)
+	w.adopt(first.objects)
 	if err := w.apply(ctx, w.root); err != nil {
 		return err
 	}
@@ -94,9 +94,8 @@ func (w *walk) syncs(object *Object) (source Key, found bool) {
 	return source, sync != nil && path.Join("/", text("path")) == path.Join("/", w.cluster.Path)
 }
 
-// adopt finds the name that a FluxInstance outside of the repository gives to its
-// source: the only one that is named and not declared, and all that is taken from
-// it is here.
+// adopt guesses the source of a FluxInstance that is not in the repository: the only
+// source that is referenced but not declared, if all paths taken from it exist here.
 func (w *walk) adopt(objects []*Object) {
 	if w.root.Object != nil || w.root.Name != rootName {
 		return
@@ -115,7 +114,7 @@ func (w *walk) adopt(objects []*Object) {
 			continue
 		}
 		folder := filepath.FromSlash(strings.TrimPrefix(path.Join("/", k.Spec.Path), "/"))
-		info, err := os.Stat(filepath.Join(w.sources.self.Dir, folder))
+		info, err := os.Stat(filepath.Join(w.sources.Self.Dir, folder))
 		if folder == "" || err != nil || !info.IsDir() || key.Name == rootName || spelling.Near(key.Name, []string{rootName}) != "" {
 			return
 		}

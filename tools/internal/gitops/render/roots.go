@@ -13,6 +13,9 @@ import (
 	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
 // roots leaves out the folders that no root Kustomization applies by all
@@ -43,7 +46,7 @@ type use struct {
 	away bool
 }
 
-// claims tells whether a folder is no root because of this use.
+// claims reports whether a folder is no root because of this use.
 func (u use) claims(dir, folder string, folders []string, uses []use) bool {
 	if u.component {
 		return path.Dir(u.file) == folder
@@ -74,11 +77,11 @@ func usesIn(dir string) []use {
 			return nil //nolint:nilerr // left to the build
 		}
 		isKustomization := slices.Contains(konfig.RecognizedKustomizationFileNames(), entry.Name())
-		if !isKustomization && !isManifest(file) {
+		if !isKustomization && !origin.IsManifest(file) {
 			return nil
 		}
 		data, err := os.ReadFile(file)
-		if err != nil || digestible(data) != nil {
+		if err != nil || limits.Check(data) != nil {
 			return nil //nolint:nilerr // likewise
 		}
 		name := filepath.ToSlash(strings.TrimPrefix(file, dir+string(filepath.Separator)))
@@ -99,7 +102,7 @@ func kustomizationUses(name string, data []byte) []use {
 	}
 	uses := []use{{file: name, kustomization: true, component: k.Kind == types.ComponentKind}}
 	for _, entry := range slices.Concat(k.Resources, k.Bases, k.Components) { //nolint:staticcheck // repositories use bases
-		if folder := path.Join(path.Dir(name), entry); !isManifest(entry) && filepath.IsLocal(folder) {
+		if folder := path.Join(path.Dir(name), entry); !origin.IsManifest(entry) && filepath.IsLocal(folder) {
 			uses = append(uses, use{file: name, folder: folder, kustomization: true})
 		}
 	}

@@ -18,8 +18,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/kustomize/api/provider"
-	"sigs.k8s.io/kustomize/api/resource"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/kustomize"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
 // rendered answers Flux's own code, which reads the ConfigMaps and Secrets to
@@ -63,7 +65,7 @@ type variables struct {
 	// values.
 	outside bool
 	// absent are the optional ones that nothing here applies; lacking is whether a
-	// variable has no other value, so that they are outside, too.
+	// variable has no other value, so that they count as outside.
 	absent  []Unknown
 	lacking bool
 	// emptied are the variables that become nothing.
@@ -72,28 +74,30 @@ type variables struct {
 	flux unstructured.Unstructured
 }
 
-// variables reads what a Kustomization substitutes from, or says why Flux starts
-// no substitution.
-func (w *walk) variables(ctx context.Context, k *Applier) (*variables, []Failure, error) {
+// variables reads what a Kustomization substitutes from. It is nil where Flux starts
+// no substitution; the outcome says why.
+func (w *walk) variables(ctx context.Context, k *Applier, into *outcome) (*variables, error) {
 	if k.Spec.PostBuild == nil {
-		return nil, nil, nil
+		return nil, nil
 	}
-	known, v := w.withoutOutside(k), &variables{k: k, lenient: w.lenient}
+	known, v := w.withoutOutside(k, into), &variables{k: k, lenient: w.lenient}
 	v.outside = len(known.Spec.PostBuild.SubstituteFrom) < len(k.Spec.PostBuild.SubstituteFrom)
 	v.absent, k.outside = w.absent(k), v.outside
 	flux, err := known.unstructured()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if v.values, err = fluxkustomize.LoadVariables(ctx, rendered{cluster: w.cluster}, flux); err != nil {
-		failure := buildFailure(k, k.locate("spec", "postBuild"), "a ConfigMap's data holds strings, a Secret's base64", err)
-		return nil, []Failure{failure}, nil
+		into.failures = append(into.failures,
+			buildFailure(k, k.Locate("spec", "postBuild"), "a ConfigMap's data holds strings, a Secret's base64", err))
+		return nil, nil
 	}
 	maps.Copy(v.values, k.Spec.PostBuild.Substitute)
 	for name := range v.values {
 		if !variableName.MatchString(name) {
-			failure := buildFailure(k, k.locate("spec", "postBuild"), "rename the key", fmt.Errorf("variable %q of %s: a name has letters, digits and underscores", name, k))
-			return nil, []Failure{failure}, nil
+			err := fmt.Errorf("variable %q of %s: a name has letters, digits and underscores", name, k)
+			into.failures = append(into.failures, buildFailure(k, k.Locate("spec", "postBuild"), "rename the key", err))
+			return nil, nil
 		}
 	}
 	resolved := *k.Spec.PostBuild
@@ -101,7 +105,7 @@ func (w *walk) variables(ctx context.Context, k *Applier) (*variables, []Failure
 	spec := k.Spec
 	spec.PostBuild = &resolved
 	v.flux, err = (&Applier{Namespace: k.Namespace, Name: k.Name, Spec: spec}).unstructured()
-	return v, nil, err
+	return v, err
 }
 
 var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
@@ -109,18 +113,18 @@ var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 // withoutOutside is a Kustomization without what it substitutes from and nothing
 // in the cluster applies before: Secrets and facts of a cluster may be made by
 // hand or by another tool. What they hold is unknown.
-func (w *walk) withoutOutside(k *Applier) *Applier {
+func (w *walk) withoutOutside(k *Applier, into *outcome) *Applier {
 	postBuild := *k.Spec.PostBuild
 	postBuild.SubstituteFrom = nil
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
-		key, at := variablesKey(k, reference), k.locate("spec", "postBuild", "substituteFrom", i, "name")
+		key, at := variablesKey(k, reference), k.Locate("spec", "postBuild", "substituteFrom", i, "name")
 		switch {
 		case reference.Optional || w.cluster.index[key] != nil:
 			postBuild.SubstituteFrom = append(postBuild.SubstituteFrom, reference)
 		case reference.Kind == "Secret":
-			w.cluster.Unknowns = append(w.cluster.Unknowns, substitutesFromOutside(k, key, at))
+			into.unknowns = append(into.unknowns, substitutesFromOutside(k, key, at))
 		default:
-			w.outside = append(w.outside, Outside{By: k, Key: key, At: at})
+			into.outside = append(into.outside, Outside{By: k, Key: key, At: at})
 		}
 	}
 	spec := k.Spec
@@ -134,7 +138,7 @@ func (w *walk) absent(k *Applier) []Unknown {
 	var absent []Unknown
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
 		if key := variablesKey(k, reference); reference.Optional && w.cluster.index[key] == nil {
-			absent = append(absent, substitutesFromOutside(k, key, k.locate("spec", "postBuild", "substituteFrom", i, "name")))
+			absent = append(absent, substitutesFromOutside(k, key, k.Locate("spec", "postBuild", "substituteFrom", i, "name")))
 		}
 	}
 	return absent
@@ -143,7 +147,8 @@ func (w *walk) absent(k *Applier) []Unknown {
 func substitutesFromOutside(k *Applier, key Key, at Location) Unknown {
 	return Unknown{
 		Key: k.Key(), Object: k.Object, Values: true, At: at,
-		Reason: fmt.Sprintf("it substitutes from %s %s/%s, which nothing in this cluster applies before: if it is made outside of the repository, only the cluster knows its values", key.Kind, key.Namespace, key.Name),
+		Reason: fmt.Sprintf("it substitutes from %s %s/%s, which nothing in this cluster applies before: "+
+			"if it is made outside of the repository, only the cluster knows its values", key.Kind, key.Namespace, key.Name),
 	}
 }
 
@@ -154,10 +159,10 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if !bytes.ContainsRune(data, '$') {
 		return nil, nil
 	}
-	if bytes.Count(data, []byte("${")) > maxVariables {
-		return nil, []Failure{v.failure(object, fmt.Errorf("it has more than %d variables", maxVariables))}
+	if bytes.Count(data, []byte("${")) > limits.MaxVariables {
+		return nil, []Failure{v.failure(object, fmt.Errorf("it has more than %d variables", limits.MaxVariables))}
 	}
-	r, err := resourceFactory().FromMap(object.Object)
+	r, err := kustomize.NewResource(object.Object)
 	if err != nil {
 		return nil, []Failure{v.failure(object, err)}
 	}
@@ -182,11 +187,11 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if v.lenient && result != nil && (always || len(v.values) > 0) {
 		v.empty(object, v.undefined(string(text)))
 	}
-	substituted, err := content(r)
+	substituted, err := kustomize.Content(r)
 	if err != nil {
 		return nil, []Failure{v.failure(object, err)}
 	}
-	objects, err := decode(substituted)
+	objects, err := kustomize.Decode(substituted)
 	if err != nil {
 		return nil, []Failure{v.failure(object, err)}
 	}
@@ -201,10 +206,10 @@ func (v *variables) leave(names []string) {
 	}
 }
 
-// Open tells whether a field of the object holds a variable whose value is made
+// Open reports whether a field of the object holds a variable whose value is made
 // outside of the repository.
 func (o *Object) Open(field ...any) bool {
-	text, ok := valueAt(o.Object, field).(string)
+	text, ok := origin.ValueAt(o.Object, field).(string)
 	return ok && o.Owner != nil && o.Owner.outside && strings.Contains(text, "${")
 }
 
@@ -233,13 +238,15 @@ func (v *variables) missing(object *Object, name, consequence string) Failure {
 	return Failure{
 		Cause: VariableMissing, Applier: v.k, Subject: name,
 		Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: %s", name, object.Key(), consequence),
-		Fix:     fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable", name, v.k, name, name),
-		At:      object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),
+		Fix: fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable",
+			name, v.k, name, name),
+		At: object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),
 	}
 }
 
 func (v *variables) failure(object *Object, err error) Failure {
-	return buildFailure(v.k, object.Locate(), "write $${…} for text that is no variable, or set the annotation kustomize.toolkit.fluxcd.io/substitute: disabled",
+	return buildFailure(v.k, object.Locate(),
+		"write $${…} for text that is no variable, or set the annotation kustomize.toolkit.fluxcd.io/substitute: disabled",
 		fmt.Errorf("substitute the variables of %s: %w", object.Key(), err))
 }
 
@@ -273,6 +280,8 @@ func (v *variables) collect(node parse.Node, found map[string]bool) {
 	}
 }
 
-func resourceFactory() *resource.Factory {
-	return provider.NewDefaultDepProvider().GetResourceFactory()
+// unstructured is the Kustomization for Flux's own code.
+func (k *Applier) unstructured() (unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(k.typed())
+	return unstructured.Unstructured{Object: content}, err
 }

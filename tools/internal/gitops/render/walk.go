@@ -9,11 +9,11 @@ import (
 	"strings"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
-	"github.com/fluxcd/pkg/ssa"
-	ssautil "github.com/fluxcd/pkg/ssa/utils"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/helm"
 )
 
 // rootName is what `flux bootstrap` calls the root Kustomization, its source
@@ -29,7 +29,7 @@ var (
 
 // walk renders one cluster from its root Kustomization on.
 type walk struct {
-	sources *sources
+	*shared
 	cluster *Cluster
 	lenient bool
 	root    *Applier
@@ -49,9 +49,9 @@ type walk struct {
 	outside []Outside
 }
 
-func newWalk(sources *sources, folder string, lenient bool) *walk {
+func newWalk(shared *shared, folder string, lenient bool) *walk {
 	return &walk{
-		sources:   sources,
+		shared:    shared,
 		cluster:   &Cluster{Name: path.Base(folder), Path: folder, index: map[Key]*Object{}},
 		lenient:   lenient,
 		known:     map[Key]bool{},
@@ -78,27 +78,28 @@ func (w *walk) run(ctx context.Context) error {
 	return nil
 }
 
-// lack is what a Kustomization that goes on may lack, the more the higher.
-type lack int
+// missing says which inputs a Kustomization may be rendered without; a higher value
+// tolerates more.
+type missing int
 
 const (
-	nothing      lack = iota
-	secrets           // to substitute from: they may be made outside of the repository
-	dependencies      // that nothing has applied so far: what is unknown may
-	configMaps        // to substitute from
+	nothing      missing = iota
+	secrets              // to substitute from: they may be made outside of the repository
+	dependencies         // that nothing has applied so far: something unknown may
+	configMaps           // to substitute from
 )
 
 // next goes on with the first Kustomization whose dependencies are applied and
 // whose variables are known, else with such a HelmRelease, else with the
-// Kustomization that lacks least. When none is ready the first one goes: what it
-// lacks is then a failure with a name.
+// Kustomization that misses least. When none is ready the first one goes: what it
+// misses is then a failure with a name.
 func (w *walk) next(ctx context.Context) error {
 	ready, installable := w.firstReady(nothing), -1
 	if ready < 0 {
 		installable = slices.IndexFunc(w.releases, w.installable)
 	}
-	for lacking := secrets; ready < 0 && installable < 0 && lacking <= configMaps; lacking++ {
-		ready = w.firstReady(lacking)
+	for without := secrets; ready < 0 && installable < 0 && without <= configMaps; without++ {
+		ready = w.firstReady(without)
 	}
 	if installable < 0 && len(w.pending) > 0 {
 		return w.apply(ctx, take(&w.pending, max(0, ready)))
@@ -106,8 +107,8 @@ func (w *walk) next(ctx context.Context) error {
 	return w.install(ctx, take(&w.releases, max(0, installable)))
 }
 
-func (w *walk) firstReady(lacking lack) int {
-	return slices.IndexFunc(w.pending, func(k *Applier) bool { return w.ready(k, lacking) })
+func (w *walk) firstReady(without missing) int {
+	return slices.IndexFunc(w.pending, func(k *Applier) bool { return w.ready(k, without) })
 }
 
 func take(queue *[]*Applier, i int) *Applier {
@@ -116,25 +117,25 @@ func take(queue *[]*Applier, i int) *Applier {
 	return k
 }
 
-func (w *walk) ready(k *Applier, lacking lack) bool {
+func (w *walk) ready(k *Applier, without missing) bool {
 	for _, dependency := range k.Spec.DependsOn {
 		key := Key{kustomizationKind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name}
-		if !w.settled(key, nil) && (lacking < dependencies || w.known[key]) {
+		if !w.settled(key, nil) && (without < dependencies || w.known[key]) {
 			return false
 		}
 	}
 	if k.Spec.PostBuild != nil {
 		for _, reference := range k.Spec.PostBuild.SubstituteFrom {
-			needed := !reference.Optional && (lacking < secrets || reference.Kind != "Secret" && lacking < configMaps)
+			needed := !reference.Optional && (without < secrets || reference.Kind != "Secret" && without < configMaps)
 			if needed && w.cluster.index[variablesKey(k, reference)] == nil {
 				return false
 			}
 		}
 	}
-	return w.sources.ready(w, k)
+	return w.hasSource(sourceKey(k.Namespace, k.Spec.SourceRef))
 }
 
-// settled tells whether a Kustomization is applied and, when it waits for what
+// settled reports whether a Kustomization is applied and, when it waits for what
 // it applies, whether the Kustomizations among that are settled too.
 func (w *walk) settled(key Key, waiting []Key) bool {
 	if slices.Contains(waiting, key) {
@@ -164,16 +165,24 @@ func variablesKey(k *Applier, reference kustomizev1.SubstituteReference) Key {
 func (w *walk) apply(ctx context.Context, k *Applier) error {
 	w.cluster.Kustomizations = append(w.cluster.Kustomizations, k)
 	w.known[k.Key()], w.applied[k.Key()] = true, k
-	objects, failures, err := w.sources.render(ctx, w, k)
+	result, err := w.render(ctx, k)
 	if err != nil {
 		return err
 	}
-	w.cluster.Failures = append(w.cluster.Failures, failures...)
-	for _, object := range objects {
+	for _, object := range result.objects {
 		setMetadata(object.Unstructured, k)
 	}
-	w.add(objects, k)
+	w.take(result, k)
 	return nil
+}
+
+// take puts what an applier gave into the cluster.
+func (w *walk) take(result outcome, k *Applier) {
+	w.cluster.Failures = append(w.cluster.Failures, result.failures...)
+	w.cluster.Unknowns = append(w.cluster.Unknowns, result.unknowns...)
+	w.cluster.Emptied = append(w.cluster.Emptied, result.emptied...)
+	w.outside = append(w.outside, result.outside...)
+	w.add(result.objects, k)
 }
 
 // add makes objects known as applied, and starts the Kustomizations and
@@ -194,7 +203,7 @@ func (w *walk) add(objects []*Object, k *Applier) {
 	for _, object := range objects {
 		switch kind := object.GroupVersionKind().GroupKind(); {
 		case elsewhere && (kind == kustomizationKind || kind == helmReleaseKind):
-			w.unknown(object, fmt.Sprintf("%s sends it to another API server: the Flux there applies it", k))
+			w.note(object, fmt.Sprintf("%s sends it to another API server: the Flux there applies it", k))
 		case elsewhere:
 		case kind == kustomizationKind:
 			w.enqueue(object, k)
@@ -207,7 +216,7 @@ func (w *walk) add(objects []*Object, k *Applier) {
 				w.synced = source
 			}
 		case kind == resourceSetKind:
-			w.unknown(object, "flux-operator makes its objects, which is not done here", "spec")
+			w.note(object, "flux-operator makes its objects, which is not done here", "spec")
 		}
 	}
 }
@@ -254,11 +263,16 @@ var reconcileKey = kustomizev1.GroupVersion.Group + "/reconcile"
 
 func (w *walk) skip(object *Object, reason string, field ...any) {
 	w.skipped[object.Key()] = true
-	w.unknown(object, reason, field...)
+	w.note(object, reason, field...)
 }
 
-func (w *walk) unknown(object *Object, reason string, field ...any) {
-	w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: object.Key(), Object: object, Reason: reason, At: object.Locate(field...)})
+// note adds to the cluster what is unknown of an object.
+func (w *walk) note(object *Object, reason string, field ...any) {
+	w.cluster.Unknowns = append(w.cluster.Unknowns, unknown(object, reason, field...))
+}
+
+func unknown(object *Object, reason string, field ...any) Unknown {
+	return Unknown{Key: object.Key(), Object: object, Reason: reason, At: object.Locate(field...)}
 }
 
 func newKustomization(object *Object, parent *Applier) (*Applier, error) {
@@ -279,73 +293,10 @@ func setMetadata(u *unstructured.Unstructured, k *Applier) {
 		kustomizev1.GroupVersion.Group + "/namespace": k.Namespace,
 	}
 	if common := k.Spec.CommonMetadata; common != nil {
-		setStrings(u, "labels", common.Labels)
-		setStrings(u, "annotations", common.Annotations)
+		helm.SetStrings(u, "labels", common.Labels)
+		helm.SetStrings(u, "annotations", common.Annotations)
 	}
-	setStrings(u, "labels", owner)
-}
-
-func setStrings(u *unstructured.Unstructured, field string, values map[string]string) {
-	metadata, ok := u.Object["metadata"].(map[string]any)
-	if !ok || len(values) == 0 {
-		return
-	}
-	pairs, ok := metadata[field].(map[string]any)
-	switch {
-	case metadata[field] == nil:
-		pairs = map[string]any{}
-	case !ok:
-		return
-	}
-	for key, value := range values {
-		pairs[key] = value
-	}
-	metadata[field] = pairs
-}
-
-// sortObjects puts objects into the stages of kustomize-controller's apply, and
-// each stage into the order of fluxcd/pkg/ssa: by kind, namespace and name.
-func sortObjects(objects []*Object) {
-	type place struct{ stage, kind int }
-	var kinds []schema.GroupKind
-	for _, object := range objects {
-		if kind := object.Key().GroupKind; !slices.Contains(kinds, kind) {
-			kinds = append(kinds, kind)
-		}
-	}
-	slices.SortFunc(kinds, func(a, b schema.GroupKind) int {
-		switch {
-		case ssa.IsLessThan(a, b):
-			return -1
-		case ssa.IsLessThan(b, a):
-			return 1
-		default:
-			return 0
-		}
-	})
-	places := make(map[*Object]place, len(objects))
-	for _, object := range objects {
-		places[object] = place{stage(object), slices.Index(kinds, object.Key().GroupKind)}
-	}
-	slices.SortStableFunc(objects, func(a, b *Object) int {
-		return cmp.Or(
-			cmp.Compare(places[a].stage, places[b].stage),
-			cmp.Compare(places[a].kind, places[b].kind),
-			cmp.Compare(a.GetNamespace(), b.GetNamespace()),
-			cmp.Compare(a.GetName(), b.GetName()),
-		)
-	})
-}
-
-func stage(o *Object) int {
-	switch {
-	case ssautil.IsClusterDefinition(o.Unstructured):
-		return 0
-	case ssautil.IsClassDefinition(o.Unstructured):
-		return 1
-	default:
-		return 2
-	}
+	helm.SetStrings(u, "labels", owner)
 }
 
 // sourceKey is the key of what a Kustomization's sourceRef names.

@@ -2,8 +2,12 @@ package flux
 
 import (
 	"fmt"
+	"slices"
+
+	"sigs.k8s.io/kustomize/api/types"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
@@ -22,17 +26,66 @@ var Ineffective = rule.Rule{
 func checkIneffective(r *rule.Pass) {
 	reported := map[render.Location]bool{}
 	for _, k := range r.Cluster.Kustomizations() {
-		for _, entry := range k.Idle() {
-			if reported[entry.At] {
+		for _, entry := range idleEntries(k) {
+			if reported[entry.at] {
 				continue
 			}
-			reported[entry.At] = true
-			message := fmt.Sprintf("no object of the build is a %s %s: the entry applies to nothing", entry.Kind, entry.Name)
-			if entry.Kind == "image" {
-				message = fmt.Sprintf("nothing in the build runs image %s: the entry applies to nothing", entry.Name)
+			reported[entry.at] = true
+			message := fmt.Sprintf("no object of the build is a %s %s: the entry applies to nothing", entry.kind, entry.name)
+			if entry.kind == "image" {
+				message = fmt.Sprintf("nothing in the build runs image %s: the entry applies to nothing", entry.name)
 			}
-			r.ReportLine(k.Key().String(), entry.At, message).
-				Fix(rule.DidYouMean(entry.Name, entry.Names, "correct the kind or the name, or remove the entry"))
+			r.ReportLine(k.Key().String(), entry.at, message).
+				Fix(rule.DidYouMean(entry.name, entry.names, "correct the kind or the name, or remove the entry"))
 		}
 	}
+}
+
+// idle is an entry of a kustomization that applies to nothing: kustomize passes
+// over it without a word.
+type idle struct {
+	at render.Location
+	// kind is that of the target, or image; name is what the entry names, and
+	// names are what it could.
+	kind, name string
+	names      []string
+}
+
+// idleEntries are the patches and images of a build that apply to nothing. Of patches
+// they are those that name their target: one for all of a kind may well find none.
+func idleEntries(k *render.Applier) []idle {
+	if k.Build == nil || k.Build.Err != nil || len(k.Build.Remote) > 0 {
+		return nil
+	}
+	made := materialOf(k.Build.Tree)
+	if made.unknown {
+		return nil
+	}
+	var all []idle
+	layers := k.Build.LayerFiles()
+	for i, l := range layers {
+		// Those within a layer follow it.
+		makesObjects := func(l origin.LayerFile) bool { return k.Build.MakesObjects(l.Layer) }
+		if l.Kind == types.ComponentKind || slices.ContainsFunc(layers[i:], makesObjects) {
+			continue // for several builds, or of what only kustomize knows
+		}
+		// What the Kustomization adds to the outermost layer follows its own.
+		at := func(list string, j int, field ...any) render.Location {
+			if own := l.Length(list); i == 0 && j >= own {
+				return k.Locate(append([]any{"spec", list, j - own}, field...)...)
+			}
+			return l.At(append([]any{list, j}, field...)...)
+		}
+		for j, p := range l.Patches {
+			if t := p.Target; t != nil && t.Name != "" && !made.has(t) {
+				all = append(all, idle{at("patches", j, "target", made.wrong(t)), t.Kind, t.Name, made.names[t.Kind]})
+			}
+		}
+		for j, image := range l.Images {
+			if !made.runs(image.Name) {
+				all = append(all, idle{at("images", j, "name"), "image", image.Name, made.images})
+			}
+		}
+	}
+	return all
 }

@@ -2,7 +2,15 @@ package flux
 
 import (
 	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
@@ -17,17 +25,68 @@ var Unlisted = rule.Rule{
 	Check:   checkUnlisted,
 }
 
+// checkUnlisted reports the manifests of the repository that its builds pass over.
+// One that any YAML file names, even in a comment, is left out on purpose.
 func checkUnlisted(r *rule.Pass) {
 	reported := map[string]bool{}
 	for _, k := range r.Cluster.Kustomizations() {
-		for _, unlisted := range k.Unlisted() {
-			if _, known := r.Cluster.Catalog.Lookup(unlisted.Kind); reported[unlisted.File] || !known {
-				continue
+		if k.Build == nil || k.Build.Err != nil || k.Build.Source.Name != "" {
+			continue
+		}
+		for _, l := range k.Build.LayerFiles() {
+			if !l.Declared() {
+				continue // Flux lists all there is
 			}
-			reported[unlisted.File] = true
-			r.ReportLine(k.Key().String(), unlisted.At,
-				fmt.Sprintf("%s is not listed: %s %s is not applied", unlisted.File, unlisted.Kind.Kind, unlisted.Name)).
-				Fix("list it under resources, or delete it")
+			for _, file := range unlistedFiles(k.Build.Tree, l.Layer) {
+				object := firstObject(k.Build.Tree, file)
+				if object == nil || reported[object.File.Name] || k.Build.Mentioned(file) {
+					continue
+				}
+				kind := schema.FromAPIVersionAndKind(object.Text("apiVersion"), object.Text("kind"))
+				if _, known := r.Cluster.Catalog.Lookup(kind); !known {
+					continue
+				}
+				reported[object.File.Name] = true
+				r.ReportLine(k.Key().String(), l.At("resources"),
+					fmt.Sprintf("%s is not listed: %s %s is not applied", object.File.Name, kind.Kind, object.Text("metadata", "name"))).
+					Fix("list it under resources, or delete it")
+			}
 		}
 	}
+}
+
+// example is the name of a manifest that is there to be copied.
+var example = regexp.MustCompile(`(?i)example|sample|template`)
+
+// unlistedFiles are the YAML files in a layer's folder that it does not load.
+func unlistedFiles(t *origin.Tree, l origin.Layer) []string {
+	entries, err := os.ReadDir(filepath.Join(t.Source.Dir, filepath.FromSlash(l.Dir)))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, entry := range entries {
+		name := path.Join(l.Dir, entry.Name())
+		loads := func(file string) bool { return path.Join(l.Dir, file) == name }
+		if !entry.IsDir() && origin.IsManifest(name) && name != l.File && !example.MatchString(entry.Name()) &&
+			!slices.ContainsFunc(origin.Loaded(l.Kustomization), loads) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// firstObject is the first document of a file if that is an object for a
+// cluster.
+func firstObject(t *origin.Tree, file string) *origin.Document {
+	f := t.Read(file)
+	if f == nil || len(f.Documents) == 0 {
+		return nil
+	}
+	d := f.Documents[0]
+	if d.Text("kind") == "" || d.Text("metadata", "name") == "" ||
+		d.Text("metadata", "annotations", "config.kubernetes.io/local-config") == "true" {
+		return nil
+	}
+	return d
 }

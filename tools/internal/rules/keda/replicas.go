@@ -38,7 +38,7 @@ func checkReplicas(r *rule.Pass) {
 }
 
 // correctsReplicas reports whether Flux sets the replicas of a release's objects
-// between upgrades, too.
+// between upgrades as well.
 func correctsReplicas(release *helmv2.HelmRelease) bool {
 	drift := release.GetDriftDetection()
 	return drift.GetMode() == helmv2.DriftDetectionEnabled && !slices.ContainsFunc(drift.Ignore, func(rule helmv2.IgnoreRule) bool {

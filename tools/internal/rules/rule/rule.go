@@ -167,8 +167,8 @@ func DidYouMean(name string, candidates []string, otherwise string) string {
 	return otherwise
 }
 
-// SeverityOf is an error for a name that is in all likelihood a misspelling of
-// another one, and otherwise a warning: the name may be made elsewhere.
+// SeverityOf is an error for a name that looks like a misspelling of another one, and
+// otherwise a warning: the name may be made elsewhere.
 func SeverityOf(name string, candidates []string) findings.Severity {
 	if spelling.Near(name, candidates) != "" {
 		return findings.Error

@@ -1,0 +1,20 @@
+package kustomize
+
+import "regexp"
+
+var (
+	project = regexp.MustCompile(`(?i)github(?:usercontent)?\.com[/:][\w.-]+/([\w-]+)`)
+	release = regexp.MustCompile(`(?:[?&]ref=|/download/|githubusercontent\.com/[\w.-]+/[\w.-]+/(?:refs/tags/)?)(v?\d+\.\d+[\w.-]*)`)
+)
+
+// Installs is the project on GitHub that an address is of, and the version that it
+// names; empty for what it does not say.
+func Installs(entry string) (name, version string) {
+	if match := project.FindStringSubmatch(entry); match != nil {
+		name = match[1]
+	}
+	if match := release.FindStringSubmatch(entry); match != nil {
+		version = match[1]
+	}
+	return name, version
+}

@@ -1,0 +1,142 @@
+package kustomize
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/types"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
+)
+
+// Remote is an entry of a kustomization that only the network has.
+type Remote struct {
+	At    origin.Location
+	Entry string
+}
+
+func (r Remote) String() string {
+	return fmt.Sprintf("%s includes %s, which only the network has: vendor it, or make it a Flux source", r.At, r.Entry)
+}
+
+// errRemote is that of a build that cannot do without what only the network has.
+var errRemote = errors.New("it needs the network")
+
+func (r *layerReader) isRemote(file, entry string) bool {
+	if !origin.Address.MatchString(entry) {
+		return false
+	}
+	local := filepath.Join(filepath.Dir(file), entry)
+	return !r.files.Exists(local) || r.files.IsDir(local)
+}
+
+// leaveOut takes the resources that only the network has out of a
+// kustomization: what else it makes is the same without them but for the names of
+// theirs, as it would not be without a patch, a component or the content of a
+// ConfigMap.
+func (r *layerReader) leaveOut(file string, k *types.Kustomization) error {
+	all := k.Resources
+	k.Resources = nil
+	for _, entry := range all {
+		if r.isRemote(file, entry) {
+			r.foundRemote(file, entry)
+			r.lacks[file] = true
+		} else {
+			k.Resources = append(k.Resources, entry)
+		}
+	}
+	if !r.lacks[file] {
+		return nil
+	}
+	return r.rewrite(file, k)
+}
+
+// rewrite has kustomize read a kustomization as it is now.
+func (r *layerReader) rewrite(file string, k *types.Kustomization) error {
+	if k.GeneratorOptions == nil {
+		// kustomize refuses a file that says nothing.
+		k.GeneratorOptions = &types.GeneratorOptions{}
+	}
+	data, err := json.Marshal(k) // which is YAML, too
+	r.files.replaced[file] = data
+	return err
+}
+
+// dropOrphanPatches removes patches that are their own target, numbers of replicas,
+// and generators that add to another object, if they are for resources that only the
+// network has: kustomize fails on a target that is missing.
+func (r *layerReader) dropOrphanPatches() error {
+	for from, k := range r.known {
+		left, here := *k, r.build.namesFor(origin.Relative(r.build.Source, from))
+		isForOthers := func(entry, text string) bool { return r.isForOthers(here, from, entry, text) }
+		left.Patches = without(k.Patches, func(p types.Patch) bool { return p.Target == nil && isForOthers(p.Path, p.Patch) })
+		merges := k.PatchesStrategicMerge //nolint:staticcheck // repositories use it
+		others := without(merges, func(p types.PatchStrategicMerge) bool { return isForOthers(string(p), string(p)) })
+		left.PatchesStrategicMerge = others //nolint:staticcheck // as above
+		left.Replicas = without(k.Replicas, func(replica types.Replica) bool {
+			return !slices.Contains(slices.Concat(slices.Collect(maps.Values(here))...), replica.Name)
+		})
+		left.ConfigMapGenerator = without(k.ConfigMapGenerator, func(g types.ConfigMapArgs) bool {
+			return origin.Adds(g.GeneratorArgs) && !slices.Contains(here["ConfigMap"], g.Name)
+		})
+		left.SecretGenerator = without(k.SecretGenerator, func(g types.SecretArgs) bool {
+			return origin.Adds(g.GeneratorArgs) && !slices.Contains(here["Secret"], g.Name)
+		})
+		if reflect.DeepEqual(left, *k) {
+			continue
+		}
+		if err := r.rewrite(from, &left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// without is a copy; that of nothing is nothing.
+func without[T any](all []T, out func(T) bool) []T { return slices.DeleteFunc(slices.Clone(all), out) }
+
+// isForOthers reports whether a patch, which is a file beside the kustomization or a
+// text, names none but objects that are not here.
+func (r *layerReader) isForOthers(here map[string][]string, from, entry, text string) bool {
+	data := []byte(text)
+	if entry != "" && !strings.ContainsAny(entry, "\n{") {
+		var err error
+		if data, err = r.files.ReadFile(filepath.Join(filepath.Dir(from), entry)); err != nil {
+			return false
+		}
+	}
+	documents := origin.ParseDocuments(&origin.File{Data: data}, data, 0)
+	return len(documents) > 0 && !slices.ContainsFunc(documents, func(d *origin.Document) bool {
+		name := d.Text("metadata", "name")
+		return name == "" || slices.Contains(here[d.Text("kind")], name)
+	})
+}
+
+// namesFor are the names of the objects that a kustomization file transforms, by
+// kind.
+func (b *Build) namesFor(file string) map[string][]string {
+	return b.Names(func(by origin.Layer) bool {
+		return slices.ContainsFunc(b.Layers, func(l origin.Layer) bool { return l.File == file && l.Transforms(by) })
+	})
+}
+
+func (r *layerReader) foundRemote(file, entry string) {
+	relative := origin.Relative(r.build.Source, file)
+	at := cmp.Or(r.build.Entry(origin.Layer{File: relative}, entry), origin.Location{File: r.build.Source.File(relative)})
+	r.build.Remote = append(r.build.Remote, Remote{at, entry})
+}
+
+// takesNamespaces reports whether kustomize writes the namespaces of other objects
+// into a resource, of which nobody knows the ones that only the network has.
+func takesNamespaces(data []byte) bool {
+	return slices.Contains([]string{
+		"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService", "ClusterRoleBinding", "RoleBinding",
+	}, idOf(data).Kind)
+}

@@ -1,0 +1,149 @@
+// Package limits bounds what the renderer reads. kustomize and its libraries trust
+// their input: an anchor within itself ends the process, aliases multiply without
+// limit, a mapping's keys are compared each with each, and some mistakes panic.
+//
+// The package knows nothing of what the content means.
+package limits
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+)
+
+// The limits of a build.
+const (
+	MaxFile  = 16 << 20 // bytes
+	MaxNodes = 500_000  // values in a file, aliases expanded
+	MaxGrown = 10_000   // values that aliases may add
+	MaxKeys  = 10_000   // in one mapping
+	// smallFile is how many keys and items a file may have to be read unchecked.
+	smallFile = 20_000
+	// MaxVariables bounds the variables in an object: they nest, and each level
+	// takes of the stack.
+	MaxVariables = 100_000
+	// MaxLayers bounds the kustomization files of a build, each counted as often
+	// as it is included; the largest public repositories stay below a hundred.
+	MaxLayers = 5000
+)
+
+func init() {
+	// JSON 6902 patches whose copies double an object, again and again.
+	jsonpatch.AccumulatedCopySizeLimit = MaxFile
+}
+
+// Check says why kustomize should not see a file. Most files say by their
+// size alone that it may.
+func Check(data []byte) error {
+	if len(data) > MaxFile {
+		return fmt.Errorf("the file has %d MB, and no API server takes an object that large", len(data)>>20)
+	}
+	// Each key of a mapping, like each item of a list, ends with one of these.
+	small := bytes.Count(data, []byte("\n"))+bytes.Count(data, []byte(",")) <= smallFile
+	if small && (!mayHave(data, '&') || !mayHave(data, '*')) {
+		return nil
+	}
+	var total measure
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			// Text that is no YAML: for a generator, or kustomize says so.
+			return nil //nolint:nilerr // what is wrong with it is up to who reads it
+		}
+		if err := total.add(&document, map[*yaml.Node]int{}); err != nil {
+			return fmt.Errorf("line %d: %w", document.Line, err)
+		}
+	}
+}
+
+// mayHave reports whether a file may have an anchor or an alias, by its sign:
+// where a value begins, and followed by a name.
+func mayHave(data []byte, sign byte) bool {
+	for i := bytes.IndexByte(data, sign); i >= 0 && i+1 < len(data); {
+		if (i == 0 || bytes.IndexByte([]byte(" \t\r\n[{,:-?"), data[i-1]) >= 0) && bytes.IndexByte([]byte(" \t\r\n"), data[i+1]) < 0 {
+			return true
+		}
+		next := bytes.IndexByte(data[i+1:], sign)
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
+}
+
+// measure counts the values of a file, and those that aliases add.
+type measure struct{ nodes, grown int }
+
+func (m *measure) add(document *yaml.Node, sizes map[*yaml.Node]int) error {
+	size, err := expanded(document, sizes)
+	if err != nil {
+		return err
+	}
+	plain := count(document)
+	m.nodes += plain
+	m.grown += min(size-plain, MaxGrown+1)
+	switch {
+	case m.grown > MaxGrown:
+		return fmt.Errorf("its aliases expand to more than %d values", MaxGrown)
+	case m.nodes > MaxNodes:
+		return fmt.Errorf("it holds more than %d values", MaxNodes)
+	}
+	return nil
+}
+
+func count(node *yaml.Node) int {
+	nodes := 1
+	for _, content := range node.Content {
+		nodes += count(content)
+	}
+	return nodes
+}
+
+// expanded is the number of values of a node with its aliases expanded, at most
+// a little more than the limit. A size of -1 is one that is being counted.
+func expanded(node *yaml.Node, sizes map[*yaml.Node]int) (int, error) {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+		if size, known := sizes[node]; known && size >= 0 {
+			return size, nil
+		}
+	}
+	if sizes[node] < 0 {
+		return 0, fmt.Errorf("anchor %s contains itself", node.Anchor)
+	}
+	if node.Kind == yaml.MappingNode && len(node.Content)/2 > MaxKeys {
+		return 0, fmt.Errorf("a mapping has more than %d keys", MaxKeys)
+	}
+	size := 1
+	if node.Anchor != "" {
+		sizes[node] = -1
+	}
+	for _, content := range node.Content {
+		nested, err := expanded(content, sizes)
+		if err != nil {
+			return 0, err
+		}
+		size = min(size+nested, 2*MaxNodes)
+	}
+	if node.Anchor != "" {
+		sizes[node] = size
+	}
+	return size, nil
+}
+
+// Recover turns a panic into an error: kustomize panics on some invalid input.
+func Recover(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("kustomize cannot digest the input: %v", r)
+	}
+}
