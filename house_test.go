@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const module = "github.com/mystique-unicorn/sales-events"
@@ -39,7 +40,25 @@ var importRules = []struct {
 		return deployed && (within(to.dir, "tools") || within(to.dir, "crossplane"))
 	}},
 	{"nothing imports a main", func(_, to pkg) bool { return to.name == "main" }},
+	{"gitops judges nothing", func(from, to pkg) bool {
+		return within(from.dir, gitops) && within(to.dir, rules)
+	}},
+	{"build knows no manifest", func(from, to pkg) bool {
+		return within(from.dir, "tools/internal/build") && (within(to.dir, gitops) || within(to.dir, rules))
+	}},
+	{"rules are told of programs, and know none", func(from, to pkg) bool {
+		return within(from.dir, rules) && (within(to.dir, "apps") || within(to.dir, "crossplane"))
+	}},
+	{"a family of rules knows no other", func(from, to pkg) bool {
+		shared := slices.Contains([]string{rules + "/rule", rules + "/findings", rules + "/scalers"}, to.dir)
+		return from.dir != rules && within(from.dir, rules) && within(to.dir, rules) && !shared && !within(to.dir, from.dir)
+	}},
 }
+
+const (
+	gitops = "tools/internal/gitops"
+	rules  = "tools/internal/rules"
+)
 
 func TestImports(t *testing.T) {
 	packages := load(t, ".")
@@ -51,11 +70,20 @@ func TestImports(t *testing.T) {
 	}
 }
 
+func TestSizes(t *testing.T) {
+	for _, problem := range checkSizes(t, ".") {
+		t.Error(problem)
+	}
+}
+
 func TestPackageComments(t *testing.T) {
 	for _, problem := range checkDocs(load(t, ".")) {
 		t.Error(problem)
 	}
 }
+
+// written is the folder that the demo writes.
+const written = "report"
 
 func TestDocumentedPaths(t *testing.T) {
 	documents := 0
@@ -70,7 +98,7 @@ func TestDocumentedPaths(t *testing.T) {
 		}
 		for _, name := range documentedPaths(string(text)) {
 			// A link is relative to its document, a path in the text to the root.
-			if !exists(filepath.Join(path.Dir(file), name)) && !exists(name) {
+			if !exists(filepath.Join(path.Dir(file), name)) && !exists(name) && !within(name, written) {
 				t.Errorf("%s names %s, which does not exist", file, name)
 			}
 		}
@@ -85,16 +113,22 @@ func TestDocumentedPaths(t *testing.T) {
 func TestRulesBite(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"apps/a/main.go":             "// Command a.\npackage main\n\nimport _ \"" + module + "/tools/internal/shared\"",
-		"apps/a/config/config.go":    "// Package config.\npackage config",
-		"apps/a/store/store.go":      "package store",
-		"apps/b/main.go":             "// Command b.\npackage main\n\nimport _ \"" + module + "/internal/used\"",
-		"internal/used/u.go":         "// Package used.\npackage used",
-		"internal/unused/u.go":       "// Package unused.\npackage unused",
-		"tools/t/main.go":            "// Command t.\npackage main\n\nimport (\n_ \"" + module + "/apps/a\"\n_ \"" + module + "/apps/a/config\"\n)",
-		"tools/t/t_test.go":          "package main\n\nimport _ \"" + module + "/apps/a/store\"",
-		"tools/internal/shared/s.go": "// Package shared.\npackage shared",
-		"tools/internal/idle/i.go":   "// Package idle.\npackage idle",
+		"apps/a/main.go":              "// Command a.\npackage main\n\nimport _ \"" + module + "/tools/internal/shared\"",
+		"apps/a/config/config.go":     "// Package config.\npackage config",
+		"apps/a/store/store.go":       "package store",
+		"apps/b/main.go":              "// Command b.\npackage main\n\nimport _ \"" + module + "/internal/used\"",
+		"internal/used/u.go":          "// Package used.\npackage used",
+		"internal/unused/u.go":        "// Package unused.\npackage unused",
+		"tools/t/main.go":             "// Command t.\npackage main\n\nimport (\n_ \"" + module + "/apps/a\"\n_ \"" + module + "/apps/a/config\"\n)",
+		"tools/t/t_test.go":           "package main\n\nimport _ \"" + module + "/apps/a/store\"",
+		"tools/internal/shared/s.go":  "// Package shared.\npackage shared",
+		"tools/internal/idle/i.go":    "// Package idle.\npackage idle",
+		"tools/internal/build/x/x.go": "// Package x.\npackage x\n\nimport _ \"" + module + "/" + gitops + "/model\"",
+		gitops + "/model/m.go":        "// Package model.\npackage model\n\nimport _ \"" + module + "/" + rules + "/rule\"",
+		rules + "/rule/r.go":          "// Package rule.\npackage rule\n\n// " + strings.Repeat("x", maxColumns),
+		rules + "/flux/f.go":          "// Package flux.\npackage flux\n\nimport (\n_ \"" + module + "/" + rules + "/rule\"\n_ \"" + module + "/" + rules + "/pods\"\n)",
+		rules + "/pods/p.go":          "// Package pods.\npackage pods\n\nimport _ \"" + module + "/apps/a/config\"",
+		rules + "/pods/long.go":       "package pods\n" + strings.Repeat("\n", maxLines),
 	} {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -111,12 +145,22 @@ func TestRulesBite(t *testing.T) {
 	}{
 		{"imports", checkImports(packages), []string{
 			"apps/a imports tools/internal/shared: what runs in a cluster imports nothing of tools or crossplane",
+			"tools/internal/build/x imports tools/internal/gitops/model: build knows no manifest",
+			"tools/internal/gitops/model imports tools/internal/rules/rule: gitops judges nothing",
+			"tools/internal/rules/flux imports tools/internal/rules/pods: a family of rules knows no other",
+			"tools/internal/rules/pods imports apps/a/config: rules are told of programs, and know none",
 			"tools/t imports apps/a: nothing imports a main",
 		}},
 		{"internal", checkInternal(packages), []string{
 			"internal/unused is used by no package of this module: delete it",
+			"tools/internal/build/x is used by no package of tools: delete it",
 			"tools/internal/idle is used by no package of tools: delete it",
+			"tools/internal/rules/flux is used by no package of tools: delete it",
 			"tools/internal/shared is used by no package of tools: delete it",
+		}},
+		{"sizes", checkSizes(t, dir), []string{
+			"tools/internal/rules/pods/long.go has 401 lines, at most 400 are wanted",
+			"tools/internal/rules/rule/r.go:4 has 143 characters, at most 140 are wanted",
 		}},
 		{"comments", checkDocs(packages), []string{
 			`apps/a/store has no comment that begins "Package store"`,
@@ -165,6 +209,52 @@ func checkInternal(packages map[string]pkg) []string {
 		}
 		if !used {
 			found = append(found, fmt.Sprintf("%s is used by no package of %s: delete it", dir, cmp.Or(parent, "this module")))
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// What a reader takes in at once: source files of a package, lines of a file,
+// characters of a line. Tests and generated files are not counted.
+const (
+	maxFiles   = 15
+	maxLines   = 400
+	maxColumns = 140
+)
+
+// measured are the folders whose sizes are held.
+var measured = []string{"internal", "tools/image", "tools/internal", "tools/promote", "tools/render", "tools/validate"}
+
+func checkSizes(t *testing.T, root string) []string {
+	t.Helper()
+	var found []string
+	files := map[string]int{}
+	walk(t, root, func(file string, _ fs.DirEntry) {
+		if path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") || !slices.ContainsFunc(measured, func(dir string) bool { return within(file, dir) }) {
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(string(text), "// Code generated ") {
+			return
+		}
+		files[path.Dir(file)]++
+		lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+		if len(lines) > maxLines {
+			found = append(found, fmt.Sprintf("%s has %d lines, at most %d are wanted", file, len(lines), maxLines))
+		}
+		for i, line := range lines {
+			if columns := utf8.RuneCountInString(line); columns > maxColumns {
+				found = append(found, fmt.Sprintf("%s:%d has %d characters, at most %d are wanted", file, i+1, columns, maxColumns))
+			}
+		}
+	})
+	for dir, count := range files {
+		if count > maxFiles {
+			found = append(found, fmt.Sprintf("%s has %d source files, at most %d are wanted", dir, count, maxFiles))
 		}
 	}
 	slices.Sort(found)

@@ -291,14 +291,16 @@ func (t *trust) conditions() {
 			aud = true
 			t.checkAudience(c)
 		case claim == "" && c.isClaim():
-			t.report(DefectKey, c.Path, "the condition key %q is no claim of the issuer: its keys are %s:sub and %[2]s:aud", c.Key, t.provider.issuer)
+			t.report(DefectKey, c.Path, "the condition key %q is no claim of the issuer: its keys are %s:sub and %[2]s:aud", c.Key,
+				t.provider.issuer)
 		}
 		if !t.decision.Allowed() && len(t.defects) == before && !c.holds(newContext(t.token()), t.policy.variables()) {
 			t.report(DefectCondition, c.Path, "a token of %s does not meet the condition %s of %s", t.subject.Claim(), c.Operator, c.Key)
 		}
 	}
 	if !subject {
-		t.report(DefectNoSubject, t.statement.Path, "every service account of the cluster is let in: compare %s:sub with %q", t.provider.issuer, t.subject.Claim())
+		t.report(DefectNoSubject, t.statement.Path, "every service account of the cluster is let in: compare %s:sub with %q", t.provider.issuer,
+			t.subject.Claim())
 	}
 	if !aud {
 		t.report(DefectNoAudience, t.statement.Path, "tokens for any audience are let in: compare %s:aud with %q", t.provider.issuer, audience)

@@ -56,10 +56,16 @@ func All() []Recipe {
 	return []Recipe{
 		// KEDA and Flux ask for the seccomp profile RuntimeDefault, which runc only
 		// knows with libseccomp; static, so that it runs in any mount namespace.
-		{Name: "runc", Module: "github.com/opencontainers/runc", Libraries: []string{"seccomp"}, Tags: "seccomp netgo osusergo", Stamp: func(string) string { return "-extldflags -static" }},
+		{
+			Name: "runc", Module: "github.com/opencontainers/runc", Libraries: []string{"seccomp"}, Tags: "seccomp netgo osusergo",
+			Stamp: func(string) string { return "-extldflags -static" },
+		},
 		{Name: "cni", Module: "github.com/containernetworking/plugins"},
 		{Name: "etcd", Module: "go.etcd.io/etcd/server/v3"},
-		{Name: "containerd", Module: "github.com/containerd/containerd/v2", Stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v }},
+		{
+			Name: "containerd", Module: "github.com/containerd/containerd/v2",
+			Stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v },
+		},
 		{Name: "coredns", Module: "github.com/coredns/coredns"},
 		// One module for the three controllers: they share most of what they link, and
 		// the go command compiles it once only where the versions are the same.

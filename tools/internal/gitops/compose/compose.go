@@ -19,28 +19,21 @@
 package compose
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/fieldpath"
-	crossplane "github.com/crossplane/crossplane/apis/v2/apiextensions/v1"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/crossplane/function-sdk-go/resource"
-	"github.com/google/go-containerregistry/pkg/name"
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	runtimeschema "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
 // Function is a composition function that runs in this process.
@@ -122,115 +115,6 @@ type result struct {
 	fatal    string
 }
 
-// composites are the XRs of the cluster that can be composed; the others become
-// unknowns.
-func (c *composer) composites() []*composite {
-	kinds := map[runtimeschema.GroupKind]bool{}
-	var objects []*unstructured.Unstructured
-	for _, o := range c.cluster.Objects() {
-		objects = append(objects, o.Unstructured)
-		if o.GetKind() == crossplane.CompositeResourceDefinitionKind && o.GroupVersionKind().Group == crossplane.Group {
-			group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
-			for _, field := range []string{"names", "claimNames"} {
-				if kind, _, _ := unstructured.NestedString(o.Object, "spec", field, "kind"); kind != "" {
-					kinds[runtimeschema.GroupKind{Group: group, Kind: kind}] = true
-				}
-			}
-		}
-	}
-	if len(kinds) == 0 {
-		return nil
-	}
-	catalog := schema.Builtin().With(objects)
-	for _, o := range c.cluster.Objects() {
-		if !kinds[o.GroupVersionKind().GroupKind()] {
-			continue
-		}
-		pipeline, err := c.pipeline(o)
-		if err != nil {
-			c.cluster.Unknowns = append(c.cluster.Unknowns, render.Unknown{Key: o.Key(), Object: o, Reason: err.Error(), At: o.Locate(), Composed: true})
-			continue
-		}
-		xr := &composite{Object: o, pipeline: pipeline, defaulted: o.Object}
-		if kind, found := catalog.Lookup(o.GroupVersionKind()); found {
-			xr.defaulted = kind.Defaulted(o.Object)
-		}
-		c.xrs = append(c.xrs, xr)
-	}
-	return c.xrs
-}
-
-// pipeline is that of the Composition which is due for an XR.
-func (c *composer) pipeline(xr *render.Object) ([]step, error) {
-	composition, err := c.composition(xr)
-	if err != nil {
-		return nil, err
-	}
-	if composition.Spec.Mode != crossplane.CompositionModePipeline {
-		return nil, fmt.Errorf("its Composition %s has no pipeline", composition.Name)
-	}
-	var steps []step
-	for _, s := range composition.Spec.Pipeline {
-		function, err := c.function(s.FunctionRef.Name)
-		if err != nil {
-			return nil, fmt.Errorf("step %s of its Composition %s: %w", s.Step, composition.Name, err)
-		}
-		input := &structpb.Struct{}
-		if s.Input != nil && len(s.Input.Raw) > 0 {
-			if err := input.UnmarshalJSON(s.Input.Raw); err != nil {
-				return nil, fmt.Errorf("step %s of its Composition %s: input: %w", s.Step, composition.Name, err)
-			}
-		}
-		steps = append(steps, step{s.Step, function, input})
-	}
-	return steps, nil
-}
-
-// composition is the one that an XR names, else the only one of its kind.
-func (c *composer) composition(xr *render.Object) (*crossplane.Composition, error) {
-	wanted, _, _ := unstructured.NestedString(xr.Object, "spec", "crossplane", "compositionRef", "name")
-	var found []*crossplane.Composition
-	for _, o := range c.cluster.Objects() {
-		if o.GetKind() != crossplane.CompositionKind || o.GroupVersionKind().Group != crossplane.Group {
-			continue
-		}
-		var composition crossplane.Composition
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &composition); err != nil {
-			continue // the schema says why
-		}
-		of := composition.Spec.CompositeTypeRef
-		if of.APIVersion == xr.GetAPIVersion() && of.Kind == xr.GetKind() && (wanted == "" || wanted == o.GetName()) {
-			found = append(found, &composition)
-		}
-	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(found) == 0:
-		return nil, errors.New("the cluster has no Composition for it")
-	default:
-		return nil, fmt.Errorf("the cluster has %d Compositions for it: name one in spec.crossplane.compositionRef", len(found))
-	}
-}
-
-// function is the one in process that a Function object installs.
-func (c *composer) function(installed string) (Function, error) {
-	o := c.cluster.Get(render.Key{GroupKind: runtimeschema.GroupKind{Group: "pkg.crossplane.io", Kind: "Function"}, Name: installed})
-	if o == nil {
-		return Function{}, fmt.Errorf("the cluster does not install the function %s", installed)
-	}
-	source, _, _ := unstructured.NestedString(o.Object, "spec", "package")
-	reference, err := name.ParseReference(source)
-	if err != nil {
-		return Function{}, fmt.Errorf("the package of function %s: %w", installed, err)
-	}
-	function, found := c.functions[reference.Context().Name()]
-	if !found {
-		return Function{}, fmt.Errorf("the function %s runs in Crossplane only", reference.Context().Name())
-	}
-	return function, nil
-}
-
 // compose calls the pipeline once, with what it composed the last time.
 func (c *composer) compose(ctx context.Context, xr *composite) result {
 	request := &fnv1.RunFunctionRequest{
@@ -261,7 +145,9 @@ func (c *composer) compose(ctx context.Context, xr *composite) result {
 }
 
 // call calls one function until it requires no more.
-func (c *composer) call(ctx context.Context, xr *composite, step step, request *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+func (c *composer) call(
+	ctx context.Context, xr *composite, step step, request *fnv1.RunFunctionRequest,
+) (*fnv1.RunFunctionResponse, error) {
 	request.Input, request.RequiredResources = step.input, map[string]*fnv1.Resources{}
 	for range rounds {
 		response, err := step.function.RunFunction(ctx, request)
@@ -356,66 +242,4 @@ func asResource(object map[string]any) *fnv1.Resource {
 		panic(fmt.Sprintf("an object that came from YAML or a function: %v", err))
 	}
 	return &fnv1.Resource{Resource: converted}
-}
-
-// finish puts the result of an XR into the cluster.
-func (c *composer) finish(xr *composite) {
-	if xr.result.fatal != "" {
-		c.cluster.Failures = append(c.cluster.Failures, render.Failure{
-			Cause: render.CompositionFailed, Applier: xr.Owner, Subject: xr.Key().String(),
-			Message: xr.result.fatal, Fix: "correct the field that the message names",
-			At: xr.Locate(fieldOf(xr.result.fatal)...),
-		})
-		return
-	}
-	var composed []*render.Object
-	for _, id := range slices.Sorted(maps.Keys(xr.result.composed)) {
-		object := &unstructured.Unstructured{Object: integers(xr.result.composed[id]).(map[string]any)}
-		composed = append(composed, &render.Object{Unstructured: object, Owner: xr.Owner, Composite: xr.Object})
-	}
-	slices.SortStableFunc(composed, func(a, b *render.Object) int {
-		return cmp.Or(strings.Compare(a.GroupVersionKind().String(), b.GroupVersionKind().String()), strings.Compare(a.GetName(), b.GetName()))
-	})
-	c.cluster.Composed = append(c.cluster.Composed, composed...)
-}
-
-// integers are the whole numbers that a function's answer has as floats, as an
-// API server decodes them.
-func integers(value any) any {
-	switch value := value.(type) {
-	case map[string]any:
-		for key, item := range value {
-			value[key] = integers(item)
-		}
-	case []any:
-		for i, item := range value {
-			value[i] = integers(item)
-		}
-	case float64:
-		if whole := int64(value); float64(whole) == value {
-			return whole
-		}
-	}
-	return value
-}
-
-// inMessage is a field of an XR as a function's message names it.
-var inMessage = regexp.MustCompile(`\b(?:spec|metadata)(?:\.[A-Za-z0-9]+|\[[0-9]+\])+`)
-
-// fieldOf is the field that a message names, as keys and indices; none if it
-// names none.
-func fieldOf(message string) []any {
-	segments, err := fieldpath.Parse(inMessage.FindString(message))
-	if err != nil {
-		return nil
-	}
-	var field []any
-	for _, segment := range segments {
-		if segment.Type == fieldpath.SegmentIndex {
-			field = append(field, int(segment.Index)) //nolint:gosec // an index of a list in memory
-		} else {
-			field = append(field, segment.Field)
-		}
-	}
-	return field
 }

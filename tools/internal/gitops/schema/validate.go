@@ -205,7 +205,8 @@ func (r *run) report(path []any, kind Kind, format string, args ...any) {
 func (r *run) prune() {
 	options := structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
 	unknown := pruning.PruneWithOptions(r.object, r.schema.structural, r.schema.ofObjects(), options)
-	failed, inMetadata := objectmeta.CoerceWithOptions(nil, r.object, r.schema.structural, false, objectmeta.CoerceOptions{ReturnUnknownFieldPaths: true})
+	failed, inMetadata := objectmeta.CoerceWithOptions(nil, r.object, r.schema.structural, false,
+		objectmeta.CoerceOptions{ReturnUnknownFieldPaths: true})
 	for _, text := range append(unknown, inMetadata...) {
 		path := resolve(r.given, text)
 		r.report(path, UnknownField, "unknown field%s", r.suggest(path))
@@ -241,7 +242,8 @@ func (r *run) checkValue(invalid *openapi.Validation) {
 	value := describe(valueAt(r.object, path))
 	_, expected, _ := strings.Cut(invalid.Error(), " in body ")
 	switch invalid.Code() {
-	case openapi.RequiredFailCode, openapi.InvalidTypeCode, openapi.EnumFailCode, openapi.TooLongFailCode, openapi.MaxItemsFailCode, openapi.TooManyPropertiesCode:
+	case openapi.RequiredFailCode, openapi.InvalidTypeCode, openapi.EnumFailCode, openapi.TooLongFailCode, openapi.MaxItemsFailCode,
+		openapi.TooManyPropertiesCode:
 		r.misshapen = true
 	}
 	switch invalid.Code() {
