@@ -81,8 +81,9 @@ e2e: ## the tests that start a real local cluster (root)
 e2e-vm: ## what a new user runs, in a virtual machine: a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)
 	go test -tags=e2evm -v -count=1 -timeout=0 ./tools/local/vm
 
-bench: ## validate against `kustomize build | kubeconform`, the consumer against a bare pipeline, producer and local AWS
+bench: ## validate against `kustomize build | kubeconform` and as a repository grows; the consumer, the producer, the local AWS
 	go run ./tools/bench
+	go run ./tools/bench/growth
 	go run ./tools/bench/consumer
 	go test -run '^$$' -bench Producer -benchtime 1x ./apps/producer
 	go test -run '^$$' -bench 'Call|Server' ./apps/localaws/sqs

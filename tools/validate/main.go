@@ -17,8 +17,8 @@ func main() {
 		debug.SetGCPercent(300)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		// But no more than a small CI machine has to spare.
-		debug.SetMemoryLimit(208 << 20)
+		// But no more than a small CI machine has to spare, unless the work needs it.
+		limitMemory(208 << 20)
 	}
 	os.Exit(command.Execute(os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -112,7 +112,8 @@ func bill(info *debug.BuildInfo) *cdx.BOM {
 	main.Name = info.Path
 	version := strings.TrimPrefix(strings.Fields(info.GoVersion + " ")[0], "go")
 	components := []cdx.Component{{
-		Type: cdx.ComponentTypeLibrary, Name: "std", Version: version, PackageURL: "pkg:golang/std@" + version, BOMRef: "pkg:golang/std@" + version,
+		Type: cdx.ComponentTypeLibrary, Name: "std", Version: version,
+		PackageURL: "pkg:golang/std@" + version, BOMRef: "pkg:golang/std@" + version,
 	}}
 	if info.Path != info.Main.Path && info.Main.Version != "(devel)" && info.Main.Version != "" {
 		components = append(components, componentOf(&info.Main, cdx.ComponentTypeLibrary))
