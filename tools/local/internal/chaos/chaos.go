@@ -30,8 +30,11 @@ var (
 )
 
 const (
-	// killEvery is the time between two kills of a consumer.
+	// killEvery is the time between two kills of a consumer. They end when this share
+	// of the work is done: the kubelet waits longer after each, in the end for minutes,
+	// and then only one consumer is left.
 	killEvery = 5 * time.Second
+	killUntil = 0.9
 	// pause is how long the local AWS answers nothing.
 	pause = 10 * time.Second
 )
@@ -114,6 +117,12 @@ func (c *Chaos) Observe(share float64) {
 	c.share = share
 }
 
+func (c *Chaos) done() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.share
+}
+
 // Stop ends it, and says what was done. The errors are of blows that failed.
 func (c *Chaos) Stop(ctx context.Context) (Summary, error) {
 	c.cancel()
@@ -133,6 +142,9 @@ func (c *Chaos) kill(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if c.done() >= killUntil {
+			return
 		}
 		// Without an answer of the API server, or a pod that runs, nobody dies now.
 		containers, err := c.running(ctx, consumer)
@@ -199,10 +211,7 @@ func (c *Chaos) await(ctx context.Context, share float64) bool {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		c.mu.Lock()
-		done := c.share >= share
-		c.mu.Unlock()
-		if done {
+		if c.done() >= share {
 			return true
 		}
 		select {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -66,6 +68,10 @@ func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline,
 		// Simulated: the local AWS server accepts any key.
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		HTTPClient:  awshttp.New(),
+		// A soak has AWS fail while it is looked at.
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.RateLimiter = 10, ratelimit.None })
+		},
 	}
 	p := &pipeline{
 		kubernetes: clients, settings: settings, every: time.Second, hidden: 10,
