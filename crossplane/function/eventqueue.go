@@ -84,7 +84,8 @@ func addAlarms(c *composition, spec eventQueue, name names.QueueNames) error {
 	deadLetters := queueAlarm(spec, name, name.DeadLetters, "ApproximateNumberOfMessagesVisible", spec.Alarms.DeadLetters,
 		"Messages that no consumer could store are in "+name.DeadLetters+". Each has its reason in an attribute.")
 	age := queueAlarm(spec, name, name.Source, "ApproximateAgeOfOldestMessage", spec.Alarms.OldestMessageSeconds,
-		fmt.Sprintf("The consumers of %s do not keep up, or do not run. SQS drops a message after %d seconds.", name.Source, spec.MessageRetentionSeconds))
+		fmt.Sprintf("The consumers of %s do not keep up, or do not run. SQS drops a message after %d seconds.",
+			name.Source, spec.MessageRetentionSeconds))
 	if err := c.add("dead-letter-alarm", name.DeadLetterAlarm, name.DeadLetterAlarm, spec.ProviderConfigName, deadLetters); err != nil {
 		return err
 	}

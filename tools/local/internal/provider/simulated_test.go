@@ -213,11 +213,13 @@ func TestFailure(t *testing.T) {
 	}{
 		{
 			"eks.aws.m.upbound.io", "NodeGroup", "{region: eu-west-1, clusterName: c, scalingConfig: {minSize: 1, maxSize: 1}}",
-			map[string]any{"status": "CREATE_FAILED"}, map[string]string{"status": "ACTIVE"},
+			map[string]any{"status": "CREATE_FAILED"},
+			map[string]string{"status": "ACTIVE"},
 		},
 		{
 			"ec2.aws.m.upbound.io", "NATGateway", "{region: eu-west-1, allocationIdRef: {name: a}}",
-			map[string]any{"publicIp": nil, "networkInterfaceId": nil}, map[string]string{"publicIp": `203\.0\.113\.[0-9]+`, "networkInterfaceId": `eni-[0-9a-f]{17}`},
+			map[string]any{"publicIp": nil, "networkInterfaceId": nil},
+			map[string]string{"publicIp": `203\.0\.113\.[0-9]+`, "networkInterfaceId": `eni-[0-9a-f]{17}`},
 		},
 	} {
 		t.Run(tc.kind, func(t *testing.T) {
