@@ -5,6 +5,8 @@
 BURST ?= 1500
 # Events of each of a soak's two runs.
 EVENTS ?= 1000000
+# The first seed of faultsim: each time another one.
+FROM ?= $(shell date +%s)
 # More flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
 # no: have packages that lack named, and not installed.
@@ -26,12 +28,12 @@ LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help preflight demo soak up down status reconcile validate promote hook test e2e e2e-vm bench lint go
+.PHONY: help preflight demo soak up down status reconcile validate promote hook test faultsim e2e e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-preflight demo soak up down status reconcile validate promote test e2e e2e-vm bench lint: | go
+preflight demo soak up down status reconcile validate promote test faultsim e2e e2e-vm bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -73,7 +75,10 @@ hook: ## have Git validate before each commit
 test: ## every test: no cluster, no root; with a C compiler, the race detector on for apps/
 	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
 	go test $(RACE) ./apps/...
-	go test $$(go list ./... | grep -v /apps/)
+	go test $$(go list ./... | grep -v /apps/) ./apps/faultsim
+
+faultsim: ## the workloads under faults that a seed decides, seed after seed from FROM on, until one fails
+	go test -C apps/faultsim -run TestSeeds -forever -from=$(FROM) -timeout=0
 
 e2e: ## the tests that start a real local cluster (root)
 	go test -tags=e2e -count=1 -timeout=60m ./tools/local/...

@@ -1,0 +1,513 @@
+package faultsim
+
+import (
+	"crypto/md5"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/internal/event"
+)
+
+// invariant is what must hold in every run.
+type invariant string
+
+const (
+	storedOnce     invariant = "every good event is stored exactly once, under its key"
+	deadLettered   invariant = "every bad message is in the dead-letter queue, and no good one that faults did not bring there"
+	storedFirst    invariant = "nothing is deleted before it is stored or quarantined"
+	inHandBounded  invariant = "never more in hand than the limit"
+	endsInTime     invariant = "asked to end, a process ends in its time"
+	nothingLeft    invariant = "a consumer that ends leaves nothing in hand"
+	heldUntilDone  invariant = "what a consumer has in hand, no other receives"
+	totalIsExact   invariant = "a consumer ends when asked to, or after exactly its total"
+	drained        invariant = "the queue is drained"
+	noLeak         invariant = "no goroutine outlives its process"
+	sentAsPromised invariant = "what a producer says it sent are the first events of its seed"
+)
+
+// ofConsumers are those that a wrong consumer can break.
+var ofConsumers = []invariant{
+	storedOnce, deadLettered, storedFirst, inHandBounded, endsInTime, nothingLeft, heldUntilDone, totalIsExact, drained, noLeak,
+}
+
+type violation struct {
+	invariant
+	detail string
+}
+
+// letter is what is known of a message by its body.
+type letter struct {
+	label string
+	good  bool
+	key   string // of its object, if it is good
+	etag  string
+	// acknowledged says that a producer says it is sent.
+	acknowledged bool
+	quarantined  int
+	// wasted are the receives that faults and kills have cost it.
+	wasted int
+}
+
+// receipt is one receive of a message.
+type receipt struct {
+	id, body string
+	by       *process
+	times    int // it was received, this one included
+	// excused says why another consumer may receive it while this one has it in hand.
+	excused string
+}
+
+// ledger is what is known of all messages. The world's lock guards it.
+type ledger struct {
+	letters    map[string]*letter  // by body
+	byKey      map[string]*letter  // those that are good
+	byRequest  map[string]*letter  // by request_id
+	receipts   map[string]*receipt // by handle
+	newest     map[string]string   // the handle, by message id
+	violations []violation
+}
+
+func newLedger() ledger {
+	return ledger{
+		letters: map[string]*letter{}, byKey: map[string]*letter{}, byRequest: map[string]*letter{},
+		receipts: map[string]*receipt{}, newest: map[string]string{},
+	}
+}
+
+// holding is what a consumer has in hand, as far as others see it: less than it says
+// itself, and never more. The world's lock guards it.
+type holding struct {
+	inHand  map[string]bool     // by handle: received, and nothing done yet that ends it
+	open    map[string]bool     // by handle: received, and neither deleted nor given back
+	failed  map[string]bool     // by handle: could not be stored
+	handles map[string][]string // by message id
+	deleted map[string]bool     // by handle
+	sent    int                 // a producer's acknowledged messages
+	first   map[string]bool     // their request_ids
+}
+
+func newHolding() holding {
+	return holding{
+		inHand: map[string]bool{}, open: map[string]bool{}, failed: map[string]bool{}, handles: map[string][]string{},
+		deleted: map[string]bool{}, first: map[string]bool{},
+	}
+}
+
+func (w *world) violate(i invariant, format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.violateLocked(i, format, args...)
+}
+
+func (w *world) violateLocked(i invariant, format string, args ...any) {
+	detail := fmt.Sprintf(format, args...)
+	w.violations = append(w.violations, violation{i, detail})
+	w.noteLocked("VIOLATED", "%s: %s", i, detail)
+}
+
+// about labels the messages of a call.
+func (w *world) about(c *call) (labels []string) {
+	if c.request.key != "" {
+		label := c.request.key
+		if l := w.byRequest[requestOf(c.request.key)]; l != nil {
+			label = l.label
+		}
+		return []string{label}
+	}
+	if body := c.request.MessageBody; body != "" {
+		labels = append(labels, w.letter(c.process, body).label)
+	}
+	for _, e := range c.request.Entries {
+		if e.MessageBody != "" {
+			labels = append(labels, w.letter(c.process, e.MessageBody).label)
+		}
+		if r := w.receipts[e.ReceiptHandle]; r != nil {
+			labels = append(labels, w.letters[r.body].label)
+		}
+	}
+	return labels
+}
+
+// requestOf is the request_id in a key.
+func requestOf(key string) string {
+	return strings.TrimSuffix(key[strings.LastIndex(key, "/")+1:], ".json")
+}
+
+// letter knows a body, or makes its acquaintance: then the process is its producer.
+func (w *world) letter(p *process, body string) *letter {
+	if l := w.letters[body]; l != nil {
+		return l
+	}
+	var e event.Event
+	if err := json.Unmarshal([]byte(body), &e); err != nil {
+		panic(fmt.Sprintf("%s sends %s, which is no event", p.name, body)) // a bug of this test
+	}
+	l := &letter{etag: fmt.Sprintf(`"%x"`, md5.Sum([]byte(body)))}
+	w.letters[body] = l
+	i, ok := p.positions[e.RequestID]
+	if !ok {
+		panic(fmt.Sprintf("%s sends %s, which is not of its seed", p.name, body)) // a bug of this test
+	}
+	m := p.source.At(i)
+	l.good = !m.Bad
+	l.label = fmt.Sprintf("%c%d", "efgh"[min(p.generation, 3)], i)
+	l.key = fmt.Sprintf("events/event_type=%s/dt=%s/%s.json", m.EventType, e.TS.UTC().Format("2006_01_02"), m.RequestID)
+	if l.good {
+		w.byKey[l.key] = l
+	} else {
+		l.label += "!"
+	}
+	w.byRequest[e.RequestID] = l
+	return l
+}
+
+// onCall is what is known when a process sends a request.
+func (w *world) onCall(c *call) {
+	h := &c.process.holding
+	for _, e := range c.request.Entries {
+		if e.ReceiptHandle == "" {
+			continue
+		}
+		if c.action == "DeleteMessageBatch" {
+			h.deleted[e.ReceiptHandle] = true
+		} else if e.VisibilityTimeout > 0 && !h.failed[e.ReceiptHandle] {
+			continue // its heartbeat
+		}
+		h.release(w.receipts[e.ReceiptHandle])
+	}
+}
+
+// release is for a message that is done with, by whichever handle.
+func (h *holding) release(r *receipt) {
+	if r == nil {
+		return
+	}
+	for _, handle := range h.handles[r.id] {
+		delete(h.inHand, handle)
+		delete(h.open, handle)
+	}
+}
+
+// onArrival is what is known when the server has a request.
+func (w *world) onArrival(c *call) {
+	if c.action != "DeleteMessageBatch" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range c.request.Entries {
+		r := w.receipts[e.ReceiptHandle]
+		if r == nil {
+			continue
+		}
+		l := w.letters[r.body]
+		if l.good && !w.isStored(l.key) || !l.good && l.quarantined == 0 {
+			w.violateLocked(storedFirst, "%s deletes %s", c.process.name, l.label)
+		}
+		if r.excused == "" && c.out > w.late() {
+			r.excused = "its delete is late"
+		}
+		if w.newest[r.id] != e.ReceiptHandle && r.excused == "" {
+			w.violateLocked(heldUntilDone, "%s deletes %s, which another receive has brought since", c.process.name, l.label)
+		}
+	}
+}
+
+// late is how long a call must take to endanger what is in hand: the time from one
+// heartbeat to the next.
+func (w *world) late() time.Duration { return time.Duration(w.plan.visibility) * time.Second / 3 }
+
+func (w *world) isStored(key string) bool {
+	return w.ask(httptest.NewRequest(http.MethodHead, "/"+bucketName+"/"+key, nil), nil) == http.StatusOK
+}
+
+// onEffect is what is known when the server has answered, though nobody may have heard it.
+func (w *world) onEffect(c *call, answer *httptest.ResponseRecorder, lost bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	struck := c.struck()
+	effect := !lost && answer.Code == http.StatusOK
+	for _, f := range c.faults.Struck() {
+		effect = effect || f.Late
+	}
+	switch c.action {
+	case "ReceiveMessage":
+		c.received = messages(answer)
+		for _, m := range c.received {
+			r := &receipt{id: m.MessageID, body: m.Body, by: c.process, times: m.times()}
+			if struck {
+				r.excused = "it was delivered twice"
+			} else if c.back > w.late() {
+				r.excused = "it came late"
+			}
+			w.receipts[m.ReceiptHandle] = r
+			// Two that are answered at the same instant come here in any order.
+			if old := w.receipts[w.newest[m.MessageID]]; old == nil || old.times < r.times {
+				w.newest[m.MessageID] = m.ReceiptHandle
+			}
+			c.about = append(c.about, w.letters[m.Body].label)
+		}
+	case "SendMessage":
+		if effect && strings.HasSuffix(c.request.QueueURL, "/"+deadName) {
+			w.letters[c.request.MessageBody].quarantined++
+		}
+	case "ChangeMessageVisibilityBatch", "DeleteMessageBatch":
+		if struck || c.out > w.late() {
+			w.excuse(c)
+		}
+	}
+}
+
+// excuseAll is for what befalls all messages at once.
+func (w *world) excuseAll() {
+	for _, r := range w.receipts {
+		r.excused = "the clock jumped"
+	}
+}
+
+type received struct {
+	MessageID     string `json:"MessageId"`
+	ReceiptHandle string
+	Body          string
+	Attributes    struct{ ApproximateReceiveCount string }
+}
+
+func (r received) times() int {
+	n, err := strconv.Atoi(r.Attributes.ApproximateReceiveCount)
+	if err != nil {
+		panic(fmt.Sprintf("a receive without count: %v", err)) // a bug of this test
+	}
+	return n
+}
+
+func messages(answer *httptest.ResponseRecorder) []received {
+	var out struct{ Messages []received }
+	if answer.Code != http.StatusOK || answer.Body.Len() == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(answer.Body.Bytes(), &out); err != nil {
+		panic(fmt.Sprintf("the local AWS answers with %s", answer.Body)) // a bug of this test
+	}
+	return out.Messages
+}
+
+// onAnswer is what is known when a process has its answer, or gives up.
+func (w *world) onAnswer(c *call, a answer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noteLocked(c.process.name, "%s: %s (%s)", c, c.outcome(a), (w.now() - c.began).Round(time.Microsecond))
+	if a.err != nil {
+		w.excuse(c)
+		return
+	}
+	h := &c.process.holding
+	for _, m := range c.received {
+		h.inHand[m.ReceiptHandle], h.open[m.ReceiptHandle] = true, true
+		h.handles[m.MessageID] = append(h.handles[m.MessageID], m.ReceiptHandle)
+	}
+	if n, limit := len(h.inHand), w.plan.consumer.InHand(); len(c.received) > 0 && n > limit {
+		w.violateLocked(inHandBounded, "%s has %d messages in hand, at most %d are allowed", c.process.name, n, limit)
+	}
+}
+
+// excuse is for the messages of a call that failed or was late.
+func (w *world) excuse(c *call) {
+	for _, e := range c.request.Entries {
+		if r := w.receipts[e.ReceiptHandle]; r != nil && r.excused == "" {
+			r.excused = "a call for it failed"
+		}
+	}
+}
+
+// onProduced believes a producer.
+func (w *world) onProduced(p *process, request string) {
+	p.sent++
+	p.first[request] = true
+	w.byRequest[request].acknowledged = true
+}
+
+// onFailed believes a consumer that it could not store a message.
+func (w *world) onFailed(p *process, id string) {
+	for _, handle := range p.handles[id] {
+		p.failed[handle] = true
+		delete(p.inHand, handle)
+	}
+}
+
+// onEnd is what is known when a process has ended by itself.
+func (w *world) onEnd(p *process, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.isDead() {
+		return
+	}
+	w.noteLocked(p.name, "ends: %s", w.readable(fmt.Sprint(err)))
+	took := w.now() - p.asked
+	if p.asked > 0 && took > p.drain {
+		w.violateLocked(endsInTime, "%s took %s, at most %s are allowed", p.name, took, p.drain)
+	}
+	switch {
+	case strings.HasPrefix(p.name, "producer"):
+		w.checkProducer(p, err)
+	case err != nil:
+		// It was not there yet.
+	case p.asked == 0 && (w.plan.consumer.Total == 0 || len(p.deleted) != w.plan.consumer.Total):
+		w.violateLocked(totalIsExact, "%s ended after %d messages, its total is %d", p.name, len(p.deleted), w.plan.consumer.Total)
+	case len(p.open) > 0 && (p.asked == 0 || took < p.drain):
+		w.violateLocked(nothingLeft, "%s ended with %s", p.name, w.labels(p.open))
+	}
+}
+
+func (w *world) labels(handles map[string]bool) []string {
+	var labels []string
+	for handle := range handles {
+		labels = append(labels, w.letters[w.receipts[handle].body].label)
+	}
+	slices.Sort(labels)
+	return labels
+}
+
+// checkProducer holds a producer to its log: what is acknowledged is the beginning of its
+// seed, and all of it unless it was asked to end.
+func (w *world) checkProducer(p *process, err error) {
+	if err != nil {
+		return
+	}
+	for i := range p.sent {
+		if id := p.source.At(i).RequestID; !p.first[id] {
+			w.violateLocked(sentAsPromised, "%s says it sent %d, event %d is not among them", p.name, p.sent, i)
+		}
+	}
+}
+
+// judge is what must hold when all is over.
+func (w *world) judge() {
+	objects := w.objects()
+	dead := w.deadLetters()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.violations) > 0 {
+		return // it ended before its time
+	}
+	for _, r := range w.receipts {
+		if r.excused != "" || r.by.isDead() {
+			w.letters[r.body].wasted++
+		}
+	}
+	stored := map[string]int{}
+	for key, etag := range objects {
+		l := w.byKey[key]
+		if l == nil || l.etag != etag {
+			w.violateLocked(storedOnce, "the bucket has %s, which is no event that was sent", key)
+			continue
+		}
+		stored[l.label]++
+	}
+	for _, l := range w.letters {
+		switch {
+		case l.good && dead[l.label] > 0:
+			if l.wasted < maxReceives/2 {
+				w.violateLocked(deadLettered, "%s is good, and in the dead-letter queue", l.label)
+			}
+		case l.good && l.acknowledged && stored[l.label] == 0:
+			w.violateLocked(storedOnce, "%s is lost", l.label)
+		case !l.good && l.acknowledged && dead[l.label] == 0:
+			w.violateLocked(deadLettered, "%s is lost", l.label)
+		}
+	}
+}
+
+// objects are the bucket's, each with its ETag.
+func (w *world) objects() map[string]string {
+	answer := httptest.NewRecorder()
+	w.server.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/"+bucketName+"?list-type=2", nil))
+	var page struct {
+		IsTruncated bool
+		Contents    []struct{ Key, ETag string }
+	}
+	if err := xml.Unmarshal(answer.Body.Bytes(), &page); err != nil || page.IsTruncated {
+		panic(fmt.Sprintf("the local AWS lists %s", answer.Body)) // a bug of this test
+	}
+	objects := map[string]string{}
+	for _, o := range page.Contents {
+		objects[o.Key] = o.ETag
+	}
+	return objects
+}
+
+// deadLetters counts the messages of the dead-letter queue by label.
+func (w *world) deadLetters() map[string]int {
+	counts := map[string]int{}
+	for {
+		var out struct{ Messages []received }
+		w.askSQS("ReceiveMessage", map[string]any{"QueueUrl": queueURL(deadName), "MaxNumberOfMessages": 10, "VisibilityTimeout": 3600}, &out)
+		if len(out.Messages) == 0 {
+			return counts
+		}
+		for _, m := range out.Messages {
+			l := w.letters[m.Body]
+			if l == nil {
+				w.violate(deadLettered, "the dead-letter queue has %s, which nobody sent", m.Body)
+				continue
+			}
+			counts[l.label]++
+		}
+	}
+}
+
+// nameless is what differs from run to run: ids of messages, events and requests, and
+// receipt handles.
+var nameless = regexp.MustCompile(`[A-Za-z0-9_-]{48}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+// readable names messages by their labels.
+func (w *world) readable(text string) string {
+	// net/http adds that or not, as its goroutines run.
+	text = strings.ReplaceAll(text, " (Client.Timeout exceeded while awaiting headers)", "")
+	return nameless.ReplaceAllStringFunc(text, func(name string) string {
+		if l := w.byRequest[name]; l != nil {
+			return l.label
+		}
+		if handle, ok := w.newest[name]; ok {
+			name = handle
+		}
+		if r := w.receipts[name]; r != nil {
+			return w.letters[r.body].label
+		}
+		return "…"
+	})
+}
+
+// checkLeaks looks for goroutines that nobody waits for.
+func (w *world) checkLeaks() {
+	if leaked := goroutines(); len(leaked) > 0 {
+		w.violate(noLeak, "%s", strings.Join(leaked, "\n\n"))
+	}
+}
+
+var header = regexp.MustCompile(`^goroutine \d+ .*(synctest bubble \d+)`)
+
+// goroutines are those of this bubble, but for the one that asks and those of synctest.Test.
+func goroutines() (others []string) {
+	buffer := make([]byte, 1<<20)
+	own := header.FindSubmatch(buffer[:runtime.Stack(buffer, false)])
+	if own == nil {
+		panic("a goroutine's stack does not name its bubble") // a bug of this test
+	}
+	bubble := string(own[1])
+	stacks := strings.Split(string(buffer[:runtime.Stack(buffer, true)]), "\n\n")
+	for _, stack := range stacks[1:] {
+		if found := header.FindStringSubmatch(stack); found != nil && found[1] == bubble && !strings.Contains(stack, "testing/synctest.Test") {
+			others = append(others, stack)
+		}
+	}
+	return others
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package faultsim
+
+// defaultSeeds are fewer with the race detector, which takes ten times as long.
+const defaultSeeds = 100

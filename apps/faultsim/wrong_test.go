@@ -1,0 +1,271 @@
+package faultsim
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
+)
+
+// variant is a consumer that is wrong in one way: the worker, with a queue or a store
+// that does what such a consumer would do.
+type variant struct {
+	name string
+	wrap func(o outside) (worker.Queue, worker.Store)
+}
+
+// outside is what a consumer works with.
+type outside struct {
+	worker.Queue
+	worker.Store
+	visibility time.Duration
+	over       <-chan struct{}
+}
+
+// queue is a Queue with some of its methods replaced.
+type queue struct {
+	worker.Queue
+	receive func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error)
+	delete  func(ctx context.Context, messages []worker.Message) ([]worker.Failure, error)
+	hide    func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error)
+}
+
+// Receive is worker.Queue's.
+func (q queue) Receive(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+	if q.receive == nil {
+		return q.Queue.Receive(ctx, limit, wait, visibility)
+	}
+	return q.receive(ctx, limit, wait, visibility)
+}
+
+// Delete is worker.Queue's.
+func (q queue) Delete(ctx context.Context, messages []worker.Message) ([]worker.Failure, error) {
+	if q.delete == nil {
+		return q.Queue.Delete(ctx, messages)
+	}
+	return q.delete(ctx, messages)
+}
+
+// Hide is worker.Queue's.
+func (q queue) Hide(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
+	if q.hide == nil {
+		return q.Queue.Hide(ctx, messages, times)
+	}
+	return q.hide(ctx, messages, times)
+}
+
+// store is a Store of one function.
+type store func(ctx context.Context, key, body string) (bool, error)
+
+// Put is worker.Store's.
+func (s store) Put(ctx context.Context, key, body string) (bool, error) { return s(ctx, key, body) }
+
+// all reports whether each of some times is d.
+func all(times []time.Duration, d time.Duration) bool {
+	return !slices.ContainsFunc(times, func(t time.Duration) bool { return t != d })
+}
+
+var date = regexp.MustCompile(`/dt=\d{4}_\d\d_\d\d`)
+
+var variants = []variant{
+	{"deletes what it receives before it stores it", func(o outside) (worker.Queue, worker.Store) {
+		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+			messages, err := o.Receive(ctx, limit, wait, visibility)
+			if len(messages) > 0 {
+				_, _ = o.Delete(ctx, messages)
+			}
+			return messages, err
+		}}, o
+	}},
+	{"has no heartbeat", func(o outside) (worker.Queue, worker.Store) {
+		var failed sync.Map // by body: it will be put off
+		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
+				for _, m := range messages {
+					if _, ok := failed.Load(m.Body); ok || !all(times, o.visibility) {
+						return o.Hide(ctx, messages, times)
+					}
+				}
+				return nil, nil
+			}}, store(func(ctx context.Context, key, body string) (bool, error) {
+				taken, err := o.Put(ctx, key, body)
+				if err != nil {
+					failed.Store(body, true)
+				}
+				return taken, err
+			})
+	}},
+	{"drops its batch when it is asked to end", func(o outside) (worker.Queue, worker.Store) {
+		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
+			if all(times, 0) {
+				return nil, nil
+			}
+			return o.Hide(ctx, messages, times)
+		}}, o
+	}},
+	{"acknowledges its batch when it is asked to end", func(o outside) (worker.Queue, worker.Store) {
+		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
+			if all(times, 0) {
+				return o.Delete(ctx, messages)
+			}
+			return o.Hide(ctx, messages, times)
+		}}, o
+	}},
+	{"has keys without the date", func(o outside) (worker.Queue, worker.Store) {
+		return o, store(func(ctx context.Context, key, body string) (bool, error) {
+			return o.Put(ctx, date.ReplaceAllString(key, ""), body)
+		})
+	}},
+	{"has keys with the date on which it stores", func(o outside) (worker.Queue, worker.Store) {
+		return o, store(func(ctx context.Context, key, body string) (bool, error) {
+			return o.Put(ctx, date.ReplaceAllString(key, time.Now().UTC().Format("/dt=2006_01_02")), body)
+		})
+	}},
+	{"takes a key that is taken (412) for a failure", func(o outside) (worker.Queue, worker.Store) {
+		return o, store(func(ctx context.Context, key, body string) (bool, error) {
+			taken, err := o.Put(ctx, key, body)
+			if taken {
+				err = errors.New("412 Precondition Failed")
+			}
+			return false, err
+		})
+	}},
+	{"stores a duplicate beside the first", func(o outside) (worker.Queue, worker.Store) {
+		return o, store(func(ctx context.Context, key, body string) (bool, error) {
+			taken, err := o.Put(ctx, key, body)
+			if taken {
+				return o.Put(ctx, strings.Replace(key, ".json", "-2.json", 1), body)
+			}
+			return taken, err
+		})
+	}},
+	{"deletes with the first receipt handle that it had", func(o outside) (worker.Queue, worker.Store) {
+		var handles sync.Map // by message id
+		return queue{Queue: o, delete: func(ctx context.Context, messages []worker.Message) ([]worker.Failure, error) {
+			old := slices.Clone(messages)
+			for i, m := range old {
+				first, _ := handles.LoadOrStore(m.ID, m.Handle)
+				old[i].Handle = first.(string)
+			}
+			return o.Delete(ctx, old)
+		}, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+			messages, err := o.Receive(ctx, limit, wait, visibility)
+			for _, m := range messages {
+				handles.LoadOrStore(m.ID, m.Handle)
+			}
+			return messages, err
+		}}, o
+	}},
+	{"quarantines what it may not store for now (503 SlowDown)", func(o outside) (worker.Queue, worker.Store) {
+		var bodies sync.Map // the message, by body
+		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+				messages, err := o.Receive(ctx, limit, wait, visibility)
+				for _, m := range messages {
+					bodies.Store(m.Body, m)
+				}
+				return messages, err
+			}}, store(func(ctx context.Context, key, body string) (bool, error) {
+				taken, err := o.Put(ctx, key, body)
+				var answer smithy.APIError
+				if errors.As(err, &answer) && answer.ErrorCode() == "SlowDown" {
+					m, _ := bodies.Load(body)
+					return false, o.Quarantine(ctx, m.(worker.Message), err.Error())
+				}
+				return taken, err
+			})
+	}},
+	{"hands back without delay what it cannot store", func(o outside) (worker.Queue, worker.Store) {
+		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
+			now := slices.Clone(times)
+			for i, t := range times {
+				if t > o.visibility {
+					now[i] = 0
+				}
+			}
+			return o.Hide(ctx, messages, now)
+		}}, o
+	}},
+	{"has more in hand than its limit", func(o outside) (worker.Queue, worker.Store) {
+		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+			first, err := o.Receive(ctx, worker.MaxBatch, wait, visibility)
+			if err != nil {
+				return nil, err
+			}
+			second, _ := o.Receive(ctx, worker.MaxBatch, 0, visibility)
+			return append(first, second...), nil
+		}}, o
+	}},
+	{"counts each message twice", func(o outside) (worker.Queue, worker.Store) {
+		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+			messages, err := o.Receive(ctx, limit, wait, visibility)
+			return append(messages, messages...), err
+		}}, o
+	}},
+	{"receives no more after an error", func(o outside) (worker.Queue, worker.Store) {
+		var failed sync.Once
+		broken := make(chan struct{})
+		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+			select {
+			case <-broken:
+				<-ctx.Done()
+			default:
+			}
+			messages, err := o.Receive(ctx, limit, wait, visibility)
+			if err != nil {
+				failed.Do(func() { close(broken) })
+			}
+			return messages, err
+		}}, o
+	}},
+	{"waits for its calls, however long it was asked to end", func(o outside) (worker.Queue, worker.Store) {
+		return o, store(func(ctx context.Context, key, body string) (bool, error) {
+			return o.Put(context.WithoutCancel(ctx), key, body)
+		})
+	}},
+	{"leaves a goroutine with each batch", func(o outside) (worker.Queue, worker.Store) {
+		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+			go func() { <-o.over }()
+			return o.Receive(ctx, limit, wait, visibility)
+		}}, o
+	}},
+}
+
+// TestWrongConsumers: the simulation can fail. Each wrong consumer is caught, and each
+// invariant of consumers catches one of them.
+func TestWrongConsumers(t *testing.T) {
+	const limit = 300
+	caught := make([]result, len(variants))
+	t.Run("all", func(t *testing.T) {
+		for i := range variants {
+			t.Run(strings.ReplaceAll(variants[i].name, " ", "_"), func(t *testing.T) {
+				t.Parallel()
+				for seed := range limit {
+					if caught[i] = simulate(t, seed, &variants[i]); len(caught[i].violations) > 0 {
+						return
+					}
+				}
+				t.Errorf("no seed below %d catches a consumer that %s", limit, variants[i].name)
+			})
+		}
+	})
+	biting := map[invariant]bool{}
+	t.Logf("%-55s %4s  %s", "a consumer that", "seed", "breaks")
+	for i, r := range caught {
+		if len(r.violations) > 0 {
+			biting[r.violations[0].invariant] = true
+			t.Logf("%-55s %4d  %s", variants[i].name, r.seed, r.violations[0].invariant)
+		}
+	}
+	for _, i := range ofConsumers {
+		if !biting[i] {
+			t.Errorf("no wrong consumer breaks %q", i)
+		}
+	}
+}
