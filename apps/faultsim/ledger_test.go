@@ -53,8 +53,8 @@ type letter struct {
 	// acknowledged says that a producer says it is sent.
 	acknowledged bool
 	quarantined  int
-	// wasted are the receives that faults and kills have cost it.
-	wasted int
+	// spent are the receives of one message that neither a fault nor a kill has cost it.
+	spent int
 }
 
 // receipt is one receive of a message.
@@ -398,9 +398,12 @@ func (w *world) judge() {
 	if len(w.violations) > 0 {
 		return // it ended before its time
 	}
+	spent := map[string]int{} // by message id
 	for _, r := range w.receipts {
-		if r.excused != "" || r.by.isDead() {
-			w.letters[r.body].wasted++
+		if r.excused == "" && !r.by.isDead() {
+			spent[r.id]++
+			l := w.letters[r.body]
+			l.spent = max(l.spent, spent[r.id])
 		}
 	}
 	stored := map[string]int{}
@@ -415,7 +418,7 @@ func (w *world) judge() {
 	for _, l := range w.letters {
 		switch {
 		case l.good && dead[l.label] > 0:
-			if l.wasted < maxReceives/2 {
+			if l.spent > maxReceives-3 {
 				w.violateLocked(deadLettered, "%s is good, and in the dead-letter queue", l.label)
 			}
 		case l.good && l.acknowledged && stored[l.label] == 0:

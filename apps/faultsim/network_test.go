@@ -106,7 +106,8 @@ func (c *call) carry(request *http.Request) answer {
 	if err := request.Context().Err(); err != nil {
 		return answer{err: err} // the connection was closed before
 	}
-	response, err := memhttp.Transport{Handler: http.HandlerFunc(c.process.world.serve)}.RoundTrip(request)
+	server := memhttp.Transport{Handler: http.HandlerFunc(c.process.world.serve)}
+	response, err := server.RoundTrip(request) //nolint:bodyclose // the process closes it
 	c.passes(hasEffect)
 	time.Sleep(c.back)
 	c.passes(answerIsDue)

@@ -74,7 +74,8 @@ func TestReplay(t *testing.T) {
 	const runs, want = 20, 15
 	same := 0
 	for seed := range runs {
-		if simulate(t, seed, nil).text() == simulate(t, seed, nil).text() {
+		first, second := simulate(t, seed, nil), simulate(t, seed, nil)
+		if first.text() == second.text() {
 			same++
 		}
 	}

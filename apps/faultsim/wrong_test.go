@@ -193,7 +193,7 @@ var variants = []variant{
 		}}, o
 	}},
 	{"has more in hand than its limit", func(o outside) (worker.Queue, worker.Store) {
-		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
+		return queue{Queue: o, receive: func(ctx context.Context, _ int, wait, visibility time.Duration) ([]worker.Message, error) {
 			first, err := o.Receive(ctx, worker.MaxBatch, wait, visibility)
 			if err != nil {
 				return nil, err

@@ -37,7 +37,7 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		response, err := t.serve(arrived)
+		response, err := t.serve(arrived) //nolint:bodyclose // the caller closes it
 		answered <- answer{response, err}
 	}()
 	select {
@@ -76,7 +76,7 @@ func (t Transport) serve(request *http.Request) (response *http.Response, err er
 	defer func() {
 		switch p := recover(); p {
 		case nil:
-		case http.ErrAbortHandler: //nolint:errorlint // what was panicked with, and not an error that something returned
+		case http.ErrAbortHandler:
 			response, err = nil, ErrLost
 		default:
 			panic(p)
