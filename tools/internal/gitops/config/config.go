@@ -27,8 +27,8 @@ const DefaultClusters = "clusters/*"
 // Config is the file's content. The zero value is what a repository without
 // the file gets.
 type Config struct {
-	// Clusters are the folders that a cluster's root Kustomization applies, as
-	// patterns; none stands for those of DefaultClusters that look like it.
+	// Clusters are patterns of the folders that a root Kustomization applies. If it
+	// is empty, the folders that DefaultClusters matches are looked at.
 	Clusters []string `yaml:"clusters"`
 	// Pins is the folder of Go modules whose go.mod files pin upstream
 	// projects, such as tools/engines.
@@ -66,7 +66,7 @@ type Version struct {
 type Workload struct {
 	// Image is the image's name without tag.
 	Image string `yaml:"image"`
-	// Program is one that validate was told of.
+	// Program is the name of one that validate registers.
 	Program string `yaml:"program"`
 }
 

@@ -17,19 +17,19 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// fixed is a field that the API server refuses to change. Manifests say less
-// than the API server has, so a value that only one of two says is a change only
-// where no default can be the other's.
+// fixed is a field that the API server refuses to change. The API server fills in
+// defaults, so a value that only one of two manifests has is a change only where the
+// other one's cannot be the same by default.
 type fixed struct {
 	path []string
-	// unset is what the API server takes for a field that is not said.
+	// unset is the default of the API server.
 	unset any
-	// filled: the cluster gives the field a value where the manifest has none,
-	// which may be the one that a later manifest says.
+	// filled: the cluster chooses a value where the manifest has none; a later
+	// manifest may say that value.
 	filled bool
 	// kept: the API server keeps the value when the manifest no longer says it.
 	kept bool
-	// defaulted are the keys below the field that may be said or not; all of
+	// defaulted are the keys below the field that the API server fills in; all of
 	// them for anyKey.
 	defaulted []string
 }
