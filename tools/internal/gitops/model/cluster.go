@@ -48,6 +48,9 @@ func PlaceOf(o *render.Object) Place { return Place{Target(o), o.Key()} }
 // KustomizationKind is the kind of Flux's Kustomization.
 var KustomizationKind = schema.GroupKind{Group: kustomizev1.GroupVersion.Group, Kind: kustomizev1.KustomizationKind}
 
+// ReleaseKind is the kind of Flux's HelmRelease.
+var ReleaseKind = schema.GroupKind{Group: "helm.toolkit.fluxcd.io", Kind: "HelmRelease"}
+
 // New relates the objects of a cluster. The catalog holds the schemas of the kinds
 // that the cluster does not declare itself. Objects of a kind that lives in no
 // namespace lose theirs, as the API server takes it away: kustomize's namespace and

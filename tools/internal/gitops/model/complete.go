@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"path"
 	"slices"
 
@@ -27,10 +28,31 @@ var (
 	ManagedResources = Scope{func(c *Cluster) bool { return c.hidesCrossplane() || c.hidesComposed() }}
 )
 
+// ObjectsIn are the objects of a namespace. An unknown chart hides those of its
+// release's namespace, and a Kustomization that is unknown those of all: it may apply
+// further Kustomizations.
+func ObjectsIn(namespace string) Scope {
+	return Scope{func(c *Cluster) bool {
+		return slices.ContainsFunc(c.Unknowns, func(unknown render.Unknown) bool {
+			target, isRelease := releaseNamespace(unknown.Object)
+			return hidesObjects(unknown) && (!isRelease || target == namespace)
+		})
+	}}
+}
+
+// releaseNamespace is the namespace of what a HelmRelease installs.
+func releaseNamespace(o *render.Object) (namespace string, isRelease bool) {
+	if o == nil || o.Key().GroupKind != ReleaseKind {
+		return "", false
+	}
+	target, _, _ := unstructured.NestedString(o.Object, "spec", "targetNamespace")
+	return cmp.Or(target, o.GetNamespace()), true
+}
+
 // NamespaceCalled is a namespace, which a HelmRelease may make as well.
 func NamespaceCalled(name string) Scope {
 	return Scope{func(c *Cluster) bool {
-		return c.Incomplete() || slices.ContainsFunc(c.Of("helm.toolkit.fluxcd.io", "HelmRelease"), func(release *render.Object) bool {
+		return c.Incomplete() || slices.ContainsFunc(c.Of(ReleaseKind.Group, ReleaseKind.Kind), func(release *render.Object) bool {
 			create, _, _ := unstructured.NestedBool(release.Object, "spec", "install", "createNamespace")
 			target, _, _ := unstructured.NestedString(release.Object, "spec", "targetNamespace")
 			return create && target == name

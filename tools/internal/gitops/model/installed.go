@@ -47,7 +47,7 @@ func (c *Cluster) installed(o *render.Object, project string) []string {
 		value, _, _ := unstructured.NestedString(o.Object, field...)
 		return value
 	}
-	for _, release := range c.Of("helm.toolkit.fluxcd.io", "HelmRelease") {
+	for _, release := range c.Of(ReleaseKind.Group, ReleaseKind.Kind) {
 		add(release, path.Base(text(release, "spec", "chart", "spec", "chart")), text(release, "spec", "chart", "spec", "version"))
 	}
 	for _, source := range c.Sources() {

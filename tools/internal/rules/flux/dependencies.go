@@ -50,10 +50,9 @@ func checkDependencies(r *rule.Pass) {
 }
 
 // suggestDependency says what to write instead of a dependency that is not there,
-// and whether that is in all likelihood what was meant: an object depends on its
-// own kind only.
+// and whether that is surely what was meant: an object depends on its own kind only.
 func suggestDependency(r *rule.Pass, missing render.Key) (fix string, meant bool) {
-	same, others := r.Cluster.Kustomizations(), r.Cluster.Of("helm.toolkit.fluxcd.io", "HelmRelease")
+	same, others := r.Cluster.Kustomizations(), r.Cluster.Of(model.ReleaseKind.Group, model.ReleaseKind.Kind)
 	fix = "%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there"
 	if missing.GroupKind != model.KustomizationKind {
 		same, others = r.Cluster.Releases(), r.Cluster.Of(model.KustomizationKind.Group, model.KustomizationKind.Kind)

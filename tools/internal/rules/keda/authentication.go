@@ -45,7 +45,11 @@ func checkAuthenticationReference(r *rule.Pass, s model.Scaler, index int, trigg
 	place := model.At(s.Object, "spec", "triggers", index, "authenticationRef", "name")
 	object := r.Cluster.Authentication(s.Object, reference)
 	if object == nil {
-		if r.Cluster.Complete(model.Objects) {
+		scope := model.ObjectsIn(s.Object.GetNamespace())
+		if model.AuthenticationKind(reference) != "TriggerAuthentication" {
+			scope = model.Objects // it has no namespace
+		}
+		if r.Cluster.Complete(scope) {
 			r.Report(place,
 				"%s names %s %s, which does not exist: KEDA only logs that", s.Object.Key(), model.AuthenticationKind(reference), reference.Name).
 				Fix(suggestAuthentication(r, s.Object, reference))

@@ -29,16 +29,19 @@ var References = rule.Rule{
 }
 
 func checkReferred(r *rule.Pass) {
-	if !r.Cluster.Complete(model.Objects) {
-		return
-	}
 	for _, w := range r.Cluster.Workloads() {
+		if !r.Cluster.Complete(model.ObjectsIn(w.GetNamespace())) {
+			continue
+		}
 		checkServiceAccount(r, w)
 		for _, reference := range dataReferences(w) {
 			checkData(r, w.Object, reference)
 		}
 	}
 	for _, o := range r.Cluster.Of(model.KEDAGroup, "TriggerAuthentication") {
+		if !r.Cluster.Complete(model.ObjectsIn(o.GetNamespace())) {
+			continue
+		}
 		references, _, _ := unstructured.NestedSlice(o.Object, "spec", "secretTargetRef")
 		for i, entry := range references {
 			reference, _ := entry.(map[string]any)
@@ -46,6 +49,9 @@ func checkReferred(r *rule.Pass) {
 			key, _ := reference["key"].(string)
 			checkData(r, o, dataReference{kind: "Secret", name: name, key: key, at: model.At(o, "spec", "secretTargetRef", i)})
 		}
+	}
+	if !r.Cluster.Complete(model.Objects) {
+		return // what follows names other namespaces
 	}
 	for _, o := range r.Cluster.Of(networkingv1.GroupName, "NetworkPolicy") {
 		checkPeers(r, o)

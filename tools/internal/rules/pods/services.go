@@ -24,10 +24,10 @@ var Services = rule.Rule{
 }
 
 func checkServices(r *rule.Pass) {
-	if !r.Cluster.Complete(model.Objects) {
-		return
-	}
 	for _, o := range r.Cluster.Of("", "Service") {
+		if !r.Cluster.Complete(model.ObjectsIn(o.GetNamespace())) {
+			continue
+		}
 		var service corev1.Service
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &service); err != nil || len(service.Spec.Selector) == 0 {
 			continue // the schema says why, or others write its endpoints
