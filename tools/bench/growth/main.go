@@ -76,7 +76,7 @@ type measurement struct {
 	memory          int64 // bytes, at most
 }
 
-var closingLine = regexp.MustCompile(`(?m)^(\d+) objects in \d+ clusters`)
+var closingLine = regexp.MustCompile(`(?m)^(\d+) objects in \d+ clusters?`)
 
 func measure(ctx context.Context, program, root string) (m measurement, err error) {
 	cmd := exec.CommandContext(ctx, program, "--root", root)
