@@ -32,7 +32,9 @@ type Cluster struct {
 	kinds         map[schema.GroupKind][]*render.Object
 	keys          map[Place][]*render.Object
 	owners        map[render.Key]*render.Applier
-	read          func(*render.Object) // see Watch; nil for nobody
+	// read and hidden are those of Watch; nil for nobody.
+	read   func(*render.Object)
+	hidden func()
 }
 
 // Place is a key within one target: a Kustomization with a kubeConfig applies
@@ -106,10 +108,11 @@ func Target(o *render.Object) string {
 }
 
 // Watch is the same cluster for one reader: read is called with each object
-// that the methods of the result return, as often as they do.
-func (c *Cluster) Watch(read func(*render.Object)) *Cluster {
+// that the methods of the result return, hidden each time that something unknown
+// hides what Complete is asked for.
+func (c *Cluster) Watch(read func(*render.Object), hidden func()) *Cluster {
 	watched := *c
-	watched.read = read
+	watched.read, watched.hidden = read, hidden
 	return &watched
 }
 

@@ -75,7 +75,11 @@ func AppliedBefore(then *render.Applier) Scope {
 // from what could not be rendered or composed. A rule that misses something asks
 // this first.
 func (c *Cluster) Complete(scopes ...Scope) bool {
-	return !slices.ContainsFunc(scopes, func(s Scope) bool { return s.hidden(c) })
+	hidden := slices.ContainsFunc(scopes, func(s Scope) bool { return s.hidden(c) })
+	if hidden && c.hidden != nil {
+		c.hidden()
+	}
+	return !hidden
 }
 
 // hidesObjects reports whether Flux may apply objects because of something unknown.

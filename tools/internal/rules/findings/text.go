@@ -94,10 +94,12 @@ func closing(report Report) string {
 		count(coverage.Objects, "object") + " in " + count(len(coverage.Clusters), "cluster"),
 		count(coverage.Schemas, "schema") + " used",
 		fmt.Sprintf("%d unknown", coverage.Unknown),
-		count(coverage.Rules, "rule") + " run",
-		count(report.Count(Error), "error"),
-		count(report.Count(Warning), "warning"),
 	}
+	if coverage.HeldBack > 0 {
+		parts = append(parts, count(coverage.HeldBack, "check")+" held back by that")
+	}
+	parts = append(parts,
+		count(coverage.Rules, "rule")+" run", count(report.Count(Error), "error"), count(report.Count(Warning), "warning"))
 	if accepted := report.Count(Off); accepted > 0 {
 		parts = append(parts, fmt.Sprintf("%d accepted", accepted))
 	}

@@ -51,6 +51,9 @@ type Input struct {
 	// Saw is told of each object that a rule read to come to its judgement, as
 	// often as it did; nil if nobody asks.
 	Saw func(Rule, *render.Object)
+	// HeldBack is told of each check that a rule does not make because something
+	// unknown may hold the answer; nil if nobody asks.
+	HeldBack func(Rule)
 }
 
 // Version says that a version in the manifests equals a pinned one.
@@ -70,9 +73,15 @@ func (i Input) Schema(o *render.Object) (kind runtimeschema.GroupVersionKind, so
 // Run holds one rule against one cluster.
 func (r Rule) Run(input Input) []findings.Finding {
 	pass := &Pass{Input: input, rule: r}
+	var read func(*render.Object)
 	if input.Saw != nil {
-		pass.Cluster = input.Cluster.Watch(func(o *render.Object) { input.Saw(r, o) })
+		read = func(o *render.Object) { input.Saw(r, o) }
 	}
+	var hidden func()
+	if input.HeldBack != nil {
+		hidden = func() { input.HeldBack(r) }
+	}
+	pass.Cluster = input.Cluster.Watch(read, hidden)
 	r.Check(pass)
 	found := make([]findings.Finding, 0, len(pass.found))
 	for _, finding := range pass.found {

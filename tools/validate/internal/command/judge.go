@@ -26,6 +26,8 @@ type judgement struct {
 	inputs []rule.Input
 	found  [][]findings.Finding
 	unused []findings.Finding
+	// heldBack counts the checks that were not made, cluster by cluster.
+	heldBack []int
 	// folder holds the files of the base revision; empty for another one.
 	folder string
 }
@@ -47,10 +49,11 @@ func (o Options) judge(ctx context.Context, revision Revision, base map[string]*
 	if err != nil {
 		return judgement{}, err
 	}
-	j.found = make([][]findings.Finding, len(j.inputs))
+	j.found, j.heldBack = make([][]findings.Finding, len(j.inputs)), make([]int, len(j.inputs))
 	var judges errgroup.Group
 	judges.SetLimit(runtime.GOMAXPROCS(0))
 	for i, input := range j.inputs {
+		input.HeldBack = func(rule.Rule) { j.heldBack[i]++ }
 		judges.Go(func() error {
 			j.found[i] = rules.Check(input)
 			return nil
@@ -109,6 +112,9 @@ func (j judgement) report() findings.Report {
 	schemas := map[string]bool{}
 	for _, input := range j.inputs {
 		cover(&report.Coverage, input, schemas)
+	}
+	for _, checks := range j.heldBack {
+		report.Coverage.HeldBack += checks
 	}
 	report.Coverage.Schemas = len(schemas)
 	return report
