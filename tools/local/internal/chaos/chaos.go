@@ -30,14 +30,15 @@ var (
 )
 
 const (
-	// killEvery is the time between two kills of a consumer. They end when this share
-	// of the work is done: the kubelet waits longer after each, in the end for minutes,
-	// and then only one consumer is left.
+	// killEvery is the time between two kills of a consumer.
 	killEvery = 5 * time.Second
-	killUntil = 0.9
 	// pause is how long the local AWS answers nothing.
 	pause = 10 * time.Second
 )
+
+// Enough is the share of the work after which no consumer is killed any more: the
+// kubelet waits longer after each kill, and then only one consumer is left.
+const Enough = 0.9
 
 // Options says what to break.
 type Options struct {
@@ -66,6 +67,7 @@ type Chaos struct {
 	admin  string // the URL of the local AWS's admin endpoint
 	cancel context.CancelFunc
 	work   sync.WaitGroup
+	stop   sync.Once
 	// Of tests that wait for less, and have no processes.
 	every, pause time.Duration
 	signal       func(containerID string, s unix.Signal) error
@@ -117,19 +119,23 @@ func (c *Chaos) Observe(share float64) {
 	c.share = share
 }
 
+// Stop ends it, and says what was done; again, it says the same. The errors are of
+// blows that failed.
+func (c *Chaos) Stop(ctx context.Context) (Summary, error) {
+	c.stop.Do(func() {
+		c.cancel()
+		c.work.Wait()
+		var err error
+		c.summary.Faults, err = endFaults(ctx, c.admin)
+		c.errs = append(c.errs, err)
+	})
+	return c.summary, errors.Join(c.errs...)
+}
+
 func (c *Chaos) done() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.share
-}
-
-// Stop ends it, and says what was done. The errors are of blows that failed.
-func (c *Chaos) Stop(ctx context.Context) (Summary, error) {
-	c.cancel()
-	c.work.Wait()
-	var err error
-	c.summary.Faults, err = endFaults(ctx, c.admin)
-	return c.summary, errors.Join(append(c.errs, err)...)
 }
 
 // kill kills a consumer, again and again.
@@ -143,7 +149,7 @@ func (c *Chaos) kill(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if c.done() >= killUntil {
+		if c.done() > Enough {
 			return
 		}
 		// Without an answer of the API server, or a pod that runs, nobody dies now.

@@ -139,7 +139,12 @@ func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak
 		return demo.Report{}, chaos.Summary{}, err
 	}
 	report, err := e.run(ctx, config, s, s.faulty(), func(sample demo.Sample) {
-		breaking.Observe(float64(sample.Stored+sample.DeadLettered) / float64(s.events))
+		done := float64(sample.Stored+sample.DeadLettered) / float64(s.events)
+		breaking.Observe(done)
+		// What is left is to read what there is.
+		if done > chaos.Enough && sample.Visible+sample.InFlight == 0 {
+			_, _ = breaking.Stop(context.WithoutCancel(ctx))
+		}
 	})
 	broken, stopErr := breaking.Stop(context.WithoutCancel(ctx))
 	return report, broken, errors.Join(err, stopErr)

@@ -107,7 +107,7 @@ const (
 	reasonAttribute = "quarantine_reason"
 	// perSecond is how many messages a reading of the dead-letter queue takes a
 	// second at least.
-	perSecond = 500
+	perSecond = 100
 )
 
 // quarantined is the whole dead-letter queue. It receives every message under a

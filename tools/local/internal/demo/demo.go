@@ -39,7 +39,7 @@ type Options struct {
 	// Producer are settings of the burst's producer that differ from the steady
 	// one's, by the names of its environment variables; none is usual.
 	Producer map[string]string
-	// Observe, if it is set, gets each Sample.
+	// Observe, if it is set, gets each Sample, before what is stored is counted again.
 	Observe func(Sample)
 	// Out gets a line per change or, on a Terminal, a table that is redrawn.
 	Out      io.Writer

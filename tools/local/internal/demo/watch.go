@@ -114,15 +114,16 @@ func (w *watch) step(ctx context.Context) (Sample, error) {
 			return s, err
 		}
 	}
+	if w.observe != nil {
+		s.Stored = len(w.seen.storedAt)
+		w.observe(s)
+	}
 	if err := w.look(ctx, s); err != nil {
 		return s, err
 	}
 	s.Stored = len(w.seen.storedAt)
 	w.samples = append(w.samples, s)
 	w.display.show(s, w.burst)
-	if w.observe != nil {
-		w.observe(s)
-	}
 	return s, nil
 }
 

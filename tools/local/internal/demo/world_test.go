@@ -32,6 +32,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/config"
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 	"github.com/mystique-unicorn/sales-events/apps/producer/worker"
+	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
 // world is a cluster whose API is simulated and whose events are not: its Job
@@ -79,7 +80,11 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := aws.Config{Region: "eu-west-1", BaseEndpoint: &listener.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	config := aws.Config{
+		Region: "eu-west-1", BaseEndpoint: &listener.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		// A receive whose answer is lost would hide its messages for longer than a test waits.
+		HTTPClient: awshttp.New(),
+	}
 	w := &world{
 		TB: t, peak: 4, seed: 1, logs: map[string]string{}, sqs: sqs.NewFromConfig(config),
 		s3:    s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }),
