@@ -130,7 +130,7 @@ func (w *walk) installed(ctx context.Context, k *Applier) ([]*Object, []Outside,
 	var objects []*Object
 	for _, o := range rendered {
 		objects = append(objects, &Object{
-			Unstructured: o.Unstructured, Owner: k, Bundled: o.Bundled, template: o.Unstructured.Object, at: o.At,
+			Unstructured: o.Unstructured, Owner: k, Bundled: o.Bundled, template: o.Object, at: o.At,
 		})
 	}
 	return objects, nil, nil

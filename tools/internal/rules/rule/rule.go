@@ -187,7 +187,7 @@ func SeverityOf(name string, candidates []string) findings.Severity {
 
 // Problems takes joined errors apart.
 func Problems(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the outermost one is meant
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // the outermost one is meant
 		return joined.Unwrap()
 	}
 	return slices.DeleteFunc([]error{err}, func(err error) bool { return err == nil })

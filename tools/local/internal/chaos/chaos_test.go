@@ -62,7 +62,7 @@ func TestChaos(t *testing.T) {
 	c, err := start(t.Context(), &Chaos{
 		opts: Options{
 			Client: client, Seed: 1, RestartAPIServer: func() error { note("restart"); return nil },
-			Say: func(format string, args ...any) { said = append(said, format) },
+			Say: func(format string, _ ...any) { said = append(said, format) },
 		},
 		admin: admin.URL, every: 10 * time.Millisecond, pause: 10 * time.Millisecond,
 		signal: func(id string, s unix.Signal) error { note(unix.SignalName(s) + " " + id); return nil },

@@ -65,7 +65,8 @@ func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
 	template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	container.ReadinessProbe, container.LivenessProbe, container.StartupProbe = nil, nil, nil
 	own := []corev1.EnvVar{
-		{Name: "TOT_MSGS_TO_PRODUCE", Value: strconv.Itoa(l.total)}, {Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"},
+		{Name: "TOT_MSGS_TO_PRODUCE", Value: strconv.Itoa(l.total)},
+		{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"},
 		{Name: "SEED", Value: strconv.Itoa(l.source.Seed)},
 		// A line a message would be read by nobody: the seed says what was sent.
 		{Name: "LOG_LEVEL", Value: "WARN"},

@@ -107,32 +107,38 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		"it deletes a message without storing it": {good.RequestID, func(*world, types.Message) error { return nil }, []string{"1 good message is lost: " + good.RequestID}, keyOf},
 		"it stores an empty object": {
 			good.RequestID, func(w *world, m types.Message) error { return w.put(context.Background(), keyOf(m), "") },
-			[]string{"1 message is not stored or dead-lettered as it was sent: " + good.RequestID}, keyOf,
+			[]string{"1 message is not stored or dead-lettered as it was sent: " + good.RequestID},
+			keyOf,
 		},
 		"it stores an event under another type": {
 			good.RequestID, func(w *world, m types.Message) error { return w.put(context.Background(), elsewhere(m), *m.Body) },
-			[]string{"1 event is not stored at " + layout + ": {key}"}, elsewhere,
+			[]string{"1 event is not stored at " + layout + ": {key}"},
+			elsewhere,
 		},
 		"it stores an event under another day": {
 			good.RequestID, func(w *world, m types.Message) error { return w.put(context.Background(), tomorrow(m), *m.Body) },
-			[]string{"1 event is not stored at " + layout + ": {key}"}, tomorrow,
+			[]string{"1 event is not stored at " + layout + ": {key}"},
+			tomorrow,
 		},
 		"it stores an event twice": {
 			good.RequestID, func(w *world, m types.Message) error {
 				return errors.Join(w.put(context.Background(), keyOf(m), *m.Body), w.put(context.Background(), tomorrow(m), *m.Body))
 			},
-			[]string{"1 event is not stored at " + layout + ": {key}", "1 event is stored at more than one key: " + good.RequestID}, tomorrow,
+			[]string{"1 event is not stored at " + layout + ": {key}", "1 event is stored at more than one key: " + good.RequestID},
+			tomorrow,
 		},
 		"it gives up, and SQS dead-letters": {
 			bad.RequestID, func(w *world, m types.Message) error {
 				_, err := w.sqs.ChangeMessageVisibility(context.Background(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &w.queue, ReceiptHandle: m.ReceiptHandle})
 				return errors.Join(errors.New("given up"), err)
 			},
-			[]string{"1 message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer: " + bad.RequestID}, keyOf,
+			[]string{"1 message was dead-lettered by SQS after maxReceiveCount receives, not by a consumer: " + bad.RequestID},
+			keyOf,
 		},
 		"it quarantines without a reason": {
 			bad.RequestID, func(w *world, m types.Message) error { return w.quarantine(context.Background(), *m.Body, "") },
-			[]string{"1 dead-lettered message has no quarantine_reason: " + bad.RequestID}, keyOf,
+			[]string{"1 dead-lettered message has no quarantine_reason: " + bad.RequestID},
+			keyOf,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,8 +251,12 @@ func TestBurstJob(t *testing.T) {
 		t.Error("the burst is probed")
 	}
 	want := []corev1.EnvVar{
-		{Name: "AWS_REGION", Value: "eu-west-1"}, {Name: "RELIABLE_QUEUE_NAME", Value: "q"},
-		{Name: "TOT_MSGS_TO_PRODUCE", Value: "7"}, {Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"}, {Name: "SEED", Value: "9"}, {Name: "LOG_LEVEL", Value: "WARN"},
+		{Name: "AWS_REGION", Value: "eu-west-1"},
+		{Name: "RELIABLE_QUEUE_NAME", Value: "q"},
+		{Name: "TOT_MSGS_TO_PRODUCE", Value: "7"},
+		{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"},
+		{Name: "SEED", Value: "9"},
+		{Name: "LOG_LEVEL", Value: "WARN"},
 	}
 	if !slices.Equal(c.Env, want) {
 		t.Errorf("env %v, want %v", c.Env, want)

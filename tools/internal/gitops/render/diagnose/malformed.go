@@ -181,6 +181,8 @@ func Enforce(t *origin.Tree, k *types.Kustomization, file, name string) error {
 			}
 		}
 	}
-	return &Error{at, fmt.Errorf("%s: %s", name, problems[0]),
-		"write one of kustomize.config.k8s.io/v1beta1 Kustomization and v1alpha1 Component"}
+	return &Error{
+		at, fmt.Errorf("%s: %s", name, problems[0]),
+		"write one of kustomize.config.k8s.io/v1beta1 Kustomization and v1alpha1 Component",
+	}
 }

@@ -46,7 +46,7 @@ func (t *Tree) patchesOf(l LayerFile, outermost bool) []Patch {
 	for i, p := range merges {
 		add("patchesStrategicMerge", i, p, "", nil)
 	}
-	for i, p := range l.Kustomization.Patches {
+	for i, p := range l.Patches {
 		add("patches", i, p.Path, p.Patch, p.Target)
 	}
 	for i, p := range operations {
