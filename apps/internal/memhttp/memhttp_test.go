@@ -64,6 +64,7 @@ func TestGivingUp(t *testing.T) {
 			t.Errorf("error %v after %s, want %v after a second", err, took, context.DeadlineExceeded)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if !left {
 			t.Error("the handler did not see the end of the request")
 		}
