@@ -20,8 +20,20 @@ const (
 
 // fakeAWS stands in for the commands of the page: it answers with the hub's
 // issuer and address and writes every other call down, arguments ended by NUL
-// and calls by one more.
+// and calls by one more. envsubst is gettext's, which a fresh machine lacks, in awk.
 const fakeAWS = `set -eu
+envsubst() {
+  awk '{
+    out = ""
+    while (match($0, /[$][{][A-Za-z_][A-Za-z0-9_]*[}]|[$][A-Za-z_][A-Za-z0-9_]*/)) {
+      name = substr($0, RSTART, RLENGTH)
+      gsub(/[${}]/, "", name)
+      out = out substr($0, 1, RSTART - 1) ENVIRON[name]
+      $0 = substr($0, RSTART + RLENGTH)
+    }
+    print out $0
+  }'
+}
 eksctl() { cat >/dev/null; }
 aws() {
   case "$1" in
