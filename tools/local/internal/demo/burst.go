@@ -35,7 +35,7 @@ func (p *pipeline) newBurst(ctx context.Context, n int) (*ledger, error) {
 	}
 	env := environment(container)
 	maps.Copy(env, p.producerSettings)
-	settings, err := producerconfig.Parse(func(name string) (string, bool) { value, ok := env[name]; return value, ok })
+	settings, err := producerconfig.Parse(env.lookup)
 	if err != nil {
 		return nil, fmt.Errorf("settings of the Deployment %s in %s: %w", producer, producerNamespace, err)
 	}

@@ -23,7 +23,8 @@ type look struct {
 	// what is in the dead-letter queue of it.
 	keys []uint8
 	dead []letters
-	faults
+	// Lost and NotQuarantined are not known before a look is over, see missing.
+	Faults
 
 	// storedAt is when each object was written, took how long the burst's events
 	// took to get there, and made when those of some positions were made; in
@@ -42,12 +43,6 @@ const (
 	// explained is by a consumer's doing, with its reason.
 	explained
 )
-
-// faults are the messages with which something is wrong, by request_id or key.
-type faults struct {
-	unexpected, misplaced, repeated, altered  []string
-	wronglyQuarantined, redriven, unexplained []string
-}
 
 func newLook(l *ledger, prefix string, started time.Time) *look {
 	return &look{
@@ -90,14 +85,14 @@ func (k *look) object(path string, modified time.Time) bool {
 	k.storedAt = append(k.storedAt, k.seconds(modified))
 	k.fine = k.fine || modified.Nanosecond() != 0
 	if !known || k.bad(rank) {
-		k.unexpected = append(k.unexpected, id)
+		k.Unexpected = append(k.Unexpected, id)
 		return false
 	}
 	if k.keys[rank]++; k.keys[rank] > 1 {
-		k.repeated = append(k.repeated, id)
+		k.Repeated = append(k.Repeated, id)
 	}
 	if !k.belongs(rank, path, modified) {
-		k.misplaced = append(k.misplaced, path)
+		k.Misplaced = append(k.Misplaced, path)
 	}
 	return k.sampled(rank)
 }
@@ -118,14 +113,14 @@ func (k *look) belongs(rank int, path string, modified time.Time) bool {
 func (k *look) read(path string, modified time.Time, b body) {
 	rank, _ := k.rank(storedID(path))
 	if !k.asSent(rank, b) {
-		k.altered = append(k.altered, k.id(rank))
+		k.Altered = append(k.Altered, k.id(rank))
 		return
 	}
 	if !k.ofBurst(rank) {
 		return
 	}
 	if !strings.Contains(path, "dt="+day(b.TS)+"/") {
-		k.misplaced = append(k.misplaced, path)
+		k.Misplaced = append(k.Misplaced, path)
 	}
 	m := k.burst[rank]
 	k.made[m.position] = k.seconds(b.TS)
@@ -144,12 +139,12 @@ func (k *look) letter(l DeadLetter) {
 	}
 	switch {
 	case l.Source != "":
-		k.redriven = append(k.redriven, l.RequestID)
+		k.Redriven = append(k.Redriven, l.RequestID)
 	case l.Reason == "":
-		k.unexplained = append(k.unexplained, l.RequestID)
+		k.Unexplained = append(k.Unexplained, l.RequestID)
 	}
 	if !known {
-		k.wronglyQuarantined = append(k.wronglyQuarantined, l.RequestID)
+		k.WronglyQuarantined = append(k.WronglyQuarantined, l.RequestID)
 		return
 	}
 	k.dead[rank] |= anyLetter
@@ -158,10 +153,10 @@ func (k *look) letter(l DeadLetter) {
 	}
 	b := parseBody([]byte(l.Body))
 	if !k.bad(rank) {
-		k.wronglyQuarantined = append(k.wronglyQuarantined, l.RequestID)
+		k.WronglyQuarantined = append(k.WronglyQuarantined, l.RequestID)
 	}
 	if !k.asSent(rank, b) {
-		k.altered = append(k.altered, l.RequestID)
+		k.Altered = append(k.Altered, l.RequestID)
 	} else if k.ofBurst(rank) {
 		k.made[k.burst[rank].position] = k.seconds(b.TS)
 	}

@@ -108,20 +108,24 @@ func consumerSettings(ctx context.Context, clients kubernetes.Interface) (config
 	if err != nil {
 		return config.Config{}, err
 	}
-	env := environment(container)
-	settings, err := config.Parse(func(name string) (string, bool) {
-		value, ok := env[name]
-		return value, ok
-	})
+	settings, err := config.Parse(environment(container).lookup)
 	if err != nil {
 		return settings, fmt.Errorf("settings of the Deployment %s in %s: %w", consumer, consumerNamespace, err)
 	}
 	return settings, nil
 }
 
+// variables are environment variables by their names.
+type variables map[string]string
+
+func (v variables) lookup(name string) (value string, ok bool) {
+	value, ok = v[name]
+	return value, ok
+}
+
 // environment is what a container is given as values.
-func environment(c *corev1.Container) map[string]string {
-	env := map[string]string{}
+func environment(c *corev1.Container) variables {
+	env := variables{}
 	for _, v := range c.Env {
 		env[v.Name] = v.Value
 	}

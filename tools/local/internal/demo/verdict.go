@@ -68,6 +68,18 @@ type Verdict struct {
 	// beside the burst, and are judged too.
 	SteadyGood int `json:"steadyGood"`
 
+	Faults
+
+	PeakBacklog int `json:"peakBacklog"`
+	// PeakReplicas counts consumers that were ready, not merely wanted.
+	PeakReplicas int32   `json:"peakReplicas"`
+	FirstScaleUp float64 `json:"firstScaleUp"`
+	TimeToPeak   float64 `json:"timeToPeak"`
+	TimeToDrain  float64 `json:"timeToDrain"`
+}
+
+// Faults are the messages with which something is wrong, by request_id or key.
+type Faults struct {
 	// Lost are good ones that are not in the bucket, Unexpected stored ones
 	// that are bad or that nobody sent, NotQuarantined bad ones that are not in
 	// the dead-letter queue, WronglyQuarantined others that are.
@@ -85,13 +97,6 @@ type Verdict struct {
 	// a consumer's that did not say why.
 	Redriven    []string `json:"redriven"`
 	Unexplained []string `json:"unexplained"`
-
-	PeakBacklog int `json:"peakBacklog"`
-	// PeakReplicas counts consumers that were ready, not merely wanted.
-	PeakReplicas int32   `json:"peakReplicas"`
-	FirstScaleUp float64 `json:"firstScaleUp"`
-	TimeToPeak   float64 `json:"timeToPeak"`
-	TimeToDrain  float64 `json:"timeToDrain"`
 }
 
 // judge says what a look found of what was sent, and holds the samples against
@@ -100,10 +105,9 @@ func judge(k *look, samples []Sample, drained float64, s scaling) Verdict {
 	v := Verdict{
 		Produced: k.total, FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained,
 		Reasons: []string{}, Note: s.note(k.total),
-		Lost: k.missing(false), NotQuarantined: k.missing(true),
-		Unexpected: k.unexpected, Misplaced: k.misplaced, Repeated: k.repeated, Altered: k.altered,
-		WronglyQuarantined: k.wronglyQuarantined, Redriven: k.redriven, Unexplained: k.unexplained,
+		Faults: k.Faults,
 	}
+	v.Lost, v.NotQuarantined = k.missing(false), k.missing(true)
 	v.count(k)
 	v.measure(samples)
 	v.complain(s.demand(k.total))

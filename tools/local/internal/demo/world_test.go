@@ -235,8 +235,7 @@ func (w *world) runJobs(ctx context.Context) {
 		if job.Status.Succeeded > 0 {
 			continue
 		}
-		env := environment(&job.Spec.Template.Spec.Containers[0])
-		c, err := config.Parse(func(name string) (string, bool) { value, ok := env[name]; return value, ok })
+		c, err := config.Parse(environment(&job.Spec.Template.Spec.Containers[0]).lookup)
 		if err != nil {
 			w.Error(err)
 		}
