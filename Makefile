@@ -93,6 +93,8 @@ bench: ## validate against `kustomize build | kubeconform` and as a repository g
 	go test -run '^$$' -bench Producer -benchtime 1x ./apps/producer
 	go test -run '^$$' -bench 'Call|Server' ./apps/localaws/sqs
 
+# golangci-lint keeps positions by package: a checkout that was removed must not answer for this one.
+lint: export GOLANGCI_LINT_CACHE ?= $(shell git rev-parse --absolute-git-dir)/golangci-lint
 lint: ## go vet, golangci-lint as .golangci.yml says, actionlint
 	go vet ./...
 	$(LINT) run
