@@ -1,0 +1,53 @@
+// Package access is what a service of the local AWS asks before it acts: may
+// this caller do this to these resources? It knows no service, and not how a
+// caller is found or a policy evaluated.
+package access
+
+import (
+	"context"
+	"fmt"
+)
+
+// Check is one decision that a call needs before it has any effect. A call may
+// need several: its own action on each resource, and the actions that depend on
+// it (iam:PassRole, ec2:CreateTags), as the Service Authorization Reference
+// (https://docs.aws.amazon.com/service-authorization/latest/reference/) lists
+// them.
+type Check struct {
+	// Action is service:Action, such as ec2:CreateSubnet.
+	Action string
+	// Resource is an ARN, or * for an action without a resource.
+	Resource string
+	// Context has the condition keys of the call that the service knows, such
+	// as aws:RequestTag/team. Keys of the caller are not its concern.
+	Context map[string][]string
+}
+
+// Guard decides.
+type Guard interface {
+	// Allow is nil if each check is allowed for the caller of ctx. It returns
+	// *Denied for the first that is not.
+	Allow(ctx context.Context, checks ...Check) error
+}
+
+// Anyone lets everybody do everything: a server that enforces no permissions.
+type Anyone struct{}
+
+// Allow is Guard's.
+func (Anyone) Allow(context.Context, ...Check) error { return nil }
+
+// Denied is why a call was refused. Each service answers it with its own error
+// code, and with this message.
+type Denied struct {
+	Check
+	// Caller is the ARN of who asked.
+	Caller string
+	// Reason is which policy refused, or that none allows.
+	Reason string
+}
+
+// Error has the form of AWS's own message.
+func (d *Denied) Error() string {
+	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s",
+		d.Caller, d.Action, d.Resource, d.Reason)
+}
