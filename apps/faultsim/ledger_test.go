@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 )
 
@@ -224,7 +225,9 @@ func (w *world) onArrival(c *call) {
 
 // late is how long a call must take to endanger what is in hand: the time from one
 // heartbeat to the next.
-func (w *world) late() time.Duration { return time.Duration(w.plan.visibility) * time.Second / 3 }
+func (w *world) late() time.Duration {
+	return config.Heartbeat(min(config.FirstVisibility, time.Duration(w.plan.visibility)*time.Second))
+}
 
 func (w *world) isStored(key string) bool {
 	return w.ask(httptest.NewRequest(http.MethodHead, "/"+bucketName+"/"+key, nil), nil) == http.StatusOK

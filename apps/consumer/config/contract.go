@@ -31,9 +31,14 @@ func (c Config) InHand() int {
 	return max(c.BatchSize, 2*c.Concurrency)
 }
 
-// Heartbeat is how often the consumer extends the visibility timeout of the
-// batch that it works on, given the queue's timeout; 0 is never, because a queue
-// without timeout hides nothing.
+// FirstVisibility bounds how long a receive hides messages, so that those whose receive
+// is lost, or whose consumer is killed, come back soon. The consumer extends that to the
+// queue's own timeout where its work takes longer than a third of this.
+const FirstVisibility = 9 * time.Second
+
+// Heartbeat is how long the consumer waits before it extends the visibility timeout of
+// the batch that it works on, given the timeout that is running; 0 is never, because a
+// queue without timeout hides nothing.
 func Heartbeat(visibility time.Duration) time.Duration { return max(visibility, 0) / 3 }
 
 // QueueActions are the IAM actions that the consumer calls on its queue. SQS

@@ -38,10 +38,11 @@ func newBatch(messages []Message) batch {
 	return b
 }
 
-// receive asks for the visibility timeout that the heartbeat goes by: the
-// queue's own may have changed since.
+// receive asks for a visibility timeout of its own: what is lost with its answer, or
+// with a consumer that is killed, comes back when that is over. The heartbeat gives
+// what is worked on the queue's.
 func (w *Worker) receive(ctx context.Context, limit int) ([]Message, error) {
-	messages, err := w.queue.Receive(ctx, limit, w.longPoll, w.visibility)
+	messages, err := w.queue.Receive(ctx, limit, w.longPoll, min(w.visibility, config.FirstVisibility))
 	if err != nil {
 		return nil, fmt.Errorf("receive from %s: %w", w.config.Queue, err)
 	}
@@ -141,16 +142,7 @@ func (r *run) heartbeat(messages []*message) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				r.beat(ctx, every, messages)
-			}
-		}
+		r.beatEvery(ctx, config.Heartbeat(min(r.visibility, config.FirstVisibility)), every, messages)
 	}()
 	return func() {
 		cancel()
@@ -158,9 +150,28 @@ func (r *run) heartbeat(messages []*message) (stop func()) {
 	}
 }
 
-// beat gives up when the next one is due.
-func (r *run) beat(ctx context.Context, every time.Duration, messages []*message) {
-	ctx, cancel := context.WithTimeout(ctx, every)
+// beatEvery extends the visibility timeout of messages at the first tick, at the next
+// one as long as that fails, and when every is over since.
+func (r *run) beatEvery(ctx context.Context, tick, every time.Duration, messages []*message) {
+	ticks := time.NewTicker(tick)
+	defer ticks.Stop()
+	var due time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticks.C:
+			// Ticks are not quite even.
+			if now.Add(tick/2).After(due) && r.beat(ctx, tick, messages) {
+				due = now.Add(every)
+			}
+		}
+	}
+}
+
+// beat reports whether another try is worth nothing. It gives up when the next tick is due.
+func (r *run) beat(ctx context.Context, tick time.Duration, messages []*message) bool {
+	ctx, cancel := context.WithTimeout(ctx, tick)
 	defer cancel()
 	var kept []*message
 	for _, m := range messages {
@@ -168,7 +179,7 @@ func (r *run) beat(ctx context.Context, every time.Duration, messages []*message
 			kept = append(kept, m)
 		}
 	}
-	r.hide(ctx, kept, func(Message) time.Duration { return r.visibility })
+	return r.hide(ctx, kept, func(Message) time.Duration { return r.visibility })
 }
 
 // handBack makes messages visible to another consumer at once. It counts as a
@@ -197,9 +208,11 @@ func putOffFor(visibility time.Duration, received int) time.Duration {
 	return wait
 }
 
-func (r *run) hide(ctx context.Context, messages []*message, howLong func(Message) time.Duration) {
+// hide reports whether another try is worth nothing. A failure costs time, not a message:
+// the timeout hands it back.
+func (r *run) hide(ctx context.Context, messages []*message, howLong func(Message) time.Duration) bool {
 	if len(messages) == 0 {
-		return
+		return true
 	}
 	plain := plain(messages)
 	times := make([]time.Duration, len(plain))
@@ -207,14 +220,16 @@ func (r *run) hide(ctx context.Context, messages []*message, howLong func(Messag
 		times[i] = howLong(m)
 	}
 	failures, err := r.queue.Hide(ctx, plain, times)
-	// A failure costs time, not a message: the timeout hands it back.
 	if err != nil {
 		r.log.Warn("change of visibility failed", "error", err)
-		return
+		return false
 	}
+	final := true
 	for _, f := range failures {
 		r.log.Warn("change of visibility failed", "error", f.Err)
+		final = final && f.Final
 	}
+	return final
 }
 
 // delete deletes what is stored or quarantined. What cannot be deleted comes

@@ -165,6 +165,29 @@ func TestHeartbeatKeepsBatchHidden(t *testing.T) {
 	}
 }
 
+// A receive whose answer is lost costs less than the queue's visibility timeout, which
+// what is worked on gets all the same, also when the first heartbeat fails.
+func TestReceiveHidesForAShorterTime(t *testing.T) {
+	withEach(t, func(t *testing.T, concurrency int) {
+		w := newWorld(t, 30)
+		w.faults.Add(localaws.Fault{Action: "ReceiveMessage", Times: 1, Lost: true, Late: true})
+		w.faults.Add(localaws.Fault{Action: "ChangeMessageVisibilityBatch", Times: 1, Code: "ServiceUnavailable", Status: 503})
+		w.send(t, body("id"), event.Sale)
+		begun := time.Now()
+		start(t, w.worker(t, config.Config{Concurrency: concurrency, ProcessDelay: 100 * time.Second}))
+		eventually(t, "the answer is lost", func() bool { _, inFlight := w.depth(t, w.source); return inFlight == 1 })
+		eventually(t, "the message comes again", func() bool { return w.metric(t, "consumer_messages_in_flight", "") == 1 })
+		if took := time.Since(begun); took > config.FirstVisibility+2*time.Second {
+			t.Errorf("the message came again after %s, want %s", took, config.FirstVisibility)
+		}
+		for time.Since(begun) < 100*time.Second {
+			w.holds(t, 0, 1)
+			time.Sleep(100 * time.Millisecond)
+		}
+		eventually(t, "it is stored", func() bool { return len(w.keys(t)) == 1 })
+	})
+}
+
 // Asked to end while objects are being written, the worker finishes those
 // messages and hands the others back.
 func TestEndInMidWriteFinishesIt(t *testing.T) {

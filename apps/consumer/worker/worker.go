@@ -95,8 +95,8 @@ type Worker struct {
 	metrics                 *metrics
 }
 
-// New makes a worker. It asks each receive for visibility as the timeout, which the
-// heartbeat goes by.
+// New makes a worker. Visibility is the queue's timeout, which the heartbeat gives what is
+// worked on.
 func New(c config.Config, q Queue, s Store, visibility time.Duration, log *slog.Logger, registry *prometheus.Registry) *Worker {
 	return &Worker{
 		queue: q, store: s, config: c, visibility: visibility, longPoll: config.LongPoll, finish: config.Finish, drain: config.Drain,
