@@ -36,7 +36,7 @@ const (
 	pause = 10 * time.Second
 )
 
-// Enough is the share of the work after which no consumer is killed any more: the
+// Enough is the share of the time after which no consumer is killed any more: the
 // kubelet waits longer after each kill, and then only one consumer is left.
 const Enough = 0.9
 
@@ -111,8 +111,8 @@ func adminURL(ctx context.Context, client kubernetes.Interface) (string, error) 
 	return "", fmt.Errorf("the Service localaws in %s has no port admin", localAWS.Namespace)
 }
 
-// Observe says how much of the work is done, from 0 to 1: on it depends when the blows
-// come that come once.
+// Observe says how much of the time has passed that the same work takes in peace, from 0
+// to 1 and more: on it depends when the blows come that come once.
 func (c *Chaos) Observe(share float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -183,7 +183,7 @@ func (c *Chaos) running(ctx context.Context, w Workload) ([]string, error) {
 	return ids, nil
 }
 
-// blow comes once, when a share of the work is done.
+// blow comes once, when a share of the time has passed.
 type blow struct {
 	name string
 	at   float64
@@ -212,7 +212,7 @@ func (c *Chaos) blows(ctx context.Context) {
 	}
 }
 
-// await waits until a share of the work is done, and reports whether it ever was.
+// await waits until a share of the time has passed, and reports whether it ever has.
 func (c *Chaos) await(ctx context.Context, share float64) bool {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/chaos"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
@@ -40,17 +41,17 @@ func newSoak() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "soak",
 		Short: "Send many events twice, in peace and while consumers are killed and AWS fails, and check that nothing is lost",
-		Args:  noArguments,
+		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if s.events < 1 {
-				return usageError{fmt.Errorf("--events=%d: must be at least 1", s.events)}
+				return cli.Usage(fmt.Errorf("--events=%d: must be at least 1", s.events))
 			}
 			if err := errors.Join(positive("timeout", opts.timeout), positive("soak-timeout", s.timeout)); err != nil {
 				return err
 			}
 			for _, dir := range []string{s.calm(), s.faulty()} {
 				if err := makeFolder(dir); err != nil {
-					return usageError{fmt.Errorf("--report: %w", err)}
+					return cli.Usage(fmt.Errorf("--report: %w", err))
 				}
 			}
 			env, err := newEnvironment(cmd.OutOrStdout())
@@ -105,7 +106,7 @@ func (e *environment) soak(ctx context.Context, opts upOptions, s soak) (err err
 	if err != nil || !calm.Verdict.OK {
 		return e.conclude(calm, err, s.calm())
 	}
-	faulty, broken, err := e.runBroken(ctx, config, s)
+	faulty, broken, err := e.runBroken(ctx, config, s, calm.Verdict.TimeToDrain)
 	if faulty.Verdict.Produced > 0 {
 		e.compare(calm, faulty, broken)
 	}
@@ -124,8 +125,9 @@ func (e *environment) run(ctx context.Context, config *rest.Config, s soak, dir 
 	})
 }
 
-// runBroken is the run in which everything fails that may.
-func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak) (demo.Report, chaos.Summary, error) {
+// runBroken is the run in which everything fails that may, in the seconds that the run
+// in peace took.
+func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak, seconds float64) (demo.Report, chaos.Summary, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return demo.Report{}, chaos.Summary{}, err
@@ -139,10 +141,11 @@ func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak
 		return demo.Report{}, chaos.Summary{}, err
 	}
 	report, err := e.run(ctx, config, s, s.faulty(), func(sample demo.Sample) {
-		done := float64(sample.Stored+sample.DeadLettered) / float64(s.events)
-		breaking.Observe(done)
+		// By the time: to count what is stored takes too long while it changes.
+		passed := sample.Seconds / seconds
+		breaking.Observe(passed)
 		// What is left is to read what there is.
-		if done > chaos.Enough && sample.Visible+sample.InFlight == 0 {
+		if passed > chaos.Enough && sample.Visible+sample.InFlight == 0 {
 			_, _ = breaking.Stop(context.WithoutCancel(ctx))
 		}
 	})

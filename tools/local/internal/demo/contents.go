@@ -101,12 +101,13 @@ func digest(body []byte) string {
 }
 
 const (
-	// handBackTime bounds the handing back, also of an interrupted reading.
+	// handBackTime bounds the handing back, also of an interrupted reading, beside what
+	// perSecond asks for.
 	handBackTime = 10 * time.Second
 	// reasonAttribute is where the consumer says why it quarantines.
 	reasonAttribute = "quarantine_reason"
-	// perSecond is how many messages a reading of the dead-letter queue takes a
-	// second at least.
+	// perSecond is how many messages of the dead-letter queue are read, and handed
+	// back, a second at least.
 	perSecond = 100
 )
 
@@ -197,7 +198,7 @@ func deadLetter(m types.Message) DeadLetter {
 // handBack makes messages of the dead-letter queue visible again, also when
 // the demo was interrupted.
 func (p *pipeline) handBack(ctx context.Context, letters map[string]held) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackTime+time.Duration(len(letters))*time.Second/perSecond)
 	defer cancel()
 	var failed []error
 	for batch := range slices.Chunk(slices.Collect(maps.Values(letters)), 10) {
