@@ -1,25 +1,23 @@
-// Package command is the command line of the local cluster: one file per
-// subcommand, and one place that prints an error and chooses the exit code.
+// Package command is the command line of the local cluster, one file per
+// subcommand.
 //
 // Exit codes: 0 done, 1 it failed, 2 the command line is wrong or the machine
 // lacks something.
 package command
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/modfile"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
@@ -29,65 +27,26 @@ import (
 
 const module = "github.com/mystique-unicorn/sales-events"
 
-// usageError is a mistake of the caller, exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// Execute runs one command line and returns the exit code. SIGINT and SIGTERM
-// cancel it.
+// Execute runs one command line and returns the exit code.
 func Execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-
 	if err := preflight.ExtendPath(); err != nil {
 		fmt.Fprintln(stderr, "error:", err)
 		return 1
 	}
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	switch usage := (usageError{}); {
-	case err == nil:
-		return 0
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "interrupted:", err)
-		return 1
-	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "error:", err)
-		return 2
-	default:
-		fmt.Fprintln(stderr, "error:", err)
-		return 1
-	}
+	return cli.Execute(newRoot(), args, stdout, stderr, 1)
 }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "local",
-		Short:         "Run the whole system on this machine: real Kubernetes, Flux and KEDA, no cloud account",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          noArguments,
+		Use:   "local",
+		Short: "Run the whole system on this machine: real Kubernetes, Flux and KEDA, no cloud account",
+		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
-	})
 	root.AddCommand(newUp(), newDemo(), newSoak(), newDown(), newStatus(), newReconcile(), newSupervise())
 	return root
-}
-
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown argument %q; see `%s --help`", args[0], cmd.CommandPath())}
-	}
-	return nil
 }
 
 // environment is what every subcommand works with.
@@ -102,11 +61,11 @@ type environment struct {
 func newEnvironment(out io.Writer) (*environment, error) {
 	root, err := findRoot()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, cli.Usage(err)
 	}
 	paths, err := layout.Default()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, cli.Usage(err)
 	}
 	set, err := engines.Load(filepath.Join(root, "tools", "engines"), paths.Engines())
 	if err != nil {

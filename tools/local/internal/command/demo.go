@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/demo"
@@ -22,17 +23,17 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Bring the cluster up, send a burst, watch the consumers scale, and check that nothing is lost",
-		Args:  noArguments,
+		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if burst < 1 {
-				return usageError{fmt.Errorf("--burst=%d: must be at least 1", burst)}
+				return cli.Usage(fmt.Errorf("--burst=%d: must be at least 1", burst))
 			}
 			if err := errors.Join(positive("timeout", opts.timeout), positive("demo-timeout", timeout)); err != nil {
 				return err
 			}
 			// Not after minutes, when the report is there to be written.
 			if err := makeFolder(report); err != nil {
-				return usageError{fmt.Errorf("--report: %w", err)}
+				return cli.Usage(fmt.Errorf("--report: %w", err))
 			}
 			env, err := newEnvironment(cmd.OutOrStdout())
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
@@ -16,11 +17,11 @@ func newDown() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
 		Short: "End the cluster and remove everything of it but the cache of built engines and layers",
-		Args:  noArguments,
+		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			paths, err := layout.Default()
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			ended, err := down(cmd, paths)
 			if err != nil {

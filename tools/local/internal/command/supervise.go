@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor"
 )
@@ -17,11 +18,11 @@ func newSupervise() *cobra.Command {
 		Use:    cluster.SuperviseCommand,
 		Short:  "Be the first process of the cluster's namespaces (started by up)",
 		Hidden: true,
-		Args:   noArguments,
+		Args:   cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var opts supervisor.Options
 			if err := json.Unmarshal([]byte(os.Getenv(cluster.OptionsVariable)), &opts); err != nil {
-				return usageError{fmt.Errorf("the supervisor is started by `make up`, not by hand: %w", err)}
+				return cli.Usage(fmt.Errorf("the supervisor is started by `make up`, not by hand: %w", err))
 			}
 			return supervisor.Run(cmd.Context(), opts, os.Stdin, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 		},

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/coredns"
@@ -43,7 +44,7 @@ func (o *upOptions) flags(cmd *cobra.Command) {
 // positive refuses a duration in which nothing can happen.
 func positive(flag string, d time.Duration) error {
 	if d <= 0 {
-		return usageError{fmt.Errorf("--%s=%s: must be longer than 0s", flag, d)}
+		return cli.Usage(fmt.Errorf("--%s=%s: must be longer than 0s", flag, d))
 	}
 	return nil
 }
@@ -53,7 +54,7 @@ func newUp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the cluster, push this repository to its Git server and wait until Flux has applied it",
-		Args:  noArguments,
+		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := positive("timeout", opts.timeout); err != nil {
 				return err
@@ -143,7 +144,7 @@ func (e *environment) build(ctx context.Context) (programs, error) {
 func (e *environment) prepareMachine(ctx context.Context) error {
 	start := preflight.Start{Checkout: e.root, Paths: e.paths, Engines: e.engines}
 	if err := start.Prepare(ctx, e.log); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	return nil
 }
