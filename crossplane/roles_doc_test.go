@@ -19,7 +19,7 @@ const rolesDoc = "../docs/roles.md"
 const rolesIntro = `# What each role may do
 
 Written by ` + "`go test ./crossplane -update`" + ` from the WorkloadRoles and EKSClusters of [crossplane/examples](../crossplane/examples/) and from
-[permissions.go](../crossplane/function/permissions.go), which says what an access stands for. No statement of ours has a wildcard but the
+[policy.go](../crossplane/function/policy.go), which says what an access stands for. No statement of ours has a wildcard but the
 keys under a prefix, which nobody knows beforehand. Every queue and bucket encrypts with keys of SQS and S3, so no role needs KMS. All of
 them are made with the permissions boundary of [aws.md](aws.md).
 

@@ -25,12 +25,18 @@ type eksCluster struct {
 	AllowedCIDRs        []string          `json:"allowedCIDRs"`
 	Logs                []string          `json:"logs"`
 	LogRetentionDays    int64             `json:"logRetentionDays"`
+	PodLogs             *podLogs          `json:"podLogs"`
 	Admins              []string          `json:"admins"`
 	SecretsKeyARN       string            `json:"secretsKeyARN"`
 	HubRoleARN          string            `json:"hubRoleARN"`
 	AutoMode            bool              `json:"autoMode"`
 	Nodes               nodes             `json:"nodes"`
 	DeletionProtection  bool              `json:"deletionProtection"`
+}
+
+// podLogs ships what containers log to CloudWatch.
+type podLogs struct {
+	RetentionDays int64 `json:"retentionDays"`
 }
 
 type nodes struct {
@@ -65,7 +71,7 @@ func composeEKSCluster(c *composition) error {
 	if !spec.AutoMode {
 		steps = append(steps, e.addAddons, e.addNodes)
 	}
-	steps = append(steps, e.addOIDCProvider)
+	steps = append(steps, e.addOIDCProvider, e.addPodLogs)
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err

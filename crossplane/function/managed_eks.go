@@ -115,6 +115,7 @@ type addon struct {
 	ClusterName              string            `json:"clusterName"`
 	AddonName                string            `json:"addonName"`
 	AddonVersion             string            `json:"addonVersion,omitempty"`
+	ServiceAccountRoleARN    string            `json:"serviceAccountRoleArn,omitempty"`
 	ConfigurationValues      string            `json:"configurationValues,omitempty"`
 	ResolveConflictsOnCreate string            `json:"resolveConflictsOnCreate"`
 	ResolveConflictsOnUpdate string            `json:"resolveConflictsOnUpdate"`

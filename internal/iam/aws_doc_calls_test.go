@@ -32,6 +32,7 @@ const (
 	onTopic      = "arn:aws:sns:eu-west-1:" + spokeAccount + ":staging-reliable-q-alarms"
 	anyLogs      = "arn:aws:logs:eu-west-1:" + spokeAccount + ":log-group::log-stream:"
 	onLogs       = "arn:aws:logs:eu-west-1:" + spokeAccount + ":log-group:/aws/eks/staging/cluster"
+	onPodLogs    = "arn:aws:logs:eu-west-1:" + spokeAccount + ":log-group:/aws/containerinsights/staging/application"
 	onQueue      = "arn:aws:sqs:eu-west-1:" + spokeAccount + ":staging-reliable-q"
 )
 
@@ -95,6 +96,7 @@ var providerSource = []struct{ kind, on, actions string }{
 	{"metricalarms.cloudwatch", onAlarm, "PutMetricAlarm DeleteAlarms TagResource UntagResource ListTagsForResource"},
 	{"metricalarms.cloudwatch", anyAlarm, "DescribeAlarms"},
 	{"groups.cloudwatchlogs", onLogs, "logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteLogGroup logs:TagResource logs:UntagResource logs:ListTagsForResource"},
+	{"groups.cloudwatchlogs", onPodLogs, "logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteLogGroup logs:TagResource logs:UntagResource logs:ListTagsForResource"},
 	{"groups.cloudwatchlogs", anyLogs, "logs:DescribeLogGroups"},
 	{"topics.sns", onTopic, "CreateTopic GetTopicAttributes SetTopicAttributes TagResource UntagResource ListTagsForResource DeleteTopic"},
 	{"topicsubscriptions.sns", onTopic, "Subscribe GetSubscriptionAttributes SetSubscriptionAttributes ListSubscriptionsByTopic Unsubscribe"},
@@ -225,7 +227,13 @@ var managedPolicies = map[string]string{
 // the workloads' code, and those that the policies of a cluster's roles allow.
 func composedCalls(t *testing.T) []call {
 	t.Helper()
-	calls := []call{{"eks:DescribeCluster", onCluster}} // the admin's
+	calls := []call{
+		{"eks:DescribeCluster", onCluster}, // the admin's
+		{"logs:CreateLogStream", onPodLogs + ":log-stream:pod"},
+		{"logs:DescribeLogStreams", onPodLogs + ":log-stream:"},
+		{"logs:PutLogEvents", onPodLogs + ":log-stream:pod"},
+		{"cloudwatch:PutMetricData", anywhere},
+	}
 	for _, role := range composedRoles {
 		for _, c := range role.calls {
 			resource := strings.NewReplacer("111122223333", spokeAccount, "production-", "staging-", "eu-central-1", "eu-west-1").Replace(c.resource)

@@ -285,7 +285,9 @@ func bounded(policy *iam.Policy, c call, boundary string) iam.Decision {
 func checkBoundary(t *testing.T, boundary *iam.Policy) {
 	t.Helper()
 	for _, c := range composedCalls(t) {
-		own := iam.Request{Action: c.action, Resource: c.resource, Context: map[string][]string{"aws:ResourceTag/cluster": {"staging"}}}
+		own := iam.Request{Action: c.action, Resource: c.resource, Context: map[string][]string{
+			"aws:ResourceTag/cluster": {"staging"}, "cloudwatch:namespace": {"ContainerInsights"},
+		}}
 		if got := (iam.Policies{Identity: []*iam.Policy{boundary}}).Evaluate(own); !got.Allowed() {
 			t.Errorf("the boundary takes %s on %s: %s", c.action, c.resource, got.Reason)
 		}
@@ -319,6 +321,8 @@ func checkBoundary(t *testing.T, boundary *iam.Policy) {
 		{"eks:CreateAccessEntry", "arn:aws:eks:eu-west-1:" + spokeAccount + ":cluster/staging"},
 		{"eks:DescribeCluster", "arn:aws:eks:eu-west-1:" + spokeAccount + ":cluster/other"},
 		{"kms:Decrypt", "*"},
+		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:" + spokeAccount + ":log-group:/aws/eks/staging/cluster:log-stream:audit"},
+		{"cloudwatch:PutMetricData", "*"}, // of another namespace
 		{"secretsmanager:GetSecretValue", "*"},
 		{"rds:CreateDBInstance", "*"},
 	} {
