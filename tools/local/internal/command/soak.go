@@ -144,8 +144,8 @@ func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak
 		// By the time: to count what is stored takes too long while it changes.
 		passed := sample.Seconds / seconds
 		breaking.Observe(passed)
-		// What is left is to read what there is.
-		if passed > chaos.Enough && sample.Visible+sample.InFlight == 0 {
+		// What is left is in the consumers' hands, and the reading must not fail.
+		if passed > chaos.Enough && sample.Visible == 0 {
 			_, _ = breaking.Stop(context.WithoutCancel(ctx))
 		}
 	})
