@@ -68,8 +68,9 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 	return run(ctx, clients, opts, func(*pipeline) {})
 }
 
-// judgeTime is what reading both ends may take after the time is up.
-const judgeTime = 30 * time.Second
+// judgeTime is what reading both ends may take after the time is up: for some messages,
+// and for each of many.
+const judgeTime, judgeTimeEach = 30 * time.Second, time.Millisecond
 
 // run is Run on any client; tune lets a test shorten the waits.
 func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune func(*pipeline)) (Report, error) {
@@ -94,7 +95,7 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 		return Report{}, watchErr
 	}
 	// The time may be up, but a report of what is missing is worth the wait.
-	reading, done := context.WithTimeout(ctx, judgeTime)
+	reading, done := context.WithTimeout(ctx, judgeTime+time.Duration(opts.Burst)*judgeTimeEach)
 	defer done()
 	found, err := w.evidence(reading)
 	if err != nil {
