@@ -21,14 +21,11 @@ import (
 // Name is the file's name in the root of a repository.
 const Name = ".validate.yaml"
 
-// DefaultClusters is the pattern of a repository that names no clusters.
-const DefaultClusters = "clusters/*"
-
 // Config is the file's content. The zero value is what a repository without
 // the file gets.
 type Config struct {
-	// Clusters are patterns of the folders that a root Kustomization applies. If it
-	// is empty, the folders that DefaultClusters matches are looked at.
+	// Clusters are patterns of the folders that root Kustomizations apply. If it is
+	// empty, the manifests show them.
 	Clusters []string `yaml:"clusters"`
 	// Pins is the folder of Go modules whose go.mod files pin upstream
 	// projects, such as tools/engines.

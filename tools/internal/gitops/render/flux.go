@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
+
 // substitution is how Flux takes a variable without value.
 type substitution int
 
@@ -43,10 +45,10 @@ func substitutionOf(flux string) (substitution, error) {
 	}
 }
 
-// cluster renders the cluster of a folder: strictly and, when that matters and
-// its Flux is older, once more as that takes it.
-func (s *shared) cluster(ctx context.Context, folder string, how substitution) (*Cluster, error) {
-	walk := newWalk(s, folder, how == lenient)
+// cluster renders a cluster: strictly and, when that matters and its Flux is older,
+// once more as that takes it.
+func (s *shared) cluster(ctx context.Context, of clusters.Cluster, how substitution) (*Cluster, error) {
+	walk := newWalk(s, of, how == lenient)
 	if err := walk.run(ctx); err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func (s *shared) cluster(ctx context.Context, folder string, how substitution) (
 	if how != asClusterSays || !undefined || !walk.cluster.lenient() {
 		return walk.cluster, nil
 	}
-	return s.cluster(ctx, folder, lenient)
+	return s.cluster(ctx, of, lenient)
 }
 
 // lenient reports whether the cluster has a Flux that replaces a variable without

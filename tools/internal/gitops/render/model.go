@@ -21,7 +21,8 @@ const Encrypted = kustomize.Encrypted
 
 // Cluster is one cluster of the repository.
 type Cluster struct {
-	// Name is the last element of Path, the folder of the root Kustomization.
+	// Path is the folder of the root Kustomization, Name the end of it that no other
+	// cluster of the repository has.
 	Name, Path string
 	// Kustomizations are in the order in which Flux applies them; the first is
 	// the root.
@@ -45,6 +46,7 @@ type Cluster struct {
 	Outside []Outside
 
 	index map[Key]*Object
+	flux  string // see Options.Flux
 }
 
 // Objects are all objects of the cluster, in the order in which Flux applies

@@ -4,17 +4,15 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/artifact"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/kustomize"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/source"
 )
@@ -26,8 +24,8 @@ type Options struct {
 	// Revision is the Git revision to render; empty means the working tree, as
 	// it would be pushed.
 	Revision string
-	// Clusters are the names or folders of the clusters to render; none means
-	// all.
+	// Clusters are the names or folders of the clusters to render, each a whole path
+	// or the end of one; none means all.
 	Clusters []string
 	// Optional leaves out clusters that do not exist; by default they are an
 	// error.
@@ -81,7 +79,7 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	if memory == nil {
 		memory = newMemory(filepath.Join(r.work, "memory"))
 	}
-	shared := &shared{charts: options.Charts, memory: memory, ready: make(chan struct{})}
+	shared := &shared{flux: options.Flux, charts: options.Charts, memory: memory, ready: make(chan struct{})}
 	go func() {
 		defer close(shared.ready)
 		kustomize.Warm() // while the first artifacts are made
@@ -97,7 +95,7 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	folders, err := clusterFolders(self.Dir, options)
+	selected, err := selectClusters(self.Dir, options)
 	if err != nil {
 		return err
 	}
@@ -105,14 +103,14 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 		Repository: root, Config: options.Config, Self: self, Own: own,
 		Modules: &memory.modules, Others: &source.Store{Dir: r.work},
 	}
-	r.Clusters = make([]*Cluster, len(folders))
+	r.Clusters = make([]*Cluster, len(selected))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, folder := range folders {
+	for i, cluster := range selected {
 		group.Go(func() error {
 			var err error
-			if r.Clusters[i], err = shared.cluster(ctx, folder, substitution); err != nil {
-				return fmt.Errorf("render cluster %s: %w", folder, err)
+			if r.Clusters[i], err = shared.cluster(ctx, cluster, substitution); err != nil {
+				return fmt.Errorf("render cluster %s: %w", cluster.Path, err)
 			}
 			return nil
 		})
@@ -123,6 +121,7 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 // shared is what the walks through all clusters have in common.
 type shared struct {
 	sources *source.Library
+	flux    string   // see Options.Flux
 	charts  []string // see Options.Charts
 	// own is what kustomize made of what the memory does not hold.
 	own    kustomize.Cache
@@ -139,53 +138,19 @@ func (s *shared) cacheFor(from *artifact.Artifact) *kustomize.Cache {
 	return &s.own
 }
 
-// clusterFolders are the folders that root Kustomizations apply, in the order
-// of their names.
-func clusterFolders(dir string, options Options) ([]string, error) {
-	tree := os.DirFS(dir)
-	patterns := options.Config.Clusters
-	if len(patterns) == 0 {
-		patterns = []string{config.DefaultClusters}
+// selectClusters are the clusters to render.
+func selectClusters(dir string, options Options) ([]clusters.Cluster, error) {
+	all, why, err := clusters.In(dir, options.Config.Clusters)
+	if err != nil {
+		return nil, err
 	}
-	var folders []string
-	for _, pattern := range patterns {
-		matches, err := doublestar.Glob(tree, path.Clean(pattern))
-		if err != nil {
-			return nil, fmt.Errorf("%s: clusters: pattern %s: %w", config.Name, pattern, err)
+	if len(all) == 0 && !options.Optional {
+		where := strings.Join(options.Config.Clusters, ", ")
+		if where == "" {
+			where = clusters.Conventional + ", and no root Kustomization or FluxInstance names another folder"
 		}
-		for _, match := range matches {
-			if info, err := os.Stat(filepath.Join(dir, match)); err == nil && info.IsDir() && !slices.Contains(folders, match) {
-				folders = append(folders, match)
-			}
-		}
-	}
-	slices.Sort(folders)
-	why := ""
-	if len(options.Config.Clusters) == 0 {
-		folders, why = roots(dir, folders)
-	}
-	if len(folders) == 0 && !options.Optional {
 		return nil, fmt.Errorf("no cluster at %s%s: name the folders that root Kustomizations apply in %s, under clusters",
-			strings.Join(patterns, ", "), why, config.Name)
+			where, why, config.Name)
 	}
-	if len(options.Clusters) == 0 {
-		return folders, nil
-	}
-	var selected []string
-	for _, name := range options.Clusters {
-		i := slices.IndexFunc(folders, func(folder string) bool { return Selects(name, folder) })
-		switch {
-		case i >= 0 && !slices.Contains(selected, folders[i]):
-			selected = append(selected, folders[i])
-		case i < 0 && !options.Optional:
-			return nil, fmt.Errorf("no cluster %s: there are %s", name, strings.Join(folders, ", "))
-		}
-	}
-	return selected, nil
-}
-
-// Selects reports whether a name means the cluster of a folder: it is the folder
-// or its last element.
-func Selects(name, folder string) bool {
-	return path.Clean(name) == folder || name == path.Base(folder)
+	return clusters.Select(all, options.Clusters, options.Optional)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/helm"
 )
 
@@ -49,10 +49,10 @@ type walk struct {
 	outside []Outside
 }
 
-func newWalk(shared *shared, folder string, lenient bool) *walk {
+func newWalk(shared *shared, of clusters.Cluster, lenient bool) *walk {
 	return &walk{
 		shared:    shared,
-		cluster:   &Cluster{Name: path.Base(folder), Path: folder, index: map[Key]*Object{}},
+		cluster:   &Cluster{Name: of.Name, Path: of.Path, index: map[Key]*Object{}, flux: shared.flux},
 		lenient:   lenient,
 		known:     map[Key]bool{},
 		applied:   map[Key]*Applier{},

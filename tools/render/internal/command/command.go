@@ -67,7 +67,7 @@ func newRoot() *cobra.Command {
 	flags := root.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&i.root, "root", ".", "the repository's `folder`")
-	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to render, by name or folder (default all)")
+	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to render, by folder or the end of it (default all)")
 	flags.StringSliceVar(&i.charts, "charts", nil, "a `folder` with charts of Helm repositories, as helm pull leaves them")
 	flags.StringVar(&i.out, "out", "-", "the `folder` to write one file per object to, or - for one stream")
 	flags.StringVar(&i.revision, "diff", "", "print what changed since a Git `revision`")

@@ -12,6 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/diff"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
 )
 
 // diff prints what differs between the revision and the working tree. Only
@@ -36,17 +37,17 @@ func (i *invocation) diff(ctx context.Context, options render.Options) error {
 		return err
 	}
 	defer before.Close()
-	clusters := diff.Compare(before.Clusters, after.Clusters)
-	if err := i.found(clusters); err != nil {
+	compared := diff.Compare(before.Clusters, after.Clusters)
+	if err := i.found(compared); err != nil {
 		return err
 	}
 	switch i.format {
 	case "json":
-		err = diff.WriteJSON(i.stdout, clusters)
+		err = diff.WriteJSON(i.stdout, compared)
 	case "markdown":
-		err = diff.WriteMarkdown(i.stdout, clusters)
+		err = diff.WriteMarkdown(i.stdout, compared)
 	default:
-		err = diff.WriteText(i.stdout, clusters, isTerminal(i.stdout))
+		err = diff.WriteText(i.stdout, compared, isTerminal(i.stdout))
 	}
 	if err != nil {
 		return err
@@ -56,13 +57,13 @@ func (i *invocation) diff(ctx context.Context, options render.Options) error {
 
 // found is an error when a cluster that the command line names is on neither
 // side.
-func (i *invocation) found(clusters []diff.Cluster) error {
+func (i *invocation) found(compared []diff.Cluster) error {
 	for _, name := range i.clusters {
-		if !slices.ContainsFunc(clusters, func(c diff.Cluster) bool { return render.Selects(name, c.Path) }) {
+		if !slices.ContainsFunc(compared, func(c diff.Cluster) bool { return clusters.Selects(name, c.Path) }) {
 			return fmt.Errorf("no cluster %s, now or in %s", name, i.revision)
 		}
 	}
-	if len(clusters) == 0 {
+	if len(compared) == 0 {
 		return fmt.Errorf("no cluster, now or in %s: name the folders that root Kustomizations apply in %s, under clusters", i.revision,
 			config.Name)
 	}

@@ -19,7 +19,7 @@ import (
 type Options struct {
 	// Revision is the repository as it is.
 	Revision
-	// Clusters are the names or folders of the clusters; none means all.
+	// Clusters are the clusters, by their folders or the ends of those; none means all.
 	Clusters []string
 	// Charts are the folders of charts that no source here holds.
 	Charts []string
@@ -78,7 +78,7 @@ func Check(ctx context.Context, options Options) (findings.Report, error) {
 	defer now.close()
 	report := now.report()
 	found := report.Findings
-	report.Findings = findings.Introduced(before.findings(), found)
+	report.Findings = findings.Introduced(before.findingsAs(now), found)
 	report.Coverage.Known = len(found) - len(report.Findings)
 	rules.Accept(report.Findings, options.Config.Exceptions)
 	report.Coverage.Rules = options.ran()

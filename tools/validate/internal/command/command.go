@@ -76,7 +76,7 @@ func newRoot() *cobra.Command {
 	flags := root.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&i.root, "root", ".", "the repository's `folder`")
-	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to check, by name or folder (default all)")
+	flags.StringSliceVar(&i.clusters, "cluster", nil, "the `cluster`s to check, by folder or the end of it (default all)")
 	flags.StringSliceVar(&i.schemas, "schema", nil, "a `file` or folder with more definitions of kinds")
 	flags.StringSliceVar(&i.charts, "charts", nil, "a `folder` with charts of Helm repositories, as helm pull leaves them")
 	flags.StringVar(&i.format, "format", findings.Formats()[0], strings.Join(findings.Formats(), ", "))

@@ -99,6 +99,26 @@ func (j judgement) byPath() map[string]*model.Cluster {
 
 func (j judgement) findings() []findings.Finding { return slices.Concat(append(j.found, j.unused)...) }
 
+// findingsAs are the findings with the clusters named as another judgement names them:
+// the name of a cluster depends on what others there are.
+func (j judgement) findingsAs(other judgement) []findings.Finding {
+	names, paths := map[string]string{}, other.byPath()
+	for _, input := range j.inputs {
+		names[input.Cluster.Name] = input.Cluster.Name
+		if same := paths[input.Cluster.Path]; same != nil {
+			names[input.Cluster.Name] = same.Name
+		}
+	}
+	all := j.findings()
+	for i, finding := range all {
+		all[i].Clusters = slices.Clone(finding.Clusters)
+		for n, name := range finding.Clusters {
+			all[i].Clusters[n] = names[name]
+		}
+	}
+	return all
+}
+
 // hidden reports whether some of what the clusters get could not be judged.
 func (j judgement) hidden() bool {
 	return slices.ContainsFunc(j.inputs, func(input rule.Input) bool {
