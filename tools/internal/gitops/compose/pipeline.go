@@ -42,7 +42,7 @@ func (c *composer) composites() []*composite {
 		pipeline, err := c.pipeline(o)
 		if err != nil {
 			c.cluster.Unknowns = append(c.cluster.Unknowns,
-				render.Unknown{Key: o.Key(), Object: o, Reason: err.Error(), At: o.Locate(), Composed: true})
+				render.Unknown{Key: o.Key(), Object: o, Reason: err.Error(), At: o.Locate(), Hides: render.HidesComposed})
 			continue
 		}
 		xr := &composite{Object: o, pipeline: pipeline, defaulted: o.Object}

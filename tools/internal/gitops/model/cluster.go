@@ -26,15 +26,17 @@ type Cluster struct {
 	// included.
 	Catalog *catalog.Catalog
 	objects []*render.Object
-	// workloads and scaledObjects are read when somebody asks.
+	// workloads, scaledObjects and fluxVersion are read when somebody asks.
 	workloads     func() []Workload
 	scaledObjects func() []ScaledObject
+	fluxVersion   func() string
 	kinds         map[schema.GroupKind][]*render.Object
 	keys          map[Place][]*render.Object
 	owners        map[render.Key]*render.Applier
+	versions      *sync.Map // see installed
 	// read and hidden are those of Watch; nil for nobody.
 	read   func(*render.Object)
-	hidden func()
+	hidden func(by []render.Unknown, of *render.Object)
 }
 
 // Place is a key within one target: a Kustomization with a kubeConfig applies
@@ -76,6 +78,8 @@ func New(c *render.Cluster, kinds *catalog.Catalog) *Cluster {
 		kinds:   map[schema.GroupKind][]*render.Object{},
 		keys:    map[Place][]*render.Object{},
 		owners:  map[render.Key]*render.Applier{},
+
+		versions: &sync.Map{},
 	}
 	for _, o := range slices.Concat(g.objects, c.Composed) {
 		kind := o.GroupVersionKind().GroupKind()
@@ -88,6 +92,7 @@ func New(c *render.Cluster, kinds *catalog.Catalog) *Cluster {
 	}
 	g.workloads = sync.OnceValue(func() []Workload { return workloadsOf(g.objects) })
 	g.scaledObjects = sync.OnceValue(func() []ScaledObject { return scaledObjectsOf(g) })
+	g.fluxVersion = sync.OnceValue(c.FluxVersion)
 	return g
 }
 
@@ -109,8 +114,8 @@ func Target(o *render.Object) string {
 
 // Watch is the same cluster for one reader: read is called with each object
 // that the methods of the result return, hidden each time that something unknown
-// hides what Complete is asked for.
-func (c *Cluster) Watch(read func(*render.Object), hidden func()) *Cluster {
+// hides what Complete is asked for, with that and the object for whose sake, if any.
+func (c *Cluster) Watch(read func(*render.Object), hidden func(by []render.Unknown, of *render.Object)) *Cluster {
 	watched := *c
 	watched.read, watched.hidden = read, hidden
 	return &watched

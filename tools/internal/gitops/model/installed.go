@@ -1,15 +1,19 @@
 package model
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/Masterminds/semver/v3"
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	catalog "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
 // ProvidedNamespaces are there before Flux applies anything, in every cluster.
@@ -25,21 +29,102 @@ func IsProvided(namespace string) bool {
 // where an object is, if its minor version is another one than the pinned one that
 // this program knows. It is empty if there is none.
 func (c *Cluster) OtherVersion(o *render.Object, project, pinned string) string {
+	return c.otherVersion(o, project, pinned, otherMinor)
+}
+
+func (c *Cluster) otherVersion(o *render.Object, project, pinned string, other func(installed, pinned string) bool) string {
+	if isFluxController(project) {
+		// Flux and kustomize-controller count their minor versions alike.
+		if flux := c.fluxVersion(); flux != "" && other(flux, pinnedFlux()) {
+			return "Flux " + flux
+		}
+		return ""
+	}
 	for _, installed := range c.installed(o, project) {
-		if otherMinor(installed, pinned) {
+		if other(installed, pinned) {
 			return installed
 		}
 	}
 	return ""
 }
 
+// Schema is the schema that an object is held against. There is none where nobody
+// knows the kind, and where the cluster has another major version of the kind's
+// project than the schema is of: because says so.
+func (c *Cluster) Schema(o *render.Object) (s *catalog.Schema, because string) {
+	found, known := c.Catalog.Lookup(o.GroupVersionKind())
+	if !known {
+		return nil, ""
+	}
+	project, pinned, _ := strings.Cut(found.Source(), " ")
+	if other := c.otherVersion(o, project, pinned, otherMajor); other != "" {
+		return nil, fmt.Sprintf("the cluster installs %s %s, and what is known here is %s", project, other, pinned)
+	}
+	return found, ""
+}
+
+// HasOtherMajor reports whether the cluster has another major version of what a
+// schema comes from.
+func (c *Cluster) HasOtherMajor(o *render.Object, source string) bool {
+	project, pinned, _ := strings.Cut(source, " ")
+	return c.otherVersion(o, project, pinned, otherMajor) != ""
+}
+
+// AssumesVersion reports whether a schema is of an open project that the cluster does not
+// say in which version it has. Those of our own clusters are pinned.
+func (c *Cluster) AssumesVersion(o *render.Object, source string) bool {
+	project, _, _ := strings.Cut(source, " ")
+	return slices.Contains(openProjects, project) && len(c.installed(o, project)) == 0
+}
+
+// openProjects are those whose kinds are known for the sake of other people's clusters.
+var openProjects = []string{
+	"argo-rollouts", "cert-manager", "cilium", "cloudnative-pg", "external-secrets", "gateway-api", "grafana-operator",
+	"karpenter", "karpenter-provider-aws", "kyverno", "prometheus-operator",
+}
+
+// AssumesFlux reports whether a schema is of a version of Flux that the cluster does
+// not say it has.
+func (c *Cluster) AssumesFlux(source string) bool {
+	project, _, _ := strings.Cut(source, " ")
+	return isFluxController(project) && c.fluxVersion() == ""
+}
+
+func isFluxController(project string) bool {
+	return slices.Contains([]string{
+		"source-controller", "kustomize-controller", "helm-controller", "notification-controller",
+		"image-reflector-controller", "image-automation-controller", "source-watcher",
+	}, project)
+}
+
+// pinnedFlux is the version of Flux whose kinds are known.
+var pinnedFlux = sync.OnceValue(func() string {
+	known, _ := catalog.Builtin().Lookup(kustomizev1.GroupVersion.WithKind(kustomizev1.KustomizationKind))
+	_, version, _ := strings.Cut(known.Source(), " ")
+	if parsed, err := semver.NewVersion(version); err == nil {
+		return fmt.Sprintf("2.%d.%d", parsed.Minor(), parsed.Patch())
+	}
+	return ""
+})
+
 // installed are the versions, or ranges, of an upstream project that Flux or
 // Crossplane installs on the API server where an object is, or on any from the
 // network.
 func (c *Cluster) installed(o *render.Object, project string) []string {
+	type key struct{ target, project string }
+	asked := key{Target(o), project}
+	if known, found := c.versions.Load(asked); found {
+		return known.([]string)
+	}
+	versions := c.findInstalled(o, project)
+	c.versions.Store(asked, versions)
+	return versions
+}
+
+func (c *Cluster) findInstalled(o *render.Object, project string) []string {
 	var versions []string
 	add := func(from *render.Object, name, version string) {
-		if version != "" && (name == project || project == "provider-aws" && isProviderAWS(name)) && Target(from) == Target(o) {
+		if version != "" && isOfProject(name, project) && Target(from) == Target(o) {
 			versions = append(versions, version)
 		}
 	}
@@ -47,13 +132,16 @@ func (c *Cluster) installed(o *render.Object, project string) []string {
 		value, _, _ := unstructured.NestedString(o.Object, field...)
 		return value
 	}
-	for _, release := range c.Of(ReleaseKind.Group, ReleaseKind.Kind) {
-		add(release, path.Base(text(release, "spec", "chart", "spec", "chart")), text(release, "spec", "chart", "spec", "version"))
+	for _, release := range c.kinds[ReleaseKind] {
+		if name := c.chartName(release); !slices.Contains(countsItself, name) {
+			add(release, name, text(release, "spec", "chart", "spec", "version"))
+		}
 	}
 	for _, source := range c.Sources() {
-		name := strings.TrimSuffix(path.Base(text(source, "spec", "url")), ".git")
-		add(source, name, text(source, "spec", "ref", "tag"))
-		add(source, name, text(source, "spec", "ref", "semver"))
+		if name := strings.TrimSuffix(path.Base(text(source, "spec", "url")), ".git"); !slices.Contains(countsItself, name) {
+			add(source, name, text(source, "spec", "ref", "tag"))
+			add(source, name, text(source, "spec", "ref", "semver"))
+		}
 	}
 	for _, provider := range c.Of("pkg.crossplane.io", "Provider") {
 		name, tag := SplitImage(text(provider, "spec", "package"))
@@ -73,8 +161,16 @@ func (c *Cluster) Sources() []*render.Object {
 	return slices.Concat(c.Of(group, sourcev1.GitRepositoryKind), c.Of(group, sourcev1.OCIRepositoryKind))
 }
 
-func isProviderAWS(name string) bool {
-	return strings.HasPrefix(name, "provider-aws") || name == "provider-family-aws"
+// isOfProject reports whether a chart, a repository or a package of a name has the
+// version of a project.
+func isOfProject(name, project string) bool {
+	switch project {
+	case "provider-aws":
+		return strings.HasPrefix(name, "provider-aws") || name == "provider-family-aws"
+	case "karpenter", "karpenter-provider-aws":
+		return name == "karpenter" || name == "karpenter-crd" || name == project
+	}
+	return name == project
 }
 
 // otherMinor reports whether a version is of another minor version than the pinned
@@ -89,4 +185,28 @@ func otherMinor(installed, pinned string) bool {
 	}
 	versions, err := semver.NewConstraint(installed)
 	return err == nil && !versions.Check(pin)
+}
+
+// otherMajor reports whether a version is of another major version than the pinned
+// one, or a range leaves all of that out.
+func otherMajor(installed, pinned string) bool {
+	pin, err := semver.NewVersion(pinned)
+	if err != nil {
+		return false
+	}
+	if version, err := semver.NewVersion(installed); err == nil {
+		return version.Major() != pin.Major()
+	}
+	versions, err := semver.NewConstraint(installed)
+	if err != nil {
+		return false
+	}
+	for minor := range uint64(100) {
+		for _, patch := range []uint64{0, 1, 99} {
+			if versions.Check(semver.New(pin.Major(), minor, patch, "", "")) {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -135,6 +135,6 @@ func (c *Cluster) Broken(k *render.Applier) bool {
 	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {
 		return failure.Applier != nil && failure.Applier.Key() == key
 	}) || slices.ContainsFunc(c.Unknowns, func(unknown render.Unknown) bool {
-		return !unknown.Values && !unknown.Composed && unknown.Key == key
+		return unknown.Hides == render.HidesObjects && unknown.Key == key
 	})
 }

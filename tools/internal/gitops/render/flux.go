@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,9 +14,9 @@ import (
 	"github.com/Masterminds/semver/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-)
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
+)
 
 // substitution is how Flux takes a variable without value.
 type substitution int
@@ -83,6 +84,15 @@ func (c *Cluster) lenient() bool {
 		}
 	}
 	return false
+}
+
+// FluxVersion is the version of Flux, or the range of versions, that the caller or the
+// cluster's manifests say; empty if nobody does.
+func (c *Cluster) FluxVersion() string {
+	return cmp.Or(
+		c.flux, label(c.own(schema.GroupKind{Kind: "Namespace"}, rootName), "app.kubernetes.io/version"),
+		text(c.own(instanceKind, ""), "spec", "distribution", "version"), c.fluxByAddress(),
+	)
 }
 
 // own is an object of the cluster itself, by kind and name, or any name; nil if

@@ -59,27 +59,10 @@ func (c *Cluster) Objects() []*Object {
 	return all
 }
 
-// Incomplete reports whether Flux may apply objects that are not among the
-// cluster's.
-func (c *Cluster) Incomplete() bool {
-	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool { return !unknown.Values && !unknown.Composed })
-}
-
 // MayHaveMore reports whether Flux's own objects, or what they take values from,
-// may come from what is not rendered: a Kustomization, or a ResourceSet. Charts
-// hold few of them.
+// may come from what is not rendered.
 func (c *Cluster) MayHaveMore() bool {
-	return slices.ContainsFunc(c.Unknowns, func(unknown Unknown) bool {
-		switch {
-		case unknown.Values || unknown.Composed:
-			return false
-		case unknown.Object == nil:
-			return true
-		}
-		kind := unknown.Object.GroupVersionKind().GroupKind()
-		_, otherCluster, _ := unstructured.NestedFieldNoCopy(unknown.Object.Object, "spec", "kubeConfig")
-		return kind == resourceSetKind || kind == kustomizationKind && !otherCluster
-	})
+	return slices.ContainsFunc(c.Unknowns, Unknown.MayBringFlux)
 }
 
 // Get is the object with a key, or nil.
@@ -206,12 +189,8 @@ type Unknown struct {
 	Object *Object
 	Reason string
 	At     Location
-	// Values is whether no more is unknown than values of variables: all objects
-	// are there.
-	Values bool
-	// Composed is whether no more is unknown than what Crossplane composes of
-	// Object.
-	Composed bool
+	// Hides is what there may be more of than is rendered.
+	Hides Hides
 	// Entry is the address in a kustomization that makes it unknown; empty for
 	// another reason.
 	Entry string
@@ -220,6 +199,36 @@ type Unknown struct {
 // Outside is a ConfigMap of which a Kustomization or a HelmRelease takes values,
 // and which nothing in the cluster applies.
 type Outside struct {
+// MayBringFlux reports whether Flux's own objects, or what they take values from, may
+// come from what is unknown: a Kustomization, a ResourceSet, or what declares the root.
+// Charts hold few of them.
+func (u Unknown) MayBringFlux() bool {
+	switch {
+	case u.Hides == HidesSurroundings:
+		return true
+	case u.Hides != HidesObjects:
+		return false
+	case u.Object == nil:
+		return true
+	}
+	kind := u.Object.GroupVersionKind().GroupKind()
+	_, otherCluster, _ := unstructured.NestedFieldNoCopy(u.Object.Object, "spec", "kubeConfig")
+	return kind == resourceSetKind || kind == kustomizationKind && !otherCluster
+}
+
+// Hides says what something unknown hides.
+type Hides int
+
+// What may be hidden: objects that Flux applies; those that Crossplane composes of
+// Object; no more than the values of variables, for all objects are there; what Flux's
+// objects name, which are values, sources, dependencies and namespaces.
+const (
+	HidesObjects Hides = iota
+	HidesComposed
+	HidesValues
+	HidesSurroundings
+)
+
 	By  *Applier
 	Key Key
 	At  Location

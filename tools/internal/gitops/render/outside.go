@@ -112,7 +112,7 @@ func (w *walk) excuse() {
 			return false
 		}
 		reason := fmt.Sprintf("its source %s is declared by nothing here: what is unknown may bring it", f.Subject)
-		i := slices.IndexFunc(w.cluster.Unknowns, func(u Unknown) bool { return u.Key == f.Applier.Key() && !u.Values })
+		i := slices.IndexFunc(w.cluster.Unknowns, func(u Unknown) bool { return u.Key == f.Applier.Key() && u.Hides == HidesObjects })
 		if i < 0 {
 			w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{Key: f.Applier.Key(), Object: f.Applier.Object, At: f.At, Reason: reason})
 		} else {

@@ -146,7 +146,7 @@ func (w *walk) absent(k *Applier) []Unknown {
 
 func substitutesFromOutside(k *Applier, key Key, at Location) Unknown {
 	return Unknown{
-		Key: k.Key(), Object: k.Object, Values: true, At: at,
+		Key: k.Key(), Object: k.Object, Hides: HidesValues, At: at,
 		Reason: fmt.Sprintf("it substitutes from %s %s/%s, which nothing in this cluster applies before: "+
 			"if it is made outside of the repository, only the cluster knows its values", key.Kind, key.Namespace, key.Name),
 	}

@@ -26,11 +26,13 @@ var Compositions = rule.Rule{
 }
 
 func checkCompositions(r *rule.Pass) {
-	// What a Configuration installs is in its package.
-	if !r.Cluster.Complete(model.CrossplaneObjects) || len(r.Cluster.Of("pkg.crossplane.io", "Configuration")) > 0 {
-		return
+	if len(r.Cluster.Of("pkg.crossplane.io", "Configuration")) > 0 {
+		return // what it installs is in its package
 	}
 	for _, c := range compositions(r) {
+		if !r.Cluster.Complete(model.CrossplaneObjects.For(c.object)) {
+			continue
+		}
 		checkCompositeType(r, c)
 		for i, step := range c.Spec.Pipeline {
 			if r.Cluster.Find(c.object, "pkg.crossplane.io", "Function", "", step.FunctionRef.Name) != nil {

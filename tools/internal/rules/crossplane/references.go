@@ -28,15 +28,12 @@ var References = rule.Rule{
 }
 
 func checkManagedReferences(r *rule.Pass) {
-	if !r.Cluster.Complete(model.CrossplaneObjects) {
-		return
-	}
 	for _, o := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {
-		if !model.IsManaged(o) {
+		if !model.IsManaged(o) || !r.Cluster.Complete(model.CrossplaneObjects.For(o)) {
 			continue
 		}
 		checkProviderConfig(r, o)
-		if !r.Cluster.Complete(model.ManagedResources) {
+		if !r.Cluster.Complete(model.ManagedResources.For(o)) {
 			continue
 		}
 		for _, block := range []string{"forProvider", "initProvider"} {

@@ -26,12 +26,9 @@ var UnreadFields = rule.Rule{
 }
 
 func checkUnreadFields(r *rule.Pass) {
-	if !r.Cluster.Complete(model.CrossplaneObjects) {
-		return
-	}
 	for _, d := range r.Cluster.Definitions() {
 		read, known := reads(r, d)
-		if !known {
+		if !known || !r.Cluster.Complete(model.CrossplaneObjects.For(d.Object)) {
 			continue
 		}
 		for i, version := range d.Versions {

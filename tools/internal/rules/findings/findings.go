@@ -118,9 +118,11 @@ type Coverage struct {
 	// schema and the Flux objects whose result is unknown.
 	Objects int `json:"objects"`
 	Unknown int `json:"unknown"`
-	// HeldBack counts the checks that were not made because something unknown may
-	// hold the answer.
-	HeldBack int `json:"heldBack,omitempty"`
+	// HeldBack counts the checks that were not made because something unknown may hold
+	// the answer: HidingCharts charts, and HidingSources other sources.
+	HeldBack      int `json:"heldBack,omitempty"`
+	HidingCharts  int `json:"hidingCharts,omitempty"`
+	HidingSources int `json:"hidingSources,omitempty"`
 	// Schemas counts the schemas in use, Rules the rules that ran.
 	Schemas int `json:"schemas"`
 	Rules   int `json:"rules"`

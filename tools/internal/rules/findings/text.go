@@ -96,7 +96,7 @@ func closing(report Report) string {
 		fmt.Sprintf("%d unknown", coverage.Unknown),
 	}
 	if coverage.HeldBack > 0 {
-		parts = append(parts, count(coverage.HeldBack, "check")+" held back by that")
+		parts = append(parts, count(coverage.HeldBack, "check")+" held back by "+hiding(coverage)+": --list-unknown")
 	}
 	parts = append(parts,
 		count(coverage.Rules, "rule")+" run", count(report.Count(Error), "error"), count(report.Count(Warning), "warning"))
@@ -107,6 +107,18 @@ func closing(report Report) string {
 		parts = append(parts, fmt.Sprintf("%d known from the base revision", coverage.Known))
 	}
 	return strings.Join(append(parts, fmt.Sprintf("%.2f s", coverage.Seconds)), ", ")
+}
+
+// hiding is what holds back checks.
+func hiding(coverage Coverage) string {
+	var list []string
+	if coverage.HidingCharts > 0 {
+		list = append(list, count(coverage.HidingCharts, "unknown chart"))
+	}
+	if coverage.HidingSources > 0 {
+		list = append(list, count(coverage.HidingSources, "unknown source"))
+	}
+	return strings.Join(list, " and ")
 }
 
 func count(n int, noun string) string {

@@ -44,7 +44,7 @@ func checkDefinitions(r *rule.Pass) {
 		// A parent's definitions are a stage of their own: they stand before
 		// the parent applies its children.
 		stands := first == then || r.Cluster.Precedes(first, then) || model.Ancestor(first, then) && isCRD(definition)
-		if stands || !r.Cluster.Complete(model.AppliedBefore(then)) {
+		if stands || !r.Cluster.Complete(model.AppliedBefore(then).For(o)) {
 			continue
 		}
 		if once := then.String() + kind.String(); !reported[once] {

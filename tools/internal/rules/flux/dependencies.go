@@ -33,7 +33,7 @@ func checkDependencies(r *rule.Pass) {
 				r.Report(place, "%s depends on itself", k).Fix("remove it")
 			case dependency == nil && r.Cluster.Get(key) == nil:
 				fix, meant := suggestDependency(r, key)
-				if !meant && !r.Cluster.Complete(model.FluxObjects) {
+				if !meant && !r.Cluster.Complete(model.FluxObjects.For(k.Object)) {
 					continue
 				}
 				r.Report(place, "%s depends on %s %s/%s, which this cluster does not have", k, key.Kind, key.Namespace, key.Name).Fix(fix)

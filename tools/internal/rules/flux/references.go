@@ -74,7 +74,7 @@ func checkKubeConfig(r *rule.Pass, k *render.Applier, name string) {
 func missesKubeConfig(r *rule.Pass, place model.Field, k *render.Applier, name string) {
 	names := r.Cluster.NamesBeside(k.Object, "ConfigMap")
 	severity := rule.SeverityOf(name, names)
-	if severity == findings.Warning && !r.Cluster.Complete(model.FluxObjects) {
+	if severity == findings.Warning && !r.Cluster.Complete(model.FluxObjects.For(k.Object)) {
 		return
 	}
 	r.ReportAs(severity, place, "%s takes its kubeConfig from ConfigMap %s/%s, which nothing in this cluster applies", k, k.Namespace, name).
@@ -85,7 +85,7 @@ func missesKubeConfig(r *rule.Pass, place model.Field, k *render.Applier, name s
 // Kustomization. Which kind it has, only the references say.
 func checkRootSource(r *rule.Pass) {
 	root := r.Cluster.Kustomizations()[0]
-	if root.Object != nil || !r.Cluster.Complete(model.Objects) {
+	if root.Object != nil || !r.Cluster.Complete(model.FluxObjects) {
 		return
 	}
 	var naming []*render.Applier

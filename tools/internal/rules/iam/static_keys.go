@@ -125,7 +125,7 @@ func isForOthers(r *rule.Pass, o *render.Object) bool {
 			used = true
 		}
 	}
-	return used || !r.Cluster.Complete(model.Objects)
+	return used || !r.Cluster.Complete(model.ObjectsIn(o.GetNamespace()).For(o))
 }
 
 // takes reports whether a container has variables from a ConfigMap or Secret.

@@ -47,9 +47,9 @@ func checkAuthenticationReference(r *rule.Pass, s model.Scaler, index int, trigg
 	if object == nil {
 		scope := model.ObjectsIn(s.Object.GetNamespace())
 		if model.AuthenticationKind(reference) != "TriggerAuthentication" {
-			scope = model.Objects // it has no namespace
+			scope = model.ClusterScoped(model.KEDAGroup)
 		}
-		if r.Cluster.Complete(scope) {
+		if r.Cluster.Complete(scope.For(s.Object)) {
 			r.Report(place,
 				"%s names %s %s, which does not exist: KEDA only logs that", s.Object.Key(), model.AuthenticationKind(reference), reference.Name).
 				Fix(suggestAuthentication(r, s.Object, reference))

@@ -75,7 +75,7 @@ func checkWorkloadIdentity(r *rule.Pass, authentication *render.Object) {
 		name := cmp.Or(s.Pods.Template.Spec.ServiceAccountName, "default")
 		account := r.Cluster.Find(s.Object, "", "ServiceAccount", s.Object.GetNamespace(), name)
 		annotated := account != nil && account.GetAnnotations()[kedav1alpha1.PodIdentityAnnotationEKS] != ""
-		if annotated || account == nil && !r.Cluster.Complete(model.ObjectsIn(s.Object.GetNamespace())) {
+		if annotated || account == nil && !r.Cluster.Complete(model.ObjectsIn(s.Object.GetNamespace()).For(s.Object)) {
 			continue
 		}
 		r.Report(model.At(authentication, "spec", "podIdentity", "identityOwner"),

@@ -42,7 +42,7 @@ func checkTargets(r *rule.Pass) {
 }
 
 func checkTargetExists(r *rule.Pass, s model.ScaledObject) {
-	if r.Cluster.TargetOf(s) != nil || !r.Cluster.Complete(model.ObjectsIn(s.Namespace)) {
+	if r.Cluster.TargetOf(s) != nil || !r.Cluster.Complete(model.ObjectsIn(s.Namespace).For(s.Object)) {
 		return
 	}
 	target := s.TargetPlace().Key

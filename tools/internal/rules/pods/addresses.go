@@ -61,7 +61,8 @@ func checkPeerName(r *rule.Pass, o *render.Object, name string, field []any) {
 	for _, namespace := range r.Cluster.Of("", "Namespace") {
 		names = append(names, namespace.GetName())
 	}
-	if !slices.Contains(names, name) && name != r.Cluster.Kustomizations()[0].Namespace && r.Cluster.Complete(model.NamespaceCalled(name)) {
+	if !slices.Contains(names, name) && name != r.Cluster.Kustomizations()[0].Namespace && !r.Cluster.MakesNamespace(name) &&
+		r.Cluster.Complete(model.NamespaceCalled(name).For(o)) {
 		r.Warn(model.At(o, field...),
 			"%s lets namespace %s through, which nothing in this cluster creates", o.Key(), name).
 			Fix(rule.DidYouMean(name, names, "name a namespace of the cluster"))
@@ -110,7 +111,8 @@ func checkAddress(r *rule.Pass, place model.Field, name, namespace string) {
 	address := fmt.Sprintf("%s.%s", name, namespace)
 	known := r.Cluster.Find(place.Object, "", "Namespace", "", namespace) != nil
 	near := spelling.Near(address, all) != ""
-	if known && len(here) > 0 || near || known && len(all) == 0 {
+	judged := known && len(here) > 0 || near || known && len(all) == 0
+	if judged && r.Cluster.Complete(model.ObjectsIn(namespace).For(place.Object)) {
 		r.Warn(place,
 			"%s calls Service %s in namespace %s, which nothing in this cluster creates", place.Object.Key(), name, namespace).
 			Fix(rule.DidYouMean(address, all, "name a Service of the cluster"))

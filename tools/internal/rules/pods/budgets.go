@@ -42,7 +42,7 @@ func checkDisruptionBudgets(r *rule.Pass) {
 		switch {
 		case len(selected) > 0:
 			checkBudget(r, o, budget, selected)
-		case r.Cluster.Complete(model.ObjectsIn(o.GetNamespace())):
+		case r.Cluster.Complete(model.ObjectsIn(o.GetNamespace()).For(o)):
 			r.Report(onSelector(o, "spec", "selector", "matchLabels"),
 				"%s selects no pods: it protects nothing", o.Key()).
 				Fix("select the labels of the pods")

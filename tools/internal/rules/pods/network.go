@@ -26,13 +26,14 @@ var Network = rule.Rule{
 var otherPolicies = []string{"cilium.io", "crd.projectcalico.org", "projectcalico.org", "policy.networking.k8s.io", "crd.antrea.io"}
 
 func checkNetworkPolicies(r *rule.Pass) {
-	if !r.Cluster.Complete(model.Objects) || othersRestrict(r) {
+	if othersRestrict(r) {
 		return
 	}
 	said := map[string]bool{}
 	for _, w := range r.Cluster.Workloads() {
 		namespace := w.GetNamespace()
-		if w.Template.Spec.HostNetwork || namespace == metav1.NamespaceSystem || said[model.Target(w.Object)+"/"+namespace] {
+		if w.Template.Spec.HostNetwork || namespace == metav1.NamespaceSystem || said[model.Target(w.Object)+"/"+namespace] ||
+			!r.Cluster.Complete(model.ObjectsIn(namespace).For(w.Object)) {
 			continue
 		}
 		policies := r.Cluster.Beside(w.Object, networkingv1.GroupName, "NetworkPolicy")

@@ -30,7 +30,7 @@ var References = rule.Rule{
 
 func checkReferred(r *rule.Pass) {
 	for _, w := range r.Cluster.Workloads() {
-		if !r.Cluster.Complete(model.ObjectsIn(w.GetNamespace())) {
+		if !r.Cluster.Complete(model.ObjectsIn(w.GetNamespace()).For(w.Object)) {
 			continue
 		}
 		checkServiceAccount(r, w)
@@ -39,7 +39,7 @@ func checkReferred(r *rule.Pass) {
 		}
 	}
 	for _, o := range r.Cluster.Of(model.KEDAGroup, "TriggerAuthentication") {
-		if !r.Cluster.Complete(model.ObjectsIn(o.GetNamespace())) {
+		if !r.Cluster.Complete(model.ObjectsIn(o.GetNamespace()).For(o)) {
 			continue
 		}
 		references, _, _ := unstructured.NestedSlice(o.Object, "spec", "secretTargetRef")
@@ -49,9 +49,6 @@ func checkReferred(r *rule.Pass) {
 			key, _ := reference["key"].(string)
 			checkData(r, o, dataReference{kind: "Secret", name: name, key: key, at: model.At(o, "spec", "secretTargetRef", i)})
 		}
-	}
-	if !r.Cluster.Complete(model.Objects) {
-		return // what follows names other namespaces
 	}
 	for _, o := range r.Cluster.Of(networkingv1.GroupName, "NetworkPolicy") {
 		checkPeers(r, o)

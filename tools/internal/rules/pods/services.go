@@ -25,9 +25,6 @@ var Services = rule.Rule{
 
 func checkServices(r *rule.Pass) {
 	for _, o := range r.Cluster.Of("", "Service") {
-		if !r.Cluster.Complete(model.ObjectsIn(o.GetNamespace())) {
-			continue
-		}
 		var service corev1.Service
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &service); err != nil || len(service.Spec.Selector) == 0 {
 			continue // the schema says why, or others write its endpoints
@@ -44,14 +41,18 @@ func checkServices(r *rule.Pass) {
 				ports = append(ports, portNames(c.Container)...)
 			}
 		}
+		complete := func() bool { return r.Cluster.Complete(model.ObjectsIn(o.GetNamespace()).For(o)) }
 		if selected == 0 {
-			r.Report(onSelector(o, "spec", "selector"),
-				"%s selects no pods of namespace %s", o.Key(), o.GetNamespace()).
-				Fix("use the labels of the pods")
+			if complete() {
+				r.Report(onSelector(o, "spec", "selector"),
+					"%s selects no pods of namespace %s", o.Key(), o.GetNamespace()).
+					Fix("use the labels of the pods")
+			}
 			continue
 		}
 		for i, port := range service.Spec.Ports {
-			if target := port.TargetPort; target.Type == intstr.String && target.StrVal != "" && !slices.Contains(ports, target.StrVal) {
+			if target := port.TargetPort; target.Type == intstr.String && target.StrVal != "" &&
+				!slices.Contains(ports, target.StrVal) && complete() {
 				r.Report(model.At(o, "spec", "ports", i, "targetPort"),
 					"%s goes on to port %s, which the pods do not have", o.Key(), target.StrVal).
 					Fix(rule.DidYouMean(target.StrVal, ports, fmt.Sprintf("name a port of the pods: %v", ports)))

@@ -52,8 +52,9 @@ type Input struct {
 	// often as it did; nil if nobody asks.
 	Saw func(Rule, *render.Object)
 	// HeldBack is told of each check that a rule does not make because something
-	// unknown may hold the answer; nil if nobody asks.
-	HeldBack func(Rule)
+	// unknown may hold the answer, and of which object, where it is of one; nil if
+	// nobody asks.
+	HeldBack func(rule Rule, by []render.Unknown, of *render.Object)
 }
 
 // Version says that a version in the manifests equals a pinned one.
@@ -62,12 +63,17 @@ type Version struct {
 	Pinned string
 }
 
-// Schema names the schema that an object was held against; empty for none.
-func (i Input) Schema(o *render.Object) (kind runtimeschema.GroupVersionKind, source string) {
-	if found, known := i.Cluster.Catalog.Lookup(o.GroupVersionKind()); known {
-		return found.Kind(), found.Source()
+// Schema names the schema that an object was held against; for none it says why.
+func (i Input) Schema(o *render.Object) (kind runtimeschema.GroupVersionKind, source, because string) {
+	found, because := i.Cluster.Schema(o)
+	switch {
+	case found != nil:
+		return found.Kind(), found.Source(), ""
+	case because != "":
+		return runtimeschema.GroupVersionKind{}, "", because
 	}
-	return runtimeschema.GroupVersionKind{}, ""
+	return runtimeschema.GroupVersionKind{}, "", fmt.Sprintf(
+		"no schema of %s in %s is known here: apply its definition or give it by --schema", o.GetKind(), o.GetAPIVersion())
 }
 
 // Run holds one rule against one cluster.
@@ -77,9 +83,9 @@ func (r Rule) Run(input Input) []findings.Finding {
 	if input.Saw != nil {
 		read = func(o *render.Object) { input.Saw(r, o) }
 	}
-	var hidden func()
+	var hidden func([]render.Unknown, *render.Object)
 	if input.HeldBack != nil {
-		hidden = func() { input.HeldBack(r) }
+		hidden = func(by []render.Unknown, of *render.Object) { input.HeldBack(r, by, of) }
 	}
 	pass.Cluster = input.Cluster.Watch(read, hidden)
 	r.Check(pass)
@@ -158,11 +164,14 @@ func (p *Pass) ReportFailures(causes ...render.Cause) {
 
 // Pinned is how to report what only the pinned version of an upstream project says
 // is wrong with an object, such as `keda 2.21.0`: as an error or, in a cluster that
-// installs another minor version, as a warning with a note that names both.
+// installs another minor version, or does not say which, as a warning with a note.
 func (p *Pass) Pinned(o *render.Object, source string) (severity findings.Severity, note string) {
 	project, pinned, _ := strings.Cut(source, " ")
 	if other := p.Cluster.OtherVersion(o, project, pinned); other != "" {
 		return findings.Warning, fmt.Sprintf(" (in %s; the cluster installs %s, which is not known here)", source, other)
+	}
+	if p.Cluster.AssumesVersion(o, source) {
+		return findings.Warning, fmt.Sprintf(" (in %s, which is assumed: the cluster does not say which version it has)", source)
 	}
 	return p.rule.Severity, ""
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
@@ -18,10 +19,20 @@ var Kinds = rule.Rule{
 	ID: "SCH001", Severity: findings.Error, Title: "kind that the API server does not know",
 	Why: "An object of an unknown kind fails the dry-run of its whole Kustomization. The kinds are those of the pinned " +
 		"Kubernetes, Flux, KEDA, Crossplane and AWS provider, and what the cluster's own definitions declare. A group of " +
-		"which none of them has a kind is a warning: a distribution or an installer may bring it before Flux starts.",
+		"which none of them has a kind is a warning: a distribution or an installer may bring it before Flux starts. So is a " +
+		"kind that only an assumed or another minor version lacks.",
 	Example: "apiVersion: apps/v1\nkind: Deploymnt",
 	Fix:     "Correct apiVersion or kind, apply the definition, or name it with --schema.",
 	Check:   checkKinds,
+}
+
+// withoutSchema are kinds that exist, and whose definitions may not be copied here.
+// Flux Operator's licence is the AGPL.
+var withoutSchema = []schema.GroupKind{
+	{Group: "fluxcd.controlplane.io", Kind: "FluxInstance"},
+	{Group: "fluxcd.controlplane.io", Kind: "FluxReport"},
+	{Group: "fluxcd.controlplane.io", Kind: "ResourceSet"},
+	{Group: "fluxcd.controlplane.io", Kind: "ResourceSetInputProvider"},
 }
 
 // coreGroups are groups whose kinds come with Kubernetes itself: no source that
@@ -32,17 +43,16 @@ func checkKinds(r *rule.Pass) {
 	unchecked := map[schema.GroupVersionKind]bool{}
 	for _, o := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {
 		kind := o.GroupVersionKind()
-		if _, known := r.Cluster.Catalog.Lookup(kind); known {
+		if _, known := r.Cluster.Catalog.Lookup(kind); known || slices.Contains(withoutSchema, kind.GroupKind()) {
 			continue
 		}
-		group := meantGroup(r, kind)
-		catalog := r.Cluster.Catalog
+		group, catalog := meantGroup(r, kind), r.Cluster.Catalog
 		versions, groups, kinds := catalog.Versions(kind.GroupKind()), catalog.Groups(kind.Kind), catalog.Kinds(kind.Group)
 		field, fix := "kind", "apply its CustomResourceDefinition, or name it with --schema"
 		switch {
 		case group != "":
 			field, fix = "apiVersion", fmt.Sprintf("did you mean %s?", group)
-		case !r.Cluster.Complete(model.Objects) && !ofKubernetes(kind.Group):
+		case !ofKubernetes(kind.Group) && !r.Cluster.Complete(model.DefinitionsOf(kind.Group).For(o)):
 			continue
 		case len(kinds) == 0 && !ofKubernetes(kind.Group):
 			if !unchecked[kind] {
@@ -61,8 +71,28 @@ func checkKinds(r *rule.Pass) {
 		case len(kinds) > 0:
 			fix = rule.DidYouMean(kind.Kind, kinds, fix)
 		}
-		r.Report(model.At(o, field), "there is no kind %s in %s", kind.Kind, kind.GroupVersion()).Fix(fix)
+		if severity, note, judged := byVersion(r, o, kinds); judged {
+			r.ReportAs(severity, model.At(o, field), "there is no kind %s in %s%s", kind.Kind, kind.GroupVersion(), note).Fix(fix)
+		}
 	}
+}
+
+// byVersion is how to report what the known version of a group does not have, by the
+// version that the cluster has: not at all if its major version is another one.
+func byVersion(r *rule.Pass, o *render.Object, kinds []string) (severity findings.Severity, note string, judged bool) {
+	if len(kinds) == 0 {
+		return findings.Error, "", true
+	}
+	sibling := schema.GroupKind{Group: o.GroupVersionKind().Group, Kind: kinds[0]}
+	known, _ := r.Cluster.Catalog.Lookup(sibling.WithVersion(r.Cluster.Catalog.Versions(sibling)[0]))
+	if r.Cluster.HasOtherMajor(o, known.Source()) {
+		return "", "", false
+	}
+	if r.Cluster.AssumesFlux(known.Source()) {
+		return findings.Warning, fmt.Sprintf(" of %s, which is assumed: the cluster does not say which Flux it has", known.Source()), true
+	}
+	severity, note = r.Pinned(o, known.Source())
+	return severity, note, true
 }
 
 // ofKubernetes reports whether no definition can add the kinds of a group: the

@@ -33,7 +33,7 @@ func checkShapes(r *rule.Pass) {
 	var judges errgroup.Group
 	judges.SetLimit(runtime.GOMAXPROCS(0))
 	for i, o := range objects {
-		if kind, known := r.Cluster.Catalog.Lookup(o.GroupVersionKind()); known {
+		if kind, _ := r.Cluster.Schema(o); kind != nil {
 			judges.Go(func() error { problems[i] = kind.Validate(o.Object); return nil })
 		}
 	}
@@ -42,7 +42,7 @@ func checkShapes(r *rule.Pass) {
 		if len(problems[i]) == 0 {
 			continue
 		}
-		kind, _ := r.Cluster.Catalog.Lookup(o.GroupVersionKind())
+		kind, _ := r.Cluster.Schema(o)
 		severity, note := r.Pinned(o, kind.Source())
 		for _, problem := range problems[i] {
 			r.ReportAs(severity, model.At(o, problem.Path...), "%s%s", problem, note).Fix("correct it: the schema is that of " + kind.Source())

@@ -27,7 +27,7 @@ func checkNames(r *rule.Pass) {
 	for _, o := range r.Cluster.Managed("s3", "Bucket") {
 		buckets = append(buckets, o.GetName(), o.GetAnnotations()["crossplane.io/external-name"])
 	}
-	if !r.Cluster.Complete(model.Objects, model.ManagedResources) || slices.Contains(queues, "") {
+	if len(queues)+len(buckets) == 0 || slices.Contains(queues, "") || !r.Cluster.Complete(model.ManagedResources) {
 		return
 	}
 	for _, w := range r.Cluster.Workloads() {

@@ -49,7 +49,7 @@ func checkRedrive(r *rule.Pass) {
 		checkDeadLetterQueue(r, p, queues)
 		checkReceives(r, p)
 	}
-	if !complete || !r.Cluster.Complete(model.Objects) {
+	if !complete || len(queues) == 0 || !r.Cluster.Complete(model.Objects) {
 		return
 	}
 	for _, pods := range consumers(r) {
@@ -96,7 +96,7 @@ func checkDeadLetterQueue(r *rule.Pass, p model.Redrive, queues []model.Queue) {
 	i := slices.IndexFunc(queues, func(q model.Queue) bool { return q.Name == name })
 	if i < 0 {
 		unnamed := slices.ContainsFunc(queues, func(q model.Queue) bool { return q.Name == "" })
-		if !unnamed && r.Cluster.Complete(model.Objects) {
+		if !unnamed && r.Cluster.Complete(model.ManagedResources.For(source.Object)) {
 			r.Report(p.At, "the dead-letter queue of %s is %s, which the cluster does not declare", source.Name, name).
 				Fix(rule.DidYouMean(name, otherNames(queues, source.Name), "declare the queue"))
 		}

@@ -50,6 +50,7 @@ type invocation struct {
 	flux     string
 	explain  string
 	list     bool
+	unknown  bool
 
 	stdout io.Writer
 }
@@ -63,6 +64,7 @@ func newRoot() *cobra.Command {
   validate --format github        annotations for a pull request
   validate --base origin/main     only what this change brings, and what it would destroy
   validate --explain KEDA003      why a rule is there, an example and the fix
+  validate --list-unknown         what could not be checked, and why
   validate --list                 each object with the schema and the rules that saw it`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -84,20 +86,25 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.flux, "flux", "",
 		"the `version` of Flux (default what the cluster says); before 2.9 a variable without value becomes empty")
 	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the fix; all for every rule, as Markdown")
+	flags.BoolVar(&i.unknown, "list-unknown", false,
+		"print what is unknown, why, and which checks that holds back, as text or json")
 	flags.BoolVar(&i.list, "list", false, "print each object with its place, its schema and the rules that saw it, as text or json")
 	return root
 }
 
 func (i *invocation) run(ctx context.Context) error {
 	formats := findings.Formats()
-	if i.list {
+	if i.list || i.unknown {
 		formats = listFormats
 	}
 	if !slices.Contains(formats, i.format) {
 		return fmt.Errorf("--format=%s: it is one of %s", i.format, strings.Join(formats, ", "))
 	}
-	if i.list && i.base != "" {
-		return errors.New("--list shows what is there, --base what changes: give one of them")
+	if (i.list || i.unknown) && i.base != "" {
+		return errors.New("--list and --list-unknown show what is there, --base what changes: give one of them")
+	}
+	if i.list && i.unknown {
+		return errors.New("give one of --list and --list-unknown")
 	}
 	options, err := i.what()
 	if err != nil {
@@ -105,6 +112,13 @@ func (i *invocation) run(ctx context.Context) error {
 	}
 	if i.list {
 		listed, err := options.list(ctx)
+		if err != nil {
+			return err
+		}
+		return listed.write(i.stdout, i.format)
+	}
+	if i.unknown {
+		listed, err := options.listUnknown(ctx)
 		if err != nil {
 			return err
 		}

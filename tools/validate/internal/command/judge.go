@@ -26,8 +26,8 @@ type judgement struct {
 	inputs []rule.Input
 	found  [][]findings.Finding
 	unused []findings.Finding
-	// heldBack counts the checks that were not made, cluster by cluster.
-	heldBack []int
+	// heldBack are the checks that were not made, cluster by cluster.
+	heldBack []heldBack
 	// folder holds the files of the base revision; empty for another one.
 	folder string
 }
@@ -49,11 +49,11 @@ func (o Options) judge(ctx context.Context, revision Revision, base map[string]*
 	if err != nil {
 		return judgement{}, err
 	}
-	j.found, j.heldBack = make([][]findings.Finding, len(j.inputs)), make([]int, len(j.inputs))
+	j.found, j.heldBack = make([][]findings.Finding, len(j.inputs)), make([]heldBack, len(j.inputs))
 	var judges errgroup.Group
 	judges.SetLimit(runtime.GOMAXPROCS(0))
 	for i, input := range j.inputs {
-		input.HeldBack = func(rule.Rule) { j.heldBack[i]++ }
+		input.HeldBack = j.heldBack[i].add
 		judges.Go(func() error {
 			j.found[i] = rules.Check(input)
 			return nil
@@ -133,8 +133,15 @@ func (j judgement) report() findings.Report {
 	for _, input := range j.inputs {
 		cover(&report.Coverage, input, schemas)
 	}
-	for _, checks := range j.heldBack {
-		report.Coverage.HeldBack += checks
+	for _, held := range j.heldBack {
+		report.Coverage.HeldBack += held.checks
+		for by := range held.by {
+			if by.isChart() {
+				report.Coverage.HidingCharts++
+			} else {
+				report.Coverage.HidingSources++
+			}
+		}
 	}
 	report.Coverage.Schemas = len(schemas)
 	return report
@@ -146,7 +153,7 @@ func cover(coverage *findings.Coverage, input rule.Input, schemas map[string]boo
 	coverage.Unknown += len(input.Cluster.Unknowns)
 	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
 		coverage.Objects++
-		if kind, source := input.Schema(o); source == "" {
+		if kind, source, _ := input.Schema(o); source == "" {
 			coverage.Unknown++
 		} else {
 			schemas[kind.String()+source] = true

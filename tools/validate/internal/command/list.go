@@ -31,8 +31,10 @@ type listedObject struct {
 	// Schema is the one that the object was held against; empty if its kind has
 	// none.
 	Schema string `json:"schema,omitempty"`
-	// Rules are the ids of the rules that read the object.
-	Rules []string `json:"rules"`
+	// Rules are the ids of the rules that judged the object, HeldBack of those that did
+	// not, because something unknown may hold the answer.
+	Rules    []string `json:"rules"`
+	HeldBack []string `json:"heldBack,omitempty"`
 	// Unknown is why what the object stands for is not in the list, or why it has
 	// no schema.
 	Unknown string `json:"unknown,omitempty"`
@@ -59,18 +61,22 @@ func listCluster(input rule.Input) listing {
 			readers[o] = append(readers[o], by.ID)
 		}
 	}
+	var held heldBack
+	input.HeldBack = held.add
 	rules.Check(input)
 	var listed listing
 	for _, o := range slices.Concat(input.Cluster.All(), input.Cluster.Composed()) {
-		_, source := input.Schema(o)
+		_, source, because := input.Schema(o)
 		e := listedObject{
 			Cluster: input.Cluster.Name, Object: o.Key().String(), At: o.Locate().String(),
-			Schema: source, Rules: append([]string{}, readers[o]...),
+			Schema: source, Rules: []string{}, Unknown: because,
 		}
-		if source == "" {
-			e.Unknown = fmt.Sprintf("no schema of %s in %s is known here: apply its definition or give it by --schema", o.GetKind(),
-				o.GetAPIVersion())
+		for _, id := range readers[o] {
+			if !slices.Contains(held.of[o], id) {
+				e.Rules = append(e.Rules, id)
+			}
 		}
+		e.HeldBack = slices.Compact(slices.Sorted(slices.Values(held.of[o])))
 		listed = append(listed, e)
 	}
 	for _, unknown := range input.Cluster.Unknowns {

@@ -49,7 +49,7 @@ func checkQueueDeclared(r *rule.Pass, t model.SQSTrigger, queues []model.Queue) 
 	for _, q := range queues {
 		names = append(names, q.Name)
 	}
-	if len(queues) == 0 || slices.Contains(names, "") || !r.Cluster.Complete(model.Objects, model.ManagedResources) {
+	if len(queues) == 0 || slices.Contains(names, "") || !r.Cluster.Complete(model.ManagedResources.For(t.Object)) {
 		return
 	}
 	place := t.At(t.URLKey())
