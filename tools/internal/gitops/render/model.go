@@ -95,6 +95,9 @@ type Applier struct {
 	outside bool
 }
 
+// Outside reports whether values of what it applies are made outside of the repository.
+func (k *Applier) Outside() bool { return k.outside }
+
 // String is the applier as Flux's own messages name it.
 func (k *Applier) String() string {
 	return fmt.Sprintf("%s/%s/%s", k.Key().Kind, k.Namespace, k.Name)
@@ -196,9 +199,6 @@ type Unknown struct {
 	Entry string
 }
 
-// Outside is a ConfigMap of which a Kustomization or a HelmRelease takes values,
-// and which nothing in the cluster applies.
-type Outside struct {
 // MayBringFlux reports whether Flux's own objects, or what they take values from, may
 // come from what is unknown: a Kustomization, a ResourceSet, or what declares the root.
 // Charts hold few of them.
@@ -229,6 +229,9 @@ const (
 	HidesSurroundings
 )
 
+// Outside is a ConfigMap of which a Kustomization or a HelmRelease takes values,
+// and which nothing in the cluster applies.
+type Outside struct {
 	By  *Applier
 	Key Key
 	At  Location

@@ -14,6 +14,7 @@ import (
 // a name that looks misspelt is a failure; what something unknown, or
 // somebody outside of the repository, may bring is unknown.
 func (w *walk) settle() {
+	w.noteSurroundings()
 	mayHaveMore := w.cluster.MayHaveMore()
 	for _, o := range w.outside {
 		if fix := w.wrongReference(o, mayHaveMore); fix != "" {
@@ -101,7 +102,7 @@ func (o Outside) failure(fix string) Failure {
 // excuse drops the failures about undeclared sources: one may come from something that
 // could not be rendered. It stays a failure if its name looks like a typo.
 func (w *walk) excuse() {
-	var names []string
+	names := []string{w.root.Spec.SourceRef.Name}
 	for _, key := range w.keys() {
 		if key.Group == externalArtifactKind.Group {
 			names = append(names, key.Name)

@@ -31,7 +31,13 @@ func (w *walk) enqueueRelease(object *Object, parent *Applier) {
 	if w.known[key] {
 		return
 	}
-	k := &Applier{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName(), Release: &helmv2.HelmRelease{}}
+	if w.skipOpen(object) {
+		return
+	}
+	k := &Applier{
+		Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName(), Release: &helmv2.HelmRelease{},
+		outside: parent.outside,
+	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, k.Release); err != nil {
 		w.cluster.Failures = append(w.cluster.Failures, Failure{
 			Cause: InvalidSpec, Applier: k, Message: fmt.Sprintf("%s: %v", k, err),
@@ -143,7 +149,9 @@ func (w *walk) values(ctx context.Context, k *Applier) (map[string]any, []Outsid
 	from := k.Release.Spec.ValuesFrom
 	for i, reference := range from {
 		key := valuesKey(k, reference)
-		missing := w.cluster.index[key] == nil && !reference.Optional
+		object := w.cluster.index[key]
+		k.outside = k.outside || object != nil && object.Owner.outside
+		missing := object == nil && !reference.Optional
 		switch {
 		case missing:
 			var outside []Outside

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
@@ -27,8 +28,10 @@ func (w *walk) renderRoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	synced := false
 	for _, object := range first.objects {
 		if source, found := w.syncs(object); found {
+			synced = true
 			w.root.Namespace, w.root.Name = source.Namespace, source.Name
 			w.root.Spec.SourceRef.Kind, w.root.Spec.SourceRef.Name = source.Kind, source.Name
 		}
@@ -36,7 +39,11 @@ func (w *walk) renderRoot(ctx context.Context) error {
 	if declared := w.declaredRoot(first.objects); declared != nil {
 		w.root = declared
 	}
-	w.adopt(first.objects)
+	if w.root.Object == nil && !synced {
+		w.adopt(first.objects)
+		w.root.outside = isSubstituted(first.objects)
+		w.strange = w.root.outside || !bootstraps(first.objects)
+	}
 	if err := w.apply(ctx, w.root); err != nil {
 		return err
 	}
@@ -80,14 +87,20 @@ func (w *walk) declaredRoot(objects []*Object) *Applier {
 	return first
 }
 
-// syncs is the source that flux-operator makes of a FluxInstance when its sync is
-// of the cluster's folder. Source and Kustomization have the name that sync gives
-// or that of the namespace.
+// syncs is the source that flux-operator makes of a FluxInstance, or of the release of
+// one, when its sync is of the cluster's folder. Source and Kustomization have the name
+// that sync gives or that of the namespace.
 func (w *walk) syncs(object *Object) (source Key, found bool) {
-	if object.GroupVersionKind().GroupKind() != instanceKind {
+	var field []string
+	switch object.GroupVersionKind().GroupKind() {
+	case instanceKind:
+		field = []string{"spec", "sync"}
+	case helmReleaseKind:
+		field = []string{"spec", "values", "instance", "sync"}
+	default:
 		return Key{}, false
 	}
-	sync, _, _ := unstructured.NestedMap(object.Object, "spec", "sync")
+	sync, _, _ := unstructured.NestedMap(object.Object, field...)
 	text := func(field string) string { value, _ := sync[field].(string); return value }
 	kind := schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: cmp.Or(text("kind"), sourcev1.GitRepositoryKind)}
 	source = Key{kind, object.GetNamespace(), cmp.Or(text("name"), object.GetNamespace())}
@@ -97,9 +110,6 @@ func (w *walk) syncs(object *Object) (source Key, found bool) {
 // adopt guesses the source of a FluxInstance that is not in the repository: the only
 // source that is referenced but not declared, if all paths taken from it exist here.
 func (w *walk) adopt(objects []*Object) {
-	if w.root.Object != nil || w.root.Name != rootName {
-		return
-	}
 	declared, named := map[Key]bool{}, map[Key]bool{}
 	for _, object := range objects {
 		declared[object.Key()] = true
@@ -125,4 +135,53 @@ func (w *walk) adopt(objects []*Object) {
 			w.synced = key
 		}
 	}
+}
+
+// bootstraps reports whether objects take their files from the source that
+// `flux bootstrap` makes, and nothing declares that: it is what declares the root.
+func bootstraps(objects []*Object) bool {
+	named := false
+	for _, object := range objects {
+		key := object.Key()
+		if key.Group == sourcev1.GroupVersion.Group && key.Namespace == rootName && key.Name == rootName {
+			return false
+		}
+		for _, field := range [][]string{{"spec", "sourceRef"}, {"spec", "chart", "spec", "sourceRef"}} {
+			reference, _, _ := unstructured.NestedMap(object.Object, field...)
+			namespace, _ := reference["namespace"].(string)
+			named = named || reference["name"] == rootName && cmp.Or(namespace, key.Namespace) == rootName
+		}
+	}
+	return named
+}
+
+// noteSurroundings adds that what declares the root is unknown, where the cluster
+// needs something of it: a parent repository, a tool or a portal brings the sources,
+// the namespaces and the variables then.
+func (w *walk) noteSurroundings() {
+	if !w.strange {
+		return
+	}
+	sourceMissing := slices.ContainsFunc(w.cluster.Failures, func(f Failure) bool { return f.Cause == SourceMissing })
+	if !w.root.outside && !sourceMissing && !w.needsNamespaces() {
+		return
+	}
+	w.cluster.Unknowns = append(w.cluster.Unknowns, Unknown{
+		Key: w.root.Key(), Hides: HidesSurroundings, At: w.root.Locate(),
+		Reason: "nothing in the repository declares the Kustomization that applies this folder: " +
+			"its variables, sources and namespaces come from there",
+	})
+}
+
+// needsNamespaces reports whether objects are in namespaces of their own, none of
+// which the cluster makes.
+func (w *walk) needsNamespaces() bool {
+	needed := false
+	for key := range w.cluster.index {
+		if key.GroupKind == (schema.GroupKind{Kind: "Namespace"}) {
+			return false
+		}
+		needed = needed || !slices.Contains([]string{"", "default", "kube-system", rootName}, key.Namespace)
+	}
+	return needed
 }

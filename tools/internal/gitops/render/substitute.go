@@ -21,7 +21,6 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/kustomize"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
-	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
 // rendered answers Flux's own code, which reads the ConfigMaps and Secrets to
@@ -82,7 +81,7 @@ func (w *walk) variables(ctx context.Context, k *Applier, into *outcome) (*varia
 	}
 	known, v := w.withoutOutside(k, into), &variables{k: k, lenient: w.lenient}
 	v.outside = len(known.Spec.PostBuild.SubstituteFrom) < len(k.Spec.PostBuild.SubstituteFrom)
-	v.absent, k.outside = w.absent(k), v.outside
+	v.absent, k.outside = w.absent(k), k.outside || v.outside
 	flux, err := known.unstructured()
 	if err != nil {
 		return nil, err
@@ -93,6 +92,13 @@ func (w *walk) variables(ctx context.Context, k *Applier, into *outcome) (*varia
 		return nil, nil
 	}
 	maps.Copy(v.values, k.Spec.PostBuild.Substitute)
+	if open := w.openValues(k, v.values); len(open) > 0 {
+		k.outside = true
+		into.unknowns = append(into.unknowns, Unknown{
+			Key: k.Key(), Object: k.Object, Hides: HidesValues, At: k.Locate("spec", "postBuild"),
+			Reason: fmt.Sprintf("the value of %s is made outside of the repository", strings.Join(open, " and ")),
+		})
+	}
 	for name := range v.values {
 		if !variableName.MatchString(name) {
 			err := fmt.Errorf("variable %q of %s: a name has letters, digits and underscores", name, k)
@@ -206,14 +212,8 @@ func (v *variables) leave(names []string) {
 	}
 }
 
-// Open reports whether a field of the object holds a variable whose value is made
-// outside of the repository.
-func (o *Object) Open(field ...any) bool {
-	text, ok := origin.ValueAt(o.Object, field).(string)
-	return ok && o.Owner != nil && o.Owner.outside && strings.Contains(text, "${")
-}
-
-// empty notes the variables that become nothing.
+// empty notes the variables that become nothing. In the texts of Flux's own definitions
+// that does no harm, and a version that refuses them has other ones.
 func (v *variables) empty(object *Object, names []string) {
 	for _, name := range names {
 		v.emptied = append(v.emptied, v.missing(object, name, "it becomes empty, and Flux refuses it from 2.9 on"))

@@ -34,7 +34,9 @@ type walk struct {
 	lenient bool
 	root    *Applier
 	// synced is the source that a FluxInstance makes of this repository.
-	synced  Key
+	synced Key
+	// strange is whether neither the repository nor `flux bootstrap` declares the root.
+	strange bool
 	pending []*Applier
 	// releases are the HelmReleases to install.
 	releases []*Applier
@@ -201,6 +203,10 @@ func (w *walk) add(objects []*Object, k *Applier) {
 		}
 	}
 	for _, object := range objects {
+		w.noteOpenName(object)
+		if source, found := w.syncs(object); found && !elsewhere {
+			w.synced, w.strange = source, false
+		}
 		switch kind := object.GroupVersionKind().GroupKind(); {
 		case elsewhere && (kind == kustomizationKind || kind == helmReleaseKind):
 			w.note(object, fmt.Sprintf("%s sends it to another API server: the Flux there applies it", k))
@@ -211,10 +217,6 @@ func (w *walk) add(objects []*Object, k *Applier) {
 			w.generates(object)
 		case kind == helmReleaseKind:
 			w.enqueueRelease(object, k)
-		case kind == instanceKind:
-			if source, found := w.syncs(object); found {
-				w.synced = source
-			}
 		case kind == resourceSetKind:
 			w.note(object, "flux-operator makes its objects, which is not done here", "spec")
 		}
@@ -238,6 +240,9 @@ func (w *walk) enqueue(object *Object, parent *Applier) {
 	if w.known[key] {
 		// The root, which is among its own objects, or one that two parents
 		// apply: the rules name the second owner.
+		return
+	}
+	if w.skipOpen(object) {
 		return
 	}
 	child, err := newKustomization(object, parent)
@@ -277,6 +282,8 @@ func unknown(object *Object, reason string, field ...any) Unknown {
 
 func newKustomization(object *Object, parent *Applier) (*Applier, error) {
 	k := &Applier{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName()}
+	// Both are labels of what it applies.
+	k.outside = object.Open("metadata", "name") || object.Open("metadata", "namespace")
 	var typed kustomizev1.Kustomization
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed); err != nil {
 		return k, fmt.Errorf("%s: %w", k, err)

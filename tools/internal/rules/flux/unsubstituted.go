@@ -29,11 +29,12 @@ var Unsubstituted = rule.Rule{
 
 // checkUnsubstituted reports each Kustomization that substitutes nothing and
 // applies variables that another one of the cluster has values for. A variable
-// that no Kustomization knows may be meant for another program.
+// that no Kustomization knows may be meant for another program, and a root that only
+// another repository declares may well substitute.
 func checkUnsubstituted(r *rule.Pass) {
 	known := variablesInUse(r)
 	for _, k := range r.Cluster.Kustomizations() {
-		if substitutes(k) {
+		if substitutes(k) || k.Outside() {
 			continue
 		}
 		for _, o := range k.Objects {
