@@ -51,7 +51,7 @@ func checkDefinitions(r *rule.Pass) {
 			reported[once] = true
 			r.Report(model.At(o, "kind"),
 				"%s is a %s, whose definition %s applies; %s does not wait for it", o.Key(), kind.Kind, first, then).
-				Fix(dependOn(then, first) + ", or one that waits for it")
+				Fix(dependOn(r.Cluster, then, first, "definition"))
 		}
 	}
 }

@@ -28,10 +28,13 @@ func Rules() []rule.Rule {
 	}
 }
 
-// dependOn is the fix that lets one Kustomization or HelmRelease wait for
-// another: each can depend on its own kind alone.
-func dependOn(then, first *render.Applier) string {
+// dependOn is the fix that lets one Kustomization or HelmRelease wait for another,
+// which applies what it needs: each can depend on its own kind alone.
+func dependOn(c *model.Cluster, then, first *render.Applier, what string) string {
 	wait := ""
+	if waits(c, first, then) {
+		return fmt.Sprintf("move the %s into %s: %s itself waits for that", what, then, first)
+	}
 	if then.Release == nil && first.Release != nil {
 		first, wait = first.Parent, ", with wait: true there"
 	}
@@ -42,4 +45,10 @@ func dependOn(then, first *render.Applier) string {
 		return fmt.Sprintf("move it into a Kustomization that depends on %s%s", first.Name, wait)
 	}
 	return fmt.Sprintf("add dependsOn to %s: %s%s", then, first.Name, wait)
+}
+
+// waits reports whether a Kustomization or HelmRelease starts only after another one:
+// it depends on that, or that applies it.
+func waits(c *model.Cluster, k, first *render.Applier) bool {
+	return model.Ancestor(first, k) || c.Precedes(first, k)
 }

@@ -10,8 +10,10 @@ import (
 // Namespaces is rule FLX005.
 var Namespaces = rule.Rule{
 	ID: "FLX005", Severity: findings.Error, Title: "namespace that is missing or comes too late",
-	Why: "A namespaced object without namespace lands in `default` or fails, and one in a namespace that is created " +
-		"later, or by nobody, fails the Kustomization until a person helps.",
+	Why: "A namespaced object without namespace lands in `default` or fails, and one in a namespace that nobody creates " +
+		"fails the Kustomization until a person helps. So does one that is created by what waits for this Kustomization " +
+		"(https://fluxcd.io/flux/components/kustomize/kustomizations/#dependencies). Where another Kustomization creates it in " +
+		"its own time, a retry heals what failed at first, and it is a warning.",
 	Example: "kind: ServiceAccount\nmetadata:\n  name: consumer # no namespace",
 	Fix:     "Set the namespace, and apply the Namespace in the same Kustomization or in one that this one depends on.",
 	Check:   checkNamespaces,
@@ -45,15 +47,23 @@ func checkNamespaces(r *rule.Pass) {
 			r.Report(model.At(o, "metadata", "namespace"),
 				"namespace %s of %s is created by nothing in this cluster", name, o.Key()).
 				Fix(rule.DidYouMean(name, names, "add the Namespace to "+o.Owner.String()))
-		case !namespacePrecedes(r, namespace, o) && r.Cluster.Complete(model.AppliedBefore(o.Owner)):
+		case namespace.Owner != o.Owner && !waits(r.Cluster, o.Owner, namespace.Owner) && r.Cluster.Complete(model.AppliedBefore(o.Owner).For(o)):
 			missing[o.Owner.String()+name] = true
-			r.Report(model.At(o, "metadata", "namespace"),
-				"namespace %s of %s is created by %s, which %s does not wait for", name, o.Key(), namespace.Owner, o.Owner).
-				Fix(dependOn(o.Owner, namespace.Owner))
+			reportLate(r, o, namespace)
 		}
 	}
 }
 
-func namespacePrecedes(r *rule.Pass, namespace, o *render.Object) bool {
-	return namespace.Owner == o.Owner || model.Ancestor(namespace.Owner, o.Owner) || r.Cluster.Precedes(namespace.Owner, o.Owner)
+// reportLate: kustomize-controller tries again after its retry interval, and has the
+// namespace then. helm-controller gives up on an installation that failed.
+func reportLate(r *rule.Pass, o, namespace *render.Object) {
+	severity, order := findings.Warning, "which %s does not wait for: it fails until that is done"
+	switch {
+	case waits(r.Cluster, namespace.Owner, o.Owner):
+		severity, order = findings.Error, "which itself waits for %s: both wait forever"
+	case o.Owner.Release != nil:
+		severity, order = findings.Error, "which %s does not wait for"
+	}
+	r.ReportAs(severity, model.At(o, "metadata", "namespace"), "namespace %s of %s is created by %s, "+order,
+		o.GetNamespace(), o.Key(), namespace.Owner, o.Owner).Fix(dependOn(r.Cluster, o.Owner, namespace.Owner, "Namespace"))
 }
