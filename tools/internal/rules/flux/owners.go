@@ -19,15 +19,23 @@ var Owners = rule.Rule{
 	Why: "Two Kustomizations that apply one object overwrite each other at every interval, and when one of them drops " +
 		"it, it is pruned under the other (https://github.com/fluxcd/flux2/issues/5611).",
 	Example: "# both ./apps/a and ./apps/b hold it\nkind: Namespace\nmetadata:\n  name: apps",
-	Fix:     "Keep it in one Kustomization and let the other depend on that one.",
+	Fix:     "Keep it in one Kustomization and let the other depend on that one. Two that read the same file read one folder too many.",
 	Check:   checkOwners,
 }
 
 func checkOwners(r *rule.Pass) {
-	seen := map[string]bool{}
+	seen, readers := map[string]bool{}, map[overlap][]*render.Object{}
+	var overlaps []overlap
 	for _, o := range r.Cluster.All() {
 		same := r.Cluster.Same(o, o.Key())
 		if len(same) < 2 || same[0] == o || same[0].Owner == o.Owner || shares(o) || shares(same[0]) {
+			continue
+		}
+		if of := (overlap{same[0].Owner, o.Owner}); of.reads(same[0], o) {
+			if readers[of] == nil {
+				overlaps = append(overlaps, of)
+			}
+			readers[of] = append(readers[of], o)
 			continue
 		}
 		if once := o.Key().String() + o.Owner.String(); !seen[once] {
@@ -36,6 +44,26 @@ func checkOwners(r *rule.Pass) {
 				Fix(fmt.Sprintf("keep it where %s has it (%s) and let %s depend on that", same[0].Owner, same[0].Locate("metadata", "name"), o.Owner))
 		}
 	}
+	for _, of := range overlaps {
+		of.report(r, readers[of])
+	}
+}
+
+// overlap are two Kustomizations that read the same files.
+type overlap struct{ first, second *render.Applier }
+
+// reads reports whether two objects are one manifest, which both Kustomizations read.
+func (of overlap) reads(a, b *render.Object) bool {
+	return of.first.Release == nil && of.second.Release == nil && of.second.Object != nil && a.Locate() == b.Locate()
+}
+
+func (of overlap) report(r *rule.Pass, objects []*render.Object) {
+	also := ""
+	if more := len(objects) - 1; more > 0 {
+		also = fmt.Sprintf(" (and %d more of the same files)", more)
+	}
+	r.Report(model.At(of.second.Object, "spec", "path"), "%s is applied by %s and by %s%s", objects[0].Key(), of.first, of.second, also).
+		Fix(fmt.Sprintf("take the folder of %s out of what one of them reads, or drop %s", objects[0].Locate().File, of.second))
 }
 
 // shares reports whether an object may have more than one owner: a chart's
