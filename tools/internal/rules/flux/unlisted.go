@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
@@ -21,8 +22,9 @@ var Unlisted = rule.Rule{
 	Why: "Beside a kustomization.yaml a file counts only when that lists it: a NetworkPolicy or a budget that was forgotten " +
 		"there looks as if it were in force (https://github.com/kubernetes-sigs/kustomize/issues/5928).",
 	Example: "# networkpolicy.yaml is in the same folder\nresources:\n  - deployment.yaml",
-	Fix:     "List it, delete it, or name it in a comment of the kustomization.yaml that says why it is not applied.",
-	Check:   checkUnlisted,
+	Fix: "List it, under patches where it changes an object that is applied; delete it; or name it in a comment of the " +
+		"kustomization.yaml that says why it is not applied.",
+	Check: checkUnlisted,
 }
 
 // checkUnlisted reports the manifests of the repository that its builds pass over.
@@ -47,12 +49,24 @@ func checkUnlisted(r *rule.Pass) {
 					continue
 				}
 				reported[object.File.Name] = true
+				message, fix := "%s is not listed: %s %s is not applied", "list it under resources, or delete it"
+				if isApplied(r, kind.GroupKind(), object) {
+					message, fix = "%s is not listed: %s %s is applied without what it says", "list it under patches, or delete it"
+				}
 				r.ReportLine(k.Key().String(), l.At("resources"),
-					fmt.Sprintf("%s is not listed: %s %s is not applied", object.File.Name, kind.Kind, object.Text("metadata", "name"))).
-					Fix("list it under resources, or delete it")
+					fmt.Sprintf(message, object.File.Name, kind.Kind, object.Text("metadata", "name"))).Fix(fix)
 			}
 		}
 	}
+}
+
+// isApplied reports whether the cluster has an object that a document is a patch, or
+// a copy, of: to list it as a resource would give the object twice.
+func isApplied(r *rule.Pass, kind schema.GroupKind, d *origin.Document) bool {
+	namespace, name := d.Text("metadata", "namespace"), d.Text("metadata", "name")
+	return slices.ContainsFunc(r.Cluster.Of(kind.Group, kind.Kind), func(o *render.Object) bool {
+		return o.GetName() == name && (namespace == "" || o.GetNamespace() == namespace)
+	})
 }
 
 // example is the name of a manifest that is there to be copied.
