@@ -215,6 +215,9 @@ func (v *variables) leave(names []string) {
 // empty notes the variables that become nothing. In the texts of Flux's own definitions
 // that does no harm, and a version that refuses them has other ones.
 func (v *variables) empty(object *Object, names []string) {
+	if isFluxDefinition(object) {
+		return
+	}
 	for _, name := range names {
 		v.emptied = append(v.emptied, v.missing(object, name, "it becomes empty, and Flux refuses it from 2.9 on"))
 	}
@@ -235,13 +238,23 @@ func (v *variables) refused(object *Object, text string, err error) []Failure {
 }
 
 func (v *variables) missing(object *Object, name, consequence string) Failure {
-	return Failure{
-		Cause: VariableMissing, Applier: v.k, Subject: name,
-		Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: %s", name, object.Key(), consequence),
-		Fix: fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable",
-			name, v.k, name, name),
-		At: object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),
+	fix := fmt.Sprintf("give %s a value where %s substitutes from, write ${%s:=default}, or $${%s} for text that is no variable",
+		name, v.k, name, name)
+	if isFluxDefinition(object) {
+		fix = "update Flux: the definitions of kustomize-controller 1.9.2 and later are left out of the substitution"
 	}
+	return Failure{
+		Cause: VariableMissing, Applier: v.k, Subject: name, Fix: fix,
+		Message: fmt.Sprintf("variable %s in %s has neither a value nor a default: %s", name, object.Key(), consequence),
+		At:      object.find(regexp.MustCompile(`\$\{#?` + regexp.QuoteMeta(name) + `\b`)),
+	}
+}
+
+// isFluxDefinition reports whether an object is one of Flux's own definitions. Those of
+// 2.8 and 2.9.0 explain variables by examples, which are variables themselves:
+// https://github.com/fluxcd/kustomize-controller/issues/1692
+func isFluxDefinition(o *Object) bool {
+	return o.GetKind() == "CustomResourceDefinition" && strings.HasSuffix(o.GetName(), ".toolkit.fluxcd.io")
 }
 
 func (v *variables) failure(object *Object, err error) Failure {
