@@ -39,6 +39,16 @@ func (o *Object) Locate(field ...any) Location {
 	return k.Locate("spec", "path")
 }
 
+// Generated reports whether the object's manifest says that a program writes it, as
+// `flux bootstrap` does with its own.
+func (o *Object) Generated() bool {
+	if o.Composite != nil || o.Owner == nil || o.Owner.Build == nil {
+		return false
+	}
+	manifest := o.Owner.Build.Manifest(o.subject())
+	return manifest != nil && manifest.File.Generated()
+}
+
 // subject is the object as the files of its build know it.
 func (o *Object) subject() origin.Subject {
 	name, _ := origin.ValueAt(o.template, []any{"metadata", "name"}).(string)

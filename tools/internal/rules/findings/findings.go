@@ -6,6 +6,8 @@ package findings
 
 import (
 	"cmp"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,6 +33,9 @@ type Finding struct {
 	// Object is the object as Kind.group/namespace/name; empty if the finding
 	// is about a file.
 	Object string `json:"object,omitempty"`
+	// Others are further objects that have the fault for the same reason: the same
+	// line says it of all of them.
+	Others []string `json:"others,omitempty"`
 	// File is relative to the repository; Line and Column count from 1 and are
 	// zero where they are not known.
 	File   string `json:"file"`
@@ -43,9 +48,26 @@ type Finding struct {
 	Accepted string `json:"accepted,omitempty"`
 }
 
-// Merge puts findings in the order of their places and joins those that differ
-// in the cluster alone: a fault in a base shows up in every overlay.
+// said is the message, with the number of further objects.
+func (f Finding) said() string {
+	switch len(f.Others) {
+	case 0:
+		return f.Message
+	case 1:
+		return fmt.Sprintf("%s (so does %s)", f.Message, f.Others[0])
+	default:
+		return fmt.Sprintf("%s (so do %d more, such as %s)", f.Message, len(f.Others), f.Others[0])
+	}
+}
+
+// Merge puts findings in the order of their places and joins those that have one
+// cause: they differ in the cluster alone, for a fault in a base shows up in every
+// overlay, or in the object alone, for a line may say something of many.
 func Merge(all []Finding) []Finding {
+	return joinObjects(joinClusters(all))
+}
+
+func joinClusters(all []Finding) []Finding {
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, compare)
 	var merged []Finding
@@ -57,6 +79,49 @@ func Merge(all []Finding) []Finding {
 		merged = append(merged, finding)
 	}
 	return merged
+}
+
+func joinObjects(sorted []Finding) []Finding {
+	var joined []Finding
+	for _, finding := range sorted {
+		i := len(joined) - 1
+		for i >= 0 && samePlace(joined[i], finding) && !sameCause(joined[i], finding) {
+			i--
+		}
+		if i < 0 || !samePlace(joined[i], finding) {
+			joined = append(joined, finding)
+			continue
+		}
+		joined[i].Others = union(joined[i].Others, []string{finding.Object})
+		joined[i].Clusters = union(joined[i].Clusters, finding.Clusters)
+	}
+	return joined
+}
+
+func samePlace(a, b Finding) bool {
+	return a.Line > 0 && a.File == b.File && a.Line == b.Line && a.Column == b.Column && a.Rule == b.Rule
+}
+
+// sameCause reports whether two findings at one place say the same of two objects.
+func sameCause(a, b Finding) bool {
+	if a.Severity != b.Severity || a.Accepted != b.Accepted || a.Object == b.Object || a.Object == "" || b.Object == "" {
+		return false
+	}
+	first, second := strings.Fields(a.Message), strings.Fields(b.Message)
+	return slices.EqualFunc(first, second, func(x, y string) bool { return x == y || anonymous(x, a.Object) == anonymous(y, b.Object) })
+}
+
+var nameInWord = regexp.MustCompile(`[\w-]+(?:\.[\w-]+)*`)
+
+// anonymous is a word of a message without the name and the namespace of an object.
+func anonymous(word, object string) string {
+	names := strings.Split(object, "/")[1:]
+	return nameInWord.ReplaceAllStringFunc(word, func(part string) string {
+		if slices.Contains(names, part) {
+			return "*"
+		}
+		return part
+	})
 }
 
 // Introduced are those of all findings that are not known already: of the same

@@ -3,6 +3,7 @@ package findings
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,38 @@ func TestIntroduced(t *testing.T) {
 	}
 	if got := Introduced(nil, all); !reflect.DeepEqual(got, all) {
 		t.Errorf("without known ones got %v", got)
+	}
+}
+
+// TestMergeObjects joins what one line says of many objects, and nothing else.
+func TestMergeObjects(t *testing.T) {
+	finding := func(object, message string) Finding {
+		return Finding{
+			Rule: "FLX009", Severity: Error, Clusters: []string{"c"}, Object: object, File: "parts/a/kustomization.yaml", Line: 3, Column: 1,
+			Message: message, Fix: "f",
+		}
+	}
+	broken := func(name string) Finding {
+		return finding("Kustomization.kustomize.toolkit.fluxcd.io/apps/"+name, "Kustomization/apps/"+name+" does not build: no file x.yaml")
+	}
+	got := Merge([]Finding{broken("a"), broken("b"), broken("c"), finding("ConfigMap/apps/a", "it is empty"), finding("ConfigMap/apps/a", "it is odd")})
+	want := []Finding{finding("ConfigMap/apps/a", "it is empty"), finding("ConfigMap/apps/a", "it is odd"), broken("a")}
+	want[2].Others = []string{broken("b").Object, broken("c").Object}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if said := got[2].said(); !strings.HasSuffix(said, " (so do 2 more, such as Kustomization.kustomize.toolkit.fluxcd.io/apps/b)") {
+		t.Errorf("it says %q", said)
+	}
+	other := broken("d")
+	other.Line++
+	if got := Merge([]Finding{broken("a"), other}); len(got) != 2 {
+		t.Errorf("two places are joined: %v", got)
+	}
+	unplaced := []Finding{broken("a"), broken("b")}
+	unplaced[0].Line, unplaced[1].Line = 0, 0
+	if got := Merge(unplaced); len(got) != 2 {
+		t.Errorf("findings without a line are joined: %v", got)
 	}
 }
 
@@ -61,8 +94,8 @@ func TestMerge(t *testing.T) {
 			want: []Finding{at("a.yaml", 1, 1, "staging"), with(func(f *Finding) { f.Accepted = "why" }, "local")},
 		},
 		"another object in the same place": {
-			in:   []Finding{with(func(f *Finding) { f.Object = "p" }, "local"), at("a.yaml", 1, 1, "local")},
-			want: []Finding{at("a.yaml", 1, 1, "local"), with(func(f *Finding) { f.Object = "p" }, "local")},
+			in:   []Finding{with(func(f *Finding) { f.Object = "p" }, "staging"), at("a.yaml", 1, 1, "local")},
+			want: []Finding{with(func(f *Finding) { f.Others = []string{"p"} }, "local", "staging")},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func command(finding Finding) string {
 
 // advice is all that a finding says, a line each.
 func advice(finding Finding) string {
-	lines := []string{plain(finding.Message)}
+	lines := []string{plain(finding.said())}
 	if finding.Fix != "" {
 		lines = append(lines, plain(finding.Fix))
 	}

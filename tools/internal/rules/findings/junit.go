@@ -94,7 +94,7 @@ func caseOf(finding Finding) testCase {
 	}
 	switch {
 	case finding.Severity == Error:
-		c.Failure = &failure{Type: plain(finding.Rule), Message: plain(finding.Message), Text: details(finding)}
+		c.Failure = &failure{Type: plain(finding.Rule), Message: plain(finding.said()), Text: details(finding)}
 	case finding.Accepted != "" || finding.Severity == Off:
 		c.Skipped = &skipped{Message: "accepted: " + plain(finding.Accepted)}
 	default:

@@ -135,7 +135,7 @@ func sarifResultOf(finding Finding, seen map[string]int) sarifResult {
 	result := sarifResult{
 		RuleID:       finding.Rule,
 		Level:        level(finding.Severity),
-		Message:      sarifText{strings.TrimSuffix(finding.Message+"\n"+finding.Fix, "\n")},
+		Message:      sarifText{strings.TrimSuffix(finding.said()+"\n"+finding.Fix, "\n")},
 		Locations:    []sarifLocation{sarifLocationOf(finding)},
 		Fingerprints: map[string]string{"finding/v1": fingerprint(finding, seen)},
 	}

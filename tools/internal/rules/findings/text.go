@@ -43,7 +43,7 @@ func writeFinding(out *bytes.Buffer, paint paintFunc, finding Finding, coverage 
 	if finding.Object != "" {
 		what = append(what, plain(finding.Object))
 	}
-	fmt.Fprintf(out, "  %s: %s%s\n", strings.Join(what, " "), plain(finding.Message), where(finding, coverage))
+	fmt.Fprintf(out, "  %s: %s%s\n", strings.Join(what, " "), plain(finding.said()), where(finding, coverage))
 	if finding.Fix != "" {
 		fmt.Fprintf(out, "    fix: %s\n", plain(finding.Fix))
 	}

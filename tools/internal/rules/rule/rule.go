@@ -124,9 +124,9 @@ func (p *Pass) Warn(at model.Field, format string, args ...any) Draft {
 }
 
 // ReportAs is Report with another severity. It leaves out what is said of a value
-// that nobody knows here.
+// that nobody knows here, and what is no more than advice on what a program writes.
 func (p *Pass) ReportAs(severity findings.Severity, at model.Field, format string, args ...any) Draft {
-	if at.Object.Open(at.Path...) {
+	if at.Object.Open(at.Path...) || severity == findings.Warning && at.Object.Generated() {
 		return Draft{}
 	}
 	return p.add(severity, at.Object.Key().String(), at.Object.Locate(at.Path...), fmt.Sprintf(format, args...))

@@ -110,6 +110,13 @@ func lastLine(node *yaml.Node) int {
 	return last
 }
 
+// generatedMark is a comment at the head of a file that a program writes.
+var generatedMark = regexp.MustCompile(`\A(?:---\s*\n|#.*\n|\s*\n)*#.*\bDO NOT EDIT\b`)
+
+// Generated reports whether the file says of itself that a program writes it, and
+// nobody should edit it.
+func (f *File) Generated() bool { return generatedMark.Match(f.Data[:min(len(f.Data), 1<<10)]) }
+
 // find is the first line of the file that a pattern matches, or zero.
 func (f *File) find(pattern *regexp.Regexp) int {
 	for i, line := range bytes.Split(f.Data, []byte("\n")) {
