@@ -47,7 +47,9 @@ func checkReplicaBounds(r *rule.Pass, s model.ScaledObject) {
 		r.Report(model.At(s.Object, "spec", field), "KEDA refuses ScaledObject %s: %v", s.Name, err).
 			Fix("correct the bounds")
 	}
-	if s.Spec.MaxReplicaCount == nil {
+	// A cron trigger asks for desiredReplicas, and for no pod more.
+	onlyCron := !s.IsUsingModifiers() && !slices.ContainsFunc(s.Triggers, func(t kedav1alpha1.ScaleTriggers) bool { return t.Type != "cron" })
+	if s.Spec.MaxReplicaCount == nil && !onlyCron {
 		r.Warn(model.At(s.Object, "spec"), "ScaledObject %s has no maxReplicaCount: up to 100 pods start", s.Name).
 			Fix("set maxReplicaCount to what the nodes and AWS can bear")
 	}
