@@ -60,7 +60,7 @@ func TestNames(t *testing.T) {
 		"versions of a kind": {builtin.Versions(schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}), []string{"v1", "v2"}},
 		"of an unknown kind": {builtin.Versions(schema.GroupKind{Group: "keda.sh", Kind: "ScaleObject"}), nil},
 		"kinds of a group":   {builtin.Kinds("keda.sh"), []string{"ClusterTriggerAuthentication", "ScaledJob", "ScaledObject", "TriggerAuthentication"}},
-		"groups of a kind":   {builtin.Groups("Cluster"), []string{"eks.aws.m.upbound.io"}},
+		"groups of a kind":   {builtin.Groups("Cluster"), []string{"eks.aws.m.upbound.io", "postgresql.cnpg.io"}},
 		"with a layer":       {builtin.With(objects(t, widgets)).Kinds("example.org"), []string{"Widget"}},
 	} {
 		if !slices.Equal(test.got, test.want) {

@@ -36,10 +36,6 @@ var upstreams = []upstream{
 	{"source-watcher", "flux-apis", "github.com/fluxcd/source-watcher/api/v2", types},
 	{"keda", "keda", "github.com/kedacore/keda/v2", crds("config/crd/bases/*.yaml")},
 	{"crossplane", "crossplane", "github.com/crossplane/crossplane/v2", crds("cluster/crds/*.yaml")},
-	// Those that infrastructure/monitoring needs.
-	{"prometheus-operator", "prometheus-operator", "github.com/prometheus-operator/prometheus-operator", crds(
-		"example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
-	)},
 	// Of the provider's thousand kinds, those of the services that this
 	// repository composes, and only in their namespaced form.
 	{"provider-aws", "provider-aws", "github.com/upbound/provider-aws/v2", crds(
@@ -52,6 +48,28 @@ var upstreams = []upstream{
 		"package/crds/s3.aws.m.upbound.io_*.yaml",
 		"package/crds/sns.aws.m.upbound.io_*.yaml",
 		"package/crds/sqs.aws.m.upbound.io_*.yaml",
+	)},
+	// What other people's clusters have most often.
+	{"argo-rollouts", "definitions", "github.com/argoproj/argo-rollouts", crds("manifests/crds/*-crd.yaml")},
+	{"cert-manager", "definitions", "github.com/cert-manager/cert-manager", crds("deploy/crds/*.yaml")},
+	{"cilium", "definitions", "github.com/cilium/cilium", crds(
+		"pkg/k8s/apis/cilium.io/client/crds/v2/*.yaml", "pkg/k8s/apis/cilium.io/client/crds/v2alpha1/*.yaml",
+	)},
+	{"cloudnative-pg", "definitions", "github.com/cloudnative-pg/cloudnative-pg", crds("config/crd/bases/*.yaml")},
+	{"external-secrets", "definitions", "github.com/external-secrets/external-secrets", crds(
+		"config/crds/bases/external-secrets.io_*.yaml", "config/crds/bases/generators.external-secrets.io_*.yaml",
+	)},
+	// A field of the experimental channel is no fault: manifests do not say which one
+	// the cluster has.
+	{"gateway-api", "definitions", "sigs.k8s.io/gateway-api", crds(
+		"config/crd/experimental/gateway.networking.k8s.io_[^v]*.yaml", "config/crd/experimental/gateway.networking.x-k8s.io_*.yaml",
+	)},
+	{"grafana-operator", "definitions", "github.com/grafana/grafana-operator/v5", crds("config/crd/bases/*.yaml")},
+	{"karpenter", "definitions", "sigs.k8s.io/karpenter", crds("pkg/apis/crds/karpenter.sh_*.yaml")},
+	{"karpenter-provider-aws", "definitions", "github.com/aws/karpenter-provider-aws", crds("pkg/apis/crds/karpenter.k8s.aws_*.yaml")},
+	{"kyverno", "definitions", "github.com/kyverno/kyverno", crds("config/crds/kyverno/*.yaml", "config/crds/policies.kyverno.io/*.yaml")},
+	{"prometheus-operator", "definitions", "github.com/prometheus-operator/prometheus-operator", crds(
+		"example/prometheus-operator-crd/*.yaml",
 	)},
 }
 
