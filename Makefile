@@ -7,6 +7,8 @@ BURST ?= 1500
 EVENTS ?= 1000000
 # The first seed of faultsim: each time another one.
 FROM ?= $(shell date +%s)
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
 # More flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
 # no: have packages that lack named, and not installed.
@@ -28,12 +30,12 @@ LOCAL := go run ./tools/local
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help preflight demo soak up down status reconcile validate promote hook test faultsim e2e e2e-vm bench lint go
+.PHONY: help preflight demo soak up down status reconcile validate promote hook test fuzz faultsim e2e e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-preflight demo soak up down status reconcile validate promote test faultsim e2e e2e-vm bench lint: | go
+preflight demo soak up down status reconcile validate promote test fuzz faultsim e2e e2e-vm bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -76,6 +78,13 @@ test: ## every test: no cluster, no root; with a C compiler, the race detector o
 	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
 	go test $(RACE) ./apps/...
 	go test $$(go list ./... | grep -v /apps/) ./apps/faultsim
+
+fuzz: ## every fuzz target, each for FUZZTIME: whatever they are given, nothing crashes or hangs
+	@grep -rHoE '^func Fuzz\w+' --include='*_test.go' apps crossplane internal tools | sed -E 's|/[^/]*:func | |' | sort | \
+	while read -r folder target; do \
+		echo "$$folder: $$target"; \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$folder" || exit 1; \
+	done
 
 faultsim: ## the workloads under faults that a seed decides, seed after seed from FROM on, until one fails
 	go test -C apps/faultsim -run TestSeeds -forever -from=$(FROM) -timeout=0

@@ -1,6 +1,8 @@
 package schema_test
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -42,6 +44,28 @@ func FuzzValidate(f *testing.F) {
 		}
 		if !reflect.DeepEqual(object, before) {
 			t.Errorf("the object changed:\n%v\n%v", before, object)
+		}
+	})
+}
+
+// FuzzLoadPath gives any file to --schema: it declares kinds or is refused.
+func FuzzLoadPath(f *testing.F) {
+	for _, text := range []string{widgets, gadgets, widgets + "---\n" + gadgets, "{}", "kind: CustomResourceDefinition\nspec: []", "a: &a [*a]"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		file := filepath.Join(t.TempDir(), "a.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		catalog, err := schema.Builtin().LoadPath(file)
+		if err != nil {
+			return
+		}
+		for _, kind := range catalog.All() {
+			if found, known := catalog.Lookup(kind); known && strings.HasSuffix(found.Source(), "a.yaml") {
+				found.Validate(map[string]any{"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind})
+			}
 		}
 	})
 }

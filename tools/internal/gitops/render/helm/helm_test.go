@@ -3,6 +3,9 @@ package helm
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +14,9 @@ import (
 	helmcommon "helm.sh/helm/v4/pkg/chart/common"
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/artifact"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
+	schemas "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
 // A template that takes too long ends the run: it cannot be stopped.
@@ -58,6 +63,46 @@ func FuzzPostRender(f *testing.F) {
 		}
 		for _, u := range manifests {
 			r.locateManifest(u, map[string]int{})
+		}
+	})
+}
+
+// FuzzChart gives any chart to what loads and installs it: it is installed or refused.
+// Loops are left out, for TestRunawayTemplate ends them.
+func FuzzChart(f *testing.F) {
+	const metadata = "apiVersion: v2\nname: a\nversion: 1.0.0\n"
+	f.Add(metadata, "name: a\n", "{}", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Values.name | quote }}}\n")
+	f.Add(metadata+"dependencies: [{name: b, repository: 'file://../..'}]\n", "", "", "{{ lookup \"v1\" \"Pod\" \"\" \"\" }}")
+	f.Add(metadata+"type: library\n", "a: &a [*a]", `{"type": "object", "required": ["b"]}`, `{{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}`)
+	f.Add("name: ..\nversion: ''\nkubeVersion: '>'\n", "global: 1\n", `{"$ref": "#"}`, "{{ .Files.Get \"../../x\" }}{{ tpl .Values.name . }}")
+	f.Fuzz(func(t *testing.T, metadata, values, schema, template string) {
+		for _, loop := range []string{"range", "until", "repeat", "include", "tpl"} {
+			if strings.Contains(template, loop) && len(template) > 200 {
+				t.Skip("it may take its time")
+			}
+		}
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"Chart.yaml": metadata, "values.yaml": values, "values.schema.json": schema, "templates/a.yaml": template,
+			"crds/a.yaml": template,
+		} {
+			file := filepath.Join(dir, "chart", name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at := origin.Location{File: "release.yaml", Line: 1}
+		chart, err := Library{Files: &origin.Files{}}.Packed(&artifact.Artifact{Dir: dir}, "chart", at)
+		if err != nil {
+			return
+		}
+		r := Release{HelmRelease: &helmv2.HelmRelease{}, Chart: chart, Locate: func(...any) origin.Location { return at }}
+		r.Name, r.Namespace = "a", "default"
+		if _, err := r.Render(t.Context(), schemas.Builtin()); errors.As(err, new(Runaway)) {
+			t.Fatal(err)
 		}
 	})
 }
