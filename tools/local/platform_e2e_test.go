@@ -35,7 +35,7 @@ import (
 // says, the names on AWS among them, values that are observed apart.
 func checkComposed(t *testing.T, c client.Client, cluster *render.Cluster) {
 	t.Helper()
-	if err := compose.Run(t.Context(), cluster, inprocess.Functions()); err != nil {
+	if err := compose.Run(t.Context(), cluster, inprocess.Functions(nil)); err != nil {
 		t.Fatal(err)
 	}
 	if len(cluster.Failures)+len(cluster.Unknowns) > 0 {

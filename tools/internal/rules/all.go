@@ -27,8 +27,8 @@ import (
 // All are the rules in the order of their ids.
 func All() []rule.Rule {
 	all := slices.Concat(
-		[]rule.Rule{unusedException}, flux.Rules(), iam.Rules(), keda.Rules(), queues.Rules(), pods.Rules(), schema.Rules(), sqs.Rules(),
-		crossplane.Rules(),
+		[]rule.Rule{unusedException, unknownWorkloads}, crossplane.Rules(), flux.Rules(), iam.Rules(),
+		keda.Rules(), queues.Rules(), pods.Rules(), schema.Rules(), sqs.Rules(),
 	)
 	slices.SortFunc(all, func(a, b rule.Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all

@@ -200,7 +200,7 @@ func checkRepository(t *testing.T, root, base string) []findings.Finding {
 	var all []findings.Finding
 	for _, cluster := range after.Clusters {
 		all = append(all, rules.Check(rule.Input{
-			Cluster: cluster, Base: bases[cluster.Path], Config: cfg, Versions: versions, Programs: programs.All(),
+			Cluster: cluster, Base: bases[cluster.Path], Clusters: after.Clusters, Config: cfg, Versions: versions, Programs: programs.All(),
 		})...)
 	}
 	return append(all, rules.Unused(all, cfg.Exceptions)...)
@@ -213,7 +213,7 @@ func load(t *testing.T, root string) (config.Config, *model.Repository) {
 		t.Fatal(err)
 	}
 	repository, err := model.Load(t.Context(), model.Options{
-		Options: render.Options{Root: root, Config: cfg, Optional: true}, Catalog: schema.Builtin(), Functions: inprocess.Functions(),
+		Options: render.Options{Root: root, Config: cfg, Optional: true}, Catalog: schema.Builtin(), Functions: inprocess.Functions(cfg.Workloads),
 	})
 	if err != nil {
 		t.Fatal(err)

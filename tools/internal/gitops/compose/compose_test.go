@@ -53,7 +53,7 @@ func composed(t *testing.T, files map[string]string) *render.Cluster {
 	}
 	t.Cleanup(func() { rendering.Close() })
 	cluster := rendering.Clusters[0]
-	if err := compose.Run(t.Context(), cluster, inprocess.Functions()); err != nil {
+	if err := compose.Run(t.Context(), cluster, inprocess.Functions(nil)); err != nil {
 		t.Fatal(err)
 	}
 	return cluster

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -63,8 +64,11 @@ type Version struct {
 type Workload struct {
 	// Image is the image's name without tag.
 	Image string `yaml:"image"`
-	// Program is the name of one that validate registers.
+	// Program is the name of one that validate registers, or of a composition function
+	// that runs in process.
 	Program string `yaml:"program"`
+	// Line is where the entry stands in the file.
+	Line int `yaml:"-"`
 }
 
 // Exception lowers the severity of a rule for the files that match a pattern.
@@ -152,26 +156,24 @@ func (e Exception) check() error {
 // pointed at.
 func (e *Exception) UnmarshalYAML(node *yaml.Node) error {
 	type plain Exception
-	// A node's own decoder does not know of KnownFields.
-	if err := known(node, "rule", "path", "severity", "reason"); err != nil {
-		return err
-	}
-	if err := node.Decode((*plain)(e)); err != nil {
-		return err
-	}
 	e.Line = node.Line
-	return nil
+	return decode(node, (*plain)(e), "an exception", "rule", "path", "severity", "reason")
 }
 
-func known(node *yaml.Node, fields ...string) error {
+// UnmarshalYAML keeps the line, so that an image which nothing runs can be pointed at.
+func (w *Workload) UnmarshalYAML(node *yaml.Node) error {
+	type plain Workload
+	w.Line = node.Line
+	return decode(node, (*plain)(w), "a workload", "image", "program")
+}
+
+// decode reads an entry with the fields that it may have: a node's own decoder does
+// not know of KnownFields.
+func decode(node *yaml.Node, into any, what string, fields ...string) error {
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		found := false
-		for _, field := range fields {
-			found = found || node.Content[i].Value == field
-		}
-		if !found {
-			return fmt.Errorf("line %d: field %s not found in an exception", node.Content[i].Line, node.Content[i].Value)
+		if name := node.Content[i]; !slices.Contains(fields, name.Value) {
+			return fmt.Errorf("line %d: field %s not found in %s", name.Line, name.Value, what)
 		}
 	}
-	return nil
+	return node.Decode(into)
 }

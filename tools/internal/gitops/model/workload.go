@@ -6,6 +6,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -38,6 +41,21 @@ func (w Workload) At(path ...any) Field { return w.TemplateAt(append([]any{"spec
 
 // TemplateAt is a field of the pod's template as a field of the workload.
 func (w Workload) TemplateAt(path ...any) Field { return At(w.Object, w.path...).At(path...) }
+
+// SelectedBy reports whether the label selector in a field of an object matches the pods
+// of a workload beside it. An empty one matches all.
+func (w Workload) SelectedBy(o *render.Object, field ...string) bool {
+	if w.GetNamespace() != o.GetNamespace() || Target(w.Object) != Target(o) {
+		return false
+	}
+	var selector metav1.LabelSelector
+	content, _, _ := unstructured.NestedMap(o.Object, field...)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &selector); err != nil {
+		return true // the schema says why
+	}
+	compiled, err := metav1.LabelSelectorAsSelector(&selector)
+	return err != nil || compiled.Matches(labels.Set(w.Template.Labels))
+}
 
 // LongRunning reports whether the pods run until they are asked to end.
 func (w Workload) LongRunning() bool {

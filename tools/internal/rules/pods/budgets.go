@@ -33,9 +33,8 @@ func checkDisruptionBudgets(r *rule.Pass) {
 		}
 		var selected []model.Workload
 		for _, w := range r.Cluster.Workloads() {
-			beside := w.GetNamespace() == o.GetNamespace() && model.Target(w.Object) == model.Target(o)
 			// Unlike an empty selector, none at all selects nothing.
-			if beside && budget.Spec.Selector != nil && selectsPods(o, w, "spec", "selector") {
+			if budget.Spec.Selector != nil && w.SelectedBy(o, "spec", "selector") {
 				selected = append(selected, w)
 			}
 		}

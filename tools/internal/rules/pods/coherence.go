@@ -26,7 +26,7 @@ var Coherence = rule.Rule{
 func checkCoherence(r *rule.Pass) {
 	for _, w := range r.Cluster.Workloads() {
 		selector, found, _ := unstructured.NestedMap(w.Object.Object, "spec", "selector")
-		if w.LongRunning() && found && len(selector) > 0 && !selectsPods(w.Object, w, "spec", "selector") {
+		if w.LongRunning() && found && len(selector) > 0 && !w.SelectedBy(w.Object, "spec", "selector") {
 			r.Report(onSelector(w.Object, "spec", "selector", "matchLabels"),
 				"the selector of %s does not match the labels of its own pods, %v", w.Key(), w.Template.Labels).
 				Fix("use the labels of the template")

@@ -39,7 +39,7 @@ func checkNetworkPolicies(r *rule.Pass) {
 		policies := r.Cluster.Beside(w.Object, networkingv1.GroupName, "NetworkPolicy")
 		object := r.Cluster.Find(w.Object, "", "Namespace", "", namespace)
 		switch {
-		case slices.ContainsFunc(policies, func(o *render.Object) bool { return selectsPods(o, w, "spec", "podSelector") }):
+		case slices.ContainsFunc(policies, func(o *render.Object) bool { return w.SelectedBy(o, "spec", "podSelector") }):
 		case len(policies) == 0 && object != nil:
 			r.Report(model.At(object, "metadata", "name"),
 				"namespace %s runs %s and has no NetworkPolicy", namespace, w.Key()).

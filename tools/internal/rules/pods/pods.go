@@ -4,10 +4,8 @@ package pods
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
@@ -45,18 +43,6 @@ func onSelector(o *render.Object, field ...string) model.Field {
 		}
 	}
 	return place
-}
-
-// selectsPods reports whether the label selector in a field of an object matches a
-// workload's pods. An empty one matches all.
-func selectsPods(o *render.Object, w model.Workload, field ...string) bool {
-	var selector metav1.LabelSelector
-	content, _, _ := unstructured.NestedMap(o.Object, field...)
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &selector); err != nil {
-		return true // the schema says why
-	}
-	compiled, err := metav1.LabelSelectorAsSelector(&selector)
-	return err != nil || compiled.Matches(labels.Set(w.Template.Labels))
 }
 
 // includes reports whether labels have all that a Service's selector names.

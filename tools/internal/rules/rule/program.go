@@ -1,8 +1,10 @@
 package rule
 
 import (
+	"slices"
 	"time"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 )
 
@@ -20,6 +22,8 @@ type Program struct {
 	ReadFile func(name string, data []byte) error
 	// Queues and Buckets are the variables that name one.
 	Queues, Buckets []string
+	// Metrics is the name of the port at which it serves metrics; empty for none.
+	Metrics string
 }
 
 // Settings are what a program does with the settings of one workload.
@@ -55,21 +59,49 @@ type Consumer struct {
 // Program is what a workload's first container runs, if that is known; the
 // configuration knows it by its image.
 func (p *Pass) Program(w model.Workload) (Program, bool) {
-	if len(w.Template.Spec.Containers) == 0 {
+	entry, found := p.Entry(w)
+	if !found {
 		return Program{}, false
 	}
-	name, _ := model.SplitImage(w.Template.Spec.Containers[0].Image)
-	for _, workload := range p.Config.Workloads {
-		if workload.Image != name {
-			continue
-		}
-		for _, program := range p.Programs {
-			if program.Name == workload.Program {
-				return program, true
+	i := slices.IndexFunc(p.Programs, func(program Program) bool { return program.Name == entry.Program })
+	if i < 0 {
+		return Program{}, false
+	}
+	return p.Programs[i], true
+}
+
+// Entry is what the configuration says of a workload's first container: by the name of
+// its image or by one that `images` of a kustomization replaced.
+func (p *Pass) Entry(w model.Workload) (config.Workload, bool) {
+	if len(p.Config.Workloads) == 0 || len(w.Template.Spec.Containers) == 0 {
+		return config.Workload{}, false
+	}
+	names := imageNames(w, w.Template.Spec.Containers[0].Image)
+	i := slices.IndexFunc(p.Config.Workloads, func(entry config.Workload) bool { return slices.Contains(names, entry.Image) })
+	if i < 0 {
+		return config.Workload{}, false
+	}
+	return p.Config.Workloads[i], true
+}
+
+// imageNames are the names that an image has had on its way through the layers of its
+// build, the last one first.
+func imageNames(w model.Workload, image string) []string {
+	name, _ := model.SplitImage(image)
+	names := []string{name}
+	if w.Owner == nil || w.Owner.Build == nil {
+		return names
+	}
+	for i := 0; i < len(names); i++ {
+		for _, layer := range w.Owner.Build.Layers {
+			for _, entry := range layer.Images {
+				if entry.NewName == names[i] && !slices.Contains(names, entry.Name) {
+					names = append(names, entry.Name)
+				}
 			}
 		}
 	}
-	return Program{}, false
+	return names
 }
 
 // Lookup reads the variables of a workload's first container as its program does.

@@ -42,8 +42,11 @@ type Input struct {
 	Cluster *model.Cluster
 	// Base is the cluster before the change; nil if nobody asks what changes, or
 	// if the cluster is new.
-	Base   *model.Cluster
-	Config config.Config
+	Base *model.Cluster
+	// Clusters are all of the repository, this one included; nil where only some of
+	// them are looked at.
+	Clusters []*model.Cluster
+	Config   config.Config
 	// Versions are those that the configuration ties to pins.
 	Versions []Version
 	// Programs are those whose settings and needs are known.
@@ -110,6 +113,13 @@ type Draft struct{ finding *findings.Finding }
 func (d Draft) Fix(text string) {
 	if d.finding != nil {
 		d.finding.Fix = text
+	}
+}
+
+// Severe makes the finding an error.
+func (d Draft) Severe() {
+	if d.finding != nil {
+		d.finding.Severity = findings.Error
 	}
 }
 

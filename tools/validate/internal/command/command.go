@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/compose/inprocess"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
@@ -170,7 +171,7 @@ func (i *invocation) options() findings.Options {
 
 // checkPrograms refuses a workload whose program nobody registered.
 func checkPrograms(settings config.Config) error {
-	var names []string
+	names := inprocess.Programs()
 	for _, program := range programs.All() {
 		names = append(names, program.Name)
 	}

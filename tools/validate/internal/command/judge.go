@@ -74,15 +74,19 @@ func (o Options) load(ctx context.Context, revision Revision, base map[string]*m
 			Root: revision.Root, Clusters: o.Clusters, Charts: o.Charts, Optional: base == nil, Flux: o.Flux,
 			Config: revision.Config, Memory: o.Memory,
 		},
-		Catalog: o.Catalog, Functions: inprocess.Functions(),
+		Catalog: o.Catalog, Functions: inprocess.Functions(revision.Config.Workloads),
 	})
 	if err != nil {
 		return judgement{}, err
 	}
 	j := judgement{repository: repository}
+	var all []*model.Cluster
+	if len(o.Clusters) == 0 {
+		all = repository.Clusters
+	}
 	for _, cluster := range repository.Clusters {
 		j.inputs = append(j.inputs, rule.Input{
-			Cluster: cluster, Base: base[cluster.Path], Config: revision.Config, Versions: revision.Versions, Programs: programs.All(),
+			Cluster: cluster, Base: base[cluster.Path], Clusters: all, Config: revision.Config, Versions: revision.Versions, Programs: programs.All(),
 		})
 	}
 	return j, nil
