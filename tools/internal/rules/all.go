@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/aws"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/crossplane"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/flux"
@@ -27,7 +28,7 @@ import (
 // All are the rules in the order of their ids.
 func All() []rule.Rule {
 	all := slices.Concat(
-		[]rule.Rule{unusedException, unknownWorkloads}, crossplane.Rules(), flux.Rules(), iam.Rules(),
+		[]rule.Rule{unusedException, unknownWorkloads}, aws.Rules(), crossplane.Rules(), flux.Rules(), iam.Rules(),
 		keda.Rules(), queues.Rules(), pods.Rules(), schema.Rules(), sqs.Rules(),
 	)
 	slices.SortFunc(all, func(a, b rule.Rule) int { return cmp.Compare(a.ID, b.ID) })

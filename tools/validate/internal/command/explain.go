@@ -20,6 +20,7 @@ var families = []struct{ prefix, title, about string }{
 	{"KEDA", "KEDA", "What is scaled, on what, and as whom."},
 	{"SQS", "Queues", "SQS queues, and the programs that work on them."},
 	{"IRSA", "Identity on AWS", "Which role pods take, who the role trusts, and what it may do."},
+	{"AWS", "Clusters on AWS", "EKS clusters, their nodes, and who reaches them."},
 	{"XP", "Crossplane", "Managed resources, definitions and compositions."},
 	{"POD", "Workloads", "Pods, and what stands around them."},
 	{"SCH", "Schemas", "What the API server refuses of an object by itself."},

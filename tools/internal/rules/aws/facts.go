@@ -1,0 +1,79 @@
+package aws
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/fluxcd/pkg/apis/meta"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// ClusterFacts is rule AWS001.
+var ClusterFacts = rule.Rule{
+	ID: "AWS001", Severity: findings.Error, Title: "kubeConfig that names another cluster than the one declared beside it",
+	Why: "The ConfigMap of a kubeConfig says an EKS cluster's ARN, and the cluster's managed resource says account, region " +
+		"and name once more. Where one of them was changed alone, Flux asks EKS for a cluster that is not there " +
+		"(\"failed to describe EKS cluster\"), or applies everything to another one " +
+		"(https://fluxcd.io/flux/integrations/aws/#for-amazon-elastic-kubernetes-service).",
+	Example: "data:\n  provider: aws\n  cluster: arn:aws:eks:eu-west-1:111122223333:cluster/shop # declared in eu-central-1",
+	Fix:     "Write the account, the region and the name of the declared cluster into the ARN, or take both from one fact.",
+	Check:   checkClusterFacts,
+}
+
+func checkClusterFacts(r *rule.Pass) {
+	judged := map[*render.Object]bool{}
+	for _, k := range slices.Concat(r.Cluster.Kustomizations(), r.Cluster.Releases()) {
+		reference := k.Spec.KubeConfig
+		if reference == nil || reference.ConfigMapRef == nil || k.Object == nil {
+			continue
+		}
+		config := r.Cluster.Find(k.Object, "", "ConfigMap", k.Namespace, reference.ConfigMapRef.Name)
+		if config == nil || judged[config] {
+			continue
+		}
+		judged[config] = true
+		data, _ := r.Cluster.Data(k.Object, "ConfigMap", config.GetName())
+		named, err := arn.Parse(data[meta.KubeConfigKeyCluster])
+		if data[meta.KubeConfigKeyProvider] == "aws" && err == nil && named.Service == "eks" {
+			compareCluster(r, config, named)
+		}
+	}
+}
+
+// compareCluster holds an ARN against the clusters of the ConfigMap's namespace: where
+// none has the name, it is meant to be one of them.
+func compareCluster(r *rule.Pass, config *render.Object, named arn.ARN) {
+	name := strings.TrimPrefix(named.Resource, "cluster/")
+	place := model.At(config, "data", meta.KubeConfigKeyCluster)
+	var others []string
+	for _, cluster := range r.Cluster.Managed("eks", "Cluster") {
+		if cluster.GetNamespace() != config.GetNamespace() || model.Target(cluster) != model.Target(config) {
+			continue
+		}
+		if own := model.ExternalName(cluster); own != name {
+			others = append(others, own)
+			continue
+		}
+		region, account := model.SettingText(cluster, "region"), r.Cluster.AccountOf(cluster)
+		if region != "" && region != named.Region {
+			r.Report(place, "%s looks for EKS cluster %s in %s, and %s is in %s", config.Key(), name, named.Region, cluster.Key(), region).
+				Fix("write the region of the cluster: " + region)
+		}
+		if account != "" && account != named.AccountID {
+			r.Report(place, "%s looks for EKS cluster %s in account %s, and %s is made in account %s",
+				config.Key(), name, named.AccountID, cluster.Key(), account).
+				Fix("write the account of the cluster: " + account)
+		}
+		return
+	}
+	if len(others) > 0 && r.Cluster.Complete(model.ManagedResources) {
+		r.Report(place, "%s looks for EKS cluster %s, and what is declared beside it is %s", config.Key(), name, strings.Join(others, ", ")).
+			Fix(rule.DidYouMean(name, others, fmt.Sprintf("name %s, or declare %s", others[0], name)))
+	}
+}

@@ -1,0 +1,87 @@
+package aws
+
+import (
+	"path"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Sizes is rule AWS004.
+var Sizes = rule.Rule{
+	ID: "AWS004", Severity: findings.Error, Title: "desiredSize that is not what runs",
+	Why: "EKS refuses a node group whose desired size is outside of its bounds " +
+		"(https://docs.aws.amazon.com/eks/latest/APIReference/API_NodegroupScalingConfig.html). In forProvider the size is set back at " +
+		"every look, against the autoscaler that changed it. Without an autoscaler nobody ever makes more nodes than it, whatever " +
+		"maxSize promises (https://docs.aws.amazon.com/eks/latest/userguide/autoscaling.html). Both are warnings. Clusters whose " +
+		"facts say ENVIRONMENT: local are not judged.",
+	Example: "scalingConfig: {minSize: 3, desiredSize: 2, maxSize: 6}",
+	Fix:     "Keep it from minSize to maxSize, and in initProvider where an autoscaler has the say; without one, count with it.",
+	Check:   checkSizes,
+}
+
+func checkSizes(r *rule.Pass) {
+	scaler := scaler(r)
+	for _, group := range r.Cluster.Managed("eks", "NodeGroup") {
+		desired, said := sizeOf(group, "desiredSize")
+		if !said || r.Cluster.IsLocal(group) {
+			continue
+		}
+		least, bounded := sizeOf(group, "minSize")
+		most, limited := sizeOf(group, "maxSize")
+		switch {
+		case bounded && desired.size < least.size:
+			r.Report(desired.Field, "%s wants %d nodes, and at least %d: EKS refuses it", group.Key(), desired.size, least.size).
+				Fix("raise desiredSize, or lower minSize")
+		case limited && desired.size > most.size:
+			r.Report(desired.Field, "%s wants %d nodes, and at most %d: EKS refuses it", group.Key(), desired.size, most.size).
+				Fix("lower desiredSize, or raise maxSize")
+		case scaler != nil && desired.kept:
+			r.Warn(desired.Field, "%s sets desiredSize back to %d, whatever %s makes of it", group.Key(), desired.size, scaler.Key()).
+				Fix("say desiredSize in initProvider")
+		case scaler == nil && limited && desired.size < most.size && r.Cluster.Complete(model.Objects):
+			r.Warn(most.Field, "%s may have %d nodes, and nothing here ever makes more than the desired %d", group.Key(), most.size, desired.size).
+				Fix("count with desiredSize, or declare an autoscaler")
+		}
+	}
+}
+
+// size is a number of nodes; kept is whether the provider sets it again and again.
+type size struct {
+	model.Field
+	size int64
+	kept bool
+}
+
+func sizeOf(group *render.Object, name string) (size, bool) {
+	for _, block := range []string{"forProvider", "initProvider"} {
+		for _, value := range model.Values(group, "spec/"+block+"/scalingConfig/"+name) {
+			if n, whole := value.Value.(int64); whole {
+				return size{value.Field, n, block == "forProvider"}, true
+			}
+		}
+	}
+	return size{}, false
+}
+
+// scaler is what changes the number of nodes, as far as the repository declares it: of
+// whatever cluster, for the group's resource may live on another one than its nodes.
+func scaler(r *rule.Pass) *render.Object {
+	for _, release := range r.Cluster.Of(model.ReleaseKind.Group, model.ReleaseKind.Kind) {
+		if chart, _, _ := unstructured.NestedString(release.Object, "spec", "chart", "spec", "chart"); chart == "cluster-autoscaler" {
+			return release
+		}
+	}
+	for _, w := range r.Cluster.Workloads() {
+		for _, c := range w.MainContainers() {
+			if name, _ := model.SplitImage(c.Image); path.Base(name) == "cluster-autoscaler" {
+				return w.Object
+			}
+		}
+	}
+	return nil
+}

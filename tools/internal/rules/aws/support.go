@@ -1,0 +1,62 @@
+package aws
+
+import (
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Support is rule AWS003.
+var Support = rule.Rule{
+	ID: "AWS003", Severity: findings.Warning, Title: "Kubernetes whose support by EKS ends soon",
+	Why: "At the end of standard support EKS upgrades the cluster by itself, or, with extended support, charges six times as " +
+		"much (https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html). The manifest then says a version that the " +
+		"cluster has left, and the provider asks for it at every look, before any other change. An upgrade wants a rehearsal and " +
+		"a pull request: half a year is time for both.",
+	Example: "kind: Cluster # of EKS\nspec:\n  forProvider:\n    version: \"1.32\"",
+	Fix:     "Upgrade the cluster by a version at a time.",
+	Check:   checkSupport,
+}
+
+// enoughSupport is how long a version must be supported at least.
+const enoughSupport = 6 * 30 * 24 * time.Hour
+
+// standardSupport is when EKS's standard support of a version of Kubernetes ends, of
+// those that it has begun for, as its page said on 2026-11-29; what is older has ended.
+// That of 1.36 is the earliest that it can be.
+var standardSupport = map[string]string{
+	"1.28": "2024-11-26", "1.29": "2025-03-23", "1.30": "2025-07-23", "1.31": "2025-11-26", "1.32": "2026-03-23",
+	"1.33": "2026-07-29", "1.34": "2026-12-02", "1.35": "2027-03-27", "1.36": "2027-06-22",
+}
+
+// now is the day on which versions are judged.
+var now = time.Now
+
+func checkSupport(r *rule.Pass) {
+	for _, cluster := range r.Cluster.Managed("eks", "Cluster") {
+		version := model.SettingText(cluster, "version")
+		end, left, known := supportOf(version)
+		if !known || left >= enoughSupport {
+			continue
+		}
+		place := model.SettingAt(cluster, "version")
+		const fix = "take the next version; its nodes and add-ons follow"
+		if left < 0 {
+			r.Report(place, "EKS ended its standard support of Kubernetes %s on %s", version, end).Fix(fix)
+		} else {
+			r.Report(place, "EKS ends its standard support of Kubernetes %s on %s, in %d days", version, end, int(left/(24*time.Hour))).Fix(fix)
+		}
+	}
+}
+
+// supportOf is the day on which EKS's standard support of a version ends, and how long
+// that is off.
+func supportOf(version string) (end string, left time.Duration, known bool) {
+	if end, known = standardSupport[version]; !known {
+		return "", 0, false
+	}
+	day, err := time.Parse(time.DateOnly, end)
+	return end, day.Sub(now()), err == nil
+}
