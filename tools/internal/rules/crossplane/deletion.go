@@ -57,16 +57,19 @@ func protected(r *rule.Pass, o *render.Object) bool {
 	if o.GetAnnotations()[model.PruneSwitch] == "disabled" {
 		return true
 	}
-	usages := slices.Concat(
-		r.Cluster.Of("protection.crossplane.io", "Usage"),
-		r.Cluster.Of("protection.crossplane.io", "ClusterUsage"),
-		r.Cluster.Of(model.CrossplaneGroup, "Usage"),
-	)
-	if slices.ContainsFunc(usages, func(usage *render.Object) bool { return protects(usage, o) }) {
+	if slices.ContainsFunc(usages(r), func(usage *render.Object) bool { return protects(usage, o) }) {
 		return true
 	}
 	// What is composed goes with its composite resource.
 	return o.Composite != nil && protected(r, o.Composite)
+}
+
+func usages(r *rule.Pass) []*render.Object {
+	return slices.Concat(
+		r.Cluster.Of("protection.crossplane.io", "Usage"),
+		r.Cluster.Of("protection.crossplane.io", "ClusterUsage"),
+		r.Cluster.Of(model.CrossplaneGroup, "Usage"),
+	)
 }
 
 func protects(usage, o *render.Object) bool {

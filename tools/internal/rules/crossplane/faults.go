@@ -1,0 +1,68 @@
+package crossplane
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Faults is rule XP006.
+var Faults = rule.Rule{
+	ID: "XP006", Severity: findings.Error, Title: "provider whose version cannot make a kind that is used",
+	Why: "Some releases of a provider have a known fault with some kinds, and none with others: provider-aws 2.5.0 never " +
+		"creates a SecurityGroupIngressRule (https://github.com/crossplane-contrib/provider-upjet-aws/issues/2085). Judged where the " +
+		"cluster installs such a release and has an object of such a kind, composed ones included.",
+	Example: "package: xpkg.crossplane.io/crossplane-contrib/provider-aws-ec2:v2.5.0 # and a SecurityGroupIngressRule is composed",
+	Fix:     "Take a release without the fault.",
+	Check:   checkFaults,
+}
+
+// fault is what releases of a service's provider do wrong with some kinds.
+type fault struct {
+	service  string
+	versions []string
+	kinds    []string
+	effect   string
+	evidence string
+}
+
+// knownFaults are those of provider-aws, as its issues said on 2026-11-29. A new one is
+// an entry; one that a version after it repeats is a version more.
+var knownFaults = []fault{
+	{
+		service: "s3", versions: []string{"2.5.0"}, kinds: []string{"BucketLifecycleConfiguration"},
+		effect: "never creates one", evidence: "https://github.com/crossplane-contrib/provider-upjet-aws/issues/2054",
+	},
+	{
+		service: "ec2", versions: []string{"2.5.0"}, kinds: []string{"SecurityGroupIngressRule", "SecurityGroupEgressRule"},
+		effect: "never creates one", evidence: "https://github.com/crossplane-contrib/provider-upjet-aws/issues/2003",
+	},
+}
+
+func checkFaults(r *rule.Pass) {
+	for _, provider := range r.Cluster.Of("pkg.crossplane.io", "Provider") {
+		source, _, _ := unstructured.NestedString(provider.Object, "spec", "package")
+		name, tag := model.SplitImage(source)
+		for _, fault := range knownFaults {
+			if path.Base(name) != "provider-aws-"+fault.service || !slices.Contains(fault.versions, strings.TrimPrefix(tag, "v")) {
+				continue
+			}
+			for _, kind := range fault.kinds {
+				used := r.Cluster.Managed(fault.service, kind)
+				if len(used) == 0 {
+					continue
+				}
+				r.Report(model.At(provider, "spec", "package"),
+					"%s %s has a known fault with %s: it %s, and the cluster has %s (%s)",
+					provider.GetName(), tag, kind, fault.effect, used[0].Key(), fault.evidence).
+					Fix("take a release without the fault")
+			}
+		}
+	}
+}
