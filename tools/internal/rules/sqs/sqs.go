@@ -23,6 +23,7 @@ func Rules() []rule.Rule {
 		Unread,        // SQS008
 		SDKVariables,  // SQS009
 		Configuration, // SQS010
+		Retention,     // SQS011
 	}
 }
 
