@@ -13,9 +13,9 @@ import (
 // All are the programs, by the names that the configuration has for them.
 func All() []rule.Program {
 	return []rule.Program{
-		{Name: "producer", Read: readProducer, Queues: []string{"RELIABLE_QUEUE_NAME"}},
+		{Name: "producer", Read: readProducer, Queues: []string{"RELIABLE_QUEUE_NAME"}, Metrics: "http"},
 		{
-			Name: "consumer", Read: readConsumer,
+			Name: "consumer", Read: readConsumer, Metrics: "http",
 			Queues: []string{"RELIABLE_QUEUE_NAME", "DEAD_LETTER_QUEUE_NAME"}, Buckets: []string{"STORE_EVENTS_BKT"},
 		},
 		{Name: "localaws", ReadFile: func(name string, data []byte) error {
