@@ -21,6 +21,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/keda/queues"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/pods"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/pods/traffic"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/references"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/sqs"
@@ -30,7 +31,7 @@ import (
 func All() []rule.Rule {
 	all := slices.Concat(
 		[]rule.Rule{unusedException, unknownWorkloads}, aws.Rules(), crossplane.Rules(), flux.Rules(), iam.Rules(),
-		keda.Rules(), queues.Rules(), pods.Rules(), traffic.Rules(), schema.Rules(), sqs.Rules(),
+		keda.Rules(), queues.Rules(), pods.Rules(), traffic.Rules(), references.Rules(), schema.Rules(), sqs.Rules(),
 	)
 	slices.SortFunc(all, func(a, b rule.Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all

@@ -23,6 +23,7 @@ var families = []struct{ prefix, title, about string }{
 	{"AWS", "Clusters on AWS", "EKS clusters, their nodes, and who reaches them."},
 	{"XP", "Crossplane", "Managed resources, definitions and compositions."},
 	{"POD", "Workloads", "Pods, and what stands around them."},
+	{"REF", "References", "What one object names or selects of others, from one table each."},
 	{"SCH", "Schemas", "What the API server refuses of an object by itself."},
 	{"CFG", "Configuration", "What [.validate.yaml](../.validate.yaml) says."},
 }

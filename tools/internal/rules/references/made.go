@@ -1,0 +1,124 @@
+package references
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// kedaNamespace is the namespace in which KEDA's operator runs on the API server of an
+// object, and where it looks for what a ClusterTriggerAuthentication names. Empty if that is not known.
+func kedaNamespace(r *rule.Pass, from *render.Object) string {
+	for _, w := range r.Cluster.Workloads() {
+		if model.Target(w.Object) != model.Target(from) {
+			continue
+		}
+		for _, c := range w.MainContainers() {
+			if name, _ := model.SplitImage(c.Image); strings.HasSuffix(name, "kedacore/keda") {
+				variables, _ := r.Cluster.Environment(c)
+				if said, found := variables["KEDA_CLUSTER_OBJECT_NAMESPACE"]; found {
+					return said.Value
+				}
+				return w.GetNamespace()
+			}
+		}
+	}
+	return ""
+}
+
+// makers are the fields by which objects name what an operator makes of them: kind of the
+// maker, path, and kind of what is made. Without the field it has the maker's name, if usual.
+var makers = []struct {
+	by    schema.GroupKind
+	path  string
+	makes string
+	usual bool
+}{
+	{kind("pkg.crossplane.io", "DeploymentRuntimeConfig"), "spec/serviceAccountTemplate/metadata/name", "ServiceAccount", false},
+	{kind("cert-manager.io", "Certificate"), "spec/secretName", "Secret", false},
+	{kind("external-secrets.io", "ExternalSecret"), "spec/target/name", "Secret", true},
+	{kind("bitnami.com", "SealedSecret"), "spec/template/metadata/name", "Secret", true},
+}
+
+// isMade reports whether an operator makes an object of a kind and a name.
+func isMade(r *rule.Pass, kind, name string) bool {
+	if kind == "PersistentVolumeClaim" && isClaimOf(r, name) {
+		return true
+	}
+	for _, maker := range makers {
+		if maker.makes != kind {
+			continue
+		}
+		for _, o := range r.Cluster.Of(maker.by.Group, maker.by.Kind) {
+			values := model.Values(o, maker.path)
+			said := slices.ContainsFunc(values, func(v model.Value) bool { return v.Text() == name })
+			if said || maker.usual && len(values) == 0 && o.GetName() == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isClaimOf reports whether a claim is one that a StatefulSet makes: of a template, for a
+// pod by its number.
+func isClaimOf(r *rule.Pass, name string) bool {
+	return slices.ContainsFunc(r.Cluster.Of("apps", "StatefulSet"), func(o *render.Object) bool {
+		return strings.Contains(name, "-"+o.GetName()+"-")
+	})
+}
+
+// copiers are what marks a Secret or ConfigMap that an operator copies to other
+// namespaces.
+var copiers = []string{"reflector.v1.k8s.emberstack.com/", "replicator.v1.mittwald.de/", "kubed.appscode.com/", "config.syncer/"}
+
+// isCopied reports whether something may copy an object to other namespaces.
+func isCopied(r *rule.Pass, o *render.Object) bool {
+	for key := range o.GetAnnotations() {
+		if slices.ContainsFunc(copiers, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Cluster.All(), func(policy *render.Object) bool {
+		return strings.HasSuffix(policy.GroupVersionKind().Group, "kyverno.io")
+	})
+}
+
+// passive are groups, beside Kubernetes' own, whose objects make no other ones but what
+// they are about.
+var passive = []string{
+	"keda.sh", "monitoring.coreos.com", "autoscaling.k8s.io", "gateway.networking.k8s.io", "aws.upbound.io", "aws.m.upbound.io",
+	"toolkit.fluxcd.io", "crossplane.io", "external-secrets.io", "cert-manager.io",
+}
+
+// isOperated reports whether a namespace has an object of an operator, which may make
+// Services, pods and whatever else is in no manifest.
+func isOperated(r *rule.Pass, target, namespace string) bool {
+	return slices.ContainsFunc(objectsIn(r, target, namespace), func(o *render.Object) bool {
+		group := o.GroupVersionKind().Group
+		kubernetes := !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
+		return !kubernetes && !slices.ContainsFunc(passive, func(suffix string) bool {
+			return group == suffix || strings.HasSuffix(group, "."+suffix)
+		})
+	})
+}
+
+// hasObjects reports whether the repository has anything in a namespace.
+func hasObjects(r *rule.Pass, target, namespace string) bool {
+	return len(objectsIn(r, target, namespace)) > 0
+}
+
+func objectsIn(r *rule.Pass, target, namespace string) []*render.Object {
+	var found []*render.Object
+	for _, o := range r.Cluster.All() {
+		if namespace != "" && o.GetNamespace() == namespace && model.Target(o) == target {
+			found = append(found, o)
+		}
+	}
+	return found
+}

@@ -1,0 +1,278 @@
+// Package references holds the rules on what objects name and select of each other.
+// Which fields do is data: a new one is a line of a table, see table.go and
+// selections.go, and kustomize.txt has those that kustomize knows.
+package references
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Rules are the rules of the family, in the order of their ids.
+func Rules() []rule.Rule {
+	return []rule.Rule{
+		References, // REF001
+		Selectors,  // REF002
+	}
+}
+
+// References is rule REF001.
+var References = rule.Rule{
+	ID: "REF001", Severity: findings.Error, Title: "name of what is not there",
+	Why: "A health check of a Deployment that has another name never ends (https://github.com/fluxcd/kustomize-controller/issues/405), " +
+		"a RoleBinding to a ServiceAccount of another namespace grants nobody anything, an Ingress to a Service that is not there " +
+		"answers 503: the API server accepts each. It is an error where the object is there under a name that differs by a letter, " +
+		"in another namespace, or as another kind; and a warning, or nothing, where people or operators may make it.",
+	Example: "kind: HorizontalPodAutoscaler\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: db} # a StatefulSet",
+	Fix:     "Correct the name, the kind or the namespace.",
+	Check:   checkReferences,
+}
+
+func checkReferences(r *rule.Pass) {
+	for _, row := range table() {
+		for _, o := range r.Cluster.Of(row.from.Group, row.from.Kind) {
+			if row.unless != nil && row.unless(o) {
+				continue
+			}
+			for _, value := range model.Values(o, row.path) {
+				if named, ok := read(r, row, o, value); ok {
+					named.check(r)
+				}
+			}
+		}
+	}
+}
+
+// named is what a field of an object names.
+type named struct {
+	reference
+	by *render.Object
+	// from is by, on the API server where it looks.
+	from model.Field
+	key  render.Key
+	// dataKey is a key of what is named; empty for none.
+	dataKey string
+}
+
+// read reads what a value names; false where it names nothing that the row is about.
+func read(r *rule.Pass, row reference, o *render.Object, value model.Value) (named, bool) {
+	mapping, place := value.Around, value.Field
+	if inner, ok := value.Value.(map[string]any); ok {
+		mapping, place = inner, value.At("name")
+	}
+	field := func(name string) string { text, _ := mapping[name].(string); return text }
+	name := field("name")
+	if text := value.Text(); text != "" {
+		name = text
+	}
+	if optional, _ := mapping["optional"].(bool); optional || name == "" {
+		return named{}, false
+	}
+	to := row.to
+	switch kind := field("kind"); {
+	case to.Kind == "" && kind == "":
+		to.Kind = row.usual
+	case to.Kind == "":
+		to.Kind = kind
+	case kind != "" && kind != to.Kind:
+		return named{}, false // another row is about it
+	}
+	if group := field("group"); group != "" {
+		to.Group = group
+	}
+	if version := field("apiVersion"); version != "" {
+		to.Group = model.GroupOf(version)
+	}
+	n := named{reference: row, by: o, from: place, key: render.Key{GroupKind: to, Name: name}, dataKey: field("key")}
+	n.key.Namespace = n.namespace(r, field("namespace"))
+	return n, to.Kind != ""
+}
+
+// namespace is that in which the field looks.
+func (n named) namespace(r *rule.Pass, said string) string {
+	switch {
+	case n.in == cluster, slices.Contains(clusterScoped, n.key.Kind):
+		return ""
+	case n.in == operator:
+		return kedaNamespace(r, n.by)
+	case said != "":
+		return said
+	}
+	return n.by.GetNamespace()
+}
+
+func (n named) check(r *rule.Pass) {
+	if n.in == operator && n.key.Namespace == "" {
+		return // it is not known where KEDA runs
+	}
+	if n.key.Name == everything {
+		n.checkNamespace(r)
+		return
+	}
+	if found := n.find(r); found != nil {
+		n.checkKey(r, found)
+		return
+	}
+	if n.isGiven(r) || isMade(r, n.key.Kind, n.key.Name) || n.by.Open(n.from.Path...) || !n.complete(r) {
+		return
+	}
+	what, where := n.key.Kind+" "+n.key.Name, ""
+	if n.key.Namespace != "" {
+		where = " in namespace " + n.key.Namespace
+	}
+	severity, fix := n.judge(r)
+	if severity == "" {
+		return
+	}
+	r.ReportAs(severity, n.from, "%s names %s%s, which nothing in this cluster applies: %s", n.by.Key(), what, where, n.effect).Fix(fix)
+}
+
+// everything is the name by which Flux's notifications mean all objects of a kind.
+const everything = "*"
+
+// checkNamespace: a kind without objects is no fault, a namespace that is not there is.
+func (n named) checkNamespace(r *rule.Pass) {
+	if !hasObjects(r, n.target(r), n.key.Namespace) && !model.IsProvided(n.key.Namespace) && n.complete(r) {
+		r.ReportAs(findings.Warning, n.from, "%s means every %s of namespace %s, which has none: %s", n.by.Key(), n.key.Kind, n.key.Namespace, n.effect).
+			Fix("correct the namespace, or remove the entry")
+	}
+}
+
+// find is what the field names, on the API server where it looks; nil for none.
+func (n named) find(r *rule.Pass) *render.Object {
+	for _, o := range n.candidates(r) {
+		if o.GetName() == n.key.Name && (o.GetNamespace() == n.key.Namespace || o.GetNamespace() == "") {
+			return o
+		}
+	}
+	return nil
+}
+
+// candidates are the objects of the kind that the field names, in every namespace.
+func (n named) candidates(r *rule.Pass) []*render.Object {
+	var all []*render.Object
+	for _, group := range n.groups() {
+		for _, o := range r.Cluster.Of(group, n.key.Kind) {
+			if model.Target(o) == n.target(r) {
+				all = append(all, o)
+			}
+		}
+	}
+	return all
+}
+
+// groups are those that the kind may be of: Flux's references say no more than a kind.
+func (n named) groups() []string {
+	if n.key.Group == anyOfFlux {
+		return fluxGroups
+	}
+	return []string{n.key.Group}
+}
+
+// target is the API server on which the name is looked for: a Kustomization checks the
+// health of what is where it applies to.
+func (n named) target(r *rule.Pass) string {
+	if n.in == applied {
+		if applier := r.Cluster.Applier(n.by.Key()); applier != nil {
+			return model.Target(&render.Object{Owner: applier})
+		}
+	}
+	return model.Target(n.by)
+}
+
+func (n named) complete(r *rule.Pass) bool {
+	if n.key.Namespace == "" {
+		return r.Cluster.Complete(model.Objects)
+	}
+	return r.Cluster.Complete(model.ObjectsIn(n.key.Namespace))
+}
+
+// isGiven reports whether what is named is there without a manifest: of Kubernetes, of a
+// distribution, or of what bootstraps Flux.
+func (n named) isGiven(r *rule.Pass) bool {
+	root := r.Cluster.Kustomizations()[0]
+	bootstrapped := n.key.Group == anyOfFlux && n.key.Name == root.Name && n.key.Namespace == root.Namespace
+	return bootstrapped || model.IsProvided(n.key.Namespace) && n.key.Namespace != "default" && n.key.Namespace != root.Namespace ||
+		slices.ContainsFunc(given[n.key.Kind], func(name string) bool {
+			prefix, isPrefix := strings.CutSuffix(name, "*")
+			return name == n.key.Name || isPrefix && strings.HasPrefix(n.key.Name, prefix)
+		})
+}
+
+// judge says how bad it is that what is named is not there, and what was meant. It is
+// nothing where somebody else may make it.
+func (n named) judge(r *rule.Pass) (severity findings.Severity, fix string) {
+	var names []string
+	for _, o := range n.candidates(r) {
+		switch {
+		case o.GetNamespace() == n.key.Namespace:
+			names = append(names, o.GetName())
+		case o.GetName() == n.key.Name && !isCopied(r, o):
+			fix = "it is in namespace " + o.GetNamespace() + ": name that one, or apply it here"
+		}
+	}
+	copies := slices.Contains([]string{"Secret", "ConfigMap"}, n.key.Kind)
+	switch near := spelling.Near(n.key.Name, names); {
+	case near != "":
+		return findings.Error, "did you mean " + near + "?"
+	case fix != "" && copies:
+		return findings.Warning, fix
+	case fix != "":
+		return findings.Error, fix
+	}
+	if other := n.otherKind(r); other != nil {
+		return findings.Error, fmt.Sprintf("%s is a %s: write that kind, with its apiVersion", n.key.Name, other.GetKind())
+	}
+	known := n.key.Namespace == "" || hasObjects(r, n.target(r), n.key.Namespace) && !isOperated(r, n.target(r), n.key.Namespace)
+	if n.missing == "" || !known {
+		return "", ""
+	}
+	return n.missing, rule.DidYouMean(n.key.Name, names, "correct the name, or apply it")
+}
+
+// otherKind is a workload of another kind that has the name, if the field names a
+// workload.
+func (n named) otherKind(r *rule.Pass) *render.Object {
+	if !slices.Contains(workloads, n.key.Kind) {
+		return nil
+	}
+	for _, kind := range workloads {
+		for _, o := range r.Cluster.Of("apps", kind) {
+			if o.GetName() == n.key.Name && o.GetNamespace() == n.key.Namespace && model.Target(o) == n.target(r) {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// checkKey: one without keys is filled by somebody else.
+func (n named) checkKey(r *rule.Pass, o *render.Object) {
+	if n.dataKey == "" || !slices.Contains([]string{"Secret", "ConfigMap"}, o.GetKind()) {
+		return
+	}
+	data, _ := r.Cluster.Data(o, o.GetKind(), o.GetName())
+	var keys []string
+	for key := range data {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	if len(keys) > 0 && !slices.Contains(keys, n.dataKey) {
+		place := n.from
+		place.Path = append(slices.Clone(place.Path[:len(place.Path)-1]), "key")
+		r.Report(place, "%s takes %s of %s, which has no such key", n.by.Key(), n.dataKey, o.Key()).
+			Fix(rule.DidYouMean(n.dataKey, keys, "add the key"))
+	}
+}
+
+// kind is a group and a kind.
+func kind(group, kind string) schema.GroupKind { return schema.GroupKind{Group: group, Kind: kind} }
