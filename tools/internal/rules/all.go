@@ -16,6 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/crossplane"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/flux"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/flux/settings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/iam"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/keda"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/keda/queues"
@@ -30,7 +31,7 @@ import (
 // All are the rules in the order of their ids.
 func All() []rule.Rule {
 	all := slices.Concat(
-		[]rule.Rule{unusedException, unknownWorkloads}, aws.Rules(), crossplane.Rules(), flux.Rules(), iam.Rules(),
+		[]rule.Rule{unusedException, unknownWorkloads}, aws.Rules(), crossplane.Rules(), flux.Rules(), settings.Rules(), iam.Rules(),
 		keda.Rules(), queues.Rules(), pods.Rules(), traffic.Rules(), references.Rules(), schema.Rules(), sqs.Rules(),
 	)
 	slices.SortFunc(all, func(a, b rule.Rule) int { return cmp.Compare(a.ID, b.ID) })

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/helm"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/kustomize"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
@@ -81,6 +82,8 @@ type Applier struct {
 	Spec            kustomizev1.KustomizationSpec
 	// Release is the HelmRelease; nil for a Kustomization.
 	Release *helmv2.HelmRelease
+	// Chart is what a HelmRelease installs; nil where that is unknown.
+	Chart *helm.Chart
 	// Objects are what it applies, in Flux's order.
 	Objects []*Object
 	// Files are the kustomization files that the build reads, as findings call

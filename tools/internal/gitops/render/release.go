@@ -128,6 +128,7 @@ func (w *walk) installed(ctx context.Context, k *Applier) ([]*Object, []Outside,
 	if err != nil {
 		return nil, nil, err
 	}
+	k.Chart = chart
 	release := helm.Release{HelmRelease: k.Release, Chart: chart, Values: values, Locate: k.Locate}
 	rendered, err := release.Render(ctx, w.kinds.known())
 	if err != nil {

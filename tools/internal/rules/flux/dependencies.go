@@ -58,9 +58,6 @@ func suggestDependency(r *rule.Pass, missing render.Key) (fix string, meant bool
 		same, others = r.Cluster.Releases(), r.Cluster.Of(model.KustomizationKind.Group, model.KustomizationKind.Kind)
 		fix = "%s is a Kustomization: let the one that applies the HelmRelease depend on it"
 	}
-	if slices.ContainsFunc(others, func(o *render.Object) bool { return o.GetName() == missing.Name }) {
-		return fmt.Sprintf(fix, missing.Name), true
-	}
 	var names []string
 	for _, k := range same {
 		if k.Namespace == missing.Namespace {
@@ -68,6 +65,9 @@ func suggestDependency(r *rule.Pass, missing render.Key) (fix string, meant bool
 		} else if k.Name == missing.Name {
 			return fmt.Sprintf("set the reference's namespace: %s", k.Namespace), true
 		}
+	}
+	if slices.ContainsFunc(others, func(o *render.Object) bool { return o.GetName() == missing.Name }) {
+		return fmt.Sprintf(fix, missing.Name), true
 	}
 	fix = rule.DidYouMean(missing.Name, names, fmt.Sprintf("name a %s of this cluster", missing.Kind))
 	return fix, spelling.Near(missing.Name, names) != ""

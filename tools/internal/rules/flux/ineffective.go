@@ -17,7 +17,8 @@ var Ineffective = rule.Rule{
 	ID: "FLX010", Severity: findings.Warning, Title: "patch or image that applies to nothing",
 	Why: "kustomize applies a patch to whatever its target selects and an image entry to whatever runs the image, and " +
 		"takes it for done when that is nothing: the setting it was written for stays what the base says " +
-		"(https://github.com/kubernetes-sigs/kustomize/issues/4379).",
+		"(https://github.com/kubernetes-sigs/kustomize/issues/4379). A namespace that the kustomization itself, or targetNamespace, " +
+		"sets is not there yet when its patches are applied (https://github.com/fluxcd/flux2/issues/4344).",
 	Example: "patches:\n  - path: replicas.yaml\n    target:\n      kind: Deployment\n      name: consumr",
 	Fix:     "Correct kind and name of the target, or remove the entry.",
 	Check:   checkIneffective,
@@ -32,8 +33,11 @@ func checkIneffective(r *rule.Pass) {
 			}
 			reported[entry.at] = true
 			message := fmt.Sprintf("no object of the build is a %s %s: the entry applies to nothing", entry.kind, entry.name)
-			if entry.kind == "image" {
+			switch {
+			case entry.kind == "image":
 				message = fmt.Sprintf("nothing in the build runs image %s: the entry applies to nothing", entry.name)
+			case entry.lacks != "":
+				message = fmt.Sprintf("no %s %s of the build has %s when the patch is applied: the entry applies to nothing", entry.kind, entry.name, entry.lacks)
 			}
 			r.ReportLine(k.Key().String(), entry.at, message).
 				Fix(rule.DidYouMean(entry.name, entry.names, "correct the kind or the name, or remove the entry"))
@@ -49,6 +53,8 @@ type idle struct {
 	// names are what it could.
 	kind, name string
 	names      []string
+	// lacks is what the objects of that name lack; empty where there are none.
+	lacks string
 }
 
 // idleEntries are the patches and images of a build that apply to nothing. Of patches
@@ -77,14 +83,32 @@ func idleEntries(k *render.Applier) []idle {
 			return l.At(append([]any{list, j}, field...)...)
 		}
 		for j, p := range l.Patches {
-			if t := p.Target; t != nil && t.Name != "" && !made.has(t) {
-				all = append(all, idle{at("patches", j, "target", made.wrong(t)), t.Kind, t.Name, made.names[t.Kind]})
+			t := p.Target
+			if t == nil || t.Name == "" && t.LabelSelector == "" {
+				continue
+			}
+			if t.Name != "" && !made.has(t) {
+				all = append(all, idle{at: at("patches", j, "target", made.wrong(t)), kind: t.Kind, name: t.Name, names: made.names[t.Kind]})
+			} else if field, lacks := made.lacks(t, namespacesWithin(layers[i+1:])); lacks != "" {
+				all = append(all, idle{at: at("patches", j, "target", field), kind: t.Kind, name: t.Name, lacks: lacks})
 			}
 		}
 		for j, image := range l.Images {
 			if !made.runs(image.Name) {
-				all = append(all, idle{at("images", j, "name"), "image", image.Name, made.images})
+				all = append(all, idle{at: at("images", j, "name"), kind: "image", name: image.Name, names: made.images})
 			}
+		}
+	}
+	return all
+}
+
+// namespacesWithin are those that layers set: what is within another one is transformed
+// before that one's patches are applied, and its own namespace is set after them.
+func namespacesWithin(layers []origin.LayerFile) []string {
+	var all []string
+	for _, l := range layers {
+		if l.Namespace != "" {
+			all = append(all, l.Namespace)
 		}
 	}
 	return all

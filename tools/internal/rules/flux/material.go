@@ -1,12 +1,16 @@
 package flux
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/resid"
 
@@ -15,9 +19,11 @@ import (
 
 // material is what the files of a build say, whatever patches make of it.
 type material struct {
-	names  map[string][]string // of objects, by kind
-	images []string            // without tag
-	texts  map[string]bool
+	names map[string][]string // of objects, by kind
+	// manifests are the objects as they are written.
+	manifests []origin.Manifest
+	images    []string // without tag
+	texts     map[string]bool
 	// unknown is whether a file is empty: somebody else fills it, as `flux
 	// bootstrap` does.
 	unknown bool
@@ -26,11 +32,17 @@ type material struct {
 func materialOf(t *origin.Tree) material {
 	m := material{names: t.Names(func(origin.Layer) bool { return true }), texts: map[string]bool{}}
 	for _, manifests := range t.Manifests() {
+		m.manifests = append(m.manifests, manifests...)
 		for _, manifest := range manifests {
 			m.read(manifest.Root)
 		}
 	}
 	for _, l := range t.LayerFiles() {
+		for _, field := range []string{"labels", "commonLabels", "configMapGenerator", "secretGenerator"} {
+			for _, entries := range l.Entries(field) {
+				m.read(entries)
+			}
+		}
 		for _, image := range l.Images {
 			m.texts[image.NewName] = true
 		}
@@ -96,4 +108,60 @@ func (m material) runs(image string) bool {
 		}
 	}
 	return false
+}
+
+// lacks is what all objects that a target names lack of what else it asks for, and the
+// field that asks: a namespace or a version, or a label that no file says. It is empty where one has
+// it, or may have it.
+func (m material) lacks(target *types.Selector, inner []string) (field, lacks string) {
+	named, namespaced, versioned := false, false, false
+	for _, manifest := range m.manifests {
+		name := manifest.Text("metadata", "name")
+		if !origin.Matches(target.Kind, manifest.Text("kind")) || !origin.Matches(target.Name, name) {
+			continue
+		}
+		named = true
+		own := cmp.Or(manifest.Text("metadata", "namespace"), metav1.NamespaceDefault)
+		in := func(namespace string) bool {
+			return strings.Contains(namespace, "$") || origin.Matches(target.Namespace, namespace)
+		}
+		namespaced = namespaced || slices.ContainsFunc(append(inner, own), in)
+		group, version := versionOf(manifest.Text("apiVersion"))
+		versioned = versioned || origin.Matches(target.Group, group) && origin.Matches(target.Version, version)
+	}
+	switch {
+	case named && !namespaced:
+		return "namespace", "namespace " + target.Namespace
+	case named && !versioned:
+		if field = "version"; target.Version == "" {
+			field = "group"
+		}
+		return field, "apiVersion " + strings.Trim(target.Group+"/"+target.Version, "/")
+	}
+	parsed, err := labels.Parse(target.LabelSelector)
+	if err != nil || target.LabelSelector == "" {
+		return "", ""
+	}
+	requirements, _ := parsed.Requirements()
+	for _, requirement := range requirements {
+		values := requirement.Values().UnsortedList()
+		said := m.texts[requirement.Key()] && (len(values) == 0 || slices.ContainsFunc(values, func(value string) bool { return m.texts[value] }))
+		if wants(requirement.Operator()) && !said {
+			return "labelSelector", "label " + requirement.String()
+		}
+	}
+	return "", ""
+}
+
+// wants reports whether a requirement is about a label that is there.
+func wants(operator selection.Operator) bool {
+	return slices.Contains([]selection.Operator{selection.Equals, selection.DoubleEquals, selection.In, selection.Exists}, operator)
+}
+
+func versionOf(apiVersion string) (group, version string) {
+	group, version, found := strings.Cut(apiVersion, "/")
+	if !found {
+		return "", group
+	}
+	return group, version
 }

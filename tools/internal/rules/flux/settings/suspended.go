@@ -1,0 +1,46 @@
+package settings
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Suspended is rule FLX013.
+var Suspended = rule.Rule{
+	ID: "FLX013", Severity: findings.Warning, Title: "dependency that is suspended",
+	Why: "A suspended Kustomization observes no change of its own, its suspension included " +
+		"(https://github.com/fluxcd/kustomize-controller/issues/1604), and what depends on it is told \"dependency is not ready\": on " +
+		"a new cluster for ever, on an old one from its next change on. Nothing of the dependents is applied meanwhile.",
+	Example: "kind: Kustomization\nmetadata:\n  name: infrastructure\nspec:\n  suspend: true # and apps depends on it",
+	Fix:     "Resume it, or remove it from dependsOn as long as it is suspended.",
+	Check:   checkSuspended,
+}
+
+func checkSuspended(r *rule.Pass) {
+	for _, k := range slices.Concat(r.Cluster.Kustomizations(), r.Cluster.Releases()) {
+		if k.Spec.Suspend {
+			continue
+		}
+		kind := k.Key().GroupKind
+		for i, dependency := range k.Spec.DependsOn {
+			if k.Object == nil {
+				continue
+			}
+			on := r.Cluster.Find(k.Object, kind.Group, kind.Kind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name)
+			if on == nil {
+				continue // rule FLX001 says so
+			}
+			if suspended, _, _ := unstructured.NestedBool(on.Object, "spec", "suspend"); suspended {
+				r.Report(model.At(k.Object, "spec", "dependsOn", i, "name"),
+					"%s depends on %s, which is suspended and does not become ready", k, on.Key()).
+					Fix("resume it, or remove the dependency")
+			}
+		}
+	}
+}
