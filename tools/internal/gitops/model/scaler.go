@@ -30,6 +30,8 @@ type Scaler struct {
 	// Source names the container whose variables KEDA reads; empty for the first
 	// one.
 	Source string
+	// Most is how many pods, or jobs, KEDA starts at most.
+	Most int
 }
 
 // Container is the container whose variables KEDA reads, if the pods have it.
@@ -71,6 +73,7 @@ func scaledObjectsOf(c *Cluster) []ScaledObject {
 			continue
 		}
 		s.Triggers, s.Source = s.Spec.Triggers, s.Spec.ScaleTargetRef.EnvSourceContainerName
+		s.Most = int(s.GetHPAMaxReplicas())
 		if target := c.TargetOf(s); target != nil {
 			if w, ok := WorkloadOf(target); ok {
 				s.Pods = &w
@@ -149,7 +152,7 @@ func (c *Cluster) Scalers() []Scaler {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &job); err != nil {
 			continue
 		}
-		s := Scaler{Object: o, Triggers: job.Spec.Triggers, Source: job.Spec.EnvSourceContainerName}
+		s := Scaler{Object: o, Triggers: job.Spec.Triggers, Source: job.Spec.EnvSourceContainerName, Most: int(job.MaxReplicaCount())}
 		if w, ok := WorkloadOf(o); ok {
 			s.Pods = &w
 		}
@@ -158,9 +161,11 @@ func (c *Cluster) Scalers() []Scaler {
 	return all
 }
 
-// SQSTrigger is a ScaledObject's trigger on an SQS queue.
+// SQSTrigger is a trigger on an SQS queue.
 type SQSTrigger struct {
-	ScaledObject
+	Scaler
+	// Owner is the ScaledObject that has the trigger; nil where a ScaledJob does.
+	Owner   *ScaledObject
 	Index   int
 	Trigger kedav1alpha1.ScaleTriggers
 	// URLText is what KEDA takes for the queue's URL; empty when it is not known.
@@ -170,15 +175,19 @@ type SQSTrigger struct {
 	HasURL  bool
 }
 
-// SQSTriggers are the triggers on SQS queues of all ScaledObjects.
+// SQSTriggers are the triggers on SQS queues of all ScaledObjects and ScaledJobs.
 func (c *Cluster) SQSTriggers() []SQSTrigger {
-	var all []SQSTrigger
+	owners := map[*render.Object]*ScaledObject{}
 	for _, s := range c.ScaledObjects() {
+		owners[s.Object] = &s
+	}
+	var all []SQSTrigger
+	for _, s := range c.Scalers() {
 		for i, trigger := range s.Triggers {
 			if trigger.Type != SQSType {
 				continue
 			}
-			t := SQSTrigger{ScaledObject: s, Index: i, Trigger: trigger}
+			t := SQSTrigger{Scaler: s, Owner: owners[s.Object], Index: i, Trigger: trigger}
 			t.URLText = c.queueURLOf(t)
 			t.URL, t.HasURL = ParseQueueURL(t.URLText)
 			all = append(all, t)
@@ -203,7 +212,7 @@ func (c *Cluster) queueURLOf(t SQSTrigger) string {
 	return ""
 }
 
-// At is a key of the trigger's metadata as a field of the ScaledObject.
+// At is a key of the trigger's metadata as a field of its object.
 func (t SQSTrigger) At(key string) Field {
 	return At(t.Object, "spec", "triggers", t.Index, "metadata", key)
 }

@@ -33,7 +33,7 @@ type call struct {
 // user is a program that acts as a role.
 type user struct {
 	program string
-	by      *render.Object // the workload or the ScaledObject
+	by      *render.Object // the workload, or what has the trigger
 	role    model.RoleARN
 	region  string
 	calls   []call

@@ -15,7 +15,8 @@ import (
 var Fallback = rule.Rule{
 	ID: "KEDA011", Severity: findings.Warning, Title: "no fallback",
 	Why: "While the queue cannot be read the number of pods stays what it was: in a quiet hour that is the minimum, and " +
-		"a backlog grows. With scaleOnInFlight false and a minimum of zero, pods at work do not count as work.",
+		"a backlog grows. With scaleOnInFlight false and a minimum of zero, pods at work do not count as work " +
+		"(https://github.com/kedacore/keda/issues/5948).",
 	Example: "spec:\n  triggers:\n    - type: aws-sqs-queue",
 	Fix:     "Set fallback with failureThreshold and replicas; keep scaleOnInFlight where work takes long.",
 	Check:   checkFallback,
@@ -27,19 +28,35 @@ func checkFallback(r *rule.Pass) {
 			return t.Type != "cpu" && t.Type != "memory" && t.Type != "cron"
 		})
 		if s.Spec.Fallback == nil && asks {
+			fix := "set fallback"
+			if s.ReachesZero() {
+				fix = "set fallback, and minReplicaCount: 1, for it starts nothing from zero"
+			}
 			r.Report(model.At(s.Object, "spec"),
 				"ScaledObject %s has no fallback: while its trigger cannot be read the number of pods freezes", s.Name).
-				Fix("set fallback")
+				Fix(fix)
 		}
 	}
+	checkInFlight(r)
+}
+
+// checkInFlight: a message in flight is work, and its pod the last one.
+func checkInFlight(r *rule.Pass) {
+	queues := r.Cluster.Queues()
 	for _, t := range r.Cluster.SQSTriggers() {
-		if t.Pods == nil || t.Flag("scaleOnInFlight", true) || !t.ReachesZero() {
+		if t.Owner == nil || t.Pods == nil || t.Flag("scaleOnInFlight", true) || !t.Owner.ReachesZero() {
 			continue
 		}
-		cooldown := time.Duration(t.Cooldown()) * time.Second
-		if _, settings, known := r.Settings(*t.Pods); known && settings.Consumer != nil && settings.Consumer.Batch > cooldown {
+		cooldown, work := time.Duration(t.Owner.Cooldown())*time.Second, "a batch takes"
+		longest := time.Duration(0)
+		if _, settings, known := r.Settings(*t.Pods); known && settings.Consumer != nil {
+			longest = settings.Consumer.Batch
+		} else if q, found := t.Queue(queues); found && q.Visibility != nil {
+			longest, work = time.Duration(*q.Visibility)*time.Second, "the visibility timeout allows for"
+		}
+		if longest > cooldown {
 			r.Report(t.At("scaleOnInFlight"),
-				"messages in flight do not count: KEDA takes the last pods away after %s, and a batch takes %s", cooldown, settings.Consumer.Batch).
+				"messages in flight do not count: KEDA takes the last pods away after %s, and %s %s", cooldown, work, longest).
 				Fix("remove it, or set minReplicaCount")
 		}
 	}

@@ -18,5 +18,8 @@ func Rules() []rule.Rule {
 		Versions,       // KEDA013
 		Variables,      // KEDA014
 		Kubernetes,     // KEDA016
+		FromZero,       // KEDA017
+		MetricsAPI,     // KEDA018
+		Strategy,       // KEDA019
 	}
 }

@@ -1,6 +1,9 @@
 package keda
 
 import (
+	"fmt"
+	"strings"
+
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -15,7 +18,8 @@ import (
 var Targets = rule.Rule{
 	ID: "KEDA002", Severity: findings.Error, Title: "scale target that is not there, or has two masters",
 	Why: "KEDA waits forever for a target that does not exist, and two autoscalers on one target undo each other's work " +
-		"(https://github.com/kedacore/keda/issues/3083).",
+		"(https://github.com/kedacore/keda/issues/3083). One that a ScaledObject takes over must leave the repository " +
+		"(https://github.com/kedacore/keda/issues/6597), else both write it, which is a warning.",
 	Example: "scaleTargetRef:\n  name: consumr",
 	Fix:     "Name a workload of the ScaledObject's namespace, with apiVersion and kind unless it is a Deployment, once.",
 	Check:   checkTargets,
@@ -32,6 +36,10 @@ func checkTargets(r *rule.Pass) {
 			switch {
 			case master == nil:
 				masters[claimed] = s.Object
+			case takesOver(s, master) && model.SetsReplicas(master):
+				r.Warn(model.At(master, "metadata", "name"),
+					"ScaledObject %s takes over %s, which Flux still applies: both write its bounds and metrics again and again", s.Name, master.Key()).
+					Fix("remove it from the repository, with the annotation " + model.PruneSwitch + ": disabled applied before")
 			case master.Key() != s.Object.Key() && !takesOver(s, master):
 				r.Report(model.At(s.Object, "spec", "scaleTargetRef", "name"),
 					"%s %s of ScaledObject %s belongs to %s too", claimed.Key.Kind, claimed.Key.Name, s.Name, master.Key()).
@@ -54,7 +62,25 @@ func checkTargetExists(r *rule.Pass, s model.ScaledObject) {
 	}
 	r.Report(model.At(s.Object, "spec", "scaleTargetRef", "name"),
 		"ScaledObject %s scales %s %s, which namespace %s does not have", s.Name, target.Kind, target.Name, s.Namespace).
-		Fix(rule.DidYouMean(target.Name, names, "name a workload of that namespace, with its apiVersion and kind"))
+		Fix(suggestTarget(r, s, names))
+}
+
+// suggestTarget knows that a Deployment is the default, and that kustomize's prefixes
+// do not reach into a ScaledObject (https://github.com/kubernetes-sigs/kustomize/issues/5306).
+func suggestTarget(r *rule.Pass, s model.ScaledObject, names []string) string {
+	target := s.TargetPlace().Key
+	for _, w := range r.Cluster.Workloads() {
+		beside := w.GetNamespace() == s.Namespace && model.Target(w.Object) == model.Target(s.Object)
+		if beside && w.GetName() == target.Name && w.GetKind() != target.Kind {
+			return fmt.Sprintf("%s is a %s: set kind, and apiVersion: %s", target.Name, w.GetKind(), w.GetAPIVersion())
+		}
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, target.Name+"-") || strings.HasSuffix(name, "-"+target.Name) {
+			return fmt.Sprintf("did you mean %s? kustomize's prefixes and suffixes of names do not reach into a ScaledObject", name)
+		}
+	}
+	return rule.DidYouMean(target.Name, names, "name a workload of that namespace, with its apiVersion and kind")
 }
 
 // autoscaled are the targets of the HorizontalPodAutoscalers in the repository,

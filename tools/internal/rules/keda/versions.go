@@ -24,7 +24,7 @@ const kedaModule = "github.com/kedacore/keda/v2"
 
 var (
 	kedaImage   = regexp.MustCompile(`(^|/)kedacore/keda(-metrics-apiserver|-admission-webhooks)?$`)
-	kedaSource  = regexp.MustCompile(`[/:]kedacore/keda(\.git)?/?$`)
+	kedaSource  = regexp.MustCompile(`[/:]kedacore/(charts/)?keda(\.git)?/?$`)
 	kedaVersion = regexp.MustCompile(`^v?2\.(17\.0|20\.0|20\.1)$`)
 )
 
@@ -37,11 +37,24 @@ func checkKEDAVersion(r *rule.Pass) {
 			}
 		}
 	}
+	checkChartVersions(r)
 	for _, o := range r.Cluster.Sources() {
 		url, _, _ := unstructured.NestedString(o.Object, "spec", "url")
 		tag, _, _ := unstructured.NestedString(o.Object, "spec", "ref", "tag")
 		if (kedaSource.MatchString(url) || mirrors(r, url, kedaModule)) && kedaVersion.MatchString(tag) {
 			r.Report(model.At(o, "spec", "ref", "tag"), "KEDA %s has known regressions", tag).
+				Fix("take the next patch release")
+		}
+	}
+}
+
+// checkChartVersions: KEDA's chart has the version of KEDA.
+func checkChartVersions(r *rule.Pass) {
+	for _, release := range r.Cluster.Of(model.ReleaseKind.Group, model.ReleaseKind.Kind) {
+		chart, _, _ := unstructured.NestedString(release.Object, "spec", "chart", "spec", "chart")
+		version, _, _ := unstructured.NestedString(release.Object, "spec", "chart", "spec", "version")
+		if chart == "keda" && kedaVersion.MatchString(version) {
+			r.Report(model.At(release, "spec", "chart", "spec", "version"), "KEDA %s has known regressions", version).
 				Fix("take the next patch release")
 		}
 	}

@@ -23,10 +23,9 @@ const maxInFlight = 120_000
 
 func checkInFlight(r *rule.Pass) {
 	for _, t := range r.Cluster.SQSTriggers() {
-		maximum := int(t.GetHPAMaxReplicas())
-		if held := r.InHand(t); maximum*held > maxInFlight {
+		if held := r.InHand(t); t.Most*held > maxInFlight {
 			r.Report(model.At(t.Object, "spec", "maxReplicaCount"),
-				"%d pods with %d messages each are more than the %d that a queue hands out", maximum, held, maxInFlight).
+				"%d pods with %d messages each are more than the %d that a queue hands out", t.Most, held, maxInFlight).
 				Fix(fmt.Sprintf("at most %d", maxInFlight/held))
 		}
 	}

@@ -28,7 +28,7 @@ func checkQueueNames(r *rule.Pass) {
 		place := t.At(t.URLKey())
 		switch {
 		case t.Text("queueURL") == "" && t.Text("queueURLFromEnv") == "":
-			r.Report(place, "the trigger of ScaledObject %s names no queue", t.Name).
+			r.Report(place, "the trigger of %s names no queue", t.Object.Key()).
 				Fix("say queueURL or queueURLFromEnv")
 		case !t.HasURL && strings.Contains(t.URLText, "/"):
 			// The text of a variable may be a Secret's.

@@ -1,6 +1,8 @@
 package queues
 
 import (
+	"strings"
+
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
@@ -20,21 +22,24 @@ func checkRegions(r *rule.Pass) {
 	queues := r.Cluster.Queues()
 	for _, t := range r.Cluster.SQSTriggers() {
 		region := t.Text("awsRegion")
+		if isOpen(region) {
+			continue
+		}
 		if region == "" {
 			checkRegionSaid(r, t)
 			continue
 		}
 		endpoint := t.Text("awsEndpoint")
-		if of := model.RegionOf(endpoint); of != "" && of != region {
+		if of := model.RegionOf(endpoint); of != "" && of != region && !isOpen(of) {
 			r.Report(t.At("awsEndpoint"), "awsRegion is %s, but awsEndpoint is in %s", region, of).Fix("use one region")
 		}
 		// A server of another kind takes any host and any region.
 		ofAWS := endpoint == "" || model.RegionOf(endpoint) != ""
-		if t.HasURL && ofAWS && t.URL.Region != "" && t.URL.Region != region {
+		if t.HasURL && ofAWS && t.URL.Region != "" && t.URL.Region != region && !isOpen(t.URLText) {
 			r.Report(t.At("awsRegion"), "awsRegion is %s, but the queue's URL is in %s", region, t.URL.Region).
 				Fix("use one region")
 		}
-		if q, found := t.Queue(queues); found && q.Region != "" && q.Region != region {
+		if q, found := t.Queue(queues); found && q.Region != "" && q.Region != region && !isOpen(q.Region) {
 			r.Report(t.At("awsRegion"),
 				"awsRegion is %s, but %s declares queue %s in %s", region, q.Object.Key(), q.Name, q.Region).
 				Fix("use the queue's region")
@@ -47,13 +52,17 @@ func checkRegions(r *rule.Pass) {
 	}
 }
 
+// isOpen reports whether a text has a variable whose value is made outside of the
+// repository: it is equal to nothing, and differs from nothing.
+func isOpen(text string) bool { return strings.Contains(text, "${") }
+
 // checkRegionSaid: KEDA takes the region from the trigger or the authentication,
 // and refuses a trigger without one.
 func checkRegionSaid(r *rule.Pass, t model.SQSTrigger) {
 	if r.Cluster.AuthenticationSupplies(t.Object, t.Trigger.AuthenticationRef, "awsRegion") {
 		return
 	}
-	r.Report(t.At("awsRegion"), "the trigger of ScaledObject %s says no awsRegion, which KEDA requires", t.Name).
+	r.Report(t.At("awsRegion"), "the trigger of %s says no awsRegion, which KEDA requires", t.Object.Key()).
 		Fix("say awsRegion")
 }
 
@@ -67,9 +76,9 @@ func checkWorkloadRegion(r *rule.Pass, w model.Workload, t model.SQSTrigger, reg
 		for _, v := range variables {
 			uses = uses || t.HasURL && v.Known && (v.Value == t.URL.Name || v.Value == t.URLText)
 		}
-		if v := variables["AWS_REGION"]; uses && v.Known && v.Value != region {
+		if v := variables["AWS_REGION"]; uses && v.Known && v.Value != region && !isOpen(v.Value) {
 			r.Report(v.Field,
-				"AWS_REGION of %s is %s, but ScaledObject %s reads the queue in %s", w.Key(), v.Value, t.Name, region).
+				"AWS_REGION of %s is %s, but %s reads the queue in %s", w.Key(), v.Value, t.Object.Key(), region).
 				Fix("use one region")
 		}
 	}
