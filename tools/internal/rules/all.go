@@ -21,6 +21,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/keda"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/keda/queues"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/pods"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/pods/scaling"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/pods/traffic"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/references"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
@@ -32,7 +33,7 @@ import (
 func All() []rule.Rule {
 	all := slices.Concat(
 		[]rule.Rule{unusedException, unknownWorkloads}, aws.Rules(), crossplane.Rules(), flux.Rules(), settings.Rules(), iam.Rules(),
-		keda.Rules(), queues.Rules(), pods.Rules(), traffic.Rules(), references.Rules(), schema.Rules(), sqs.Rules(),
+		keda.Rules(), queues.Rules(), pods.Rules(), traffic.Rules(), scaling.Rules(), references.Rules(), schema.Rules(), sqs.Rules(),
 	)
 	slices.SortFunc(all, func(a, b rule.Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all
