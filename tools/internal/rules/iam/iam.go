@@ -7,11 +7,14 @@ import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 // Rules are the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
-		Annotations, // IRSA001
-		Trust,       // IRSA002
-		Permissions, // IRSA003
-		Excess,      // IRSA004
-		StaticKeys,  // IRSA005
-		Assume,      // IRSA006
+		Annotations,    // IRSA001
+		Trust,          // IRSA002
+		Permissions,    // IRSA003
+		Excess,         // IRSA004
+		StaticKeys,     // IRSA005
+		Assume,         // IRSA006
+		PodAnnotations, // IRSA007
+		Statements,     // IRSA008
+		Notifications,  // IRSA009
 	}
 }

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
@@ -34,9 +35,33 @@ func checkTrust(r *rule.Pass) {
 		if trust == nil {
 			continue
 		}
+		known := false
 		for _, account := range r.Cluster.Of("", "ServiceAccount") {
 			if a, ok := annotatedRole(account); ok && o.is(a) {
 				reportDefects(r, place, trust, o, account)
+				known = true
+			}
+		}
+		if !known {
+			reportWildcards(r, place, trust, o)
+		}
+	}
+}
+
+// reportWildcards: whose pods take the role is not known, but no token has a wildcard.
+func reportWildcards(r *rule.Pass, place model.Field, trust *iam.Policy, o role) {
+	for _, statement := range trust.Statements {
+		for _, condition := range statement.Conditions {
+			_, operator, qualified := strings.Cut(condition.Operator, ":")
+			if !qualified {
+				operator = condition.Operator
+			}
+			claim := strings.HasSuffix(condition.Key, ":sub") || strings.HasSuffix(condition.Key, ":aud")
+			for _, value := range condition.Values {
+				if claim && statement.Effect == iam.Allow && strings.HasPrefix(operator, "StringEquals") && strings.ContainsAny(value.Text, "*?") {
+					r.Report(place, "role %s: %s takes the wildcard in %q literally (%s): it never matches", o.name, condition.Operator, value.Text, value.Path).
+						Fix("write the ServiceAccount's name, or StringLike where several are meant")
+				}
 			}
 		}
 	}
