@@ -25,6 +25,10 @@ func Rules() []rule.Rule {
 		Digests,      // XP007
 		Identities,   // XP008
 		Namespaces,   // XP009
+		Scopes,       // XP010
+		Paths,        // XP011
+		Inputs,       // XP012
+		Orphans,      // XP013
 	}
 }
 

@@ -1,0 +1,94 @@
+package crossplane
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Orphans is rule XP013.
+var Orphans = rule.Rule{
+	ID: "XP013", Severity: findings.Error, Title: "provider that goes before its resources", Base: true,
+	Why: "A managed resource is deleted by its provider, with the credentials of its provider configuration: where a change " +
+		"prunes either of them while resources remain, or together with them, the resources hang in their deletion, and what " +
+		"they are in the cloud stays (https://github.com/crossplane/crossplane/issues/4251, " +
+		"https://github.com/crossplane-contrib/provider-kubernetes/issues/440).",
+	Example: "# the change removes Provider provider-aws-sqs, and with it, or later, the last Queue",
+	Fix:     "Remove the resources first, let Flux prune them, and the provider with the next change.",
+	Check:   checkOrphans,
+}
+
+func checkOrphans(r *rule.Pass) {
+	if r.Base == nil {
+		return
+	}
+	for _, old := range r.Base.All() {
+		needs := needing(old)
+		if needs == nil || len(r.Cluster.Same(old, old.Key())) > 0 {
+			continue
+		}
+		if fate, _ := r.Base.Fate(old, r.Cluster); fate != model.Deleted {
+			continue
+		}
+		if left := first(r.Cluster, needs); left != nil {
+			reportOrphan(r, old, left, "remains")
+		} else if gone := first(r.Base, needs); gone != nil {
+			reportOrphan(r, old, gone, "goes with the same change")
+		}
+	}
+}
+
+// needing is which managed resources need an object of a provider to be deleted; nil for
+// another object.
+func needing(o *render.Object) func(managed *render.Object) bool {
+	kind := o.GroupVersionKind()
+	switch {
+	case kind.Group == "pkg.crossplane.io" && kind.Kind == "Provider":
+		source, _, _ := unstructured.NestedString(o.Object, "spec", "package")
+		name, _ := model.SplitImage(source)
+		service, ofAWS := strings.CutPrefix(path.Base(name), "provider-aws-")
+		if !ofAWS {
+			return nil
+		}
+		return func(managed *render.Object) bool {
+			own, _, _ := strings.Cut(managed.GroupVersionKind().Group, ".")
+			return own == service && model.Target(managed) == model.Target(o)
+		}
+	case (kind.Group == model.NamespacedAWS || kind.Group == model.ClusterAWS) && strings.HasSuffix(kind.Kind, "ProviderConfig"):
+		return func(managed *render.Object) bool {
+			kind, namespace, name := model.ProviderReference(managed)
+			return kind == o.GetKind() && namespace == o.GetNamespace() && name == o.GetName() &&
+				model.ProviderGroup(managed) == o.GroupVersionKind().Group && model.Target(managed) == model.Target(o)
+		}
+	}
+	return nil
+}
+
+// first is the first managed resource of a revision that needs something, or nil.
+func first(c *model.Cluster, needs func(*render.Object) bool) *render.Object {
+	for _, all := range [][]*render.Object{c.All(), c.Composed()} {
+		for _, o := range all {
+			if model.IsManaged(o) && needs(o) {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+func reportOrphan(r *rule.Pass, old, managed *render.Object, what string) {
+	at := render.Location{File: old.Locate().File} // the line would be one of another revision
+	if owner := r.Cluster.Applier(old.Owner.Key()); owner != nil && owner.Object != nil {
+		at = owner.Object.Locate("spec", "prune")
+	}
+	r.ReportLine(old.Key().String(), at, fmt.Sprintf("%s is no longer declared (%s in the base revision), and %s, which needs it to be deleted, %s",
+		old.Key(), old.Locate(), managed.Key(), what)).
+		Fix("remove the resources first, and this with a later change")
+}

@@ -1,0 +1,112 @@
+package crossplane
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/fieldpath"
+	runtimeschema "k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
+)
+
+// Paths is rule XP011.
+var Paths = rule.Rule{
+	ID: "XP011", Severity: findings.Error, Title: "patch from or to a field that is not there",
+	Why: "function-patch-and-transform passes over a patch whose source has no value, without a word, and the API server refuses " +
+		"or drops a field that the kind does not have (https://github.com/crossplane/crossplane/issues/2301): the setting never " +
+		"arrives, or the status stays empty. Paths are held against the composite resource's definition and the schema of what is " +
+		"composed.",
+	Example: "patches:\n  - fromFieldPath: spec.regoin # the definition has region\n    toFieldPath: spec.forProvider.region",
+	Fix:     "Correct the path, or add the field to the definition.",
+	Check:   checkPaths,
+}
+
+func checkPaths(r *rule.Pass) {
+	for _, step := range steps(r) {
+		xr := runtimeschema.FromAPIVersionAndKind(step.Spec.CompositeTypeRef.APIVersion, step.Spec.CompositeTypeRef.Kind)
+		said := map[string]bool{} // a set is applied to several templates
+		for _, t := range step.templates() {
+			for _, p := range step.patches(t) {
+				checkPatch(r, p, xr, t.kind, said)
+			}
+		}
+	}
+}
+
+// checkPatch holds both ends of a patch against the kinds that they are in.
+func checkPatch(r *rule.Pass, p patch, xr, composed runtimeschema.GroupVersionKind, said map[string]bool) {
+	kind := p.text("type")
+	if kind == "" {
+		kind = "FromCompositeFieldPath"
+	}
+	from, to := xr, composed
+	switch kind {
+	case "ToCompositeFieldPath", "CombineToComposite":
+		from, to = composed, xr
+	case "FromCompositeFieldPath", "CombineFromComposite":
+	case "FromEnvironmentFieldPath", "CombineFromEnvironment":
+		from = runtimeschema.GroupVersionKind{}
+	case "ToEnvironmentFieldPath", "CombineToEnvironment":
+		from, to = composed, runtimeschema.GroupVersionKind{}
+	default:
+		return
+	}
+	target := p.text("toFieldPath")
+	if source := p.text("fromFieldPath"); source != "" {
+		checkPath(r, p.at.At("fromFieldPath"), from, source, said)
+		if target == "" {
+			checkPath(r, p.at.At("fromFieldPath"), to, source, said)
+		}
+	}
+	for i, variable := range variablesOf(p) {
+		checkPath(r, p.at.At("combine", "variables", i, "fromFieldPath"), from, variable, said)
+	}
+	if target != "" {
+		checkPath(r, p.at.At("toFieldPath"), to, target, said)
+	}
+}
+
+// variablesOf are the paths that a patch combines.
+func variablesOf(p patch) []string {
+	combine, _ := p.body["combine"].(map[string]any)
+	variables, _ := combine["variables"].([]any)
+	var paths []string
+	for _, entry := range variables {
+		variable, _ := entry.(map[string]any)
+		path, _ := variable["fromFieldPath"].(string)
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+func checkPath(r *rule.Pass, at model.Field, kind runtimeschema.GroupVersionKind, path string, said map[string]bool) {
+	schema, known := r.Cluster.Catalog.Lookup(kind)
+	segments, err := fieldpath.Parse(path)
+	once := fmt.Sprint(at.Path, kind)
+	if !known || err != nil || path == "" || said[once] {
+		return
+	}
+	said[once] = true
+	var steps []any
+	for _, segment := range segments {
+		if segment.Type == fieldpath.SegmentIndex {
+			steps = append(steps, int(segment.Index))
+		} else {
+			steps = append(steps, segment.Field)
+		}
+	}
+	depth, fields, lacks := schema.Lacks(steps)
+	if !lacks {
+		return
+	}
+	missing := fmt.Sprint(steps[depth])
+	around := strings.TrimSuffix(segments[:depth].String(), ".")
+	if around != "" {
+		around += " of "
+	}
+	r.Report(at, "%s%s has no field %s: nothing is patched by %s", around, kind.Kind, missing, path).
+		Fix(rule.DidYouMean(missing, fields, "correct the path, or add the field to the schema"))
+}
