@@ -45,6 +45,9 @@ func checkShapes(r *rule.Pass) {
 		kind, _ := r.Cluster.Schema(o)
 		severity, note := r.Pinned(o, kind.Source())
 		for _, problem := range problems[i] {
+			if isEncrypted(problem) {
+				continue // rule FLX009 says that Flux refuses it
+			}
 			r.ReportAs(severity, model.At(o, problem.Path...), "%s%s", problem, note).Fix("correct it: the schema is that of " + kind.Source())
 		}
 	}
@@ -54,6 +57,12 @@ func checkShapes(r *rule.Pass) {
 	for _, o := range r.Cluster.Of(networkingv1.GroupName, "NetworkPolicy") {
 		checkPorts(r, o)
 	}
+}
+
+// isEncrypted reports whether a problem is about what SOPS adds to an object that it
+// encrypts, and Flux takes away when it decrypts it.
+func isEncrypted(problem catalog.Problem) bool {
+	return len(problem.Path) > 0 && problem.Path[0] == "sops"
 }
 
 // checkImages: the schema lets an image be missing, the API server does not. A
