@@ -213,7 +213,8 @@ func load(t *testing.T, root string) (config.Config, *model.Repository) {
 		t.Fatal(err)
 	}
 	repository, err := model.Load(t.Context(), model.Options{
-		Options: render.Options{Root: root, Config: cfg, Optional: true}, Catalog: schema.Builtin(), Functions: inprocess.Functions(cfg.Workloads),
+		Options: render.Options{Root: root, Config: cfg, Optional: true}, Catalog: schema.Builtin(),
+		Functions: inprocess.Functions(cfg.Workloads),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,8 @@ func reportOrphan(r *rule.Pass, old, managed *render.Object, what string) {
 	if owner := r.Cluster.Applier(old.Owner.Key()); owner != nil && owner.Object != nil {
 		at = owner.Object.Locate("spec", "prune")
 	}
-	r.ReportLine(old.Key().String(), at, fmt.Sprintf("%s is no longer declared (%s in the base revision), and %s, which needs it to be deleted, %s",
-		old.Key(), old.Locate(), managed.Key(), what)).
+	message := fmt.Sprintf("%s is no longer declared (%s in the base revision), and %s, which needs it to be deleted, %s",
+		old.Key(), old.Locate(), managed.Key(), what)
+	r.ReportLine(old.Key().String(), at, message).
 		Fix("remove the resources first, and this with a later change")
 }

@@ -37,7 +37,8 @@ func checkIneffective(r *rule.Pass) {
 			case entry.kind == "image":
 				message = fmt.Sprintf("nothing in the build runs image %s: the entry applies to nothing", entry.name)
 			case entry.lacks != "":
-				message = fmt.Sprintf("no %s %s of the build has %s when the patch is applied: the entry applies to nothing", entry.kind, entry.name, entry.lacks)
+				message = fmt.Sprintf("no %s %s of the build has %s when the patch is applied: the entry applies to nothing",
+					entry.kind, entry.name, entry.lacks)
 			}
 			r.ReportLine(k.Key().String(), entry.at, message).
 				Fix(rule.DidYouMean(entry.name, entry.names, "correct the kind or the name, or remove the entry"))

@@ -125,7 +125,7 @@ func (m material) lacks(target *types.Selector, inner []string) (field, lacks st
 		in := func(namespace string) bool {
 			return strings.Contains(namespace, "$") || origin.Matches(target.Namespace, namespace)
 		}
-		namespaced = namespaced || slices.ContainsFunc(append(inner, own), in)
+		namespaced = namespaced || in(own) || slices.ContainsFunc(inner, in)
 		group, version := versionOf(manifest.Text("apiVersion"))
 		versioned = versioned || origin.Matches(target.Group, group) && origin.Matches(target.Version, version)
 	}

@@ -59,7 +59,8 @@ func reportWildcards(r *rule.Pass, place model.Field, trust *iam.Policy, o role)
 			claim := strings.HasSuffix(condition.Key, ":sub") || strings.HasSuffix(condition.Key, ":aud")
 			for _, value := range condition.Values {
 				if claim && statement.Effect == iam.Allow && strings.HasPrefix(operator, "StringEquals") && strings.ContainsAny(value.Text, "*?") {
-					r.Report(place, "role %s: %s takes the wildcard in %q literally (%s): it never matches", o.name, condition.Operator, value.Text, value.Path).
+					r.Report(place, "role %s: %s takes the wildcard in %q literally (%s): it never matches",
+						o.name, condition.Operator, value.Text, value.Path).
 						Fix("write the ServiceAccount's name, or StringLike where several are meant")
 				}
 			}

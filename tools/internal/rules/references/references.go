@@ -142,7 +142,8 @@ const everything = "*"
 // checkNamespace: a kind without objects is no fault, a namespace that is not there is.
 func (n named) checkNamespace(r *rule.Pass) {
 	if !hasObjects(r, n.target(r), n.key.Namespace) && !model.IsProvided(n.key.Namespace) && n.complete(r) {
-		r.ReportAs(findings.Warning, n.from, "%s means every %s of namespace %s, which has none: %s", n.by.Key(), n.key.Kind, n.key.Namespace, n.effect).
+		r.ReportAs(findings.Warning, n.from, "%s means every %s of namespace %s, which has none: %s",
+			n.by.Key(), n.key.Kind, n.key.Namespace, n.effect).
 			Fix("correct the namespace, or remove the entry")
 	}
 }

@@ -158,7 +158,9 @@ var groups = map[string]string{
 }
 
 // podKinds have the pods' own references.
-var podKinds = []string{"Pod", "PodTemplate", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"}
+var podKinds = []string{
+	"Pod", "PodTemplate", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob",
+}
 
 // isJudged leaves out what rule POD009 judges, and fields that name something else as
 // well: a right on what may come, annotations with a namespace in them, parameters of a

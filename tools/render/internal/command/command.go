@@ -115,7 +115,8 @@ func (i *invocation) objects(ctx context.Context, options render.Options) error 
 }
 
 func load(ctx context.Context, options render.Options) (*model.Repository, error) {
-	return model.Load(ctx, model.Options{Options: options, Catalog: schema.Builtin(), Functions: inprocess.Functions(options.Config.Workloads)})
+	functions := inprocess.Functions(options.Config.Workloads)
+	return model.Load(ctx, model.Options{Options: options, Catalog: schema.Builtin(), Functions: functions})
 }
 
 func (i *invocation) write(repository *model.Repository) error {

@@ -86,7 +86,8 @@ func (o Options) load(ctx context.Context, revision Revision, base map[string]*m
 	}
 	for _, cluster := range repository.Clusters {
 		j.inputs = append(j.inputs, rule.Input{
-			Cluster: cluster, Base: base[cluster.Path], Clusters: all, Config: revision.Config, Versions: revision.Versions, Programs: programs.All(),
+			Cluster: cluster, Base: base[cluster.Path], Clusters: all, Config: revision.Config, Versions: revision.Versions,
+			Programs: programs.All(),
 		})
 	}
 	return j, nil

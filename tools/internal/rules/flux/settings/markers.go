@@ -87,7 +87,8 @@ func checkMarker(r *rule.Pass, k *render.Applier, at render.Location, namespace,
 	}
 	switch {
 	case !slices.Contains(names, name):
-		r.ReportLine(k.Key().String(), at, fmt.Sprintf("the marker names ImagePolicy %s/%s, which nothing in this cluster applies", namespace, name)).
+		r.ReportLine(k.Key().String(), at,
+			fmt.Sprintf("the marker names ImagePolicy %s/%s, which nothing in this cluster applies", namespace, name)).
 			Fix(rule.DidYouMean(name, names, "correct the name, or apply the ImagePolicy"))
 	case !slices.Contains(namespaces, namespace):
 		r.ReportLine(k.Key().String(), at, fmt.Sprintf("the marker names ImagePolicy %s/%s, and the ImageUpdateAutomation sees those of %s alone",

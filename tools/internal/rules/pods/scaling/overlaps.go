@@ -13,8 +13,8 @@ import (
 var Overlaps = rule.Rule{
 	ID: "POD017", Severity: findings.Error, Title: "pods under two disruption budgets",
 	Why: "The API server refuses to evict a pod that two PodDisruptionBudgets select: \"This pod has more than one " +
-		"PodDisruptionBudget, which the eviction subresource does not support\" (https://github.com/kubernetes/kubernetes/issues/75957). No node " +
-		"with such a pod can be drained.",
+		"PodDisruptionBudget, which the eviction subresource does not support\" " +
+		"(https://github.com/kubernetes/kubernetes/issues/75957). No node with such a pod can be drained.",
 	Example: "kind: PodDisruptionBudget\nspec:\n  selector: {} # beside one for a workload of the namespace",
 	Fix:     "Let each pod be selected by one budget.",
 	Check:   checkOverlaps,

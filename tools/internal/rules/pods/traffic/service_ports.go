@@ -19,7 +19,8 @@ import (
 var ServicePorts = rule.Rule{
 	ID: "POD015", Severity: findings.Error, Title: "NetworkPolicy that names the Service's port instead of the pod's",
 	Why: "A policy is applied at the pod, where the Service's port has become the targetPort already: a rule with the number " +
-		"of the Service lets nobody in (https://github.com/ahmetb/kubernetes-network-policy-recipes/blob/master/09-allow-traffic-only-to-a-port.md). " +
+		"of the Service lets nobody in " +
+		"(https://github.com/ahmetb/kubernetes-network-policy-recipes/blob/master/09-allow-traffic-only-to-a-port.md). " +
 		"Judged where the pods have no such port, a Service before them has it, and no policy lets in the port to which that goes on.",
 	Example: "ports: [{port: 80}] # the Service has port 80 and targetPort 8080",
 	Fix:     "Write the port of the container, or its name.",
