@@ -132,7 +132,9 @@ func (l unknownListing) write(out io.Writer, format string) error {
 	for _, u := range l.Unknown {
 		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", u.Cluster, u.Object, u.At, counts(u.HeldBack), u.Reason)
 	}
-	fmt.Fprintln(columns, "\nCLUSTER\tKIND\tOBJECTS\tREASON")
+	if len(l.Kinds) > 0 {
+		fmt.Fprintln(columns, "\nCLUSTER\tKIND\tOBJECTS\tREASON")
+	}
 	for _, k := range l.Kinds {
 		fmt.Fprintf(columns, "%s\t%s\t%d\t%s\n", k.Cluster, k.Kind, k.Objects, k.Reason)
 	}
@@ -143,7 +145,7 @@ func (l unknownListing) write(out io.Writer, format string) error {
 	for _, n := range l.HeldBack {
 		total += n
 	}
-	_, err := fmt.Fprintf(out, "\n%d checks held back: %s\n", total, counts(l.HeldBack))
+	_, err := fmt.Fprintf(out, "\nchecks held back: %d (%s)\n", total, counts(l.HeldBack))
 	return err
 }
 
