@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 // DeadLetter is a message of the dead-letter queue.
@@ -104,8 +106,6 @@ const (
 	// handBackTime bounds the handing back, also of an interrupted reading, beside what
 	// perSecond asks for.
 	handBackTime = 10 * time.Second
-	// reasonAttribute is where the consumer says why it quarantines.
-	reasonAttribute = "quarantine_reason"
 	// perSecond is how many messages of the dead-letter queue are read, and handed
 	// back, a second at least.
 	perSecond = 100
@@ -153,7 +153,7 @@ func (p *pipeline) hold(ctx context.Context, dead counts) (map[string]held, erro
 	for last := time.Now(); len(letters) < depth && time.Since(last) < patience; {
 		out, err := p.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: &p.dead, MaxNumberOfMessages: 10, VisibilityTimeout: hidden, WaitTimeSeconds: 1,
-			MessageAttributeNames: []string{reasonAttribute},
+			MessageAttributeNames: []string{report.ReasonAttribute},
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 				types.MessageSystemAttributeNameDeadLetterQueueSourceArn, types.MessageSystemAttributeNameSentTimestamp,
 			},
@@ -188,7 +188,7 @@ func deadLetter(m types.Message) DeadLetter {
 	text := aws.ToString(m.Body)
 	return DeadLetter{
 		RequestID: cmp.Or(parseBody([]byte(text)).RequestID, "message "+aws.ToString(m.MessageId)),
-		Reason:    aws.ToString(m.MessageAttributes[reasonAttribute].StringValue),
+		Reason:    aws.ToString(m.MessageAttributes[report.ReasonAttribute].StringValue),
 		Source:    m.Attributes[string(types.MessageSystemAttributeNameDeadLetterQueueSourceArn)],
 		Sent:      time.UnixMilli(millis),
 		Body:      text,

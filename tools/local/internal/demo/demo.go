@@ -17,6 +17,8 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 // Names of what the manifests of apps/ make.
@@ -29,6 +31,16 @@ const (
 	hpa               = "keda-hpa-consumer"
 	awsNamespace      = "localaws"
 	awsService        = "localaws"
+)
+
+// What a run comes to is package report's, whoever ran it.
+type (
+	// Report is a whole run.
+	Report = report.Report
+	// Verdict is its result.
+	Verdict = report.Verdict
+	// Sample is the system at one moment of it.
+	Sample = report.Sample
 )
 
 // Options says what to run. Config, Burst, Out, ReportDir and Timeout are required.
@@ -46,6 +58,8 @@ type Options struct {
 	Terminal bool
 	// ReportDir is where index.html, report.json and burst.svg are written.
 	ReportDir string
+	// Prediction is what was expected of the run; nil for nothing.
+	Prediction *report.Prediction
 	// Commit is the checkout's; Uncommitted reports whether it has changes
 	// besides.
 	Commit      string
@@ -81,6 +95,7 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 		return Report{}, err
 	}
 	p.producerSettings = opts.Producer
+	p.scaling.paced = opts.Producer["TRACE"] != ""
 	tune(p)
 	if err := p.waitIdle(limited); err != nil {
 		return Report{}, err
@@ -105,11 +120,12 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 	if err != nil {
 		return Report{}, errors.Join(watchErr, err)
 	}
-	report := newReport(saw)
+	judged := newReport(saw)
+	judged.Prediction = opts.Prediction
 	if watchErr != nil {
-		report.Verdict.fail(context.Cause(limited).Error())
+		judged.Verdict.Fail(context.Cause(limited).Error())
 	}
-	return report, errors.Join(watchErr, writeReport(opts.ReportDir, report))
+	return judged, errors.Join(watchErr, report.Write(opts.ReportDir, judged))
 }
 
 // record puts together all that the report is made of.

@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 func (w *world) demo(burst int, timeout time.Duration) (Verdict, string, error) {
@@ -66,12 +67,12 @@ func TestRunTwiceInOneCluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var report Report
-		if err := json.Unmarshal(data, &report); err != nil || !report.Verdict.OK || report.Verdict.Stored != good {
+		var saw Report
+		if err := json.Unmarshal(data, &saw); err != nil || !saw.Verdict.OK || saw.Verdict.Stored != good {
 			t.Fatalf("report.json: %v: %.200s", err, data)
 		}
 		// The steady producer's may come after the first baseline.
-		if _, last := report.ends(); run == 1 && (last.Stored != good || last.DeadLettered < bad) {
+		if last := saw.Samples[len(saw.Samples)-1]; run == 1 && (last.Stored != good || last.DeadLettered < bad) {
 			t.Errorf("run %d: the last sample counts other runs too: %+v", run+1, last)
 		}
 	}
@@ -112,19 +113,19 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		},
 		"it stores an event under another type": {
 			good.RequestID, func(w *world, m types.Message) error { return w.put(context.Background(), elsewhere(m), *m.Body) },
-			[]string{"1 event is not stored at " + layout + ": {key}"},
+			[]string{"1 event is not stored at " + report.Layout + ": {key}"},
 			elsewhere,
 		},
 		"it stores an event under another day": {
 			good.RequestID, func(w *world, m types.Message) error { return w.put(context.Background(), tomorrow(m), *m.Body) },
-			[]string{"1 event is not stored at " + layout + ": {key}"},
+			[]string{"1 event is not stored at " + report.Layout + ": {key}"},
 			tomorrow,
 		},
 		"it stores an event twice": {
 			good.RequestID, func(w *world, m types.Message) error {
 				return errors.Join(w.put(context.Background(), keyOf(m), *m.Body), w.put(context.Background(), tomorrow(m), *m.Body))
 			},
-			[]string{"1 event is not stored at " + layout + ": {key}", "1 event is stored at more than one key: " + good.RequestID},
+			[]string{"1 event is not stored at " + report.Layout + ": {key}", "1 event is stored at more than one key: " + good.RequestID},
 			tomorrow,
 		},
 		"it gives up, and SQS dead-letters": {

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 const scaledObject = "/apis/keda.sh/v1alpha1/namespaces/" + consumerNamespace + "/scaledobjects/" + consumer
@@ -72,12 +74,12 @@ func (p *pipeline) active(ctx context.Context) (bool, error) {
 }
 
 // rescales are the HPA's events. The API server keeps them for an hour.
-func (p *pipeline) rescales(ctx context.Context) ([]Rescale, error) {
+func (p *pipeline) rescales(ctx context.Context) ([]report.Rescale, error) {
 	events, err := p.kubernetes.CoreV1().Events(consumerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list the events of %s: %w", consumerNamespace, err)
 	}
-	var rescales []Rescale
+	var rescales []report.Rescale
 	for _, event := range events.Items {
 		if event.InvolvedObject.Name != hpa || event.Reason != "SuccessfulRescale" {
 			continue
@@ -89,8 +91,8 @@ func (p *pipeline) rescales(ctx context.Context) ([]Rescale, error) {
 	return rescales, nil
 }
 
-func parseRescale(event corev1.Event) (Rescale, bool) {
-	r := Rescale{At: event.LastTimestamp.Time}
+func parseRescale(event corev1.Event) (report.Rescale, bool) {
+	r := report.Rescale{At: event.LastTimestamp.Time}
 	size, reason, _ := strings.Cut(event.Message, "; reason: ")
 	if _, err := fmt.Sscanf(size, "New size: %d", &r.Size); err != nil {
 		return r, false
@@ -100,12 +102,12 @@ func parseRescale(event corev1.Event) (Rescale, bool) {
 }
 
 // machine is what the cluster's nodes are together, and what the first one runs.
-func (p *pipeline) machine(ctx context.Context, processor string) (Machine, error) {
+func (p *pipeline) machine(ctx context.Context, processor string) (report.Machine, error) {
 	nodes, err := p.kubernetes.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return Machine{}, fmt.Errorf("list the nodes: %w", err)
+		return report.Machine{}, fmt.Errorf("list the nodes: %w", err)
 	}
-	m := Machine{Processor: processor, Nodes: len(nodes.Items)}
+	m := report.Machine{Processor: processor, Nodes: len(nodes.Items)}
 	for _, node := range nodes.Items {
 		m.Cores += node.Status.Capacity.Cpu().Value()
 		m.Memory += node.Status.Capacity.Memory().Value()
@@ -115,4 +117,14 @@ func (p *pipeline) machine(ctx context.Context, processor string) (Machine, erro
 		m.System, m.Kernel, m.Kubernetes = info.OSImage, info.KernelVersion, info.KubeletVersion
 	}
 	return m, nil
+}
+
+// withoutSelector takes the selector of a metric out of a reason of the HPA's.
+func withoutSelector(reason string) string {
+	before, rest, found := strings.Cut(reason, "(&LabelSelector{")
+	_, after, closed := strings.Cut(rest, "})")
+	if !found || !closed {
+		return reason
+	}
+	return before + after
 }

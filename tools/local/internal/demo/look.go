@@ -6,10 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
-)
 
-// layout is that of the bucket; the date is the event's own.
-const layout = "<prefix>/event_type=<type>/dt=YYYY_MM_DD/<request_id>.json"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
+)
 
 // look is what one look at the bucket and at the dead-letter queue finds of the
 // messages of a ledger. What was there before the start, and is no message of the
@@ -24,7 +23,7 @@ type look struct {
 	keys []uint8
 	dead []letters
 	// Lost and NotQuarantined are not known before a look is over, see missing.
-	Faults
+	report.Faults
 
 	// storedAt is when each object was written, took how long the burst's events
 	// took to get there, and made when those of some positions were made; in

@@ -196,10 +196,10 @@ func (p *pipeline) idle(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case !s.atMinimum(p.scaling.minimum) || s.Ready < p.scaling.minimum:
-		return fmt.Errorf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, p.scaling.minimum)
-	case s.depth() > quiet:
-		return fmt.Errorf("the queue still holds %d messages", s.depth())
+	case !s.AtMinimum(p.scaling.Minimum) || s.Ready < p.scaling.Minimum:
+		return fmt.Errorf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, p.scaling.Minimum)
+	case s.Depth() > quiet:
+		return fmt.Errorf("the queue still holds %d messages", s.Depth())
 	}
 	return nil
 }

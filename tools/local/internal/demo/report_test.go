@@ -16,6 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -49,15 +50,15 @@ func recorded() record {
 	l := newLedger(events.Source{Seed: 1, BadPercent: 10, DuplicatePercent: 4}, burst)
 	r := record{
 		started: noon, look: newLook(l, "sales-events", noon), delay: 2, drained: -1, commit: "0123456789abcdef0123456789abcdef01234567", uncommitted: true,
-		scaling: scaling{minimum: 1, maximum: 50, target: 50, tolerance: 0.1, early: 40},
-		machine: Machine{
+		scaling: scaling{Scaling: report.Scaling{Minimum: 1, Maximum: 50, Target: 50, Tolerance: 0.1}, early: 40},
+		machine: report.Machine{
 			Processor: "Example CPU @ 2.50GHz", Nodes: 1, Cores: 2, Memory: 8 << 30,
 			System: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.1.0-1-amd64", Kubernetes: "v1.36.0",
 		},
-		rescales: []Rescale{
-			{noon.Add(8 * time.Second), 12, "external metric s0-aws-sqs-local-reliable-q above target"},
-			{noon.Add(23 * time.Second), 29, "external metric s0-aws-sqs-local-reliable-q above target"},
-			{noon.Add(110 * time.Second), 1, "All metrics below target"},
+		rescales: []report.Rescale{
+			{At: noon.Add(8 * time.Second), Size: 12, Reason: "external metric s0-aws-sqs-local-reliable-q above target"},
+			{At: noon.Add(23 * time.Second), Size: 29, Reason: "external metric s0-aws-sqs-local-reliable-q above target"},
+			{At: noon.Add(110 * time.Second), Size: 1, Reason: "All metrics below target"},
 		},
 	}
 	handled := 0.0
@@ -73,7 +74,7 @@ func recorded() record {
 		s.Delayed = madeBy(burst, float64(second)) - due
 		s.InFlight = min(due-int(handled), 5*int(s.Ready))
 		s.Visible = due - int(handled) - s.InFlight
-		s.Metric = float64(s.backlog())
+		s.Metric = float64(s.Backlog())
 		s.Stored, s.DeadLettered = len(r.look.storedAt), r.quarantined()
 		if r.drained < 0 && int(handled) == burst {
 			r.drained = s.Seconds
@@ -155,7 +156,7 @@ func reports() map[string]Report {
 
 func TestReport(t *testing.T) {
 	for name, r := range reports() {
-		files, err := render(r)
+		files, err := report.Render(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +182,7 @@ func TestReport(t *testing.T) {
 
 // The schema knows every field that a report has, and no other.
 func TestReportFollowsItsSchema(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile("report.schema.json")
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "..", "internal", "report", "report.schema.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,24 +192,16 @@ func TestReportFollowsItsSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		report, err := jsonschema.UnmarshalJSON(file)
+		document, err := jsonschema.UnmarshalJSON(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := schema.Validate(report); err != nil {
+		if err := schema.Validate(document); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		delete(report.(map[string]any), "ideal")
-		if schema.Validate(report) == nil {
+		delete(document.(map[string]any), "ideal")
+		if schema.Validate(document) == nil {
 			t.Errorf("%s: a report without its ideal passes", name)
-		}
-	}
-}
-
-func TestNiceStep(t *testing.T) {
-	for span, want := range map[float64]float64{0.2: 1, 1: 1, 1.1: 2, 4: 5, 5.5: 10, 375: 500, 501: 1000} {
-		if got := niceStep(span); got != want {
-			t.Errorf("niceStep(%v) = %v, want %v", span, got, want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 // The first case is clusters/local: a queueLength of 50 and 2 s for each batch
@@ -61,7 +62,7 @@ func TestScaling(t *testing.T) {
 
 func TestJudgeScaling(t *testing.T) {
 	samples := []Sample{{Desired: 1, Ready: 1}, {Seconds: 9, Desired: 4, Ready: 1}, {Seconds: 12, Desired: 4, Ready: 4}}
-	s := scaling{minimum: 1, maximum: 50, target: 50, tolerance: 0.1, early: 40}
+	s := scaling{Scaling: report.Scaling{Minimum: 1, Maximum: 50, Target: 50, Tolerance: 0.1}, early: 40}
 	for name, test := range map[string]struct {
 		samples []Sample
 		burst   int

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 // noon is when every event of these tests is of.
@@ -148,13 +149,13 @@ func TestJudge(t *testing.T) {
 		"nobody sent what is dead":    {f.stored("a", "b", "s"), f.dead("x", "y", "q"), 2, 1, 1, []string{"1 dead-lettered message is not a bad one: q"}},
 		"what is dead is not as sent": {f.stored("a", "b", "s"), letter(DeadLetter{x.RequestID, x.Reason, "", noon, a.body}), 2, 1, 1, []string{"1 message is not stored or dead-lettered as it was sent: {x}"}},
 
-		"another prefix": {at(wrong("sales-events/", "")), f.dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": " + wrong("sales-events/", "")}},
-		"another type":   {at(wrong(f.typeOf("a"), other)), f.dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": " + wrong(f.typeOf("a"), other)}},
-		"another day":    {at(wrong("01_01/", "01_02/")), f.dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": " + wrong("01_01/", "01_02/")}},
-		"no .json":       {at(wrong(".json", "")), f.dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + layout + ": " + wrong(".json", "")}},
+		"another prefix": {at(wrong("sales-events/", "")), f.dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + report.Layout + ": " + wrong("sales-events/", "")}},
+		"another type":   {at(wrong(f.typeOf("a"), other)), f.dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + report.Layout + ": " + wrong(f.typeOf("a"), other)}},
+		"another day":    {at(wrong("01_01/", "01_02/")), f.dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + report.Layout + ": " + wrong("01_01/", "01_02/")}},
+		"no .json":       {at(wrong(".json", "")), f.dead("x", "y"), 2, 1, 1, []string{"1 event is not stored at " + report.Layout + ": " + wrong(".json", "")}},
 		"at two keys": {
 			append(f.stored("a", "b", "s"), file{f.named("a") + ".json", a.body}), f.dead("x", "y"), 2, 1, 0,
-			[]string{"1 event is not stored at " + layout + ": {a}.json", "1 event is stored at more than one key: {a}"},
+			[]string{"1 event is not stored at " + report.Layout + ": {a}.json", "1 event is stored at more than one key: {a}"},
 		},
 		"an empty object":   {append(slices.Clip(good), file{a.path, ""}), f.dead("x", "y"), 2, 1, 1, []string{"1 message is not stored or dead-lettered as it was sent: {a}"}},
 		"a changed object":  {append(slices.Clip(good), file{a.path, strings.Replace(a.body, "qty", "quantity", 1)}), f.dead("x", "y"), 2, 1, 1, []string{"1 message is not stored or dead-lettered as it was sent: {a}"}},
@@ -177,7 +178,7 @@ func TestJudge(t *testing.T) {
 		"no reason": {f.stored("a", "b", "s"), letter(DeadLetter{x.RequestID, "", "", noon, x.Body}), 2, 0, 1, []string{"1 dead-lettered message has no quarantine_reason: {x}"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := judge(f.look(test.files, test.letters), nil, 20, scaling{target: 5})
+			v := judge(f.look(test.files, test.letters), nil, 20, scaling{Scaling: report.Scaling{Target: 5}})
 			for i, reason := range test.reasons {
 				test.reasons[i] = f.in(reason)
 			}
@@ -211,7 +212,7 @@ func TestKey(t *testing.T) {
 
 func TestMeasure(t *testing.T) {
 	v := Verdict{FirstScaleUp: -1, TimeToPeak: -1}
-	v.measure([]Sample{
+	v.Measure([]Sample{
 		{Desired: 1, Ready: 1, Visible: 3},
 		{Seconds: 3, Desired: 1, Ready: 1, Visible: 100, InFlight: 5, Delayed: 50},
 		{Seconds: 9, Desired: 4, Ready: 1, InFlight: 50},
@@ -221,7 +222,7 @@ func TestMeasure(t *testing.T) {
 	if v.PeakBacklog != 105 || v.FirstScaleUp != 9 || v.PeakReplicas != 4 || v.TimeToPeak != 11 {
 		t.Errorf("peak backlog %d, first scale-up %v, peak %d after %v", v.PeakBacklog, v.FirstScaleUp, v.PeakReplicas, v.TimeToPeak)
 	}
-	empty := judge(newLook(newLedger(events.Source{Seed: 1}, 100), "", noon), nil, -1, scaling{minimum: 1, maximum: 50, target: 50})
+	empty := judge(newLook(newLedger(events.Source{Seed: 1}, 100), "", noon), nil, -1, scaling{Scaling: report.Scaling{Minimum: 1, Maximum: 50, Target: 50}})
 	if empty.OK || !strings.Contains(empty.String(), "first scale-up        never") {
 		t.Errorf("a run without samples: %s", empty)
 	}

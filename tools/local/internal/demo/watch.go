@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 // watch follows one burst from its start to its end.
@@ -80,7 +82,7 @@ func (w *watch) untilOver(ctx context.Context) error {
 		case err != nil:
 			// The API server may be busy with the pods that the burst brings.
 			w.lastErr = err
-		case w.complete && s.atMinimum(w.scaling.minimum):
+		case w.complete && s.AtMinimum(w.scaling.Minimum):
 			if len(w.missing) == 0 {
 				return nil
 			}
@@ -107,7 +109,7 @@ func (w *watch) step(ctx context.Context) (Sample, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Seconds = millis(time.Since(w.started).Seconds())
+	s.Seconds = report.Millis(time.Since(w.started).Seconds())
 	s.DeadLettered -= w.lettersBefore
 	if !w.sent {
 		if err := w.readBurst(ctx); err != nil {
@@ -134,7 +136,7 @@ const patience = 10
 // waiting it leaves that out where a listing takes so long that nothing else would
 // be seen.
 func (w *watch) look(ctx context.Context, s Sample) error {
-	if s.depth() > quiet && time.Since(w.looked) < patience*w.looking {
+	if s.Depth() > quiet && time.Since(w.looked) < patience*w.looking {
 		return nil
 	}
 	begin := time.Now()
@@ -219,8 +221,8 @@ func (w *watch) unfinished(ctx context.Context) error {
 	}
 	if n := len(w.samples); n > 0 {
 		s := w.samples[n-1]
-		if !s.atMinimum(w.scaling.minimum) {
-			waiting = append(waiting, fmt.Sprintf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, w.scaling.minimum))
+		if !s.AtMinimum(w.scaling.Minimum) {
+			waiting = append(waiting, fmt.Sprintf("%d consumers are wanted and %d ready, %d is the minimum", s.Desired, s.Ready, w.scaling.Minimum))
 		}
 		waiting = append(waiting, fmt.Sprintf("the queue has %d visible, %d in flight, %d delayed", s.Visible, s.InFlight, s.Delayed))
 	}

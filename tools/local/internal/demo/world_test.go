@@ -33,6 +33,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 	"github.com/mystique-unicorn/sales-events/apps/producer/worker"
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
 // world is a cluster whose API is simulated and whose events are not: its Job
@@ -292,7 +293,7 @@ func keyOf(m types.Message) string {
 func (w *world) quarantine(ctx context.Context, body, reason string) error {
 	in := &sqs.SendMessageInput{QueueUrl: &w.dead, MessageBody: &body}
 	if reason != "" {
-		in.MessageAttributes = map[string]types.MessageAttributeValue{reasonAttribute: text(reason)}
+		in.MessageAttributes = map[string]types.MessageAttributeValue{report.ReasonAttribute: text(reason)}
 	}
 	_, err := w.sqs.SendMessage(ctx, in)
 	return err

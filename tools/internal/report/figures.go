@@ -1,11 +1,10 @@
-package demo
+package report
 
 import (
 	"cmp"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -94,25 +93,26 @@ type Rescale struct {
 	Reason string
 }
 
-func newLatency(k *look) Latency {
-	l := Latency{Events: len(k.took), P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}
-	if k.fine {
+// newLatency takes how long events took, in seconds, and whether in milliseconds.
+func newLatency(took []float64, fine bool) Latency {
+	l := Latency{Events: len(took), P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}
+	if fine {
 		l.Resolution = 0.001
 	}
 	if l.Events > 0 {
-		took := slices.Sorted(slices.Values(k.took))
-		l.P50, l.P95, l.P99, l.Max = percentile(took, 50), percentile(took, 95), percentile(took, 99), millis(took[len(took)-1])
+		took = slices.Sorted(slices.Values(took))
+		l.P50, l.P95, l.P99, l.Max = percentile(took, 50), percentile(took, 95), percentile(took, 99), Millis(took[len(took)-1])
 	}
 	return l
 }
 
 // percentile is the smallest value that p of 100 values do not exceed.
 func percentile(sorted []float64, p int) float64 {
-	return millis(sorted[max(0, (len(sorted)*p+99)/100-1)])
+	return Millis(sorted[max(0, (len(sorted)*p+99)/100-1)])
 }
 
-// millis rounds seconds to milliseconds.
-func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
+// Millis rounds seconds to milliseconds.
+func Millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
 // newThroughput takes the seconds at which objects were written, the first event
 // was sent and the queue was drained.
@@ -131,7 +131,7 @@ func newThroughput(storedAt []float64, first, drained float64) Throughput {
 		}
 	}
 	if drained > first {
-		t.Mean = millis(float64(stored) / (drained - first))
+		t.Mean = Millis(float64(stored) / (drained - first))
 	}
 	return t
 }
@@ -150,12 +150,12 @@ func newIdeal(sent []float64, delay float64, samples []Sample, drained float64) 
 	if ready == 0 {
 		return ideal
 	}
-	ideal.PerConsumer = millis(float64(len(sent)) / ready)
+	ideal.PerConsumer = Millis(float64(len(sent)) / ready)
 	const step = 0.5
 	handled, capacity := 0.0, float64(ideal.Consumers)*float64(len(sent))/ready*step
 	for t := math.Floor(max(0, sent[0])); t < drained && handled < float64(len(sent)); t += step {
 		handled = min(float64(sentBy(sent, t-delay)), handled+capacity)
-		ideal.Line = append(ideal.Line, Point{Seconds: t, Depth: millis(float64(sentBy(sent, t)) - handled)})
+		ideal.Line = append(ideal.Line, Point{Seconds: t, Depth: Millis(float64(sentBy(sent, t)) - handled)})
 		ideal.Drained = t
 	}
 	return ideal
@@ -163,7 +163,7 @@ func newIdeal(sent []float64, delay float64, samples []Sample, drained float64) 
 
 // asReady replays the messages against the consumers as they became ready.
 func asReady(sent []float64, delay float64, samples []Sample) float64 {
-	handled := func(s Sample) float64 { return float64(sentBy(sent, s.Seconds) - s.depth()) }
+	handled := func(s Sample) float64 { return float64(sentBy(sent, s.Seconds) - s.Depth()) }
 	var work, time float64
 	for i := 1; i < len(samples); i++ {
 		if a, b := samples[i-1], samples[i]; a.Visible > 0 && b.Visible > 0 {
@@ -178,7 +178,7 @@ func asReady(sent []float64, delay float64, samples []Sample) float64 {
 	for i := 1; i < len(samples); i++ {
 		rate, from, to := float64(samples[i-1].Ready)*work/time, samples[i-1].Seconds, samples[i].Seconds
 		if last := from + (all-done)/rate; last <= to && sentBy(sent, last-delay) == len(sent) {
-			return millis(last)
+			return Millis(last)
 		}
 		done = min(float64(sentBy(sent, to-delay)), done+rate*(to-from))
 	}
@@ -205,7 +205,7 @@ func readySeconds(samples []Sample, from, to float64) (sum float64) {
 	return sum
 }
 
-func newSteps(samples []Sample, s scaling, rescales []Rescale, started time.Time) []Step {
+func newSteps(samples []Sample, s Scaling, rescales []Rescale, started time.Time) []Step {
 	steps := []Step{}
 	previous := 0.0
 	for i := 1; i < len(samples); i++ {
@@ -237,7 +237,7 @@ func reached(n int32, s Step) bool {
 }
 
 // due is since when the metric has asked for a step that the last sample shows.
-func due(samples []Sample, s scaling, step Step) float64 {
+func due(samples []Sample, s Scaling, step Step) float64 {
 	since := step.Decided
 	for i, sample := range slices.Backward(samples) {
 		switch {
@@ -254,7 +254,7 @@ func due(samples []Sample, s scaling, step Step) float64 {
 
 // asks reports whether the metric asks for a step: going up, for more consumers
 // than From, going down, for no more than To.
-func (s scaling) asks(metric float64, step Step) bool {
+func (s Scaling) asks(metric float64, step Step) bool {
 	if step.up() {
 		return metric > s.most(step)
 	}
@@ -262,11 +262,11 @@ func (s scaling) asks(metric float64, step Step) bool {
 }
 
 // most is how many messages the smaller number of consumers is enough for.
-func (s scaling) most(step Step) float64 {
+func (s Scaling) most(step Step) float64 {
 	if step.up() {
-		return float64(step.From) * s.target * (1 + s.tolerance)
+		return float64(step.From) * s.Target * (1 + s.Tolerance)
 	}
-	return float64(step.To) * s.target
+	return float64(step.To) * s.Target
 }
 
 // reasonFor is that of the HPA's event nearest to the step.
@@ -285,7 +285,7 @@ func reasonFor(step Step, rescales []Rescale, started time.Time) string {
 }
 
 // newMoments are what KEDA and the HPA did, in order.
-func newMoments(samples []Sample, steps []Step, s scaling) []Moment {
+func newMoments(samples []Sample, steps []Step, s Scaling) []Moment {
 	moments := []Moment{}
 	for i, sample := range samples {
 		switch {
@@ -295,7 +295,8 @@ func newMoments(samples []Sample, steps []Step, s scaling) []Moment {
 				Reason: "since before the burst: the steady producer keeps the queue from being empty",
 			})
 		case i > 0 && sample.Active && !samples[i-1].Active:
-			moments = append(moments, Moment{Seconds: sample.Seconds, Actor: "KEDA", What: "ScaledObject active", Reason: "the queue is not empty"})
+			moments = append(moments, Moment{Seconds: sample.Seconds, Actor: "KEDA", What: "ScaledObject active",
+				Reason: "the queue is not empty"})
 		case i > 0 && !sample.Active && samples[i-1].Active:
 			moments = append(moments, Moment{Seconds: sample.Seconds, Actor: "KEDA", What: "ScaledObject idle", Reason: "the queue is empty"})
 		}
@@ -313,24 +314,15 @@ func newMoments(samples []Sample, steps []Step, s scaling) []Moment {
 	return moments
 }
 
-func (s scaling) metricMoment(step Step) Moment {
+func (s Scaling) metricMoment(step Step) Moment {
 	most := count(int(math.Round(s.most(step))))
 	if step.up() {
-		return Moment{Seconds: step.Due, Actor: "KEDA", What: "metric over target", Reason: "more than " + most + " messages, " + s.targetWords()}
+		return Moment{Seconds: step.Due, Actor: "KEDA", What: "metric over target",
+			Reason: "more than " + most + " messages, " + s.targetWords()}
 	}
 	return Moment{Seconds: step.Due, Actor: "KEDA", What: "metric under target", Reason: "no more than " + most + " messages"}
 }
 
-func (s scaling) targetWords() string {
-	return fmt.Sprintf("%g for each consumer and the %.0f %% that the HPA tolerates", s.target, 100*s.tolerance)
-}
-
-// withoutSelector takes the selector of a metric out of a reason of the HPA's.
-func withoutSelector(reason string) string {
-	before, rest, found := strings.Cut(reason, "(&LabelSelector{")
-	_, after, closed := strings.Cut(rest, "})")
-	if !found || !closed {
-		return reason
-	}
-	return before + after
+func (s Scaling) targetWords() string {
+	return fmt.Sprintf("%g for each consumer and the %.0f %% that the HPA tolerates", s.Target, 100*s.Tolerance)
 }

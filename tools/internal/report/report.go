@@ -1,4 +1,7 @@
-package demo
+// Package report is the report of a burst that went through the pipeline, measured or
+// simulated: its figures, its chart, report.json and the page. It knows how none of it
+// came about.
+package report
 
 import (
 	"bytes"
@@ -8,7 +11,6 @@ import (
 	"html/template"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -20,10 +22,13 @@ type Report struct {
 	Started time.Time `json:"started"`
 	// Commit is the checkout's, in full. Uncommitted reports whether the
 	// checkout had changes besides.
-	Commit      string  `json:"commit"`
-	Uncommitted bool    `json:"uncommitted"`
-	Machine     Machine `json:"machine"`
-	Verdict     Verdict `json:"verdict"`
+	Commit      string `json:"commit"`
+	Uncommitted bool   `json:"uncommitted"`
+	// Simulated says that nothing ran in a cluster: the run is a typical one of those that
+	// Prediction rests on.
+	Simulated bool    `json:"simulated,omitempty"`
+	Machine   Machine `json:"machine"`
+	Verdict   Verdict `json:"verdict"`
 	// FirstSent and LastSent are when the burst's first and last events were
 	// made.
 	FirstSent  float64    `json:"firstSent"`
@@ -36,6 +41,10 @@ type Report struct {
 	Moments []Moment `json:"moments"`
 	// Samples are about a second apart.
 	Samples []Sample `json:"samples"`
+	// Prediction is what a simulation said before; nil for none.
+	Prediction *Prediction `json:"prediction,omitempty"`
+	// Why says in words why each step of a simulated run happened.
+	Why []string `json:"why,omitempty"`
 }
 
 // Machine is what the run ran on, as its cluster's nodes say it.
@@ -51,37 +60,40 @@ type Machine struct {
 	Kubernetes string `json:"kubernetes"`
 }
 
-// record is what a run saw, before anything is made of it.
-type record struct {
-	started time.Time
-	look    *look
-	samples []Sample
-	// drained is as in the watch, delay the queue's, in seconds.
-	drained, delay float64
-	scaling        scaling
-	rescales       []Rescale
-	machine        Machine
-	commit         string
-	uncommitted    bool
+// Evidence is what a run saw, before anything is made of it. Times are seconds since the
+// start.
+type Evidence struct {
+	Started time.Time
+	Verdict Verdict
+	// Sent is when the messages were made that are judged, in order, First and Last when
+	// those of the burst were; -1 for none.
+	Sent        []float64
+	First, Last float64
+	// StoredAt is when objects were written, Took how long those took that are measured:
+	// Fine, if it is known in milliseconds.
+	StoredAt, Took []float64
+	Fine           bool
+	Samples        []Sample
+	// Delay is the queue's.
+	Delay       float64
+	Scaling     Scaling
+	Rescales    []Rescale
+	Machine     Machine
+	Commit      string
+	Uncommitted bool
 }
 
-// newReport judges and measures a run.
-func newReport(r record) Report {
-	steps := newSteps(r.samples, r.scaling, r.rescales, r.started)
-	sent := r.look.sentAt(r.look.made)
-	report := Report{
-		Started: r.started.UTC().Truncate(time.Millisecond), Commit: r.commit, Uncommitted: r.uncommitted, Machine: r.machine,
-		Verdict:   judge(r.look, r.samples, r.drained, r.scaling),
-		FirstSent: -1, LastSent: -1,
-		Latency: newLatency(r.look),
-		Ideal:   newIdeal(slices.Sorted(slices.Values(slices.Concat(sent, r.look.steadyAt()))), r.delay, r.samples, r.drained),
-		Steps:   steps, Moments: newMoments(r.samples, steps, r.scaling), Samples: r.samples,
+// New makes the figures of a run that is judged.
+func New(e Evidence) Report {
+	steps := newSteps(e.Samples, e.Scaling, e.Rescales, e.Started)
+	return Report{
+		Started: e.Started.UTC().Truncate(time.Millisecond), Commit: e.Commit, Uncommitted: e.Uncommitted, Machine: e.Machine,
+		Verdict: e.Verdict, FirstSent: Millis(e.First), LastSent: Millis(e.Last),
+		Latency:    newLatency(e.Took, e.Fine),
+		Throughput: newThroughput(e.StoredAt, Millis(e.First), e.Verdict.TimeToDrain),
+		Ideal:      newIdeal(e.Sent, e.Delay, e.Samples, e.Verdict.TimeToDrain),
+		Steps:      steps, Moments: newMoments(e.Samples, steps, e.Scaling), Samples: e.Samples,
 	}
-	if len(sent) > 0 {
-		report.FirstSent, report.LastSent = millis(sent[0]), millis(sent[len(sent)-1])
-	}
-	report.Throughput = newThroughput(r.look.storedAt, report.FirstSent, r.drained)
-	return report
 }
 
 //go:embed index.html.tmpl
@@ -89,11 +101,12 @@ var pageText string
 
 var page = template.Must(template.New("index.html").Funcs(template.FuncMap{
 	"count": count, "seconds": seconds, "about": about,
+	"comparison": func(c Compared) []string { a, b, off := c.Words(); return []string{a, b, off} },
 }).Parse(pageText))
 
-// render makes the report's files: the figures as JSON, the chart as SVG, and
+// Render makes the report's files: the figures as JSON, the chart as SVG, and
 // all of it as one page that needs nothing else.
-func render(r Report) (map[string][]byte, error) {
+func Render(r Report) (map[string][]byte, error) {
 	var data bytes.Buffer
 	encoder := json.NewEncoder(&data)
 	encoder.SetEscapeHTML(false)
@@ -103,7 +116,8 @@ func render(r Report) (map[string][]byte, error) {
 	}
 	var html bytes.Buffer
 	err := page.Execute(&html, map[string]any{
-		"Report": r, "Headline": r.headline(), "Facts": r.facts(), "Tiles": r.tiles(), "Timelines": r.timelines(), "Figures": r.Verdict.figures(),
+		"Report": r, "Headline": r.headline(), "Facts": r.facts(), "Tiles": r.tiles(), "Timelines": r.timelines(),
+		"Figures": r.Verdict.figures(),
 		// The charts are made of numbers and of names in this package.
 		"Wide": template.HTML(chart(r, wide)), "Narrow": template.HTML(chart(r, narrow)),
 	})
@@ -113,8 +127,9 @@ func render(r Report) (map[string][]byte, error) {
 	return map[string][]byte{"report.json": data.Bytes(), "burst.svg": []byte(picture(r)), "index.html": html.Bytes()}, nil
 }
 
-func writeReport(dir string, r Report) error {
-	files, err := render(r)
+// Write writes index.html, report.json and burst.svg into a folder.
+func Write(dir string, r Report) error {
+	files, err := Render(r)
 	if err != nil {
 		return err
 	}

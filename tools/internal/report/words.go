@@ -1,4 +1,4 @@
-package demo
+package report
 
 import (
 	"cmp"
@@ -40,11 +40,30 @@ func rescaled(from, to int32) string { return fmt.Sprintf("%d → %d", from, to)
 
 // headline is the run in one line.
 func (r Report) headline() string {
-	if !r.Verdict.OK {
+	switch {
+	case !r.Verdict.OK && r.Simulated:
+		return "Simulated: the queue is never drained"
+	case !r.Verdict.OK:
 		return "The demo failed"
 	}
-	return fmt.Sprintf("%s messages, %s\u00a0consumers, drained in\u00a0%.0f\u00a0s, lost\u00a0%d",
+	return fmt.Sprintf(r.simulated()+"%s messages, %s\u00a0consumers, drained in\u00a0%.0f\u00a0s, lost\u00a0%d",
 		count(r.Verdict.Produced), r.arc(), r.Verdict.TimeToDrain, len(r.Verdict.Lost))
+}
+
+// simulated begins what is said of a run that nobody made.
+func (r Report) simulated() string {
+	if r.Simulated {
+		return "Simulated: "
+	}
+	return ""
+}
+
+// origin is where a picture is from.
+func (r Report) origin() string {
+	if r.Simulated {
+		return "Simulated by make simulate"
+	}
+	return "One run of make demo"
 }
 
 // arc is how many consumers were ready before, at the peak and at the end.
@@ -66,6 +85,9 @@ func (r Report) facts() []figure {
 	facts := []figure{
 		{"date", r.Started.UTC().Format("2 January 2006, 15:04 UTC")},
 		{"commit", r.commit()},
+	}
+	if r.Simulated {
+		facts = append(facts, figure{"simulated", "nothing ran in a cluster; the typical one of " + plural(r.Prediction.Phases, "run")})
 	}
 	if r.Machine.Nodes == 0 {
 		return facts
