@@ -1,0 +1,80 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Change is a setting that differs.
+type Change struct {
+	Setting string `json:"setting"`
+	Before  string `json:"before"`
+	After   string `json:"after"`
+}
+
+// Changes are the settings in which two scenarios differ, of those that scaling depends
+// on.
+func Changes(before, after Scenario) []Change {
+	var changes []Change
+	names, b := settingsOf(before)
+	_, a := settingsOf(after)
+	for _, name := range names {
+		if a[name] != b[name] {
+			changes = append(changes, Change{name, b[name], a[name]})
+		}
+	}
+	return changes
+}
+
+// settingsOf are the settings, in an order to read them in.
+func settingsOf(s Scenario) (names []string, values map[string]string) {
+	values = map[string]string{}
+	set := func(name string, value any) {
+		names = append(names, name)
+		values[name] = fmt.Sprint(value)
+	}
+	so := s.ScaledObject.Spec
+	optional := func(value *int32) string {
+		if value == nil {
+			return "default"
+		}
+		return fmt.Sprint(*value)
+	}
+	set(QueueLength, s.Trigger.Target)
+	set("activationQueueLength", s.Trigger.Activation)
+	set("scaleOnInFlight", s.Trigger.InFlight)
+	set("scaleOnDelayed", s.Trigger.Delayed)
+	set("useCachedMetrics", s.Trigger.Cached)
+	set(MinReplicas, optional(so.MinReplicaCount))
+	set(MaxReplicas, optional(so.MaxReplicaCount))
+	set("idleReplicaCount", optional(so.IdleReplicaCount))
+	set("pollingInterval", optional(so.PollingInterval))
+	set("cooldownPeriod", optional(so.CooldownPeriod))
+	set("behavior", behaviorOf(s))
+	c := s.Consumer.Settings
+	set("MAX_MSGS_PER_BATCH", c.BatchSize)
+	set("CONCURRENCY", c.Concurrency)
+	set("MSG_PROCESS_DELAY", c.ProcessDelay)
+	set("MSG_POLL_BACKOFF", c.Backoff)
+	set("MSG_POLL_BACKOFF_MAX", c.BackoffMax)
+	set("the queue's delay", s.Queue.Delay)
+	set("the queue's visibility timeout", s.Queue.Visibility)
+	set("nodes", s.Parts.Nodes.Count)
+	set("pods on a node", s.Parts.Nodes.Pods)
+	set("the readiness probe's period", s.Consumer.ProbePeriod)
+	return slices.Clip(names), values
+}
+
+func behaviorOf(s Scenario) string {
+	advanced := s.ScaledObject.Spec.Advanced
+	if advanced == nil || advanced.HorizontalPodAutoscalerConfig == nil || advanced.HorizontalPodAutoscalerConfig.Behavior == nil {
+		return "default"
+	}
+	text, err := yaml.Marshal(advanced.HorizontalPodAutoscalerConfig.Behavior)
+	if err != nil {
+		return err.Error() // it was read from YAML
+	}
+	return string(text)
+}

@@ -1,0 +1,149 @@
+// Package parts holds what the simulation models because no program that it could run
+// decides it: how long pods take to start, calls to answer, nodes to come, and how exact
+// the counts of a queue are. Each is one field, with what its default rests on.
+//
+// The package knows neither cluster nor simulation.
+package parts
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Parts are the modelled parts.
+type Parts struct {
+	// SyncPeriod is how often the HPA looks.
+	SyncPeriod time.Duration `json:"syncPeriod"`
+	// PodStart is from a pod's creation until its program works, where no other pod
+	// starts; each further one that starts on the same node at that time comes PodNext
+	// later.
+	PodStart Distribution  `json:"podStart"`
+	PodNext  time.Duration `json:"podNext"`
+	// ProducerStart is from the moment that a burst is asked for until its first message.
+	ProducerStart Distribution `json:"producerStart"`
+	// Send, Receive and Store are calls: of a batch of messages to the queue, of one that
+	// finds messages or deletes them, and of one object to the bucket.
+	Send    Distribution `json:"send"`
+	Receive Distribution `json:"receive"`
+	Store   Distribution `json:"store"`
+	// CountLag and CountError are how old the queue's counts are, and by which share they
+	// are off at most.
+	CountLag   time.Duration `json:"countLag"`
+	CountError float64       `json:"countError"`
+	Nodes      Nodes         `json:"nodes"`
+}
+
+// Nodes are where the pods run.
+type Nodes struct {
+	// Count is how many there are, Pods how many of the scaled pods each of them holds.
+	Count int `json:"count"`
+	Pods  int `json:"pods"`
+	// Max is how many an autoscaler brings, each Boot after it was missed; without an
+	// autoscaler it is Count.
+	Max  int           `json:"max"`
+	Boot time.Duration `json:"boot"`
+}
+
+// measured is where the local defaults are from.
+const measured = "measured: make demo of 2026-11-29 on two cores, commit 18912a4, 1,500 messages"
+
+// Local are the parts of the local cluster.
+func Local() Parts {
+	return Parts{
+		SyncPeriod: 15 * time.Second,
+		PodStart:   Distribution{1900 * time.Millisecond, 2600 * time.Millisecond}, PodNext: 120 * time.Millisecond,
+		ProducerStart: Distribution{620 * time.Millisecond, 1200 * time.Millisecond},
+		Send:          Distribution{1100 * time.Microsecond, 4 * time.Millisecond},
+		Receive:       Distribution{1500 * time.Microsecond, 6 * time.Millisecond},
+		Store:         Distribution{2200 * time.Microsecond, 9 * time.Millisecond},
+		Nodes:         Nodes{Count: 1, Pods: 90, Max: 1},
+	}
+}
+
+// AWS are the parts of a cluster on EKS.
+func AWS() Parts {
+	return Parts{
+		SyncPeriod: 15 * time.Second,
+		PodStart:   Distribution{3 * time.Second, 8 * time.Second}, PodNext: 50 * time.Millisecond,
+		ProducerStart: Always(0),
+		Send:          Distribution{12 * time.Millisecond, 60 * time.Millisecond},
+		Receive:       Distribution{12 * time.Millisecond, 60 * time.Millisecond},
+		Store:         Distribution{30 * time.Millisecond, 150 * time.Millisecond},
+		CountLag:      5 * time.Second, CountError: 0.05,
+		Nodes: Nodes{Count: 2, Pods: 100, Max: 2, Boot: 60 * time.Second},
+	}
+}
+
+// Source is what a part's default rests on.
+type Source struct{ Part, Local, AWS string }
+
+// Sources say of each part where its default is from.
+func Sources() []Source {
+	const assumed = "assumed: no run on EKS is measured"
+	return []Source{
+		{"syncPeriod", "Kubernetes' default, which the local cluster keeps",
+			"Kubernetes' default; EKS lets it be set on provisioned control planes only"},
+		{"podStart", measured, assumed + "; the image is on the node"},
+		{"podNext", measured + ": 28 pods came within 3.5 s", assumed},
+		{"producerStart", measured, "a producer that runs already"},
+		{"send", measured + ": 150 calls in 0.17 s", assumed + ", from within the region"},
+		{"receive", measured + ", together with store: 14 ms a batch of five", assumed + ", from within the region"},
+		{"store", measured + ", see receive", "S3 documents 100 to 200 ms for small objects, most are faster"},
+		{"countLag", "the local AWS counts exactly", "SQS documents that counts may take a minute; " + assumed},
+		{"countError", "the local AWS counts exactly", "SQS documents approximate counts without a bound; " + assumed},
+		{"nodes", "one node of 110 pods, less the platform's", "the node group that the cluster declares"},
+		{"nodeBoot", "no autoscaler", assumed},
+	}
+}
+
+// Set changes a part by its name.
+func (p *Parts) Set(name, value string) error {
+	times := map[string]*time.Duration{
+		"syncPeriod": &p.SyncPeriod, "podNext": &p.PodNext, "countLag": &p.CountLag, "nodeBoot": &p.Nodes.Boot,
+	}
+	distributions := map[string]*Distribution{
+		"podStart": &p.PodStart, "producerStart": &p.ProducerStart, "send": &p.Send, "receive": &p.Receive, "store": &p.Store,
+	}
+	if to := times[name]; to != nil {
+		d, err := time.ParseDuration(value)
+		if err == nil && d < 0 {
+			err = fmt.Errorf("%s is negative", value)
+		}
+		*to = d
+		return err
+	}
+	if to := distributions[name]; to != nil {
+		d, err := ParseDistribution(value)
+		*to = d
+		return err
+	}
+	if name == "countError" {
+		share, err := strconv.ParseFloat(value, 64)
+		if err == nil && (share < 0 || share > 1) {
+			err = fmt.Errorf("%s: must be from 0 to 1", value)
+		}
+		p.CountError = share
+		return err
+	}
+	return fmt.Errorf("there is no part %s, see --parts", name)
+}
+
+// Line is a part with its value.
+type Line struct{ Part, Value, Local, AWS string }
+
+// Lines are all parts with their values and sources.
+func (p Parts) Lines() []Line {
+	values := map[string]string{
+		"syncPeriod": p.SyncPeriod.String(), "podStart": p.PodStart.String(), "podNext": p.PodNext.String(),
+		"producerStart": p.ProducerStart.String(), "send": p.Send.String(), "receive": p.Receive.String(), "store": p.Store.String(),
+		"countLag": p.CountLag.String(), "countError": strconv.FormatFloat(p.CountError, 'g', -1, 64),
+		"nodes":    fmt.Sprintf("%d of %d pods, at most %d", p.Nodes.Count, p.Nodes.Pods, p.Nodes.Max),
+		"nodeBoot": p.Nodes.Boot.String(),
+	}
+	var lines []Line
+	for _, s := range Sources() {
+		lines = append(lines, Line{s.Part, values[s.Part], s.Local, s.AWS})
+	}
+	return lines
+}
