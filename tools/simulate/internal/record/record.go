@@ -1,0 +1,244 @@
+// Package record keeps measured runs beside what was simulated, and makes the table of
+// docs/simulate.md of them: how far off the simulation is, and how far the naive formula.
+// A recorded run is a file that holds all that its prediction needs, so that the table
+// can be made again when the model changes.
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
+	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
+)
+
+// Trace is a measured run of the local cluster with its scenario.
+type Trace struct {
+	// Name is the file's, Shape how the messages came, Setting which settings scaled.
+	Name    string `json:"-"`
+	Shape   string `json:"shape"`
+	Setting string `json:"setting"`
+	// HeldOut says that nobody looked at the run while the model was made.
+	HeldOut  bool              `json:"heldOut"`
+	Scenario scenario.Scenario `json:"scenario"`
+	Measured report.Report     `json:"measured"`
+}
+
+// Write keeps a run as a file of a folder; one of that name stays.
+func Write(dir, name string, t Trace) (file string, err error) {
+	if t.Measured.Simulated || len(t.Measured.Samples) == 0 {
+		return "", errors.New("only a measured run is recorded")
+	}
+	t.Measured.Prediction = nil
+	data, err := json.Marshal(t)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	file = filepath.Join(dir, name+".json")
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(append(data, '\n'))
+	return file, errors.Join(err, f.Close())
+}
+
+// Read reads the runs of a folder, in the order of their names.
+func Read(dir string) ([]Trace, error) {
+	files, err := fs.Glob(os.DirFS(dir), "*.json")
+	if err != nil {
+		return nil, err
+	}
+	var all []Trace
+	for _, file := range files {
+		data, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			return nil, err
+		}
+		t := Trace{Name: strings.TrimSuffix(file, ".json")}
+		if err := json.Unmarshal(data, &t); err != nil {
+			return nil, fmt.Errorf("%s is no recorded run: %w", filepath.Join(dir, file), err)
+		}
+		all = append(all, t)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no run is recorded in %s: see docs/simulate.md", dir)
+	}
+	return all, nil
+}
+
+// Row is a run with what was predicted of it.
+type Row struct {
+	Trace
+	Ours, Naive report.Prediction
+}
+
+// goal is what the median error of a figure must be on the runs that were held out.
+type goal struct {
+	name   string
+	within float64
+	of     func(report.Prediction) report.Spread
+	value  func(report.Report) float64
+}
+
+var goals = []goal{
+	{"drain", 0.10, func(p report.Prediction) report.Spread { return p.Drain },
+		func(r report.Report) float64 { return r.Verdict.TimeToDrain }},
+	{"p99 latency", 0.15, func(p report.Prediction) report.Spread { return p.P99 }, func(r report.Report) float64 { return r.Latency.P99 }},
+	{"pod-seconds", 0.05, func(p report.Prediction) report.Spread { return p.PodSeconds }, report.Report.PodSeconds},
+	{"peak", 0, func(p report.Prediction) report.Spread { return p.Peak },
+		func(r report.Report) float64 { return float64(r.Verdict.PeakReplicas) }},
+}
+
+// shares that must hold of the runs that were held out.
+const exactPeaks, withinBand = 0.95, 0.90
+
+// Table writes the runs and the medians as Markdown.
+func Table(rows []Row) string {
+	var b strings.Builder
+	b.WriteString("| run | shape | setting | held out |")
+	for _, g := range goals {
+		fmt.Fprintf(&b, " %s: measured | ours | naive |", g.name)
+	}
+	b.WriteString("\n|---|---|---|---|" + strings.Repeat("---|---|---|", len(goals)) + "\n")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |", r.Name, r.Shape, r.Setting, yes(r.HeldOut))
+		for _, g := range goals {
+			fmt.Fprintf(&b, " %s | %s | %s |", number(g.value(r.Measured)), cell(g, r.Ours, r), cell(g, r.Naive, r))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\nA predicted value is the median, with its error; one in bold is outside of its P5 to P95.\n\n")
+	for _, half := range []struct {
+		name    string
+		heldOut bool
+	}{{"runs that were held out", true}, {"runs that the model was made with", false}} {
+		summarize(&b, half.name, slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.HeldOut != half.heldOut }))
+	}
+	return b.String()
+}
+
+func cell(g goal, p report.Prediction, r Row) string {
+	s, measured := g.of(p), g.value(r.Measured)
+	text := number(s.P50)
+	if e, ok := errorOf(s, measured); ok {
+		text += fmt.Sprintf(" (%+.0f %%)", 100*e)
+	}
+	if !s.Holds(measured) {
+		text = "**" + text + "**"
+	}
+	return text
+}
+
+func errorOf(s report.Spread, measured float64) (float64, bool) {
+	if measured <= 0 || s.P50 < 0 {
+		return 0, false
+	}
+	return (s.P50 - measured) / measured, true
+}
+
+// summarize writes the medians of the errors, and which goals they meet.
+func summarize(b *strings.Builder, name string, rows []Row) {
+	fmt.Fprintf(b, "| %d %s | goal | ours | naive |\n|---|---|---|---|\n", len(rows), name)
+	if len(rows) == 0 {
+		b.WriteString("\n")
+		return
+	}
+	sides := []func(Row) report.Prediction{func(r Row) report.Prediction { return r.Ours }, func(r Row) report.Prediction { return r.Naive }}
+	for _, g := range goals {
+		if g.within == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "| %s, median error | ≤ %.0f %% |", g.name, 100*g.within)
+		for _, side := range sides {
+			fmt.Fprintf(b, " %s |", verdict(median(rows, g, side), g.within))
+		}
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(b, "| peak exact | ≥ %.0f %% |", 100*exactPeaks)
+	for _, side := range sides {
+		fmt.Fprintf(b, " %s |", share(rows, exactPeaks, func(r Row) (int, int) {
+			if math.Round(side(r).Peak.P50) == float64(r.Measured.Verdict.PeakReplicas) {
+				return 1, 1
+			}
+			return 0, 1
+		}))
+	}
+	fmt.Fprintf(b, "\n| within P5 to P95 | ≥ %.0f %% |", 100*withinBand)
+	for _, side := range sides {
+		fmt.Fprintf(b, " %s |", share(rows, withinBand, func(r Row) (held, all int) {
+			for _, g := range goals {
+				if all++; g.of(side(r)).Holds(g.value(r.Measured)) {
+					held++
+				}
+			}
+			return held, all
+		}))
+	}
+	b.WriteString("\n\n")
+}
+
+func median(rows []Row, g goal, side func(Row) report.Prediction) float64 {
+	var errs []float64
+	for _, r := range rows {
+		e, ok := errorOf(g.of(side(r)), g.value(r.Measured))
+		if !ok {
+			e = math.Inf(1)
+		}
+		errs = append(errs, math.Abs(e))
+	}
+	slices.Sort(errs)
+	return errs[(len(errs)-1)/2]
+}
+
+func verdict(value, within float64) string {
+	text := fmt.Sprintf("%.1f %%", 100*value)
+	if math.IsInf(value, 1) {
+		text = "not comparable"
+	}
+	if value > within {
+		text += ", missed"
+	}
+	return text
+}
+
+func share(rows []Row, least float64, of func(Row) (held, all int)) string {
+	held, all := 0, 0
+	for _, r := range rows {
+		h, a := of(r)
+		held, all = held+h, all+a
+	}
+	part := float64(held) / float64(all)
+	text := fmt.Sprintf("%.0f %%", 100*part)
+	if part < least {
+		text += ", missed"
+	}
+	return text
+}
+
+func number(v float64) string {
+	switch {
+	case v < 0:
+		return "never"
+	case v < 100:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
+}

@@ -1,0 +1,225 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sort"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/kubernetes/pkg/controller"
+
+	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
+)
+
+// fleet is the scaled workload: its pods, and the nodes that they run on. Which pod goes
+// first is Kubernetes' own order; how long one takes to start is a modelled part.
+type fleet struct {
+	world *world
+
+	mu      sync.Mutex
+	wanted  int32
+	pods    []*pod // those that are not asked to end
+	created int
+	nodes   []*node
+	booting int
+	ending  int
+	running sync.WaitGroup
+}
+
+// node is where pods run. starts is when the last of those that start does.
+type node struct {
+	name   string
+	pods   int
+	starts time.Time
+}
+
+// pod is one of the workload's.
+type pod struct {
+	name string
+	// object is the pod as Kubernetes ranks it.
+	object *corev1.Pod
+	node   *node
+	ctx    context.Context
+	ask    context.CancelFunc
+	ready  bool
+}
+
+func newFleet(w *world) *fleet {
+	f := &fleet{world: w}
+	for range w.scenario.Parts.Nodes.Count {
+		f.addNode()
+	}
+	return f
+}
+
+func (f *fleet) addNode() {
+	f.nodes = append(f.nodes, &node{name: "node-" + strconv.Itoa(len(f.nodes)+1)})
+}
+
+// count is how many pods there are, and how many of them are ready.
+func (f *fleet) count() (wanted, pods, ready int32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.pods {
+		if p.ready {
+			ready++
+		}
+	}
+	return f.wanted, int32(len(f.pods)), ready
+}
+
+// pending is how many pods have no node.
+func (f *fleet) pending() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.pods {
+		if p.node == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// scale has the workload have n pods.
+func (f *fleet) scale(n int32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wanted = n
+	for int32(len(f.pods)) < n {
+		f.create()
+	}
+	if surplus := len(f.pods) - int(n); surplus > 0 {
+		f.remove(surplus)
+	}
+	f.schedule()
+}
+
+func (f *fleet) create() {
+	f.created++
+	name := "consumer-" + strconv.Itoa(f.created)
+	ctx, ask := context.WithCancel(f.world.ctx)
+	p := &pod{name: name, ctx: ctx, ask: ask, object: &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, CreationTimestamp: metav1.Now(),
+			// Among equals the smaller one goes first: by chance.
+			UID: types.UID(fmt.Sprintf("%.16f", f.world.dice.Share("uid "+name))),
+		},
+		Status: corev1.PodStatus{Phase: corev1.PodPending},
+	}}
+	f.pods = append(f.pods, p)
+}
+
+// remove asks pods to end, in the order of a ReplicaSet.
+func (f *fleet) remove(n int) {
+	onNode := map[*node]int{}
+	for _, p := range f.pods {
+		if p.ready {
+			onNode[p.node]++
+		}
+	}
+	ranked := controller.ActivePodsWithRanks{Now: metav1.Now()}
+	byName := map[string]*pod{}
+	for _, p := range f.pods {
+		byName[p.name] = p
+		ranked.Pods, ranked.Rank = append(ranked.Pods, p.object), append(ranked.Rank, onNode[p.node])
+	}
+	sort.Sort(ranked)
+	for _, object := range ranked.Pods[:n] {
+		p := byName[object.Name]
+		p.ask()
+		f.pods = slices.DeleteFunc(f.pods, func(other *pod) bool { return other == p })
+		if p.node == nil {
+			continue
+		}
+		f.ending++
+	}
+}
+
+// schedule gives pods without a node one that has room, and misses nodes.
+func (f *fleet) schedule() {
+	missed := 0
+	for _, p := range f.pods {
+		if p.node != nil {
+			continue
+		}
+		n := slices.MinFunc(f.nodes, func(a, b *node) int { return a.pods - b.pods })
+		if n.pods >= f.world.scenario.Parts.Nodes.Pods {
+			missed++
+			continue
+		}
+		f.start(p, n)
+	}
+	f.boot(missed)
+}
+
+// boot has an autoscaler bring nodes for so many pods.
+func (f *fleet) boot(missed int) {
+	nodes := f.world.scenario.Parts.Nodes
+	for missed -= f.booting * nodes.Pods; missed > 0 && len(f.nodes)+f.booting < nodes.Max; missed -= nodes.Pods {
+		f.booting++
+		f.running.Go(func() {
+			if !f.world.sleep(f.world.ctx, nodes.Boot) {
+				return
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.booting--
+			f.addNode()
+			f.schedule()
+		})
+	}
+}
+
+// start has a node start a pod: one that others come before waits for them.
+func (f *fleet) start(p *pod, n *node) {
+	part := f.world.scenario.Parts
+	p.node = n
+	p.object.Spec.NodeName = n.name
+	n.pods++
+	at := time.Now().Add(part.PodStart.At(f.world.dice.Share("start " + p.name)))
+	if next := n.starts.Add(part.PodNext); at.Before(next) {
+		at = next
+	}
+	n.starts = at
+	f.running.Go(func() {
+		if f.world.sleep(p.ctx, time.Until(at)) {
+			f.work(p)
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		n.pods--
+		if !slices.Contains(f.pods, p) {
+			f.ending--
+		}
+		f.schedule()
+	})
+}
+
+// work is a pod's program, from its start to its end.
+func (f *fleet) work(p *pod) {
+	s := f.world.scenario
+	probe := s.Consumer.ProbeDelay + time.Duration(f.world.dice.Share("probe "+p.name)*float64(s.Consumer.ProbePeriod))
+	f.mu.Lock()
+	p.object.Status.Phase = corev1.PodRunning
+	f.mu.Unlock()
+	f.running.Go(func() {
+		if f.world.sleep(p.ctx, probe) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			p.ready = true
+			p.object.Status.Conditions = []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()},
+			}
+		}
+	})
+	c := f.world.newClient(p.name)
+	worker.New(s.Consumer.Settings, c, c, s.Queue.Visibility, slog.New(slog.DiscardHandler), prometheus.NewRegistry()).Run(p.ctx)
+}

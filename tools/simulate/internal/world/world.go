@@ -1,0 +1,270 @@
+// Package world runs a scenario on a fake clock, within a bubble of testing/synctest:
+// Kubernetes' HPA controller, KEDA's scaling decision, the local AWS's queue, and this
+// repository's consumer and producer are the programs themselves. What is modelled is in
+// package parts.
+//
+// The package judges nothing, and adds up no runs. There is no network in a bubble: a
+// socket would stop its clock.
+package world
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/sqs"
+	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
+	"github.com/mystique-unicorn/sales-events/apps/producer/trace"
+	sender "github.com/mystique-unicorn/sales-events/apps/producer/worker"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
+	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
+	"github.com/mystique-unicorn/sales-events/tools/internal/scenario/parts"
+)
+
+const (
+	account  = "000000000000"
+	deadName = "dead-letters"
+	// warmUp is how long the system runs before the load: its pods are ready by then, and
+	// its pollers somewhere in their back-off.
+	warmUp = 90 * time.Second
+	// patience is how much longer than the load a run may take: what is not drained by
+	// then never is.
+	patience = time.Hour
+	// samples is about how many a run has at most.
+	samples = 4000
+)
+
+// Phase is one of the runs of a scenario: where in the HPA's period the load begins, and
+// what chance decides besides.
+type Phase struct{ Index, Of int }
+
+// Run is how one went. Times are seconds since the load was asked for, and -1 for what
+// never came.
+type Run struct {
+	Phase int `json:"phase"`
+	// FirstSent and LastSent are the load's first and last message.
+	FirstSent float64 `json:"firstSent"`
+	LastSent  float64 `json:"lastSent"`
+	// Drained is when the last message was deleted that was made until then.
+	Drained float64 `json:"drained"`
+	// Settled is when the pods were back at their minimum.
+	Settled float64 `json:"settled"`
+	// Peak is the most ready pods, Wanted the most wanted ones, Pending the most without
+	// a node.
+	Peak    int32 `json:"peak"`
+	Wanted  int32 `json:"wanted"`
+	Pending int   `json:"pending"`
+	// PodSeconds are from the load's begin until the pods were back at their minimum, or
+	// the run's end.
+	PodSeconds float64 `json:"podSeconds"`
+	// P50, P95, P99 and Max are how old messages were when they were stored.
+	P50 float64 `json:"p50"`
+	P95 float64 `json:"p95"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+	// Messages were sent while the load was, of which Measured were stored and Dead
+	// dead-lettered. Requests are calls to the queue, and Puts to the bucket, by all pods.
+	Messages  int             `json:"messages"`
+	Measured  int             `json:"measured"`
+	Dead      int             `json:"dead"`
+	Requests  int64           `json:"requests"`
+	Puts      int64           `json:"puts"`
+	Steps     []Step          `json:"steps"`
+	PerSecond []int           `json:"perSecond,omitempty"`
+	Samples   []report.Sample `json:"samples,omitempty"`
+}
+
+// world is one run.
+type world struct {
+	scenario scenario.Scenario
+	phase    Phase
+	dice     parts.Dice
+
+	ctx     context.Context
+	service *sqs.Service
+	// url and deadURL are those of the queues.
+	url, deadURL   string
+	requests, puts atomic.Int64
+	tally          *tally
+	steps          *steps
+	fleet          *fleet
+	keda           *keda
+	background     sync.WaitGroup
+
+	began   time.Time
+	samples []report.Sample
+	pending int
+
+	mu  sync.Mutex
+	err error
+}
+
+// Simulate runs one phase of a scenario. It needs a test of package testing, in which
+// bubbles are.
+func Simulate(t *testing.T, s scenario.Scenario, phase Phase) (run Run, err error) {
+	synctest.Test(t, func(*testing.T) {
+		ctx, cancel := context.WithCancel(quietly(context.Background()))
+		defer cancel()
+		w := newWorld(ctx, s, phase)
+		w.live()
+		cancel()
+		w.fleet.running.Wait()
+		w.background.Wait()
+		run, err = w.run(), w.err
+	})
+	return run, err
+}
+
+func newWorld(ctx context.Context, s scenario.Scenario, phase Phase) *world {
+	w := &world{
+		scenario: s, phase: phase, dice: parts.Dice(phase.Index + 1), ctx: ctx, tally: newTally(), steps: &steps{},
+		url: queueURL(s.Queue.Name), deadURL: queueURL(deadName),
+	}
+	faults := &fault.Faults{}
+	if s.Parts.CountLag > 0 || s.Parts.CountError > 0 {
+		faults.Set(uint64(phase.Index), fault.Fault{
+			Action: "GetQueueAttributes", Rate: 1, Lag: s.Parts.CountLag, Jitter: s.Parts.CountError,
+		})
+	}
+	delay, visibility := int(s.Queue.Delay.Seconds()), int(s.Queue.Visibility.Seconds())
+	w.service = sqs.New(sqs.Options{
+		Region: "eu-west-1", AccountID: account, Clock: clock.System{}, Faults: faults,
+		Queues: []sqs.Queue{
+			{
+				Name: s.Queue.Name, DelaySeconds: &delay, VisibilityTimeout: &visibility,
+				Redrive: &sqs.Redrive{DeadLetterQueue: deadName, MaxReceiveCount: s.Queue.MaxReceives},
+			},
+			{Name: deadName},
+		},
+	})
+	w.fleet, w.keda = newFleet(w), newKEDA(w)
+	return w
+}
+
+// live has everything happen.
+func (w *world) live() {
+	w.fleet.scale(w.scenario.Minimum())
+	w.runHPA()
+	w.background.Go(func() { w.keda.run(w.share("keda", w.keda.interval())) })
+	if steady := w.scenario.Load.Steady; steady != nil {
+		w.background.Go(func() { w.send(*steady, nil, "steady", 1+2*w.phase.Index) })
+	}
+	w.sleep(w.ctx, warmUp+w.scenario.Parts.SyncPeriod*time.Duration(2*w.phase.Index+1)/time.Duration(2*w.phase.Of))
+	w.begin()
+	w.background.Go(func() {
+		if w.sleep(w.ctx, w.scenario.Parts.ProducerStart.At(w.dice.Share("producer"))) {
+			w.send(w.scenario.Load.Burst, w.scenario.Load.Trace, "load", 2+2*w.phase.Index)
+			w.tally.end()
+		}
+	})
+	w.watch()
+}
+
+// begin is when the load is asked for.
+func (w *world) begin() {
+	w.began = time.Now()
+	w.tally.begin()
+	w.steps.begin()
+	w.requests.Store(0)
+	w.puts.Store(0)
+}
+
+// send runs a producer until it has sent its total.
+func (w *world) send(c producer.Config, t trace.Trace, name string, seed int) {
+	c.Seed = seed
+	p := sender.New(c, t, w.newClient(name), w.url, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err := p.Run(w.ctx); err != nil && w.ctx.Err() == nil {
+		w.fail(fmt.Errorf("the %s producer: %w", name, err))
+	}
+}
+
+// watch takes samples until the load is handled and the pods are back at their minimum.
+func (w *world) watch() {
+	limit := w.scenario.Load.Lasts() + patience
+	every := max(time.Second, (limit / samples).Round(time.Second))
+	for {
+		s := w.sample()
+		w.samples = append(w.samples, s)
+		_, drained := w.tally.drained()
+		if w.failed() || drained && max(s.Desired, s.Pods, s.Ready) <= w.rest() || time.Since(w.began) >= limit {
+			return
+		}
+		w.sleep(w.ctx, every)
+	}
+}
+
+// rest is how many pods a steady producer needs besides: with a minimum of none, one or
+// none of them come and go.
+func (w *world) rest() int32 {
+	if w.scenario.Load.Steady != nil {
+		return max(1, w.scenario.Minimum())
+	}
+	return w.scenario.Minimum()
+}
+
+func (w *world) sample() report.Sample {
+	d, err := w.depth(exact(w.ctx))
+	if err != nil {
+		w.fail(err)
+	}
+	w.requests.Add(-1) // which nobody pays for
+	wanted, pods, ready := w.fleet.count()
+	w.pending = max(w.pending, w.fleet.pending())
+	w.tally.mu.Lock()
+	defer w.tally.mu.Unlock()
+	w.steps.mu.Lock()
+	defer w.steps.mu.Unlock()
+	return report.Sample{
+		Seconds: time.Since(w.began).Seconds(), Visible: d.visible, InFlight: d.inFlight, Delayed: d.delayed,
+		Metric: float64(w.steps.metric), Active: w.keda.active.Load(), Desired: wanted, Pods: pods, Ready: ready,
+		Stored: w.tally.stored, DeadLettered: w.tally.quarantined,
+	}
+}
+
+// rescale is what the HPA or KEDA decides.
+func (w *world) rescale(actor string, to int32) {
+	from, _, _ := w.fleet.count()
+	w.steps.onRescale(actor, from, to)
+	w.fleet.scale(to)
+}
+
+// share is a part of a span that chance decides.
+func (w *world) share(name string, of time.Duration) time.Duration {
+	return time.Duration(w.dice.Share(name) * float64(of))
+}
+
+// sleep waits, and reports whether the context lasts.
+func (w *world) sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
+}
+
+// fail keeps the first error, which ends the run.
+func (w *world) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil && w.ctx.Err() == nil {
+		w.err = err
+	}
+}
+
+func (w *world) failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err != nil
+}
