@@ -47,10 +47,16 @@ var decisive = [][]string{
 var added = [][]string{{"spec", "targetNamespace"}, {"spec", "namePrefix"}, {"spec", "nameSuffix"}}
 
 // Open reports whether a field of the object holds a variable whose value is made
-// outside of the repository.
+// outside of the repository: a text, or the labels or annotations.
 func (o *Object) Open(field ...any) bool {
-	text, ok := origin.ValueAt(o.Object, field).(string)
-	return ok && o.Owner != nil && o.Owner.outside && strings.Contains(text, "${")
+	if o.Owner == nil || !o.Owner.outside {
+		return false
+	}
+	value := origin.ValueAt(o.Object, field)
+	_, isText := value.(string)
+	named := len(field) > 0 && (field[len(field)-1] == "labels" || field[len(field)-1] == "annotations")
+	_, _, found := variableIn(value)
+	return found && (isText || named)
 }
 
 // skipOpen leaves out a Kustomization or a HelmRelease of which a decisive field holds

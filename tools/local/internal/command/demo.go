@@ -19,39 +19,49 @@ import (
 
 func newDemo() *cobra.Command {
 	var opts upOptions
-	burst, timeout, report := 1500, 6*time.Minute, "report"
+	o, shape, predicts := demo.Options{Burst: 1500, Timeout: 6 * time.Minute, ReportDir: "report"}, "", true
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Bring the cluster up, send a burst, watch the consumers scale, and check that nothing is lost",
 		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if burst < 1 {
-				return cli.Usage(fmt.Errorf("--burst=%d: must be at least 1", burst))
+			if o.Burst < 1 {
+				return cli.Usage(fmt.Errorf("--burst=%d: must be at least 1", o.Burst))
 			}
-			if err := errors.Join(positive("timeout", opts.timeout), positive("demo-timeout", timeout)); err != nil {
+			if err := errors.Join(positive("timeout", opts.timeout), positive("demo-timeout", o.Timeout)); err != nil {
 				return err
 			}
 			// Not after minutes, when the report is there to be written.
-			if err := makeFolder(report); err != nil {
+			if err := makeFolder(o.ReportDir); err != nil {
 				return cli.Usage(fmt.Errorf("--report: %w", err))
 			}
 			env, err := newEnvironment(cmd.OutOrStdout())
 			if err != nil {
 				return err
 			}
-			return env.demo(cmd, opts, burst, timeout, report)
+			if shape != "" {
+				if err := env.setShape(&o, shape); err != nil {
+					return usageError{fmt.Errorf("--trace: %w", err)}
+				}
+			}
+			if predicts {
+				o.Prediction = env.predict(cmd.Context(), o.Burst, shape)
+			}
+			return env.demo(cmd, opts, o)
 		},
 	}
 	opts.flags(cmd)
-	cmd.Flags().IntVar(&burst, "burst", burst, "how many messages to send at once; with a queueLength of 50, a hundred and more must scale, a thousand and more to ten consumers")
-	cmd.Flags().DurationVar(&timeout, "demo-timeout", timeout, "how long the burst may take")
-	cmd.Flags().StringVar(&report, "report", report, "folder for index.html, burst.svg and report.json")
+	cmd.Flags().IntVar(&o.Burst, "burst", o.Burst, "how many messages to send at once; with a queueLength of 50, a hundred and more must scale, a thousand and more to ten consumers")
+	cmd.Flags().DurationVar(&o.Timeout, "demo-timeout", o.Timeout, "how long the burst may take")
+	cmd.Flags().StringVar(&o.ReportDir, "report", o.ReportDir, "folder for index.html, burst.svg and report.json")
+	cmd.Flags().StringVar(&shape, "trace", "", "replay a trace of "+traces+" instead of a burst, by its `name`")
+	cmd.Flags().BoolVar(&predicts, "predict", predicts, "simulate the burst before, for the report to draw the measured run in the predicted band")
 	return cmd
 }
 
 // demo leaves the cluster up for the user to look at, unless it started it and
 // was interrupted.
-func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeout time.Duration, report string) error {
+func (e *environment) demo(cmd *cobra.Command, opts upOptions, o demo.Options) error {
 	ctx := cmd.Context()
 	started, err := e.up(ctx, opts)
 	if err != nil {
@@ -65,13 +75,12 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, burst int, timeou
 	if err != nil {
 		return err
 	}
-	e.log.Done("sending a burst of %d messages", burst)
-	run, err := demo.Run(ctx, demo.Options{
-		Config: config, Burst: burst, Out: e.out, Terminal: e.log.Terminal(),
-		ReportDir: report, Timeout: timeout, Commit: commit, Uncommitted: uncommitted, Processor: processor(),
-	})
-	err = errors.Join(err, handOver(report))
-	if err := e.conclude(run, err, report); err != nil {
+	e.log.Done("sending a burst of %d messages", o.Burst)
+	o.Config, o.Out, o.Terminal = config, e.out, e.log.Terminal()
+	o.Commit, o.Uncommitted, o.Processor = commit, uncommitted, processor()
+	run, err := demo.Run(ctx, o)
+	err = errors.Join(err, handOver(o.ReportDir))
+	if err := e.conclude(run, err, o.ReportDir); err != nil {
 		if started && ctx.Err() != nil {
 			err = errors.Join(err, e.stop(context.WithoutCancel(ctx)))
 		}
@@ -112,6 +121,10 @@ func (e *environment) conclude(run demo.Report, err error, report string) error 
 		fmt.Fprintln(e.out, run.Verdict)
 		if tail := run.Tail(); tail != "" {
 			e.log.Done("%s", tail)
+		}
+		for _, c := range run.Comparison() {
+			predicted, measured, off := c.Words()
+			e.log.Done("%s: predicted %s, measured %s, the median is off by %s", c.Name, predicted, measured, off)
 		}
 		e.log.Done("the report is %s", filepath.Join(report, "index.html"))
 	}

@@ -48,9 +48,18 @@ func (s Start) Prepare(ctx context.Context, progress io.Writer) error {
 		}
 	}
 	if found := append(m.obstacles(), m.distribution.advice(m.missing)...); len(found) > 0 {
-		return fmt.Errorf("this machine is not ready for the local cluster:\n%w", errors.Join(found...))
+		return fmt.Errorf("this machine is not ready for the local cluster:\n%w%s", errors.Join(found...), m.otherwise())
 	}
 	return nil
+}
+
+// otherwise names what shows the system scale where nobody can make the machine ready;
+// empty where a package is all that lacks.
+func (m machine) otherwise() string {
+	if len(m.obstacles()) == 0 {
+		return ""
+	}
+	return "\nwithout any of this, `make simulate` shows a simulated burst scale, with the same kind of report: it needs Go alone"
 }
 
 // ExtendPath has PATH name the folders of root's programs: that of a user lacks

@@ -115,5 +115,9 @@ func (e listedObject) schema() string {
 
 // readers are the rules, or the reason why somebody did not look.
 func (e listedObject) readers() string {
-	return cmp.Or(e.Unknown, strings.Join(e.Rules, " "), "-")
+	judged := strings.Join(e.Rules, " ")
+	if len(e.HeldBack) > 0 {
+		judged += fmt.Sprintf(" (held back: %s)", strings.Join(e.HeldBack, " "))
+	}
+	return cmp.Or(e.Unknown, judged, "-")
 }

@@ -1,0 +1,71 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mystique-unicorn/sales-events/apps/producer/trace"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/demo"
+)
+
+// predict has the simulation say what a burst will do, before the machine is busy with
+// it. It is a module of its own, with Kubernetes' libraries at another version, and runs
+// from its source. A demo without a prediction is one: what went wrong is a warning.
+func (e *environment) predict(ctx context.Context, burst int, shape string) *report.Prediction {
+	p, err := e.simulate(ctx, burst, shape)
+	if err != nil {
+		e.log.Done("no prediction: %v", err)
+		return nil
+	}
+	e.log.Done("predicted: drained after %.0f s (%.0f to %.0f), %.0f consumers", p.Drain.P50, p.Drain.P5, p.Drain.P95, p.Peak.P50)
+	return p
+}
+
+func (e *environment) simulate(ctx context.Context, burst int, shape string) (*report.Prediction, error) {
+	load := []string{"--burst", strconv.Itoa(burst)}
+	if shape != "" {
+		load = []string{"--steady", "--trace", e.traceFile(shape)}
+	}
+	args := slices.Concat([]string{"run", ".", "--root", e.root, "--format", "json"}, load)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = filepath.Join(e.root, "tools", "simulate"), toolchain.Environ()
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		return nil, errors.Join(err, errors.New(strings.TrimSpace(said.String())))
+	}
+	p := &report.Prediction{}
+	if err := json.Unmarshal(out.Bytes(), p); err != nil {
+		return nil, fmt.Errorf("read what tools/simulate writes: %w", err)
+	}
+	return p, nil
+}
+
+// traces is where those are that the local cluster's producer can replay.
+const traces = "apps/producer/deploy/local/traces"
+
+func (e *environment) traceFile(name string) string {
+	return filepath.Join(e.root, filepath.FromSlash(traces), name+".csv")
+}
+
+// setShape has the run replay a trace once.
+func (e *environment) setShape(o *demo.Options, name string) error {
+	t, err := trace.Load(e.traceFile(name))
+	if err != nil {
+		return err
+	}
+	o.Burst = t.Messages()
+	// The pace is the trace's: calls that follow each other would be another one.
+	o.Producer = map[string]string{"TRACE": "/traces/" + name + ".csv", "CONCURRENCY": "16"}
+	return nil
+}
