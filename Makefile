@@ -27,21 +27,26 @@ export PATH := $(PATH)$(shell tools/find-go.sh $(GOROOT_INSTALLED))
 endif
 
 LOCAL := go run ./tools/local
+SIMULATE := go run -C tools/simulate .
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help preflight demo soak up down status reconcile validate promote hook test fuzz faultsim e2e e2e-vm bench lint go
+.PHONY: help simulate preflight demo soak up down status reconcile validate promote hook test fuzz faultsim e2e e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-preflight demo soak up down status reconcile validate promote test fuzz faultsim e2e e2e-vm bench lint: | go
+simulate preflight demo soak up down status reconcile validate promote test fuzz faultsim e2e e2e-vm bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
 	@go list -m >/dev/null || { echo 'error: this needs Go 1.26 in PATH: see https://go.dev/doc/install; under sudo, pass yours on: sudo env PATH="$$PATH" make' >&2; exit 2; }
 
+simulate: ## predict the demo's burst of BURST messages, with the real HPA and KEDA on a fake clock: Go alone, no root
+	$(SIMULATE) --burst=$(BURST) --report="$(CURDIR)/report/simulated" $(FLAGS)
+
 preflight: ## make this machine ready for the cluster: install packages, name what else is in the way (root)
+	@[ "$$(uname -s)" = Linux ] || { echo 'error: the local cluster needs Linux; `make simulate` shows a simulated burst scale, with the same kind of report' >&2; exit 2; }
 	@go list -deps ./tools/local/preflight >/dev/null || \
 		{ echo 'error: modules are not in the cache of Go, and cannot be had: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`' >&2; exit 2; }
 	@go run ./tools/local/preflight
@@ -78,6 +83,7 @@ test: ## every test: no cluster, no root; with a C compiler, the race detector o
 	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
 	go test $(RACE) ./apps/...
 	go test $$(go list ./... | grep -v /apps/) ./apps/faultsim
+	go test -C tools/simulate ./...
 
 fuzz: ## every fuzz target, each for FUZZTIME: whatever they are given, nothing crashes or hangs
 	@grep -rHoE '^func Fuzz\w+' --include='*_test.go' apps crossplane internal tools | sed -E 's|/[^/]*:func | |' | sort | \
@@ -95,16 +101,19 @@ e2e: ## the tests that start a real local cluster (root)
 e2e-vm: ## what a new user runs, in a virtual machine: a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)
 	go test -tags=e2evm -v -count=1 -timeout=0 ./tools/local/vm
 
-bench: ## validate against `kustomize build | kubeconform` and as a repository grows; the consumer, the producer, the local AWS
+bench: ## validate against `kustomize build | kubeconform` and as a repository grows; the workloads, the local AWS, simulate
 	go run ./tools/bench
 	go run ./tools/bench/growth
 	go run ./tools/bench/consumer
 	go test -run '^$$' -bench Producer -benchtime 1x ./apps/producer
 	go test -run '^$$' -bench 'Call|Server' ./apps/localaws/sqs
+	go test -C tools/simulate -run '^$$' -bench . -benchtime 1x ./internal/bubble
 
 # golangci-lint keeps positions by package: a checkout that was removed must not answer for this one.
 lint: export GOLANGCI_LINT_CACHE ?= $(shell git rev-parse --absolute-git-dir)/golangci-lint
 lint: ## go vet, golangci-lint as .golangci.yml says, actionlint
 	go vet ./...
+	go vet -C tools/simulate ./...
 	$(LINT) run
+	cd tools/simulate && $(LINT) run -c ../../.golangci.yml
 	$(ACTIONLINT)

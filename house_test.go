@@ -108,6 +108,44 @@ func TestDocumentedPaths(t *testing.T) {
 	}
 }
 
+// TestSimulatePins: what simulate predicts with is what the cluster runs.
+func TestSimulatePins(t *testing.T) {
+	versions := func(file string) map[string]string {
+		found := map[string]string{}
+		module := parseModule(t, file)
+		for _, require := range module.Require {
+			found[require.Mod.Path] = require.Mod.Version
+		}
+		for _, replace := range module.Replace {
+			if replace.New.Version != "" {
+				found[replace.Old.Path] = replace.New.Version
+			}
+		}
+		return found
+	}
+	simulate := versions("tools/simulate/go.mod")
+	for engine, same := range map[string]func(module string) bool{
+		"kubernetes": func(module string) bool {
+			return module == "k8s.io/kubernetes" || module == "k8s.io/api" || module == "k8s.io/client-go" || module == "k8s.io/apimachinery"
+		},
+		"keda": func(module string) bool { return module == "github.com/kedacore/keda/v2" },
+	} {
+		compared := 0
+		for module, version := range versions("tools/engines/" + engine + "/go.mod") {
+			if !same(module) {
+				continue
+			}
+			compared++
+			if simulate[module] != version {
+				t.Errorf("tools/simulate/go.mod has %s %s, the engine %s has %s", module, simulate[module], engine, version)
+			}
+		}
+		if compared == 0 {
+			t.Errorf("nothing of the engine %s is compared", engine)
+		}
+	}
+}
+
 // TestRulesBite holds each check against a small tree that breaks it: on this
 // repository they are all silent.
 func TestRulesBite(t *testing.T) {
@@ -224,7 +262,7 @@ const (
 )
 
 // measured are the folders whose sizes are held.
-var measured = []string{"internal", "tools/image", "tools/internal", "tools/promote", "tools/render", "tools/validate"}
+var measured = []string{"internal", "tools/image", "tools/internal", "tools/promote", "tools/render", "tools/scenario", "tools/validate"}
 
 func checkSizes(t *testing.T, root string) []string {
 	t.Helper()

@@ -41,7 +41,7 @@ func newDemo() *cobra.Command {
 			}
 			if shape != "" {
 				if err := env.setShape(&o, shape); err != nil {
-					return usageError{fmt.Errorf("--trace: %w", err)}
+					return cli.Usage(fmt.Errorf("--trace: %w", err))
 				}
 			}
 			if predicts {
