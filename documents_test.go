@@ -76,7 +76,7 @@ func treeOf(text string) []string {
 func TestTrouble(t *testing.T) {
 	var program strings.Builder
 	program.WriteString(readFile(t, "Makefile"))
-	for _, file := range matching(t, "tools/local/**/*.go", repositoryFiles(t)) {
+	for _, file := range matching(t, "tools/{local,internal/report}/**/*.go", repositoryFiles(t)) {
 		if !strings.HasSuffix(file, "_test.go") {
 			program.WriteString(readFile(t, file))
 		}
