@@ -17,6 +17,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
+	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario/parts"
@@ -95,11 +96,11 @@ func (i *invocation) run(ctx context.Context, out io.Writer) error {
 func (i *invocation) load(ctx context.Context, settings config.Config) (*model.Repository, error) {
 	options := render.Options{Root: i.root, Config: settings, Revision: i.revision}
 	for _, folder := range settings.Clusters {
-		if !i.objectives && render.Selects(i.cluster, folder) {
+		if !i.objectives && clusters.Selects(i.cluster, folder) {
 			options.Clusters = []string{folder}
 		}
 	}
-	return model.Load(ctx, model.Options{Options: options, Catalog: schema.Builtin(), Functions: inprocess.Functions()})
+	return model.Load(ctx, model.Options{Options: options, Catalog: schema.Builtin(), Functions: inprocess.Functions(settings.Workloads)})
 }
 
 // choose finds the ScaledObjects that are meant.
