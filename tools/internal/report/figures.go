@@ -295,8 +295,10 @@ func newMoments(samples []Sample, steps []Step, s Scaling) []Moment {
 				Reason: "since before the burst: the steady producer keeps the queue from being empty",
 			})
 		case i > 0 && sample.Active && !samples[i-1].Active:
-			moments = append(moments, Moment{Seconds: sample.Seconds, Actor: "KEDA", What: "ScaledObject active",
-				Reason: "the queue is not empty"})
+			moments = append(moments, Moment{
+				Seconds: sample.Seconds, Actor: "KEDA", What: "ScaledObject active",
+				Reason: "the queue is not empty",
+			})
 		case i > 0 && !sample.Active && samples[i-1].Active:
 			moments = append(moments, Moment{Seconds: sample.Seconds, Actor: "KEDA", What: "ScaledObject idle", Reason: "the queue is empty"})
 		}
@@ -317,8 +319,10 @@ func newMoments(samples []Sample, steps []Step, s Scaling) []Moment {
 func (s Scaling) metricMoment(step Step) Moment {
 	most := count(int(math.Round(s.most(step))))
 	if step.up() {
-		return Moment{Seconds: step.Due, Actor: "KEDA", What: "metric over target",
-			Reason: "more than " + most + " messages, " + s.targetWords()}
+		return Moment{
+			Seconds: step.Due, Actor: "KEDA", What: "metric over target",
+			Reason: "more than " + most + " messages, " + s.targetWords(),
+		}
 	}
 	return Moment{Seconds: step.Due, Actor: "KEDA", What: "metric under target", Reason: "no more than " + most + " messages"}
 }

@@ -29,8 +29,10 @@ func LoadTrace(file string) (trace.Trace, error) {
 }
 
 // layouts are the times that CloudWatch's console and API write.
-var layouts = []string{time.RFC3339, "2006/01/02 15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04:05", "01/02/2006 15:04",
-	"2006/01/02 15:04"}
+var layouts = []string{
+	time.RFC3339, "2006/01/02 15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04:05", "01/02/2006 15:04",
+	"2006/01/02 15:04",
+}
 
 // cloudWatch reads an export. It is one if a row begins with a time.
 func cloudWatch(file, text string) (t trace.Trace, isExport bool, err error) {

@@ -71,12 +71,10 @@ func DefinitionsOf(group string) Scope {
 	return unknowns(func(c *Cluster, u render.Unknown) bool { return hidesObjects(u) && c.mayDefine(u.Object, group) })
 }
 
-// NamespaceCalled is a namespace. What declares the root may make it, too.
-func NamespaceCalled(name string) Scope {
-	return Scope{hiding: func(c *Cluster) []render.Unknown {
-		return slices.Concat(Objects.hiding(c), c.unknown(func(u render.Unknown) bool { return u.Hides == render.HidesSurroundings }))
-	}}
-}
+// Namespaces are those of the cluster. What declares the root may make one, too.
+var Namespaces = Scope{hiding: func(c *Cluster) []render.Unknown {
+	return slices.Concat(Objects.hiding(c), c.unknown(func(u render.Unknown) bool { return u.Hides == render.HidesSurroundings }))
+}}
 
 // AppliedBefore are the objects that a Kustomization or a HelmRelease applies, and
 // those that are there before it starts.

@@ -37,7 +37,7 @@ func checkNamespaces(r *rule.Pass) {
 		}
 		namespace := r.Cluster.Find(o, "", "Namespace", "", name)
 		switch {
-		case namespace == nil && (r.Cluster.MakesNamespace(name) || !r.Cluster.Complete(model.NamespaceCalled(name).For(o))):
+		case namespace == nil && (r.Cluster.MakesNamespace(name) || !r.Cluster.Complete(model.Namespaces.For(o))):
 		case namespace == nil:
 			missing[o.Owner.String()+name] = true
 			var names []string

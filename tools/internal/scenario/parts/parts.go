@@ -82,8 +82,10 @@ type Source struct{ Part, Local, AWS string }
 func Sources() []Source {
 	const assumed = "assumed: no run on EKS is measured"
 	return []Source{
-		{"syncPeriod", "Kubernetes' default, which the local cluster keeps",
-			"Kubernetes' default; EKS lets it be set on provisioned control planes only"},
+		{
+			"syncPeriod", "Kubernetes' default, which the local cluster keeps",
+			"Kubernetes' default; EKS lets it be set on provisioned control planes only",
+		},
 		{"podStart", measured, assumed + "; the image is on the node"},
 		{"podNext", measured + ": 28 pods came within 3.5 s", assumed},
 		{"producerStart", measured, "a producer that runs already"},

@@ -13,8 +13,6 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-func at(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
-
 // Neither a, which was sent twice, nor what is bad, lost or the steady producer's is
 // measured; and S3 may give whole seconds, in which b is older than its event.
 func TestLatency(t *testing.T) {

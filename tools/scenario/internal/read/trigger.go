@@ -46,8 +46,10 @@ var lengths = map[string]length{
 	"artemis-queue":    {target: "queueLength", activation: "activationQueueLength", otherwise: 10, inFlight: true},
 	"azure-queue":      {target: "queueLength", activation: "activationQueueLength", otherwise: 5, inFlight: true},
 	"azure-servicebus": {target: "messageCount", activation: "activationMessageCount", otherwise: 5, inFlight: true},
-	"kafka": {target: "lagThreshold", activation: "activationLagThreshold", otherwise: 10, inFlight: true,
-		only: "limitToPartitionsWithLag", values: []string{"false"}},
+	"kafka": {
+		target: "lagThreshold", activation: "activationLagThreshold", otherwise: 10, inFlight: true,
+		only: "limitToPartitionsWithLag", values: []string{"false"},
+	},
 	"nats-jetstream": {target: "lagThreshold", activation: "activationLagThreshold", otherwise: 10, inFlight: true},
 	"rabbitmq":       {target: "value", activation: "activationValue", inFlight: true, only: "mode", values: []string{"", "QueueLength"}},
 	"redis":          {target: "listLength", activation: "activationListLength", otherwise: 5},

@@ -59,8 +59,10 @@ func (i *invocation) runTune(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t := show.Tuned{Name: found.Name(), Objective: goal.String(), Candidates: len(all), Today: sure[0],
-		TodayMisses: goal.Missed(sure[0].Prediction)}
+	t := show.Tuned{
+		Name: found.Name(), Objective: goal.String(), Candidates: len(all), Today: sure[0],
+		TodayMisses: goal.Missed(sure[0].Prediction),
+	}
 	for _, n := range frontier {
 		figure, value := goal.Figure(predictions[n].Prediction)
 		t.Frontier = append(t.Frontier, show.Point{

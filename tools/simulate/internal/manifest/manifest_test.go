@@ -30,7 +30,8 @@ func TestWrite(t *testing.T) {
 	}
 	behavior := "scaleDown:\n  policies: []\n  stabilizationWindowSeconds: "
 	changes := []scenario.Change{
-		{Setting: scenario.MinReplicas, Before: "1", After: "2"}, {Setting: scenario.QueueLength, Before: "50", After: "35"},
+		{Setting: scenario.MinReplicas, Before: "1", After: "2"},
+		{Setting: scenario.QueueLength, Before: "50", After: "35"},
 		{Setting: "behavior", Before: behavior + "60", After: behavior + "300"},
 	}
 	edits, err := Write(dir, places, changes)

@@ -92,12 +92,16 @@ type goal struct {
 }
 
 var goals = []goal{
-	{"drain", 0.10, func(p report.Prediction) report.Spread { return p.Drain },
-		func(r report.Report) float64 { return r.Verdict.TimeToDrain }},
+	{
+		"drain", 0.10, func(p report.Prediction) report.Spread { return p.Drain },
+		func(r report.Report) float64 { return r.Verdict.TimeToDrain },
+	},
 	{"p99 latency", 0.15, func(p report.Prediction) report.Spread { return p.P99 }, func(r report.Report) float64 { return r.Latency.P99 }},
 	{"pod-seconds", 0.05, func(p report.Prediction) report.Spread { return p.PodSeconds }, report.Report.PodSeconds},
-	{"peak", 0, func(p report.Prediction) report.Spread { return p.Peak },
-		func(r report.Report) float64 { return float64(r.Verdict.PeakReplicas) }},
+	{
+		"peak", 0, func(p report.Prediction) report.Spread { return p.Peak },
+		func(r report.Report) float64 { return float64(r.Verdict.PeakReplicas) },
+	},
 }
 
 // shares that must hold of the runs that were held out.

@@ -97,7 +97,8 @@ func (s *steps) hold(pods int32, reason, message string) {
 }
 
 func conditionOf(hpa *autoscalingv2.HorizontalPodAutoscaler,
-	kind autoscalingv2.HorizontalPodAutoscalerConditionType) autoscalingv2.HorizontalPodAutoscalerCondition {
+	kind autoscalingv2.HorizontalPodAutoscalerConditionType,
+) autoscalingv2.HorizontalPodAutoscalerCondition {
 	for _, c := range hpa.Status.Conditions {
 		if c.Type == kind {
 			return c

@@ -31,10 +31,10 @@ func roots(dir string) (folders []string, why string, err error) {
 		return nil, "", err
 	}
 	guessed, why := unclaimed(dir, candidates, uses)
-	folders = append(declared, slices.DeleteFunc(guessed, func(folder string) bool {
+	folders = slices.Concat(declared, slices.DeleteFunc(guessed, func(folder string) bool {
 		return slices.ContainsFunc(declared, func(root string) bool { return below(root, folder) || below(folder, root) }) ||
 			len(declared) > 0 && !slices.ContainsFunc(uses, func(u use) bool { return u.by == applier && below(u.file, folder) })
-	})...)
+	}))
 	if len(folders) == 0 && len(candidates) == 0 {
 		folders, why = unclaimed(dir, unapplied(uses), uses)
 	}
