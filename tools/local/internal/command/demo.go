@@ -19,7 +19,7 @@ import (
 
 func newDemo() *cobra.Command {
 	var opts upOptions
-	o, shape, predicts := demo.Options{Burst: 1500, Timeout: 6 * time.Minute, ReportDir: "report"}, "", true
+	o, shape, predicts := demo.Options{Burst: 1500, Timeout: 6 * time.Minute, ReportDir: "report"}, "", false
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Bring the cluster up, send a burst, watch the consumers scale, and check that nothing is lost",
