@@ -1,11 +1,15 @@
 // Package protocol is what the services of the local AWS server share of AWS's
-// protocols: the error, and how answers are written.
+// protocols: the error, how requests are read and answers written. JSON 1.0 is
+// SQS's, REST JSON is EKS's, the query protocol EC2's, IAM's and STS's, REST XML
+// S3's. It knows no service.
 package protocol
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -31,10 +35,28 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 // its length, as AWS sends it: a client that closes its request when the answer
 // begins must not cut it.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
+	writeJSON(w, "application/x-amz-json-1.0", status, body)
+}
+
+// WriteRESTJSON is WriteJSON in the protocol REST JSON.
+func WriteRESTJSON(w http.ResponseWriter, status int, body any) {
+	writeJSON(w, "application/json", status, body)
+}
+
+// WriteRESTJSONError answers with an error, and with the fields that the model of
+// the service adds to it.
+func WriteRESTJSONError(w http.ResponseWriter, err *Error, fields map[string]string) {
+	body := map[string]string{"message": err.Message}
+	maps.Copy(body, fields)
+	w.Header().Set("X-Amzn-ErrorType", err.Code)
+	WriteRESTJSON(w, cmp.Or(err.Status, http.StatusBadRequest), body)
+}
+
+func writeJSON(w http.ResponseWriter, kind string, status int, body any) {
 	if body == nil {
 		body = struct{}{}
 	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("Content-Type", kind)
 	w.Header().Set("X-Amzn-RequestId", uuid.NewString())
 	answer := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(answer)
