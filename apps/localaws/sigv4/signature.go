@@ -1,0 +1,168 @@
+// Package sigv4 checks who signed a request, as AWS does with Signature
+// Version 4
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html): in the
+// header, in the query of a presigned URL, and over the chunks of a body. What
+// must be signed is computed by the SDK's own signer.
+//
+// It knows no service's error codes, no policy, and not where keys come from.
+package sigv4
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is why a request is refused. Each protocol has a code of its own for it.
+type Kind int
+
+// The kinds of Failure.
+const (
+	// Missing: the request is not signed at all.
+	Missing Kind = iota + 1
+	// Incomplete: what should be a signature cannot be read.
+	Incomplete
+	// UnknownKey: nobody has the access key.
+	UnknownKey
+	// InvalidToken: the session token does not belong to the access key.
+	InvalidToken
+	// ExpiredToken: the session is over.
+	ExpiredToken
+	// Mismatch: the signature is not the one of this request with this key.
+	Mismatch
+	// Skewed: the request was signed more than 15 minutes ago, or from now.
+	Skewed
+	// Expired: the time of a presigned URL is over.
+	Expired
+	// UnsignedHeaders: a header that AWS acts upon is not among those signed.
+	UnsignedHeaders
+	// WrongScope: the signature is for another region or service.
+	WrongScope
+	// PayloadMismatch: the body is not the one that was signed.
+	PayloadMismatch
+	// TooLarge: the body is larger than any call's.
+	TooLarge
+)
+
+// Failure is why a request is refused.
+type Failure struct {
+	Kind    Kind
+	Message string
+}
+
+// Error is error's.
+func (f *Failure) Error() string { return f.Message }
+
+func fail(kind Kind, format string, args ...any) *Failure {
+	return &Failure{kind, fmt.Sprintf(format, args...)}
+}
+
+// Signature is what a request says about its own.
+type Signature struct {
+	AccessKey, Token string
+	// Day, Region and Service are the credential scope.
+	Day, Region, Service string
+	Headers              []string
+	Hex                  string
+	Time                 time.Time
+	// Presigned says that it is in the query, and holds for Lifetime.
+	Presigned bool
+	Lifetime  time.Duration
+}
+
+const (
+	algorithm  = "AWS4-HMAC-SHA256"
+	timeFormat = "20060102T150405Z"
+	// scopeParts are key, day, region, service and a fixed end.
+	scopeParts  = 5
+	scopeEnd    = "aws4_request"
+	hexLength   = 64
+	maxLifetime = 7 * 24 * time.Hour
+)
+
+// Parse reads a request's signature. The error is a *Failure; of the kind
+// Missing if there is none.
+func Parse(r *http.Request) (*Signature, error) {
+	if header := r.Header.Get("Authorization"); header != "" {
+		return parseHeader(r, header)
+	}
+	if strings.Contains(r.URL.RawQuery, "X-Amz-") {
+		if query := r.URL.Query(); query.Has("X-Amz-Algorithm") || query.Has("X-Amz-Signature") {
+			return parseQuery(query)
+		}
+	}
+	return nil, fail(Missing, "Request is missing Authentication Token")
+}
+
+func parseHeader(r *http.Request, header string) (*Signature, error) {
+	fields, ok := strings.CutPrefix(header, algorithm+" ")
+	if !ok {
+		return nil, fail(Incomplete, "Unsupported authorization: the header Authorization must begin with %s", algorithm)
+	}
+	s := &Signature{Token: r.Header.Get("X-Amz-Security-Token")}
+	credential := ""
+	for field := range strings.SplitSeq(fields, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(field), "=")
+		if !ok {
+			return nil, fail(Incomplete, "%q not a valid key=value pair (missing equal-sign) in Authorization header", field)
+		}
+		switch name {
+		case "Credential":
+			credential = value
+		case "SignedHeaders":
+			s.Headers = strings.Split(value, ";")
+		case "Signature":
+			s.Hex = value
+		}
+	}
+	return s, s.complete(credential, r.Header.Get("X-Amz-Date"))
+}
+
+func parseQuery(query url.Values) (*Signature, error) {
+	if query.Get("X-Amz-Algorithm") != algorithm {
+		return nil, fail(Incomplete, "X-Amz-Algorithm must be %s", algorithm)
+	}
+	seconds, err := strconv.Atoi(query.Get("X-Amz-Expires"))
+	lifetime := time.Duration(seconds) * time.Second
+	switch {
+	case query.Get("X-Amz-Expires") == "":
+		lifetime = skew // as STS has it, which EKS's tokens are presigned for
+	case err != nil || seconds < 0 || seconds > int(maxLifetime/time.Second):
+		return nil, fail(Incomplete, "X-Amz-Expires must be a number of seconds, at most %d", int(maxLifetime/time.Second))
+	}
+	s := &Signature{
+		Token: query.Get("X-Amz-Security-Token"), Hex: query.Get("X-Amz-Signature"), Presigned: true, Lifetime: lifetime,
+		Headers: strings.Split(query.Get("X-Amz-SignedHeaders"), ";"),
+	}
+	return s, s.complete(query.Get("X-Amz-Credential"), query.Get("X-Amz-Date"))
+}
+
+// complete checks what both forms have, and fills in the rest.
+func (s *Signature) complete(credential, date string) error {
+	parts := strings.Split(credential, "/")
+	if len(parts) < scopeParts || parts[len(parts)-1] != scopeEnd {
+		return fail(Incomplete, "Credential must have the form key/date/region/service/%s, not %q", scopeEnd, credential)
+	}
+	scope := parts[len(parts)-scopeParts+1:]
+	s.AccessKey = strings.Join(parts[:len(parts)-scopeParts+1], "/")
+	s.Day, s.Region, s.Service = scope[0], scope[1], scope[2]
+	if len(s.Hex) != hexLength {
+		return fail(Incomplete, "Signature must be %d hexadecimal digits", hexLength)
+	}
+	if !slices.Contains(s.Headers, "host") {
+		return fail(Incomplete, "SignedHeaders must have host")
+	}
+	at, err := time.Parse(timeFormat, date)
+	if err != nil {
+		return fail(Incomplete, "X-Amz-Date must have the form %s, not %q", timeFormat, date)
+	}
+	s.Time = at
+	if !strings.HasPrefix(date, s.Day) || len(s.Day) != len("20060102") {
+		return fail(Mismatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: %q != %q", s.Day, date)
+	}
+	return nil
+}
