@@ -133,6 +133,10 @@ func matchAction(pattern, action string) bool {
 	return plain(strings.ToLower(pattern)).match(strings.ToLower(action))
 }
 
+// MatchesAction reports whether an action of a policy, which may have wildcards,
+// is or includes an action of a request.
+func MatchesAction(pattern, action string) bool { return matchAction(pattern, action) }
+
 // arnParts is how many parts an ARN has; the last may hold colons.
 const arnParts = 6
 

@@ -6,6 +6,8 @@ package access
 import (
 	"context"
 	"fmt"
+
+	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
 // Check is one decision that a call needs before it has any effect. A call may
@@ -21,6 +23,9 @@ type Check struct {
 	// Context has the condition keys of the call that the service knows, such
 	// as aws:RequestTag/team. Keys of the caller are not its concern.
 	Context map[string][]string
+	// Policy is the resource's own, such as a queue's or a role's trust policy;
+	// nil if it has none.
+	Policy *iam.Policy
 }
 
 // Guard decides.
@@ -42,12 +47,43 @@ type Denied struct {
 	Check
 	// Caller is the ARN of who asked.
 	Caller string
-	// Reason is which policy refused, or that none allows.
+	// Reason is which policy refused, or that none allows, as AWS words it.
 	Reason string
 }
 
 // Error has the form of AWS's own message.
 func (d *Denied) Error() string {
-	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s",
-		d.Caller, d.Action, d.Resource, d.Reason)
+	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", d.Caller, d.Action, d.Resource, d.Reason)
+}
+
+// Caller is who signed a call.
+type Caller struct {
+	// ARN, ID and Account are what sts:GetCallerIdentity answers.
+	ARN, ID, Account string
+	// Role is the ARN of the role whose session this is, with its path; empty for
+	// users, which are administrators.
+	Role string
+	// Session has the condition keys that the session began with, such as
+	// aws:FederatedProvider.
+	Session map[string][]string
+}
+
+// Call is a call, as far as it is not its service's.
+type Call struct {
+	// Caller is nil if nobody signed it.
+	Caller   *Caller
+	SourceIP string
+}
+
+type contextKey struct{}
+
+// NewContext makes a context for what a call does.
+func NewContext(ctx context.Context, call Call) context.Context {
+	return context.WithValue(ctx, contextKey{}, call)
+}
+
+// Of is the call of a context.
+func Of(ctx context.Context) Call {
+	call, _ := ctx.Value(contextKey{}).(Call)
+	return call
 }

@@ -1,0 +1,205 @@
+// Package authz decides the calls to the local AWS as AWS does: with the policies,
+// the boundary and the session of the caller and the policy of the resource, which
+// internal/iam evaluates. It counts what it decides.
+//
+// It knows no service, and not where policies are kept.
+package authz
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+)
+
+// Principal is what a caller's policies say now.
+type Principal struct {
+	Policies []*iam.Policy
+	Boundary *iam.Policy
+	Tags     map[string]string
+}
+
+// Directory has the policies.
+type Directory interface {
+	// Principal is what holds for a caller; without policies if its role is gone.
+	Principal(caller *access.Caller) Principal
+	// Generation changes whenever an answer of Principal may.
+	Generation() uint64
+}
+
+// Options are what a Guard is made of.
+type Options struct {
+	Directory Directory
+	Now       func() time.Time
+	// Region is the server's.
+	Region string
+	// TLS says that calls count as made over TLS, to aws:SecureTransport, although
+	// the server itself has none.
+	TLS bool
+}
+
+// Guard is access.Guard. It is safe for concurrent use.
+type Guard struct {
+	Options
+
+	calls Calls
+
+	mu      sync.RWMutex
+	decided map[question]answer
+}
+
+// New makes a Guard.
+func New(options Options) *Guard {
+	return &Guard{Options: options, decided: map[question]answer{}}
+}
+
+// question is all that a decision depends on, of a check without a context of
+// its own. Decisions hold for the second in which they are made: a policy may
+// compare the time.
+type question struct {
+	caller           *access.Caller
+	action, resource string
+	policy           *iam.Policy
+	sourceIP         string
+	generation       uint64
+	second           int64
+}
+
+// answer is nil if allowed.
+type answer struct{ denied *access.Denied }
+
+// maxDecided bounds what is remembered.
+const maxDecided = 10_000
+
+// Allow is access.Guard's.
+func (g *Guard) Allow(ctx context.Context, checks ...access.Check) error {
+	call := access.Of(ctx)
+	for _, check := range checks {
+		denied := g.decide(call, check)
+		g.calls.count(call.Caller, check, denied == nil)
+		if denied != nil {
+			return denied
+		}
+	}
+	return nil
+}
+
+func (g *Guard) decide(call access.Call, check access.Check) *access.Denied {
+	if check.Context != nil {
+		return g.evaluate(call, check)
+	}
+	q := question{
+		caller: call.Caller, action: check.Action, resource: check.Resource, policy: check.Policy, sourceIP: call.SourceIP,
+		generation: g.Directory.Generation(), second: g.Now().Unix(),
+	}
+	g.mu.RLock()
+	a, known := g.decided[q]
+	g.mu.RUnlock()
+	if known {
+		return a.denied
+	}
+	a = answer{g.evaluate(call, check)}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.decided) >= maxDecided {
+		clear(g.decided)
+	}
+	g.decided[q] = a
+	return a.denied
+}
+
+func (g *Guard) evaluate(call access.Call, check access.Check) *access.Denied {
+	policies, request := iam.Policies{Resource: check.Policy}, iam.Request{Action: check.Action, Resource: check.Resource}
+	request.Context = g.keys(call, check)
+	denied := &access.Denied{Check: check, Caller: "anonymous"}
+	if caller := call.Caller; caller != nil {
+		principal := g.Directory.Principal(caller)
+		policies.Identity, policies.Boundary = principal.Policies, principal.Boundary
+		request.Principal = iam.Principal{Kind: iam.AWS, ID: caller.ARN}
+		for key, value := range principal.Tags {
+			request.Context["aws:PrincipalTag/"+key] = []string{value}
+		}
+		denied.Caller = caller.ARN
+	}
+	decision := policies.Evaluate(request)
+	if decision.Allowed() {
+		return nil
+	}
+	denied.Reason = reason(policies, request, decision)
+	return denied
+}
+
+// keys are the condition keys of a call: those that its service knows, those of
+// the session, and the global ones
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html).
+func (g *Guard) keys(call access.Call, check access.Check) map[string][]string {
+	now := g.Now().UTC()
+	keys := map[string][]string{
+		"aws:CurrentTime":     {now.Format(time.RFC3339)},
+		"aws:EpochTime":       {strconv.FormatInt(now.Unix(), 10)},
+		"aws:RequestedRegion": {g.Region},
+		"aws:SecureTransport": {strconv.FormatBool(g.TLS)},
+	}
+	if call.SourceIP != "" {
+		keys["aws:SourceIp"] = []string{call.SourceIP}
+	}
+	if caller := call.Caller; caller != nil {
+		maps.Copy(keys, caller.Session)
+		keys["aws:PrincipalAccount"], keys["aws:ResourceAccount"] = []string{caller.Account}, []string{caller.Account}
+		keys["aws:userid"] = []string{caller.ID}
+		keys["aws:PrincipalArn"], keys["aws:PrincipalType"] = []string{caller.ARN}, []string{principalType(caller)}
+		if caller.Role != "" {
+			keys["aws:PrincipalArn"] = []string{caller.Role}
+		}
+		if _, user, ok := strings.Cut(caller.ARN, ":user/"); ok {
+			keys["aws:username"] = []string{user}
+		}
+	}
+	maps.Copy(keys, check.Context)
+	return keys
+}
+
+func principalType(caller *access.Caller) string {
+	switch {
+	case caller.Role != "":
+		return "AssumedRole"
+	case strings.HasSuffix(caller.ARN, ":root"):
+		return "Account"
+	}
+	return "User"
+}
+
+// reason words a refusal as AWS does:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+func reason(policies iam.Policies, request iam.Request, decision iam.Decision) string {
+	if decision.Outcome == iam.Denied {
+		return "with an explicit deny in " + side(policies, decision.Policy)
+	}
+	kind := "identity-based policy"
+	unbounded := policies
+	unbounded.Boundary = nil
+	switch {
+	case policies.Resource != nil && policies.Resource.Kind == iam.TrustPolicy:
+		kind = "resource-based policy"
+	case policies.Boundary != nil && unbounded.Evaluate(request).Allowed():
+		kind = "permissions boundary"
+	}
+	return fmt.Sprintf("because no %s allows the %s action", kind, request.Action)
+}
+
+// side is which of the policies has a name.
+func side(policies iam.Policies, name string) string {
+	switch {
+	case policies.Boundary != nil && policies.Boundary.Name == name:
+		return "a permissions boundary"
+	case policies.Resource != nil && policies.Resource.Name == name:
+		return "a resource-based policy"
+	}
+	return "an identity-based policy"
+}
