@@ -1,0 +1,24 @@
+package iam
+
+import (
+	"fmt"
+
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+)
+
+// Trusts is nil if a service of AWS, such as eks.amazonaws.com, may take a role.
+// The error says why not, and is none of AWS's: a service words it in its own way.
+func (a *Account) Trusts(roleARN, service string) error {
+	role, ok := a.Role(roleARN)
+	if !ok {
+		return fmt.Errorf("the role %s does not exist", roleARN)
+	}
+	decision := iam.Policies{Resource: role.Trust}.Evaluate(iam.Request{
+		Principal: iam.Principal{Kind: iam.Service, ID: service}, Action: "sts:AssumeRole", Resource: roleARN,
+		Context: map[string][]string{"aws:SourceAccount": {a.id}},
+	})
+	if !decision.Allowed() {
+		return fmt.Errorf("the role %s does not trust %s: %s", roleARN, service, decision.Reason)
+	}
+	return nil
+}
