@@ -1,0 +1,262 @@
+// Package sts serves what this system uses of AWS STS over the query protocol: who
+// calls, and roles that are taken by their trust policy, with signed calls or with
+// the token of an OpenID Connect issuer. docs/localaws.md has every action, and
+// where it differs from AWS.
+//
+// It knows roles and providers by what it asks of Directory, and nothing of
+// signatures.
+package sts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	roles "github.com/mystique-unicorn/sales-events/apps/localaws/iam"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+)
+
+// Directory has roles, and the providers of issuers.
+type Directory interface {
+	Role(arn string) (roles.Role, bool)
+	Provider(issuer string) (roles.Provider, bool)
+}
+
+// Options are what a Service is made of.
+type Options struct {
+	AccountID string
+	Directory Directory
+	Sessions  *Sessions
+	Issuers   []Issuer
+	Guard     access.Guard
+	Clock     clock.Clock
+	Faults    *fault.Faults
+}
+
+// Service answers requests. It is safe for concurrent use.
+type Service struct {
+	Options
+
+	issuers map[string]*keys
+}
+
+// New makes a service. Its issuers have no problems that Problems would find.
+func New(options Options) *Service {
+	s := &Service{Options: options, issuers: map[string]*keys{}}
+	for _, issuer := range options.Issuers {
+		s.issuers[issuer.URL] = &keys{issuer: issuer, now: options.Clock.Now}
+	}
+	return s
+}
+
+// Namespace is that of the service's answers.
+const Namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
+
+// ServeHTTP answers a request in the query protocol, in the body or in a URL that
+// is presigned.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query, err := read(r)
+	if err != nil {
+		protocol.WriteQueryError(w, Namespace, err)
+		return
+	}
+	out, err := s.call(r.Context(), query)
+	if err != nil {
+		protocol.WriteQueryError(w, Namespace, err)
+		return
+	}
+	protocol.WriteQuery(w, Namespace, query.Action, out)
+}
+
+func read(r *http.Request) (*protocol.Query, *protocol.Error) {
+	if r.Method == http.MethodPost {
+		return protocol.ReadQuery(r)
+	}
+	kept := url.Values{}
+	for name, values := range r.URL.Query() {
+		if !strings.HasPrefix(name, "X-Amz-") {
+			kept[name] = values
+		}
+	}
+	return protocol.ParseQuery(kept.Encode())
+}
+
+type action func(*Service, context.Context, *protocol.Query) (protocol.Elements, error)
+
+var actions = map[string]action{
+	"GetCallerIdentity":         with(getCallerIdentity),
+	"AssumeRole":                with(assumeRole),
+	"AssumeRoleWithWebIdentity": with(assumeRoleWithWebIdentity),
+}
+
+// unsigned is the action that needs no signature.
+const unsigned = "AssumeRoleWithWebIdentity"
+
+func with[In any](do func(*Service, context.Context, *In) (protocol.Elements, error)) action {
+	return func(s *Service, ctx context.Context, query *protocol.Query) (protocol.Elements, error) {
+		in := new(In)
+		unknown, err := query.Decode(in)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(unknown) > 0:
+			return nil, validation("the local AWS server does not have the parameter %s of %s", unknown[0], query.Action)
+		}
+		return do(s, ctx, in)
+	}
+}
+
+func (s *Service) call(ctx context.Context, query *protocol.Query) (protocol.Elements, *protocol.Error) {
+	do, ok := actions[query.Action]
+	switch {
+	case !ok:
+		return nil, errorf("InvalidAction", http.StatusBadRequest, "the local AWS server does not have the STS action %s", query.Action)
+	case access.Of(ctx).Caller == nil && query.Action != unsigned:
+		return nil, errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token")
+	}
+	hit := s.Faults.Of(ctx).Call("sts:" + query.Action)
+	clock.Sleep(ctx, s.Clock, hit.Latency)
+	if err := hit.Answer(); err != nil { // nothing takes effect here: late or not is the same
+		return nil, err
+	}
+	out, err := do(s, ctx, query)
+	if err != nil {
+		return nil, asError(err)
+	}
+	return out, nil
+}
+
+func asError(err error) *protocol.Error {
+	var answer *protocol.Error
+	if errors.As(err, &answer) {
+		return answer
+	}
+	var denied *access.Denied
+	if errors.As(err, &denied) {
+		return errorf("AccessDenied", http.StatusForbidden, "%v", denied)
+	}
+	return &protocol.Error{Code: "InternalFailure", Message: err.Error(), Status: http.StatusInternalServerError, Receiver: true}
+}
+
+func errorf(code string, status int, format string, args ...any) *protocol.Error {
+	return &protocol.Error{Code: code, Message: fmt.Sprintf(format, args...), Status: status}
+}
+
+func validation(format string, args ...any) *protocol.Error {
+	return errorf("ValidationError", http.StatusBadRequest, format, args...)
+}
+
+func getCallerIdentity(_ *Service, ctx context.Context, _ *struct{}) (protocol.Elements, error) {
+	caller := access.Of(ctx).Caller
+	return protocol.Elements{"Arn": caller.ARN, "UserId": caller.ID, "Account": caller.Account}, nil
+}
+
+// assumption is what both ways to take a role have.
+type assumption struct {
+	RoleArn, RoleSessionName string
+	DurationSeconds          *int
+}
+
+var (
+	sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+	roleARN     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$`)
+)
+
+const minDuration, defaultDuration = 15 * time.Minute, time.Hour
+
+// check checks the form, and finds the role. Without the role it is one that
+// nobody may take.
+func (a assumption) check(d Directory) (roles.Role, error) {
+	switch {
+	case !roleARN.MatchString(a.RoleArn):
+		return roles.Role{}, validation("%s is invalid", a.RoleArn)
+	case !sessionName.MatchString(a.RoleSessionName):
+		return roles.Role{}, validation("1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: "+
+			`Member must satisfy regular expression pattern: [\w+=,.@-]*, with 2 to 64 characters`, a.RoleSessionName)
+	}
+	role, ok := d.Role(a.RoleArn)
+	if !ok {
+		return roles.Role{ARN: a.RoleArn, Trust: nobody, MaxSession: defaultDuration}, nil
+	}
+	return role, nil
+}
+
+// nobody is a trust policy that trusts nobody.
+var nobody = &iam.Policy{Name: "no role", Kind: iam.TrustPolicy}
+
+// duration is how long the session will be.
+func (a assumption) duration(limit time.Duration) (time.Duration, error) {
+	duration := defaultDuration
+	if a.DurationSeconds != nil {
+		duration = time.Duration(*a.DurationSeconds) * time.Second
+	}
+	switch {
+	case duration < minDuration:
+		return 0, validation("1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: "+
+			"Member must have value greater than or equal to 900", int(duration/time.Second))
+	case duration > limit:
+		return 0, validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	return duration, nil
+}
+
+// begin makes the session of a role, and the elements of an answer.
+func (s *Service) begin(role roles.Role, a assumption, duration time.Duration, keys map[string][]string) protocol.Elements {
+	now := s.Clock.Now().UTC()
+	_, path, _ := strings.Cut(role.ARN, ":role/")
+	name := path[strings.LastIndex(path, "/")+1:]
+	id := role.ID + ":" + a.RoleSessionName
+	arn := "arn:aws:sts::" + s.AccountID + ":assumed-role/" + name + "/" + a.RoleSessionName
+	session := map[string][]string{"aws:TokenIssueTime": {now.Format(time.RFC3339)}}
+	for key, values := range keys {
+		session[key] = values
+	}
+	caller := &access.Caller{ARN: arn, ID: id, Account: s.AccountID, Role: role.ARN, Session: session}
+	return protocol.Elements{
+		"Credentials":      s.Sessions.Issue(caller, now.Add(duration)),
+		"AssumedRoleUser":  struct{ AssumedRoleId, Arn string }{id, arn},
+		"PackedPolicySize": 0,
+	}
+}
+
+type assumeRoleIn struct {
+	assumption
+	ExternalId string
+}
+
+func assumeRole(s *Service, ctx context.Context, in *assumeRoleIn) (protocol.Elements, error) {
+	role, err := in.check(s.Directory)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string][]string{"sts:RoleSessionName": {in.RoleSessionName}}
+	if in.ExternalId != "" {
+		keys["sts:ExternalId"] = []string{in.ExternalId}
+	}
+	check := access.Check{Action: "sts:AssumeRole", Resource: in.RoleArn, Context: keys, Policy: role.Trust}
+	if err := s.Guard.Allow(ctx, check); err != nil {
+		return nil, err
+	}
+	caller := access.Of(ctx).Caller
+	if role.Trust == nobody {
+		return nil, &access.Denied{Check: check, Caller: caller.ARN, Reason: "because the role does not exist"}
+	}
+	limit := role.MaxSession
+	if caller.Role != "" {
+		limit = defaultDuration // "role chaining limits your role session to a maximum of one hour"
+	}
+	duration, err := in.duration(limit)
+	if err != nil {
+		return nil, err
+	}
+	return s.begin(role, in.assumption, duration, nil), nil
+}
