@@ -24,7 +24,7 @@ var numeric = map[string]struct {
 	"MaximumMessageSize":            {1024, maxSize, func(s *settings) *int { return &s.maxSize }},
 }
 
-// documents are the attributes that are JSON and only kept.
+// documents are the attributes that are kept as text.
 var documents = map[string]func(*settings) *string{
 	"Policy":             func(s *settings) *string { return &s.policy },
 	"RedriveAllowPolicy": func(s *settings) *string { return &s.redriveAllow },
@@ -56,11 +56,10 @@ func (s *Service) set(to *settings, queue, name, value string) *protocol.Error {
 		return nil
 	}
 	if field, ok := documents[name]; ok {
-		if value != "" && !json.Valid([]byte(value)) {
-			return invalidAttribute("invalid value for the parameter %s: not JSON", name)
-		}
 		*field(to) = value
-		return nil
+		_, badPolicy := s.parsePolicy(queue, to.policy)
+		_, badAllow := parseRedriveAllow(to.redriveAllow)
+		return first(badPolicy, badAllow)
 	}
 	switch {
 	case name == "RedrivePolicy":
@@ -99,8 +98,12 @@ func (s *Service) parseRedrive(queue, text string) (redrive, *protocol.Error) {
 		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: maxReceiveCount must be between 1 and %d", text, maxReceives)
 	}
 	target, ours := strings.CutPrefix(policy.DeadLetterTargetArn, s.arn(""))
-	if s.queues[target] == nil || !ours || target == queue {
+	dead := s.queues[target]
+	if dead == nil || !ours || target == queue {
 		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: dead letter target does not exist, or is the queue itself", text)
+	}
+	if allowed, err := parseRedriveAllow(dead.settings.redriveAllow); err != nil || !allowed.allows(s.arn(queue)) {
+		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: the RedriveAllowPolicy of %s does not allow it", text, target)
 	}
 	return redrive{target, n}, nil
 }

@@ -14,6 +14,7 @@ var legacy = map[string]struct {
 	code   string
 	status int
 }{
+	"AccessDeniedException":        {"AccessDenied", 403},
 	"BatchEntryIdsNotDistinct":     {"AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400},
 	"BatchRequestTooLong":          {"AWS.SimpleQueueService.BatchRequestTooLong", 400},
 	"EmptyBatchRequest":            {"AWS.SimpleQueueService.EmptyBatchRequest", 400},

@@ -109,6 +109,7 @@ func createQueue(s *Service, c *call) (any, *protocol.Error) {
 		return nil, &protocol.Error{Code: "QueueDeletedRecently", Message: "you must wait 60 seconds after deleting a queue before you can create another with the same name"}
 	}
 	q = newQueue(c.QueueName, next, now)
+	q.policy, _ = s.parsePolicy(q.name, next.policy) // it was read before
 	if err := q.tag(c.Tags); err != nil {
 		return nil, err
 	}
@@ -222,6 +223,7 @@ func setQueueAttributes(s *Service, c *call) (any, *protocol.Error) {
 		return nil, err
 	}
 	q.settings, q.modified = next, s.clock.Now()
+	q.policy, _ = s.parsePolicy(q.name, next.policy) // it was read before
 	return nil, nil
 }
 

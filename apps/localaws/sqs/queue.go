@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
 // queue is one standard queue. The Service's lock guards it.
@@ -21,6 +22,7 @@ type queue struct {
 	created, modified, purged time.Time
 	settings                  settings
 	tags                      map[string]string
+	policy                    *iam.Policy // of settings.policy
 
 	messages map[uuid.UUID]*message
 	visible  line    // the longest visible first
@@ -36,7 +38,7 @@ type queue struct {
 type settings struct {
 	delay, visibility, retention, wait, maxSize int
 	redrive                                     redrive
-	// policy, redriveAllow and sse are kept and not acted upon.
+	// sse is kept and not acted upon.
 	policy, redriveAllow, sse string
 }
 

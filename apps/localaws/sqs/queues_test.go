@@ -66,6 +66,7 @@ func TestQueueSemantics(t *testing.T) {
 			servicetest.Fails[*types.UnsupportedOperation](b, b.create("new", map[string]string{"FifoQueue": "true"}))
 			servicetest.Fails[*types.UnsupportedOperation](b, b.create("new", map[string]string{"KmsMasterKeyId": "alias/aws/sqs"}))
 			servicetest.Fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{"Policy": "{"}))
+			servicetest.Fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{"Policy": `{"Version":"2012-10-17"}`}))
 			servicetest.Fails[*types.InvalidAttributeValue](b, b.create("new", map[string]string{"SqsManagedSseEnabled": "yes"}))
 			servicetest.Fails[*types.QueueDoesNotExist](b, b.exists("new"))
 		}},
@@ -75,9 +76,9 @@ func TestQueueSemantics(t *testing.T) {
 				b.Errorf("DelaySeconds became %s", got)
 			}
 			b.advance(1)
-			b.ok(b.set(map[string]string{"DelaySeconds": "5", "Policy": `{"Version":"2012-10-17"}`}))
+			b.ok(b.set(map[string]string{"DelaySeconds": "5", "Policy": openPolicy}))
 			a := b.attributes("q", "All")
-			if a["DelaySeconds"] != "5" || a["Policy"] != `{"Version":"2012-10-17"}` || a["LastModifiedTimestamp"] != strconv.FormatInt(start.Unix()+1, 10) {
+			if a["DelaySeconds"] != "5" || a["Policy"] != openPolicy || a["LastModifiedTimestamp"] != strconv.FormatInt(start.Unix()+1, 10) {
 				b.Errorf("attributes %v", a)
 			}
 			b.ok(b.set(map[string]string{"Policy": ""}))
@@ -95,7 +96,7 @@ func TestQueueSemantics(t *testing.T) {
 		}},
 		{"API_SetQueueAttributes", "what is only kept is given back as it was set", Queue{}, func(b *bench) {
 			kept := map[string]string{
-				"Policy":               `{"Version":"2012-10-17","Statement":[]}`,
+				"Policy":               openPolicy,
 				"RedriveAllowPolicy":   `{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:eu-west-1:000000000000:other"]}`,
 				"SqsManagedSseEnabled": "false",
 			}
@@ -105,6 +106,24 @@ func TestQueueSemantics(t *testing.T) {
 				if a[name] != want {
 					b.Errorf("%s is %q, want %q", name, a[name], want)
 				}
+			}
+		}},
+		{"API_SetQueueAttributes", "RedriveAllowPolicy says whose dead-letter queue a queue may be", Queue{}, func(b *bench) {
+			target := map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:q","maxReceiveCount":3}`}
+			for policy, allowed := range map[string]bool{
+				`{"redrivePermission":"allowAll"}`: true,
+				`{"redrivePermission":"denyAll"}`:  false,
+				`{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:eu-west-1:000000000000:source"]}`: true,
+				`{"redrivePermission":"byQueue","sourceQueueArns":["arn:aws:sqs:eu-west-1:000000000000:other"]}`:  false,
+			} {
+				b.ok(b.set(map[string]string{"RedriveAllowPolicy": policy}))
+				err := b.create("source", target)
+				if (err == nil) != allowed {
+					b.Errorf("%s: error %v, want allowed %t", policy, err, allowed)
+				}
+			}
+			for _, wrong := range []string{`[]`, `{"redrivePermission":"some"}`, `{"redrivePermission":"byQueue"}`, `{"redrivePermission":"denyAll","sourceQueueArns":["x"]}`} {
+				servicetest.Fails[*types.InvalidAttributeValue](b, b.set(map[string]string{"RedriveAllowPolicy": wrong}))
 			}
 		}},
 		{"sqs-visibility-timeout", "a new timeout of a queue holds for later receives, not for what is in flight", Queue{}, func(b *bench) {
@@ -296,3 +315,6 @@ func TestErrorsOnTheWire(t *testing.T) {
 		t.Errorf("an action that is not served: %q", got)
 	}
 }
+
+// openPolicy lets the account do everything.
+const openPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sqs:*","Resource":"*"}]}`

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
@@ -32,6 +33,8 @@ type Options struct {
 	Region, AccountID string
 	// Queues exist from the start.
 	Queues []Queue
+	// Guard decides who may do what; nil lets everybody.
+	Guard  access.Guard
 	Clock  clock.Clock
 	Faults *fault.Faults
 }
@@ -39,6 +42,7 @@ type Options struct {
 // Service answers requests. It is safe for concurrent use.
 type Service struct {
 	region, account string
+	guard           access.Guard
 	clock           clock.Clock
 	faults          *fault.Faults
 
@@ -54,8 +58,11 @@ type Service struct {
 // that Problems would find.
 func New(options Options) *Service {
 	s := &Service{
-		region: options.Region, account: options.AccountID, clock: options.Clock, faults: options.Faults,
+		region: options.Region, account: options.AccountID, guard: options.Guard, clock: options.Clock, faults: options.Faults,
 		queues: map[string]*queue{}, deleted: map[string]time.Time{},
+	}
+	if s.guard == nil {
+		s.guard = access.Anyone{}
 	}
 	for _, q := range options.Queues {
 		s.queues[q.Name] = newQueue(q.Name, q.settings(), s.clock.Now())
@@ -67,8 +74,16 @@ func New(options Options) *Service {
 // follows.
 const TargetPrefix = "AmazonSQS."
 
-// ServeHTTP answers a request whose X-Amz-Target begins with TargetPrefix.
+// ServeHTTP answers a request whose X-Amz-Target begins with TargetPrefix, and
+// refuses others.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), TargetPrefix)
+	if !ok {
+		protocol.WriteXMLError(w, r, &protocol.Error{
+			Code: "UnsupportedOperation", Message: "the local AWS server does not speak the query protocol of SQS: use an SDK that speaks JSON 1.0 to it",
+		})
+		return
+	}
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
 	body.Reset()
@@ -76,7 +91,6 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, invalidParameter("the request cannot be read: %v", err))
 		return
 	}
-	action := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), TargetPrefix)
 	out, err := s.call(r.Context(), action, r.Host, body.Bytes())
 	if err != nil {
 		writeError(w, err)
@@ -106,7 +120,11 @@ func (s *Service) call(ctx context.Context, name, host string, body []byte) (any
 	if err != nil {
 		return nil, err
 	}
-	out, err := do(s, &call{ctx: ctx, action: name, host: host, faults: faults, hit: hit, request: in})
+	c := &call{ctx: ctx, action: name, host: host, faults: faults, hit: hit, request: in}
+	if err := s.allow(c); err != nil {
+		return nil, err
+	}
+	out, err := do(s, c)
 	if hit.Late {
 		err = first(err, hit.Answer())
 	}

@@ -30,7 +30,7 @@ spec:
     visibilityTimeoutSeconds: 30
     messageRetentionSeconds: 172800
     sqsManagedSseEnabled: false
-    policy: '{"Version":"2012-10-17","Statement":[]}'
+    policy: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}'
     redrivePolicy: '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:local-sales-dlq","maxReceiveCount":10}'
     tags: {cluster: local}
   providerConfigRef: {kind: ClusterProviderConfig, name: default}
@@ -79,7 +79,7 @@ func TestQueueIsCreatedAsWished(t *testing.T) {
 	}
 	is := b.queue(m)
 	for attribute, want := range map[string]string{
-		"DelaySeconds": "2", "MessageRetentionPeriod": "172800", "SqsManagedSseEnabled": "false", "Policy": `{"Version":"2012-10-17","Statement":[]}`,
+		"DelaySeconds": "2", "MessageRetentionPeriod": "172800", "SqsManagedSseEnabled": "false", "Policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}`,
 		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:local-sales-dlq","maxReceiveCount":10}`,
 	} {
 		if is[attribute] != want {

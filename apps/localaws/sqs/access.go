@@ -1,0 +1,110 @@
+package sqs
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/internal/iam"
+)
+
+// permissions are the IAM actions of actions: "Setting permissions for SendMessage …
+// also sets them for the corresponding batch versions".
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+var permissions = func() map[string]string {
+	all := map[string]string{}
+	for name := range actions {
+		all[name] = "sqs:" + strings.TrimSuffix(name, "Batch")
+	}
+	return all
+}()
+
+// allow asks the guard for what a call needs.
+func (s *Service) allow(c *call) *protocol.Error {
+	check := access.Check{Action: permissions[c.action], Resource: "*"}
+	if c.action != "ListQueues" {
+		name := c.queueName()
+		check.Resource, check.Policy = s.arn(name), s.policy(name)
+	}
+	checks := []access.Check{check}
+	if c.action == "CreateQueue" && len(c.Tags) > 0 {
+		check.Action = "sqs:TagQueue"
+		checks = append(checks, check)
+	}
+	err := s.guard.Allow(c.ctx, checks...)
+	var denied *access.Denied
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &denied):
+		return &protocol.Error{Code: "AccessDeniedException", Message: denied.Error()}
+	}
+	return &protocol.Error{Code: "InternalError", Message: err.Error(), Status: 500, Receiver: true}
+}
+
+// queueName is the queue of a call, which need not be there.
+func (c *call) queueName() string {
+	if c.QueueUrl != "" {
+		return c.QueueUrl[strings.LastIndex(c.QueueUrl, "/")+1:]
+	}
+	return c.QueueName
+}
+
+// policy is a queue's; nil if it has none, or is not there.
+func (s *Service) policy(name string) *iam.Policy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.queues[name]; q != nil {
+		return q.policy
+	}
+	return nil
+}
+
+// parsePolicy reads a queue's policy; no text is none.
+func (s *Service) parsePolicy(queue, text string) (*iam.Policy, *protocol.Error) {
+	if text == "" {
+		return nil, nil
+	}
+	parsed, err := iam.Parse(s.arn(queue), iam.ResourcePolicy, []byte(text))
+	if err != nil {
+		return nil, invalidAttribute("invalid value for the parameter Policy: %v", err)
+	}
+	return parsed, nil
+}
+
+// redriveAllow says whose dead-letter queue a queue may be:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+type redriveAllow struct {
+	RedrivePermission string   `json:"redrivePermission"`
+	SourceQueueArns   []string `json:"sourceQueueArns"`
+}
+
+const maxSources = 10
+
+// parseRedriveAllow reads a RedriveAllowPolicy; no text allows all.
+func parseRedriveAllow(text string) (redriveAllow, *protocol.Error) {
+	policy := redriveAllow{RedrivePermission: "allowAll"}
+	if text == "" {
+		return policy, nil
+	}
+	if err := json.Unmarshal([]byte(text), &policy); err != nil {
+		return policy, invalidAttribute("invalid value for the parameter RedriveAllowPolicy: %v", err)
+	}
+	byQueue := policy.RedrivePermission == "byQueue"
+	switch {
+	case !byQueue && policy.RedrivePermission != "allowAll" && policy.RedrivePermission != "denyAll":
+		return policy, invalidAttribute("invalid value for the parameter RedriveAllowPolicy: redrivePermission must be allowAll, denyAll or byQueue")
+	case byQueue != (len(policy.SourceQueueArns) > 0) || len(policy.SourceQueueArns) > maxSources:
+		return policy, invalidAttribute("invalid value for the parameter RedriveAllowPolicy: sourceQueueArns must have 1 to %d queues with byQueue, and none without", maxSources)
+	}
+	return policy, nil
+}
+
+// allows reports whether a queue may move its messages to the one with this
+// policy.
+func (p redriveAllow) allows(source string) bool {
+	return p.RedrivePermission == "allowAll" || slices.Contains(p.SourceQueueArns, source)
+}
