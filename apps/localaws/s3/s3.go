@@ -1,6 +1,7 @@
-// Package s3 serves buckets in memory: github.com/johannesboyne/gofakes3, with
-// faults before it, and what it would misread refused. docs/localaws.md has
-// every action, and where it differs from AWS.
+// Package s3 serves buckets in memory: github.com/johannesboyne/gofakes3 for
+// objects, and in front of it faults, permissions, the settings of buckets, and
+// what it would misread, which is refused. docs/localaws.md has every action, and
+// where it differs from AWS.
 package s3
 
 import (
@@ -11,6 +12,7 @@ import (
 
 	"github.com/johannesboyne/gofakes3"
 
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
@@ -23,14 +25,21 @@ type Options struct {
 	// HashesOnly keeps the size and the hash of an object, and not its body,
 	// which GetObject then answers with NotImplemented.
 	HashesOnly bool
-	Clock      clock.Clock
-	Faults     *fault.Faults
+	// Region is the buckets'.
+	Region string
+	// Guard decides who may do what; nil lets everybody.
+	Guard  access.Guard
+	Clock  clock.Clock
+	Faults *fault.Faults
 }
 
 // Service answers requests. It is safe for concurrent use.
 type Service struct {
+	region  string
+	guard   access.Guard
 	clock   clock.Clock
 	faults  *fault.Faults
+	backend *store
 	library http.Handler
 }
 
@@ -46,7 +55,11 @@ func New(options Options) (*Service, error) {
 	// No skew limit: it guards signatures, which nobody verifies, and would
 	// refuse real clients of a server with a fake clock.
 	library := gofakes3.New(backend, gofakes3.WithTimeSource(at), gofakes3.WithTimeSkewLimit(0)).Server()
-	return &Service{clock: options.Clock, faults: options.Faults, library: library}, nil
+	s := &Service{options.Region, options.Guard, options.Clock, options.Faults, backend, library}
+	if s.guard == nil {
+		s.guard = access.Anyone{}
+	}
+	return s, nil
 }
 
 // libraryTime is a Clock for gofakes3. It formats times as they are, and HTTP wants
@@ -67,16 +80,46 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	clock.Sleep(r.Context(), s.clock, hit.Latency)
 	err := misread(r)
 	if err == nil && hit.Late {
-		s.library.ServeHTTP(nowhere{http.Header{}}, r)
+		_ = s.serve(nowhere{http.Header{}}, r)
 	}
 	if failure := hit.Answer(); failure != nil {
 		err = failure
 	}
+	if err == nil {
+		err = s.serve(w, r)
+	}
 	if err != nil {
 		protocol.WriteXMLError(w, r, err)
-		return
+	}
+}
+
+// serve answers a request, unless it is refused.
+func (s *Service) serve(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	if strings.HasPrefix(r.URL.Path, controlTags) {
+		return s.serveControl(w, r)
+	}
+	query := r.URL.Query()
+	t, err := parseTarget(r.URL.Path, query)
+	if err != nil {
+		return err
+	}
+	if err := s.allow(r, t, query); err != nil {
+		return err
+	}
+	if _, ok := settings[t.sub]; ok || t.key == "" && (t.sub == "policy" || t.sub == "tagging" || t.sub == "location") {
+		return s.serveSetting(w, r, t)
+	}
+	if t.bucket != "" && t.key == "" {
+		w.Header().Set("X-Amz-Bucket-Region", s.region)
+		if exists, _ := s.backend.BucketExists(t.bucket); exists && r.Method == http.MethodPut {
+			return &protocol.Error{
+				Code: "BucketAlreadyOwnedByYou", Status: http.StatusConflict,
+				Message: "Your previous request to create the named bucket succeeded and you already own it.",
+			}
+		}
 	}
 	s.library.ServeHTTP(w, r)
+	return nil
 }
 
 // misread refuses what gofakes3 takes for something else: it would store the

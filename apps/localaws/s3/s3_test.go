@@ -63,7 +63,7 @@ func TestBuckets(t *testing.T) {
 	_, err = b.s3.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: name})
 	b.ok(err)
 	_, err = b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: name})
-	servicetest.Fails[*types.BucketAlreadyExists](b, err)
+	servicetest.Fails[*types.BucketAlreadyOwnedByYou](b, err)
 	_, err = b.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("k"), Body: strings.NewReader("v")})
 	b.ok(err)
 	_, err = b.s3.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: name})

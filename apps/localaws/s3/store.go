@@ -30,8 +30,9 @@ type store struct {
 }
 
 type bucket struct {
-	created time.Time
-	objects *btree.BTreeG[*object] // by key
+	created  time.Time
+	objects  *btree.BTreeG[*object] // by key
+	settings *bucketSettings
 }
 
 // object is never changed: a write makes another.
@@ -68,7 +69,7 @@ func (s *store) CreateBucket(name string) error {
 		return gofakes3.ResourceError(gofakes3.ErrBucketAlreadyExists, name)
 	}
 	byKey := func(a, b *object) bool { return a.key < b.key }
-	s.buckets[name] = &bucket{created: s.now(), objects: btree.NewG(64, byKey)}
+	s.buckets[name] = &bucket{created: s.now(), objects: btree.NewG(64, byKey), settings: newBucketSettings()}
 	return nil
 }
 
