@@ -9,7 +9,10 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/iam"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sqs"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/sts"
 )
 
 // Config is what exists from the start.
@@ -22,6 +25,30 @@ type Config struct {
 	// HashesOnly has S3 keep the size and the hash of an object, and not its
 	// body.
 	HashesOnly bool `json:"hashesOnly,omitempty"`
+
+	// Enforce verifies signatures and decides every call by the policies of its
+	// caller. Without it everybody is the root user, who may do everything.
+	Enforce bool `json:"enforce,omitempty"`
+	// AssumeTLS has calls count as made over TLS, for policies that refuse others:
+	// the server has none itself.
+	AssumeTLS bool `json:"assumeTLS,omitempty"`
+	// Keys are those of administrators.
+	Keys []Key `json:"keys,omitempty"`
+	// SessionKey lets temporary credentials outlive the process; any text.
+	SessionKey string `json:"sessionKey,omitempty"`
+	// IAM is the roles, policies and providers of the account.
+	IAM iam.Config `json:"iam,omitzero"`
+	// Issuers are those whose tokens AssumeRoleWithWebIdentity can check.
+	Issuers []sts.Issuer `json:"issuers,omitempty"`
+}
+
+// Key is an access key of an administrator.
+type Key struct {
+	ID     string `json:"id"`
+	Secret string `json:"secret"`
+	// User is the name of an IAM user with AdministratorAccess; without it the key
+	// is the root user's.
+	User string `json:"user,omitempty"`
 }
 
 // LoadConfig reads a YAML file. An unknown field is an error; every problem is
@@ -65,7 +92,35 @@ func (c Config) problems() []error {
 		add("accountId: %q: must be twelve digits, in quotes", c.AccountID)
 	}
 	found = append(found, sqs.Problems(c.Queues)...)
-	return append(found, c.bucketProblems()...)
+	found = append(found, c.bucketProblems()...)
+	found = append(found, c.keyProblems()...)
+	found = append(found, sts.Problems(c.Issuers)...)
+	if _, err := iam.NewAccount(c.AccountID, c.IAM, clock.System{}); err != nil {
+		found = append(found, err)
+	}
+	return found
+}
+
+var accessKey = regexp.MustCompile(`^\w{3,128}$`)
+
+func (c Config) keyProblems() (found []error) {
+	keys := map[string]int{}
+	for i, key := range c.Keys {
+		if !accessKey.MatchString(key.ID) {
+			found = append(found, fmt.Errorf("keys[%d].id: %q: must be 3 to 128 letters, digits and underscores", i, key.ID))
+		}
+		if key.Secret == "" {
+			found = append(found, fmt.Errorf("keys[%d].secret: is missing", i))
+		}
+		if j, twice := keys[key.ID]; twice {
+			found = append(found, fmt.Errorf("keys[%d].id: %s is keys[%d] too", i, key.ID, j))
+		}
+		keys[key.ID] = i
+	}
+	if c.Enforce && len(c.Keys) == 0 {
+		found = append(found, errors.New("keys: enforce needs one, or nobody may do anything"))
+	}
+	return found
 }
 
 func (c Config) bucketProblems() (found []error) {

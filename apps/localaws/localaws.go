@@ -1,38 +1,62 @@
-// Package localaws is the part of AWS that this system uses, on one port: SQS
-// and S3, one package a service. Tests run it in process; the local cluster
-// runs it as a pod. It stands in for AWS: simulated throughout.
-// docs/localaws.md has every action, and where it differs from AWS.
+// Package localaws is the part of AWS that this system uses, on one port: one
+// package a service. Tests run it in process; the local cluster runs it as a pod.
+// It stands in for AWS: simulated throughout. docs/localaws.md has every action,
+// and where it differs from AWS.
 //
-// What it keeps over a restart: nothing. The queues and buckets of its Config
-// are there again, empty.
+// What it keeps over a restart: nothing. The queues, buckets, roles and policies
+// of its Config are there again; with a SessionKey, temporary credentials hold.
 //
-// Signatures are not verified, policies not enforced; one account, one region,
-// whatever the credentials say. It knows nothing of the events that pass
-// through it.
+// With Config.Enforce each call's signature is verified and the policies of its
+// caller decide; without, whoever calls is the root user. One account, one region.
+// It knows nothing of the events that pass through it.
 package localaws
 
 import (
 	"errors"
 	"fmt"
-	"mime"
+	"net"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/authz"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/iam"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/s3"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/sigv4"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sqs"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/sts"
 )
 
-// Server answers SQS and S3 requests, and GET /healthz. It is safe for
-// concurrent use.
+// Server answers requests to AWS, and GET /healthz. It is safe for concurrent
+// use.
 type Server struct {
-	clock  Clock
-	faults *Faults
-	sqs    *sqs.Service
-	s3     *s3.Service
+	clock    Clock
+	faults   *Faults
+	services map[string]service // by the name for which their requests are signed
+
+	account *iam.Account
+	root    *access.Caller
+	// What is below is there if permissions are enforced.
+	guard    *authz.Guard
+	verifier *sigv4.Verifier
+	keys     map[string]administrator // by access key
+	sessions *sts.Sessions
+}
+
+// service is one of AWS, and how it refuses who is not who they say.
+type service struct {
+	http.Handler
+
+	refuse refusal
+}
+
+type administrator struct {
+	secret string
+	caller *access.Caller
 }
 
 // What a server is made of, from the packages that have it.
@@ -68,43 +92,153 @@ func New(config Config, options ...Option) (*Server, error) {
 	if problems := config.problems(); len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	s := &Server{clock: clock.System{}, faults: &Faults{}}
+	s := &Server{clock: clock.System{}, faults: &Faults{}, services: map[string]service{}}
 	for _, option := range options {
 		option(s)
 	}
+	s.root = &access.Caller{ARN: "arn:aws:iam::" + config.AccountID + ":root", ID: config.AccountID, Account: config.AccountID}
 	var err error
-	if s.s3, err = s3.New(s3.Options{Buckets: config.Buckets, HashesOnly: config.HashesOnly, Clock: s.clock, Faults: s.faults}); err != nil {
+	if s.account, err = iam.NewAccount(config.AccountID, config.IAM, s.clock); err != nil {
 		return nil, err
 	}
-	s.sqs = sqs.New(sqs.Options{
-		Region: config.Region, AccountID: config.AccountID, Queues: config.Queues, Clock: s.clock, Faults: s.faults,
-	})
-	return s, nil
+	if s.sessions, err = sts.NewSessions(config.SessionKey); err != nil {
+		return nil, err
+	}
+	return s, s.serve(config, s.enforce(config))
 }
 
-// ServeHTTP routes by the protocol: SQS names its action in X-Amz-Target,
-// /healthz is the server's own, everything else is S3.
+// enforce makes the guard.
+func (s *Server) enforce(config Config) access.Guard {
+	if !config.Enforce {
+		return access.Anyone{}
+	}
+	s.guard = authz.New(authz.Options{Directory: s.account, Now: s.clock.Now, Region: config.Region, TLS: config.AssumeTLS})
+	s.verifier = sigv4.NewVerifier(config.Region, s.clock.Now, "iam", "sts")
+	s.keys = map[string]administrator{}
+	for _, key := range config.Keys {
+		caller := s.root
+		if key.User != "" {
+			caller = &access.Caller{ARN: "arn:aws:iam::" + config.AccountID + ":user/" + key.User, ID: "AIDA" + key.User, Account: config.AccountID}
+		}
+		s.keys[key.ID] = administrator{key.Secret, caller}
+	}
+	return s.guard
+}
+
+// serve makes the services.
+func (s *Server) serve(config Config, guard access.Guard) error {
+	objects, err := s3.New(s3.Options{
+		Region: config.Region, Buckets: config.Buckets, HashesOnly: config.HashesOnly, Guard: guard, Clock: s.clock, Faults: s.faults,
+	})
+	if err != nil {
+		return err
+	}
+	s.services["s3"] = service{objects, refuseS3}
+	s.services["sqs"] = service{sqs.New(sqs.Options{
+		Region: config.Region, AccountID: config.AccountID, Queues: config.Queues, Guard: guard, Clock: s.clock, Faults: s.faults,
+	}), refuseSQS}
+	s.services["iam"] = service{iam.New(iam.Options{Account: s.account, Guard: guard, Clock: s.clock, Faults: s.faults}), refuseQuery(iam.Namespace)}
+	s.services["sts"] = service{sts.New(sts.Options{
+		AccountID: config.AccountID, Directory: s.account, Sessions: s.sessions, Issuers: config.Issuers,
+		Guard: guard, Clock: s.clock, Faults: s.faults,
+	}), refuseQuery(sts.Namespace)}
+	return nil
+}
+
+// ServeHTTP finds the service for which a request is signed, and who signed it.
+// /healthz is the server's own.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	target := r.Header.Get("X-Amz-Target")
-	switch {
-	case strings.HasPrefix(target, sqs.TargetPrefix):
-		s.sqs.ServeHTTP(w, r)
-	case target != "":
-		protocol.WriteJSONError(w, &protocol.Error{Code: "UnknownOperationException", Message: "the local AWS server has SQS and S3, not " + target})
-	case isQueryProtocol(r):
-		protocol.WriteXMLError(w, r, &protocol.Error{Code: "UnsupportedOperation", Message: "the local AWS server does not speak the query protocol: use an SDK that speaks JSON 1.0 to SQS"})
-	case r.URL.Path == healthPath && r.Method == http.MethodGet:
+	if r.URL.Path == healthPath && r.Method == http.MethodGet {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintln(w, "ok")
-	default:
-		s.s3.ServeHTTP(w, r)
+		return
 	}
+	signature, err := sigv4.Parse(r)
+	name := unsignedService(r)
+	if err == nil {
+		name = signature.Service
+	}
+	to, ok := s.services[name]
+	if !ok {
+		refuseUnknown(w, r, name)
+		return
+	}
+	caller, err := s.authenticate(r, signature, err)
+	if err != nil {
+		to.refuse(w, r, err)
+		return
+	}
+	call := access.Call{Caller: caller}
+	call.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
+	to.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), call)))
 }
 
 const healthPath = "/healthz"
 
-// isQueryProtocol tells old SQS clients, which would get puzzling S3 errors.
-func isQueryProtocol(r *http.Request) bool {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return r.Method == http.MethodPost && kind == "application/x-www-form-urlencoded"
+// unsignedService is where a request goes that says nothing of it: clients without
+// credentials take roles by web identity, and get objects.
+func unsignedService(r *http.Request) string {
+	target := r.Header.Get("X-Amz-Target")
+	switch {
+	case strings.HasPrefix(target, sqs.TargetPrefix):
+		return "sqs"
+	case target != "":
+		return target
+	case protocol.IsQuery(r):
+		return "sts"
+	}
+	return "s3"
+}
+
+// authenticate finds who signed a request; nil is nobody, whom services refuse
+// unless a policy or the action lets everybody in. The error is a
+// *sigv4.Failure.
+func (s *Server) authenticate(r *http.Request, signature *sigv4.Signature, unread error) (*access.Caller, error) {
+	if s.guard == nil {
+		return s.root, nil
+	}
+	var failure *sigv4.Failure
+	if errors.As(unread, &failure) {
+		if failure.Kind == sigv4.Missing {
+			return nil, nil
+		}
+		return nil, failure
+	}
+	secret, caller, err := s.lookUp(signature)
+	if err != nil {
+		return nil, err
+	}
+	return caller, s.verifier.Verify(r, signature, secret)
+}
+
+// lookUp finds the secret of an access key, and whose it is.
+func (s *Server) lookUp(signature *sigv4.Signature) (secret string, caller *access.Caller, err error) {
+	if signature.Token == "" {
+		key, ok := s.keys[signature.AccessKey]
+		if !ok {
+			return "", nil, &sigv4.Failure{Kind: sigv4.UnknownKey, Message: "The security token included in the request is invalid."}
+		}
+		return key.secret, key.caller, nil
+	}
+	session, ok := s.sessions.Open(signature.AccessKey, signature.Token)
+	switch {
+	case !ok:
+		return "", nil, &sigv4.Failure{Kind: sigv4.InvalidToken, Message: "The security token included in the request is invalid."}
+	case !s.clock.Now().Before(session.Expires):
+		return "", nil, &sigv4.Failure{Kind: sigv4.ExpiredToken, Message: "The security token included in the request is expired"}
+	}
+	return session.Secret, session.Caller, nil
+}
+
+// Roles are those of the account, for services to which they are passed.
+func (s *Server) Roles() *iam.Account { return s.account }
+
+// Calls is what the guard decided, and what roles may do and did not; nothing if
+// permissions are not enforced.
+func (s *Server) Calls() ([]authz.Count, []authz.Unused) {
+	if s.guard == nil {
+		return nil, nil
+	}
+	table := s.guard.Calls().Table()
+	return table, authz.UnusedBy(table, s.account.Granted())
 }

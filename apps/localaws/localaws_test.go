@@ -22,7 +22,11 @@ func TestRouting(t *testing.T) {
 		"SQS":            {http.MethodPost, "/", map[string]string{"X-Amz-Target": "AmazonSQS.ListQueues"}, 200, "{}"},
 		"S3":             {http.MethodGet, "/events", nil, 200, "<Name>events</Name>"},
 		"other service":  {http.MethodPost, "/", map[string]string{"X-Amz-Target": "AmazonSSM.GetParameter"}, 400, "AmazonSSM.GetParameter"},
-		"query protocol": {http.MethodPost, "/", map[string]string{"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, 400, "JSON 1.0"},
+		"query protocol": {http.MethodPost, "/", map[string]string{"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, 400, "MissingAction"},
+		"service of the scope": {http.MethodPost, "/", map[string]string{
+			"Authorization": "AWS4-HMAC-SHA256 Credential=k/20260101/eu-west-1/ssm/aws4_request, SignedHeaders=host, Signature=" + strings.Repeat("0", 64),
+			"X-Amz-Date":    "20260101T000000Z",
+		}, 400, "the service ssm"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(test.method, test.path, nil)

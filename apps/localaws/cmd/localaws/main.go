@@ -1,5 +1,5 @@
-// Command localaws serves SQS and S3 on one port, in memory, for the local
-// cluster: simulated AWS. See package localaws for what it keeps and lacks.
+// Command localaws serves the part of AWS that this system uses on one port, in
+// memory, for the local cluster: simulated AWS. See package localaws for what it keeps and lacks.
 package main
 
 import (
@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
-	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
 func main() {
@@ -43,9 +42,9 @@ const grace = 5 * time.Second
 func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("localaws", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file := flags.String("config", "", "YAML `file` that declares the queues and buckets (required)")
+	file := flags.String("config", "", "YAML `file` that declares what the account has (required)")
 	address := flags.String("addr", ":4566", "`address` to listen on")
-	admin := flags.String("admin", "", "`address` of the admin endpoint, by which faults are injected; none without")
+	admin := flags.String("admin", "", "`address` of the admin endpoint, which injects faults and shows who called what; none without")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -59,7 +58,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	endpoints := []endpoint{{"-addr", *address, server}}
 	if *admin != "" {
-		endpoints = append(endpoints, endpoint{"-admin", *admin, fault.Handler(faults)})
+		endpoints = append(endpoints, endpoint{"-admin", *admin, server.Admin()})
 	}
 	if err := serve(ctx, endpoints, slog.New(slog.NewJSONHandler(stderr, nil))); err != nil {
 		fmt.Fprintf(stderr, "localaws: %v\n", err)
@@ -73,7 +72,7 @@ func load(file string, faults *localaws.Faults, rest []string) (*localaws.Server
 		return nil, fmt.Errorf("unexpected argument %q: everything is set by flags, see -help", rest[0])
 	}
 	if file == "" {
-		return nil, errors.New("-config is missing: name the YAML file that declares the queues and buckets")
+		return nil, errors.New("-config is missing: name the YAML file that declares what the account has")
 	}
 	config, err := localaws.LoadConfig(file)
 	if err != nil {

@@ -1,0 +1,41 @@
+package localaws
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/authz"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+)
+
+// callsPath is where Admin has the calls.
+const callsPath = "/calls"
+
+// Admin is the admin endpoint: faults, and GET /calls, which is who called what,
+// and what roles are granted and never used. DELETE /calls begins anew.
+func (s *Server) Admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(fault.AdminPath, fault.Handler(s.faults))
+	mux.HandleFunc("GET "+callsPath, s.showCalls)
+	mux.HandleFunc("DELETE "+callsPath, func(w http.ResponseWriter, r *http.Request) {
+		if s.guard != nil {
+			s.guard.Calls().Reset()
+		}
+		s.showCalls(w, r)
+	})
+	return mux
+}
+
+func (s *Server) showCalls(w http.ResponseWriter, _ *http.Request) {
+	var out struct {
+		Enforced bool           `json:"enforced"`
+		Calls    []authz.Count  `json:"calls"`
+		Unused   []authz.Unused `json:"unused"`
+	}
+	out.Enforced = s.guard != nil
+	out.Calls, out.Unused = s.Calls()
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(out)
+}
