@@ -2,7 +2,6 @@ package iam
 
 import (
 	"crypto/rand"
-	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
@@ -33,28 +33,24 @@ const (
 	minSession, defaultSession, maxSession = 3600, 3600, 43200
 )
 
-func errorf(code string, status int, format string, args ...any) *protocol.Error {
-	return &protocol.Error{Code: code, Message: fmt.Sprintf(format, args...), Status: status}
-}
-
 func noSuchEntity(format string, args ...any) *protocol.Error {
-	return errorf("NoSuchEntity", http.StatusNotFound, format, args...)
+	return query.Errorf("NoSuchEntity", http.StatusNotFound, format, args...)
 }
 
 func alreadyExists(format string, args ...any) *protocol.Error {
-	return errorf("EntityAlreadyExists", http.StatusConflict, format, args...)
+	return query.Errorf("EntityAlreadyExists", http.StatusConflict, format, args...)
 }
 
 func limitExceeded(format string, args ...any) *protocol.Error {
-	return errorf("LimitExceeded", http.StatusConflict, format, args...)
+	return query.Errorf("LimitExceeded", http.StatusConflict, format, args...)
 }
 
 func deleteConflict(format string, args ...any) *protocol.Error {
-	return errorf("DeleteConflict", http.StatusConflict, format, args...)
+	return query.Errorf("DeleteConflict", http.StatusConflict, format, args...)
 }
 
 func validation(format string, args ...any) *protocol.Error {
-	return errorf("ValidationError", http.StatusBadRequest, format, args...)
+	return query.Errorf("ValidationError", http.StatusBadRequest, format, args...)
 }
 
 // parse reads a document that IAM keeps.
@@ -67,7 +63,7 @@ func parse(name string, kind iam.Kind, text string, limit int) (document, *proto
 	}
 	parsed, err := iam.Parse(name, kind, []byte(text))
 	if err != nil {
-		return document{}, errorf("MalformedPolicyDocument", http.StatusBadRequest, "%v", err)
+		return document{}, query.Errorf("MalformedPolicyDocument", http.StatusBadRequest, "%v", err)
 	}
 	return document{text, parsed}, nil
 }
@@ -127,9 +123,9 @@ func tagged(current map[string]string, added []tag) (map[string]string, *protoco
 		case t.Key == "" || len(t.Key) > 128 || len(t.Value) > 256:
 			return nil, validation("the tag %q is invalid: a key of 1 to 128 and a value of at most 256 characters", t.Key)
 		case strings.HasPrefix(lower, "aws:"):
-			return nil, errorf("InvalidInput", http.StatusBadRequest, "the tag %q is invalid: aws: is reserved", t.Key)
+			return nil, query.Errorf("InvalidInput", http.StatusBadRequest, "the tag %q is invalid: aws: is reserved", t.Key)
 		case seen[lower]:
-			return nil, errorf("InvalidInput", http.StatusBadRequest, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+			return nil, query.Errorf("InvalidInput", http.StatusBadRequest, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		default:
 			seen[lower] = true
 		}

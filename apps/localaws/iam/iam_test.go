@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -54,12 +55,19 @@ func newBench(t *testing.T, config Config) *bench {
 	var err error
 	b.account, err = NewAccount(account, config, b.clock)
 	b.ok(err)
-	listener := httptest.NewServer(New(Options{Account: b.account, Guard: b.guard, Clock: b.clock, Faults: &fault.Faults{}}))
+	listener := httptest.NewServer(signed(New(Options{Account: b.account, Guard: b.guard, Clock: b.clock, Faults: &fault.Faults{}})))
 	t.Cleanup(listener.Close)
 	b.iam = iam.NewFromConfig(aws.Config{
 		Region: "us-east-1", BaseEndpoint: &listener.URL, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
 	return b
+}
+
+// signed has every request come from somebody.
+func signed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), access.Call{Caller: &access.Caller{}})))
+	})
 }
 
 func (b *bench) ok(err error) {
@@ -346,4 +354,26 @@ func TestConfigProblems(t *testing.T) {
 			t.Errorf("error %v, want %s in it", err, want)
 		}
 	}
+}
+
+// Nonsense gets AWS's shape of an error, and changes nothing.
+func FuzzService(f *testing.F) {
+	f.Add("Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument={}")
+	f.Add("Action=ListRoles&MaxItems=1&Marker=AA")
+	f.Add("Action=CreateOpenIDConnectProvider&Url=https://%00&ClientIDList.member.1=x")
+	f.Add("Action=TagRole&RoleName=r&Tags.member.1.Key=k&Tags.member.999999999.Key=l")
+	account, err := NewAccount(account, Config{}, clock.System{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := signed(New(Options{Account: account, Guard: access.Anyone{}, Clock: clock.System{}, Faults: &fault.Faults{}}))
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		text := w.Body.String()
+		if w.Code >= 500 || w.Code >= 400 != strings.Contains(text, "<ErrorResponse") || w.Code < 400 != strings.Contains(text, "<ResponseMetadata>") {
+			t.Errorf("%s: %d %s", body, w.Code, text)
+		}
+	})
 }

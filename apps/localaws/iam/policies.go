@@ -9,6 +9,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
@@ -32,7 +33,7 @@ func (s *Service) own(c *call, arn string, keys map[string][]string) (*policy, e
 	p := s.now.policies[arn]
 	switch {
 	case p == nil && awsManaged[arn].policy != nil:
-		return nil, errorf("AccessDenied", http.StatusForbidden, "Cannot perform the operation on the policy %s: it is AWS's", arn)
+		return nil, query.Errorf("AccessDenied", http.StatusForbidden, "Cannot perform the operation on the policy %s: it is AWS's", arn)
 	case p == nil:
 		return nil, noSuchEntity("Policy %s was not found.", arn)
 	}
@@ -114,7 +115,7 @@ type policyAnswer struct {
 	IsAttachable                                      bool
 	Description                                       string `xml:",omitempty"`
 	CreateDate, UpdateDate                            string
-	Tags                                              *members[tag] `xml:",omitempty"`
+	Tags                                              *members `xml:",omitempty"`
 }
 
 func (a *Account) answer(p *policy) policyAnswer {
@@ -124,7 +125,7 @@ func (a *Account) answer(p *policy) policyAnswer {
 		IsAttachable: true, Description: p.description, CreateDate: timestamp(p.created), UpdateDate: timestamp(p.updated),
 	}
 	if len(p.tags) > 0 {
-		tags := list(tagList(p.tags))
+		tags := query.List(tagList(p.tags))
 		out.Tags = &tags
 	}
 	return out
@@ -191,7 +192,7 @@ func listPolicies(s *Service, c *call, in *listPoliciesIn) (protocol.Elements, e
 	if err != nil {
 		return nil, err
 	}
-	out["Policies"] = list(found)
+	out["Policies"] = query.List(found)
 	return out, nil
 }
 
@@ -271,7 +272,7 @@ func listPolicyVersions(s *Service, c *call, in *versionIn) (protocol.Elements, 
 	for _, v := range slices.Backward(p.versions) {
 		all = append(all, p.answer(v, false))
 	}
-	return protocol.Elements{"Versions": list(all), "IsTruncated": false}, nil
+	return protocol.Elements{"Versions": query.List(all), "IsTruncated": false}, nil
 }
 
 func setDefaultPolicyVersion(s *Service, c *call, in *versionIn) (protocol.Elements, error) {
@@ -328,7 +329,7 @@ func listEntitiesForPolicy(s *Service, c *call, in *entitiesIn) (protocol.Elemen
 	if err != nil {
 		return nil, err
 	}
-	out["PolicyRoles"], out["PolicyGroups"], out["PolicyUsers"] = list(roles), list[string](nil), list[string](nil)
+	out["PolicyRoles"], out["PolicyGroups"], out["PolicyUsers"] = query.List(roles), query.List[string](nil), query.List[string](nil)
 	return out, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 )
 
 // issuer finds a provider by ARN, if the caller may do what it calls to it.
@@ -60,13 +61,13 @@ func createProvider(s *Service, c *call, in *createProviderIn) (protocol.Element
 		return nil, limitExceeded("Cannot exceed quota for OpenIdConnectProvidersPerAccount: %d", maxProviders)
 	}
 	s.putProvider(p)
-	return protocol.Elements{"OpenIDConnectProviderArn": p.arn, "Tags": list(tagList(p.tags))}, nil
+	return protocol.Elements{"OpenIDConnectProviderArn": p.arn, "Tags": query.List(tagList(p.tags))}, nil
 }
 
 func (a *Account) newProvider(in *createProviderIn) (*provider, error) {
 	address, secure := strings.CutPrefix(in.Url, scheme)
 	if parsed, err := url.Parse(in.Url); err != nil || !secure || address == "" || parsed.RawQuery != "" || len(in.Url) > 255 {
-		return nil, errorf("InvalidInput", http.StatusBadRequest, "Invalid Open ID Connect Provider URL: it begins with https:// and has no query, not %q", in.Url)
+		return nil, query.Errorf("InvalidInput", http.StatusBadRequest, "Invalid Open ID Connect Provider URL: it begins with https:// and has no query, not %q", in.Url)
 	}
 	if len(in.ClientIDList) > maxClients {
 		return nil, limitExceeded("Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", maxClients)
@@ -86,7 +87,7 @@ func (a *Account) newProvider(in *createProviderIn) (*provider, error) {
 
 func checkThumbprints(thumbprints []string) error {
 	if len(thumbprints) == 0 || len(thumbprints) > 5 {
-		return errorf("InvalidInput", http.StatusBadRequest, "Thumbprint list must have 1 to 5 entries.")
+		return query.Errorf("InvalidInput", http.StatusBadRequest, "Thumbprint list must have 1 to 5 entries.")
 	}
 	for _, text := range thumbprints {
 		if len(text) != 40 || strings.Trim(strings.ToLower(text), "0123456789abcdef") != "" {
@@ -111,8 +112,8 @@ func getProvider(s *Service, c *call, in *providerIn) (protocol.Elements, error)
 		return nil, err
 	}
 	return protocol.Elements{
-		"Url": p.url, "ClientIDList": list(p.clients), "ThumbprintList": list(p.thumbprints),
-		"CreateDate": timestamp(p.created), "Tags": list(tagList(p.tags)),
+		"Url": p.url, "ClientIDList": query.List(p.clients), "ThumbprintList": query.List(p.thumbprints),
+		"CreateDate": timestamp(p.created), "Tags": query.List(tagList(p.tags)),
 	}, nil
 }
 
@@ -144,7 +145,7 @@ func listProviders(s *Service, c *call, _ *struct{}) (protocol.Elements, error) 
 	for _, arn := range slices.Sorted(maps.Keys(s.now.providers)) {
 		found = append(found, arnAnswer{arn})
 	}
-	return protocol.Elements{"OpenIDConnectProviderList": list(found)}, nil
+	return protocol.Elements{"OpenIDConnectProviderList": query.List(found)}, nil
 }
 
 func updateThumbprint(s *Service, c *call, in *providerIn) (protocol.Elements, error) {
@@ -225,6 +226,6 @@ func listProviderTags(s *Service, c *call, in *providerIn) (protocol.Elements, e
 	if err != nil {
 		return nil, err
 	}
-	out["Tags"] = list(tags)
+	out["Tags"] = query.List(tags)
 	return out, nil
 }

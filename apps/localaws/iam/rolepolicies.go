@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
@@ -86,7 +87,7 @@ func listRolePolicies(s *Service, c *call, in *pageOfRole) (protocol.Elements, e
 	if err != nil {
 		return nil, err
 	}
-	out["PolicyNames"] = list(names)
+	out["PolicyNames"] = query.List(names)
 	return out, nil
 }
 
@@ -157,6 +158,6 @@ func listAttachedRolePolicies(s *Service, c *call, in *attachedIn) (protocol.Ele
 	if err != nil {
 		return nil, err
 	}
-	out["AttachedPolicies"] = list(found)
+	out["AttachedPolicies"] = query.List(found)
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
@@ -152,7 +153,7 @@ type roleAnswer struct {
 	Description                             string `xml:",omitempty"`
 	MaxSessionDuration                      int
 	PermissionsBoundary                     *boundaryAnswer `xml:",omitempty"`
-	Tags                                    *members[tag]   `xml:",omitempty"`
+	Tags                                    *members        `xml:",omitempty"`
 	RoleLastUsed                            struct{}
 }
 
@@ -167,7 +168,7 @@ func (r *role) answer() roleAnswer {
 		out.PermissionsBoundary = &boundaryAnswer{"Policy", r.boundary}
 	}
 	if len(r.tags) > 0 {
-		tags := list(tagList(r.tags))
+		tags := query.List(tagList(r.tags))
 		out.Tags = &tags
 	}
 	return out
@@ -284,7 +285,7 @@ func listRoles(s *Service, c *call, in *listRolesIn) (protocol.Elements, error) 
 	if err != nil {
 		return nil, err
 	}
-	out["Roles"] = list(found)
+	out["Roles"] = query.List(found)
 	return out, nil
 }
 
@@ -338,7 +339,7 @@ func listRoleTags(s *Service, c *call, in *pageOfRole) (protocol.Elements, error
 	if err != nil {
 		return nil, err
 	}
-	out["Tags"] = list(tags)
+	out["Tags"] = query.List(tags)
 	return out, nil
 }
 
@@ -364,7 +365,7 @@ func deleteRolePermissionsBoundary(s *Service, c *call, in *roleIn) (protocol.El
 		return nil, err
 	}
 	if r.boundary == "" {
-		return nil, errorf("NoSuchEntity", http.StatusNotFound, "The role %s has no permissions boundary.", in.RoleName)
+		return nil, query.Errorf("NoSuchEntity", http.StatusNotFound, "The role %s has no permissions boundary.", in.RoleName)
 	}
 	r = r.edit()
 	r.boundary = ""
@@ -377,5 +378,5 @@ func listInstanceProfilesForRole(s *Service, c *call, in *pageOfRole) (protocol.
 	if _, err := s.find(c, in.RoleName, nil); err != nil {
 		return nil, err
 	}
-	return protocol.Elements{"InstanceProfiles": list[string](nil), "IsTruncated": false}, nil
+	return protocol.Elements{"InstanceProfiles": query.List[string](nil), "IsTruncated": false}, nil
 }

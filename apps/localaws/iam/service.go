@@ -1,16 +1,14 @@
 package iam
 
 import (
-	"context"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 )
 
 // Options are what a Service is made of.
@@ -24,99 +22,38 @@ type Options struct {
 // Service answers requests. It is safe for concurrent use.
 type Service struct {
 	*Account
+	query.Handler[*Service]
 
-	guard  access.Guard
-	clock  clock.Clock
-	faults *fault.Faults
-}
-
-// New makes a service of an account.
-func New(options Options) *Service {
-	return &Service{options.Account, options.Guard, options.Clock, options.Faults}
+	guard access.Guard
 }
 
 // Namespace is that of the service's answers.
 const Namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
 
-// ServeHTTP answers a request in the query protocol.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	query, err := protocol.ReadQuery(r)
-	if err != nil {
-		protocol.WriteQueryError(w, Namespace, err)
-		return
+// New makes a service of an account.
+func New(options Options) *Service {
+	s := &Service{Account: options.Account, guard: options.Guard}
+	s.Handler = query.Handler[*Service]{
+		Service: s, Prefix: "iam", Namespace: Namespace, Actions: actions, Clock: options.Clock, Faults: options.Faults,
 	}
-	out, err := s.call(r.Context(), query)
-	if err != nil {
-		protocol.WriteQueryError(w, Namespace, err)
-		return
-	}
-	protocol.WriteQuery(w, Namespace, query.Action, out)
+	return s
 }
 
-// call is one request to an action.
-type call struct {
-	ctx   context.Context
-	query *protocol.Query
-}
+type (
+	call    = query.Call
+	members = query.Members[tag]
+)
 
-func (s *Service) call(ctx context.Context, query *protocol.Query) (protocol.Elements, *protocol.Error) {
-	do, ok := actions[query.Action]
-	if !ok {
-		return nil, errorf("InvalidAction", http.StatusBadRequest, "the local AWS server does not have the IAM action %s", query.Action)
-	}
-	hit := s.faults.Of(ctx).Call("iam:" + query.Action)
-	clock.Sleep(ctx, s.clock, hit.Latency)
-	if !hit.Late {
-		if err := hit.Answer(); err != nil {
-			return nil, err
-		}
-	}
-	out, err := do(s, &call{ctx, query})
-	if hit.Late {
-		if late := hit.Answer(); late != nil {
-			return nil, late
-		}
-	}
-	if err != nil {
-		return nil, asError(err)
-	}
-	return out, nil
-}
-
-// asError is the answer to an error: a *protocol.Error, or a *access.Denied.
-func asError(err error) *protocol.Error {
-	var answer *protocol.Error
-	if errors.As(err, &answer) {
-		return answer
-	}
-	var denied *access.Denied
-	if errors.As(err, &denied) {
-		return errorf("AccessDenied", http.StatusForbidden, "%v", denied)
-	}
-	return &protocol.Error{Code: "ServiceFailure", Message: err.Error(), Status: http.StatusInternalServerError, Receiver: true}
-}
-
-type action func(*Service, *call) (protocol.Elements, error)
-
-// with decodes the parameters of an action. The lock of the account is held while
-// it is done.
-func with[In any](do func(*Service, *call, *In) (protocol.Elements, error)) action {
-	return func(s *Service, c *call) (protocol.Elements, error) {
-		in := new(In)
-		unknown, err := c.query.Decode(in)
-		switch {
-		case err != nil:
-			return nil, err
-		case len(unknown) > 0:
-			return nil, validation("the local AWS server does not have the parameter %s of %s", unknown[0], c.query.Action)
-		}
+// with makes an action that holds the lock of the account.
+func with[In any](do func(*Service, *call, *In) (protocol.Elements, error)) query.Action[*Service] {
+	return query.With(func(s *Service, c *call, in *In) (protocol.Elements, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return do(s, c, in)
-	}
+	})
 }
 
-var actions = map[string]action{
+var actions = map[string]query.Action[*Service]{
 	"CreateRole":                    with(createRole),
 	"GetRole":                       with(getRole),
 	"UpdateRole":                    with(updateRole),
@@ -164,13 +101,6 @@ var actions = map[string]action{
 	"ListOpenIDConnectProviderTags":           with(listProviderTags),
 }
 
-// members are a list in an answer.
-type members[T any] struct {
-	Member []T `xml:"member"`
-}
-
-func list[T any](items []T) members[T] { return members[T]{items} }
-
 // page is what lists take of a request.
 type page struct {
 	MaxItems *int
@@ -191,7 +121,7 @@ func cut[T any](p page, items []T, key func(T) string) ([]T, protocol.Elements, 
 	}
 	after, err := base64.RawURLEncoding.DecodeString(p.Marker)
 	if err != nil {
-		return nil, nil, errorf("InvalidInput", http.StatusBadRequest, "Invalid Marker")
+		return nil, nil, query.Errorf("InvalidInput", http.StatusBadRequest, "Invalid Marker")
 	}
 	for len(items) > 0 && len(after) > 0 && key(items[0]) <= string(after) {
 		items = items[1:]
@@ -207,14 +137,11 @@ func cut[T any](p page, items []T, key func(T) string) ([]T, protocol.Elements, 
 // allow asks the guard for the action of a call. The guard asks the account: the
 // lock is not held meanwhile, and what was read before may have changed.
 func (s *Service) allow(c *call, resource string, keys map[string][]string) error {
-	return s.allowed(c, access.Check{Action: "iam:" + c.query.Action, Resource: resource, Context: keys})
+	return s.allowed(c, access.Check{Action: "iam:" + c.Action, Resource: resource, Context: keys})
 }
 
 func (s *Service) allowed(c *call, checks ...access.Check) error {
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	if err := s.guard.Allow(c.ctx, checks...); err != nil {
-		return fmt.Errorf("%w", err)
-	}
-	return nil
+	return s.guard.Allow(c, checks...)
 }

@@ -79,17 +79,15 @@ func WriteJSONError(w http.ResponseWriter, err *Error) {
 
 // WriteXMLError answers in the protocol REST XML. HEAD gets no body.
 func WriteXMLError(w http.ResponseWriter, r *http.Request, err *Error) {
-	status := err.Status
-	if status == 0 {
-		status = http.StatusBadRequest
-	}
+	id := uuid.NewString()
 	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(status)
+	w.Header().Set("X-Amz-Request-Id", id)
+	w.WriteHeader(cmp.Or(err.Status, http.StatusBadRequest))
 	if r.Method == http.MethodHead {
 		return
 	}
 	_ = xml.NewEncoder(w).Encode(struct {
-		XMLName       xml.Name `xml:"Error"`
-		Code, Message string
-	}{Code: err.Code, Message: err.Message})
+		XMLName                                    xml.Name `xml:"Error"`
+		Code, Message, Resource, RequestId, HostId string
+	}{Code: err.Code, Message: err.Message, Resource: r.URL.Path, RequestId: id, HostId: "localaws"})
 }

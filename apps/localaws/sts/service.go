@@ -8,11 +8,7 @@
 package sts
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -22,6 +18,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	roles "github.com/mystique-unicorn/sales-events/apps/localaws/iam"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
@@ -44,119 +41,45 @@ type Options struct {
 
 // Service answers requests. It is safe for concurrent use.
 type Service struct {
-	Options
+	query.Handler[*Service]
 
-	issuers map[string]*keys
-}
-
-// New makes a service. Its issuers have no problems that Problems would find.
-func New(options Options) *Service {
-	s := &Service{Options: options, issuers: map[string]*keys{}}
-	for _, issuer := range options.Issuers {
-		s.issuers[issuer.URL] = &keys{issuer: issuer, now: options.Clock.Now}
-	}
-	return s
+	account   string
+	directory Directory
+	sessions  *Sessions
+	guard     access.Guard
+	issuers   map[string]*keys
 }
 
 // Namespace is that of the service's answers.
 const Namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 
-// ServeHTTP answers a request in the query protocol, in the body or in a URL that
-// is presigned.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	query, err := read(r)
-	if err != nil {
-		protocol.WriteQueryError(w, Namespace, err)
-		return
+// New makes a service. Its issuers have no problems that Problems would find.
+func New(options Options) *Service {
+	s := &Service{
+		account: options.AccountID, directory: options.Directory, sessions: options.Sessions, guard: options.Guard, issuers: map[string]*keys{},
 	}
-	out, err := s.call(r.Context(), query)
-	if err != nil {
-		protocol.WriteQueryError(w, Namespace, err)
-		return
+	for _, issuer := range options.Issuers {
+		s.issuers[issuer.URL] = &keys{issuer: issuer, now: options.Clock.Now}
 	}
-	protocol.WriteQuery(w, Namespace, query.Action, out)
+	s.Handler = query.Handler[*Service]{
+		Service: s, Prefix: "sts", Namespace: Namespace, Unsigned: "AssumeRoleWithWebIdentity",
+		Actions: actions, Clock: options.Clock, Faults: options.Faults,
+	}
+	return s
 }
 
-func read(r *http.Request) (*protocol.Query, *protocol.Error) {
-	if r.Method == http.MethodPost {
-		return protocol.ReadQuery(r)
-	}
-	kept := url.Values{}
-	for name, values := range r.URL.Query() {
-		if !strings.HasPrefix(name, "X-Amz-") {
-			kept[name] = values
-		}
-	}
-	return protocol.ParseQuery(kept.Encode())
-}
-
-type action func(*Service, context.Context, *protocol.Query) (protocol.Elements, error)
-
-var actions = map[string]action{
-	"GetCallerIdentity":         with(getCallerIdentity),
-	"AssumeRole":                with(assumeRole),
-	"AssumeRoleWithWebIdentity": with(assumeRoleWithWebIdentity),
-}
-
-// unsigned is the action that needs no signature.
-const unsigned = "AssumeRoleWithWebIdentity"
-
-func with[In any](do func(*Service, context.Context, *In) (protocol.Elements, error)) action {
-	return func(s *Service, ctx context.Context, query *protocol.Query) (protocol.Elements, error) {
-		in := new(In)
-		unknown, err := query.Decode(in)
-		switch {
-		case err != nil:
-			return nil, err
-		case len(unknown) > 0:
-			return nil, validation("the local AWS server does not have the parameter %s of %s", unknown[0], query.Action)
-		}
-		return do(s, ctx, in)
-	}
-}
-
-func (s *Service) call(ctx context.Context, query *protocol.Query) (protocol.Elements, *protocol.Error) {
-	do, ok := actions[query.Action]
-	switch {
-	case !ok:
-		return nil, errorf("InvalidAction", http.StatusBadRequest, "the local AWS server does not have the STS action %s", query.Action)
-	case access.Of(ctx).Caller == nil && query.Action != unsigned:
-		return nil, errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token")
-	}
-	hit := s.Faults.Of(ctx).Call("sts:" + query.Action)
-	clock.Sleep(ctx, s.Clock, hit.Latency)
-	if err := hit.Answer(); err != nil { // nothing takes effect here: late or not is the same
-		return nil, err
-	}
-	out, err := do(s, ctx, query)
-	if err != nil {
-		return nil, asError(err)
-	}
-	return out, nil
-}
-
-func asError(err error) *protocol.Error {
-	var answer *protocol.Error
-	if errors.As(err, &answer) {
-		return answer
-	}
-	var denied *access.Denied
-	if errors.As(err, &denied) {
-		return errorf("AccessDenied", http.StatusForbidden, "%v", denied)
-	}
-	return &protocol.Error{Code: "InternalFailure", Message: err.Error(), Status: http.StatusInternalServerError, Receiver: true}
-}
-
-func errorf(code string, status int, format string, args ...any) *protocol.Error {
-	return &protocol.Error{Code: code, Message: fmt.Sprintf(format, args...), Status: status}
+var actions = map[string]query.Action[*Service]{
+	"GetCallerIdentity":         query.With(getCallerIdentity),
+	"AssumeRole":                query.With(assumeRole),
+	"AssumeRoleWithWebIdentity": query.With(assumeRoleWithWebIdentity),
 }
 
 func validation(format string, args ...any) *protocol.Error {
-	return errorf("ValidationError", http.StatusBadRequest, format, args...)
+	return query.Errorf("ValidationError", http.StatusBadRequest, format, args...)
 }
 
-func getCallerIdentity(_ *Service, ctx context.Context, _ *struct{}) (protocol.Elements, error) {
-	caller := access.Of(ctx).Caller
+func getCallerIdentity(_ *Service, c *query.Call, _ *struct{}) (protocol.Elements, error) {
+	caller := access.Of(c).Caller
 	return protocol.Elements{"Arn": caller.ARN, "UserId": caller.ID, "Account": caller.Account}, nil
 }
 
@@ -215,14 +138,14 @@ func (s *Service) begin(role roles.Role, a assumption, duration time.Duration, k
 	_, path, _ := strings.Cut(role.ARN, ":role/")
 	name := path[strings.LastIndex(path, "/")+1:]
 	id := role.ID + ":" + a.RoleSessionName
-	arn := "arn:aws:sts::" + s.AccountID + ":assumed-role/" + name + "/" + a.RoleSessionName
+	arn := "arn:aws:sts::" + s.account + ":assumed-role/" + name + "/" + a.RoleSessionName
 	session := map[string][]string{"aws:TokenIssueTime": {now.Format(time.RFC3339)}}
 	for key, values := range keys {
 		session[key] = values
 	}
-	caller := &access.Caller{ARN: arn, ID: id, Account: s.AccountID, Role: role.ARN, Session: session}
+	caller := &access.Caller{ARN: arn, ID: id, Account: s.account, Role: role.ARN, Session: session}
 	return protocol.Elements{
-		"Credentials":      s.Sessions.Issue(caller, now.Add(duration)),
+		"Credentials":      s.sessions.Issue(caller, now.Add(duration)),
 		"AssumedRoleUser":  struct{ AssumedRoleId, Arn string }{id, arn},
 		"PackedPolicySize": 0,
 	}
@@ -233,20 +156,23 @@ type assumeRoleIn struct {
 	ExternalId string
 }
 
-func assumeRole(s *Service, ctx context.Context, in *assumeRoleIn) (protocol.Elements, error) {
-	role, err := in.check(s.Directory)
+func assumeRole(s *Service, c *query.Call, in *assumeRoleIn) (protocol.Elements, error) {
+	role, err := in.check(s.directory)
 	if err != nil {
 		return nil, err
+	}
+	caller := access.Of(c).Caller
+	if strings.HasSuffix(caller.ARN, ":root") {
+		return nil, query.Errorf("AccessDenied", http.StatusForbidden, "Roles may not be assumed by root accounts.")
 	}
 	keys := map[string][]string{"sts:RoleSessionName": {in.RoleSessionName}}
 	if in.ExternalId != "" {
 		keys["sts:ExternalId"] = []string{in.ExternalId}
 	}
 	check := access.Check{Action: "sts:AssumeRole", Resource: in.RoleArn, Context: keys, Policy: role.Trust}
-	if err := s.Guard.Allow(ctx, check); err != nil {
+	if err := s.guard.Allow(c, check); err != nil {
 		return nil, err
 	}
-	caller := access.Of(ctx).Caller
 	if role.Trust == nobody {
 		return nil, &access.Denied{Check: check, Caller: caller.ARN, Reason: "because the role does not exist"}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
@@ -24,12 +25,12 @@ var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, j
 
 const maxToken = 20_000
 
-func assumeRoleWithWebIdentity(s *Service, ctx context.Context, in *webIdentityIn) (protocol.Elements, error) {
-	role, err := in.check(s.Directory)
+func assumeRoleWithWebIdentity(s *Service, c *query.Call, in *webIdentityIn) (protocol.Elements, error) {
+	role, err := in.check(s.directory)
 	if err != nil {
 		return nil, err
 	}
-	who, err := s.identify(ctx, in.WebIdentityToken)
+	who, err := s.identify(c, in.WebIdentityToken)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func assumeRoleWithWebIdentity(s *Service, ctx context.Context, in *webIdentityI
 		Principal: iam.Principal{Kind: iam.Federated, ID: who.provider}, Action: "sts:AssumeRoleWithWebIdentity", Resource: in.RoleArn, Context: keys,
 	})
 	if !decision.Allowed() {
-		return nil, errorf("AccessDenied", http.StatusForbidden, "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+		return nil, query.Errorf("AccessDenied", http.StatusForbidden, "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 	}
 	duration, err := in.duration(role.MaxSession)
 	if err != nil {
@@ -59,7 +60,7 @@ type identity struct {
 }
 
 func invalidToken(format string, args ...any) error {
-	return errorf("InvalidIdentityToken", http.StatusBadRequest, format, args...)
+	return query.Errorf("InvalidIdentityToken", http.StatusBadRequest, format, args...)
 }
 
 // identify checks a token as AWS does: its issuer has a provider in the account,
@@ -74,7 +75,7 @@ func (s *Service) identify(ctx context.Context, token string) (identity, error) 
 	if err != nil || parsed.UnsafeClaimsWithoutVerification(&said) != nil {
 		return identity{}, invalidToken("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
 	}
-	provider, ok := s.Directory.Provider(said.Issuer)
+	provider, ok := s.directory.Provider(said.Issuer)
 	if !ok || !strings.HasPrefix(said.Issuer, scheme) {
 		return identity{}, invalidToken("No OpenIDConnect provider found in your account for %s", said.Issuer)
 	}
@@ -85,7 +86,7 @@ func (s *Service) identify(ctx context.Context, token string) (identity, error) 
 	now := s.Clock.Now()
 	switch {
 	case claims.Expiry == nil || !now.Before(claims.Expiry.Time()):
-		return identity{}, errorf("ExpiredTokenException", http.StatusBadRequest,
+		return identity{}, query.Errorf("ExpiredTokenException", http.StatusBadRequest,
 			"Token expired: current date/time %d must be before the expiration date/time %d", now.Unix(), expiry(claims))
 	case claims.NotBefore != nil && now.Before(claims.NotBefore.Time().Add(-jwt.DefaultLeeway)):
 		return identity{}, invalidToken("Token is not yet valid")
@@ -113,7 +114,7 @@ func (s *Service) verified(ctx context.Context, token *jwt.JSONWebToken, issuer 
 	}
 	found, err := source.find(ctx, token.Headers[0].KeyID)
 	if err != nil {
-		return claims, errorf("IDPCommunicationError", http.StatusBadRequest, "Couldn't retrieve verification key from your identity provider: %v", err)
+		return claims, query.Errorf("IDPCommunicationError", http.StatusBadRequest, "Couldn't retrieve verification key from your identity provider: %v", err)
 	}
 	for _, key := range found {
 		if key.IsPublic() && token.Claims(key.Key, &claims) == nil {

@@ -6,12 +6,17 @@ package servicetest
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/aws/smithy-go"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 )
 
 // Fails wants an error of type E, as the SDK makes it of a modelled error.
@@ -29,6 +34,37 @@ func Code(t testing.TB, err error, want string) {
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorCode() != want {
 		t.Errorf("error %v, want code %s", err, want)
+	}
+}
+
+// Step is a request to a service, and what its answer must have.
+type Step struct {
+	// Target is the header X-Amz-Target; without it the body is a form.
+	Target, Body string
+	Status       int
+	// Want are texts of the answer.
+	Want []string
+}
+
+// Run sends steps one after the other, signed by somebody.
+func Run(t *testing.T, service http.Handler, steps []Step) {
+	t.Helper()
+	for _, step := range steps {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(step.Body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if step.Target != "" {
+			r.Header.Set("X-Amz-Target", step.Target)
+		}
+		w := httptest.NewRecorder()
+		service.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), access.Call{Caller: &access.Caller{}})))
+		if w.Code != step.Status {
+			t.Errorf("%s%s: status %d, want %d: %s", step.Target, step.Body, w.Code, step.Status, w.Body)
+		}
+		for _, want := range step.Want {
+			if !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%s%s: %s lacks %s", step.Target, step.Body, w.Body, want)
+			}
+		}
 	}
 }
 

@@ -1,0 +1,143 @@
+// Package query is what the services of the query protocol have in common: an
+// action is found by its name, suffers the faults that are meant for it, has its
+// parameters decoded and its errors answered in the protocol's form. It knows no
+// service.
+package query
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+)
+
+// Call is one request to an action.
+type Call struct {
+	context.Context
+
+	*protocol.Query
+}
+
+// Action is an action of a service. An error is a *protocol.Error or an
+// *access.Denied; any other is the server's.
+type Action[S any] func(S, *Call) (protocol.Elements, error)
+
+// With makes an action whose parameters are the fields of In. Others are refused:
+// AWS has them, and the local AWS has not.
+func With[S, In any](do func(S, *Call, *In) (protocol.Elements, error)) Action[S] {
+	return func(s S, c *Call) (protocol.Elements, error) {
+		in := new(In)
+		unknown, err := c.Decode(in)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(unknown) > 0:
+			return nil, Errorf("ValidationError", http.StatusBadRequest, "the local AWS server does not have the parameter %s of %s", unknown[0], c.Action)
+		}
+		return do(s, c, in)
+	}
+}
+
+// Handler serves the actions of a service.
+type Handler[S any] struct {
+	Service S
+	// Prefix is that of its actions in IAM, and in faults.
+	Prefix string
+	// Namespace is that of its answers.
+	Namespace string
+	Actions   map[string]Action[S]
+	// Denied is the code of a refusal; AccessDenied if it is empty.
+	Denied string
+	// Unsigned is the action that needs no caller, if there is one.
+	Unsigned string
+	Clock    clock.Clock
+	Faults   *fault.Faults
+}
+
+// ServeHTTP answers a request, in the body or in a URL that is presigned.
+func (h *Handler[S]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query, err := read(r)
+	if err != nil {
+		protocol.WriteQueryError(w, h.Namespace, err)
+		return
+	}
+	out, err := h.call(r.Context(), query)
+	if err != nil {
+		protocol.WriteQueryError(w, h.Namespace, err)
+		return
+	}
+	protocol.WriteQuery(w, h.Namespace, query.Action, out)
+}
+
+func read(r *http.Request) (*protocol.Query, *protocol.Error) {
+	if r.Method == http.MethodPost {
+		return protocol.ReadQuery(r)
+	}
+	kept := url.Values{}
+	for name, values := range r.URL.Query() {
+		if !strings.HasPrefix(name, "X-Amz-") {
+			kept[name] = values
+		}
+	}
+	return protocol.ParseQuery(kept.Encode())
+}
+
+func (h *Handler[S]) call(ctx context.Context, query *protocol.Query) (protocol.Elements, *protocol.Error) {
+	do, ok := h.Actions[query.Action]
+	switch {
+	case access.Of(ctx).Caller == nil && query.Action != h.Unsigned:
+		return nil, Errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token")
+	case !ok:
+		return nil, Errorf("InvalidAction", http.StatusBadRequest, "the local AWS server does not have the action %s:%s", h.Prefix, query.Action)
+	}
+	hit := h.Faults.Of(ctx).Call(h.Prefix + ":" + query.Action)
+	clock.Sleep(ctx, h.Clock, hit.Latency)
+	if !hit.Late {
+		if err := hit.Answer(); err != nil {
+			return nil, err
+		}
+	}
+	out, err := do(h.Service, &Call{ctx, query})
+	if hit.Late {
+		if late := hit.Answer(); late != nil {
+			return nil, late
+		}
+	}
+	if err != nil {
+		return nil, h.asError(err)
+	}
+	return out, nil
+}
+
+func (h *Handler[S]) asError(err error) *protocol.Error {
+	var answer *protocol.Error
+	if errors.As(err, &answer) {
+		return answer
+	}
+	var denied *access.Denied
+	if errors.As(err, &denied) {
+		return Errorf(cmp.Or(h.Denied, "AccessDenied"), http.StatusForbidden, "%v", denied)
+	}
+	return &protocol.Error{Code: "InternalFailure", Message: err.Error(), Status: http.StatusInternalServerError, Receiver: true}
+}
+
+// Errorf is an error with a code and a status.
+func Errorf(code string, status int, format string, args ...any) *protocol.Error {
+	return &protocol.Error{Code: code, Message: fmt.Sprintf(format, args...), Status: status}
+}
+
+// Members are a list in an answer.
+type Members[T any] struct {
+	Member []T `xml:"member"`
+}
+
+// List is a list in an answer.
+func List[T any](items []T) Members[T] { return Members[T]{items} }
