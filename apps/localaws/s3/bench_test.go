@@ -27,10 +27,11 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // client, which does not retry.
 type bench struct {
 	*testing.T
-	clock  *clock.Fake
-	faults *fault.Faults
-	s3     *s3.Client
-	base   string
+	clock   *clock.Fake
+	faults  *fault.Faults
+	service *Service
+	s3      *s3.Client
+	base    string
 }
 
 func newBench(t *testing.T) *bench {
@@ -41,9 +42,10 @@ func newBench(t *testing.T) *bench {
 func newBenchWith(t *testing.T, options Options) *bench {
 	t.Helper()
 	b := &bench{T: t, clock: clock.NewFake(start), faults: &fault.Faults{}}
-	options.Buckets, options.Clock, options.Faults = []string{testBucket}, b.clock, b.faults
+	options.Region, options.Buckets, options.Clock, options.Faults = testRegion, []string{testBucket}, b.clock, b.faults
 	service, err := New(options)
 	b.ok(err)
+	b.service = service
 	listener := httptest.NewServer(service)
 	t.Cleanup(listener.Close)
 	b.base = listener.URL
