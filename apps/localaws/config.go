@@ -27,7 +27,7 @@ type Config struct {
 	HashesOnly bool `json:"hashesOnly,omitempty"`
 
 	// Enforce verifies signatures and decides every call by the policies of its
-	// caller. Without it everybody is the root user, who may do everything.
+	// caller. Without it everybody is an administrator.
 	Enforce bool `json:"enforce,omitempty"`
 	// AssumeTLS has calls count as made over TLS, for policies that refuse others:
 	// the server has none itself.

@@ -7,7 +7,7 @@
 // of its Config are there again; with a SessionKey, temporary credentials hold.
 //
 // With Config.Enforce each call's signature is verified and the policies of its
-// caller decide; without, whoever calls is the root user. One account, one region.
+// caller decide; without, whoever calls is an administrator. One account, one region.
 // It knows nothing of the events that pass through it.
 package localaws
 
@@ -22,11 +22,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/authz"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/cloudwatch"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/iam"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/logs"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/s3"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sigv4"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/sns"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sqs"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sts"
 )
@@ -39,7 +42,7 @@ type Server struct {
 	services map[string]service // by the name for which their requests are signed
 
 	account *iam.Account
-	root    *access.Caller
+	anyone  *access.Caller // who calls if nobody asks
 	// What is below is there if permissions are enforced.
 	guard    *authz.Guard
 	verifier *sigv4.Verifier
@@ -96,7 +99,7 @@ func New(config Config, options ...Option) (*Server, error) {
 	for _, option := range options {
 		option(s)
 	}
-	s.root = &access.Caller{ARN: "arn:aws:iam::" + config.AccountID + ":root", ID: config.AccountID, Account: config.AccountID}
+	s.anyone = user(config.AccountID, "anyone")
 	var err error
 	if s.account, err = iam.NewAccount(config.AccountID, config.IAM, s.clock); err != nil {
 		return nil, err
@@ -116,13 +119,17 @@ func (s *Server) enforce(config Config) access.Guard {
 	s.verifier = sigv4.NewVerifier(config.Region, s.clock.Now, "iam", "sts")
 	s.keys = map[string]administrator{}
 	for _, key := range config.Keys {
-		caller := s.root
-		if key.User != "" {
-			caller = &access.Caller{ARN: "arn:aws:iam::" + config.AccountID + ":user/" + key.User, ID: "AIDA" + key.User, Account: config.AccountID}
-		}
-		s.keys[key.ID] = administrator{key.Secret, caller}
+		s.keys[key.ID] = administrator{key.Secret, user(config.AccountID, key.User)}
 	}
 	return s.guard
+}
+
+// user is one of the account, or its root user.
+func user(account, name string) *access.Caller {
+	if name == "" {
+		return &access.Caller{ARN: "arn:aws:iam::" + account + ":root", ID: account, Account: account}
+	}
+	return &access.Caller{ARN: "arn:aws:iam::" + account + ":user/" + name, ID: "AIDA" + name, Account: account}
 }
 
 // serve makes the services.
@@ -142,6 +149,15 @@ func (s *Server) serve(config Config, guard access.Guard) error {
 		AccountID: config.AccountID, Directory: s.account, Sessions: s.sessions, Issuers: config.Issuers,
 		Guard: guard, Clock: s.clock, Faults: s.faults,
 	}), refuseQuery(sts.Namespace)}
+	s.services["monitoring"] = service{cloudwatch.New(cloudwatch.Options{
+		Region: config.Region, AccountID: config.AccountID, Guard: guard, Clock: s.clock, Faults: s.faults,
+	}), refuseQuery(cloudwatch.Namespace)}
+	s.services["sns"] = service{sns.New(sns.Options{
+		Region: config.Region, AccountID: config.AccountID, Guard: guard, Clock: s.clock, Faults: s.faults,
+	}), refuseQuery(sns.Namespace)}
+	s.services["logs"] = service{logs.New(logs.Options{
+		Region: config.Region, AccountID: config.AccountID, Guard: guard, Clock: s.clock, Faults: s.faults,
+	}), refuseJSON}
 	return nil
 }
 
@@ -195,7 +211,7 @@ func unsignedService(r *http.Request) string {
 // *sigv4.Failure.
 func (s *Server) authenticate(r *http.Request, signature *sigv4.Signature, unread error) (*access.Caller, error) {
 	if s.guard == nil {
-		return s.root, nil
+		return s.anyone, nil
 	}
 	var failure *sigv4.Failure
 	if errors.As(unread, &failure) {
@@ -229,9 +245,6 @@ func (s *Server) lookUp(signature *sigv4.Signature) (secret string, caller *acce
 	}
 	return session.Secret, session.Caller, nil
 }
-
-// Roles are those of the account, for services to which they are passed.
-func (s *Server) Roles() *iam.Account { return s.account }
 
 // Calls is what the guard decided, and what roles may do and did not; nothing if
 // permissions are not enforced.

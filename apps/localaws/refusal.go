@@ -66,6 +66,12 @@ func refuseSQS(w http.ResponseWriter, _ *http.Request, err error) {
 	protocol.WriteJSON(w, refused.Status, map[string]string{"__type": "com.amazon.coral.service#" + refused.Code, "message": refused.Message})
 }
 
+// refuseJSON answers in AWS JSON.
+func refuseJSON(w http.ResponseWriter, _ *http.Request, err error) {
+	refused := answer(err, func(c code) string { return c.json })
+	protocol.WriteJSON(w, http.StatusBadRequest, map[string]string{"__type": refused.Code, "message": refused.Message})
+}
+
 func refuseRESTJSON(w http.ResponseWriter, _ *http.Request, err error) {
 	protocol.WriteRESTJSONError(w, answer(err, func(c code) string { return c.json }), nil)
 }

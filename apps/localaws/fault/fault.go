@@ -20,9 +20,9 @@ import (
 
 // Fault is failures to come.
 type Fault struct {
-	// Action is an SQS action, such as SendMessage, or S3: and an HTTP method,
-	// such as S3:PUT; or a pattern of these as path.Match has it: * is every
-	// call, S3:* every one to S3.
+	// Action is an SQS action, such as SendMessage, S3: and an HTTP method, such as
+	// S3:PUT, or the IAM action of another service, such as iam:CreateRole; or a
+	// pattern of these as path.Match has it: * is every call, S3:* every one to S3.
 	Action string `json:"action"`
 	// Times is how many calls it hits, or entries with Entry. With Rate 0 is no
 	// limit.
