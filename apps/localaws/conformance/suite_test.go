@@ -16,9 +16,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/google/uuid"
 
@@ -38,10 +40,12 @@ type conformanceCase struct {
 	run          func(c *check)
 }
 
+var allCases = slices.Concat(sqsCases, s3Cases, s3SettingCases, iamCases)
+
 func TestConformance(t *testing.T) {
-	newClients := connect(t)
+	clientsOf := connect(t)
 	var mu sync.Mutex
-	cases := slices.Concat(sqsCases, s3Cases)
+	cases := allCases
 	results := make([]Result, len(cases))
 	t.Run("cases", func(t *testing.T) {
 		for i, test := range cases {
@@ -54,9 +58,7 @@ func TestConformance(t *testing.T) {
 				})
 				ctx, cancel := context.WithTimeout(t.Context(), limit())
 				t.Cleanup(cancel)
-				c := &check{T: t, ctx: ctx}
-				c.sqs, c.s3 = newClients()
-				test.run(c)
+				test.run(&check{T: t, ctx: ctx, clients: clientsOf()})
 			})
 		}
 	})
@@ -71,25 +73,42 @@ func TestDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range slices.Concat(sqsCases, s3Cases) {
+	for _, test := range allCases {
 		if row := "| " + test.action + " | " + test.says + " |"; !strings.Contains(string(document), row) {
 			t.Errorf("docs/localaws.md has no row %s", row)
 		}
 	}
 }
 
-// connect returns how clients of the endpoint are made.
-func connect(t *testing.T) func() (*sqs.Client, *s3.Client) {
+// clients are those of a case.
+type clients struct {
+	sqs *sqs.Client
+	s3  *s3.Client
+	iam *iam.Client
+	sts *sts.Client
+}
+
+func newClients(c aws.Config, options ...func(*s3.Options)) func() clients {
+	return func() clients {
+		return clients{sqs.NewFromConfig(c), s3.NewFromConfig(c, options...), iam.NewFromConfig(c), sts.NewFromConfig(c)}
+	}
+}
+
+// connect returns how clients of the endpoint are made. The local AWS verifies
+// what they sign.
+func connect(t *testing.T) func() clients {
 	if *endpoint == "aws" {
 		c, err := config.LoadDefaultConfig(t.Context(), config.WithRegion(*region))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return func() (*sqs.Client, *s3.Client) { return sqs.NewFromConfig(c), s3.NewFromConfig(c) }
+		return newClients(c)
 	}
 	url := *endpoint
 	if url == "" {
-		server, err := localaws.New(localaws.Config{Region: *region, AccountID: "000000000000"})
+		server, err := localaws.New(localaws.Config{
+			Region: *region, AccountID: "000000000000", Enforce: true, AssumeTLS: true, Keys: []localaws.Key{{ID: "local", Secret: "local", User: "conformance"}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,9 +120,7 @@ func connect(t *testing.T) func() (*sqs.Client, *s3.Client) {
 		Region: *region, BaseEndpoint: &url, HTTPClient: awshttp.New(), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	}
-	return func() (*sqs.Client, *s3.Client) {
-		return sqs.NewFromConfig(c), s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true })
-	}
+	return newClients(c, func(o *s3.Options) { o.UsePathStyle = true })
 }
 
 // limit is for a case, patience for what AWS does not promise at once.
@@ -134,9 +151,9 @@ func writeReport(t *testing.T, results []Result) {
 // check is a case at work.
 type check struct {
 	*testing.T
+	clients
+
 	ctx context.Context
-	sqs *sqs.Client
-	s3  *s3.Client
 }
 
 func (c *check) ok(err error) {
