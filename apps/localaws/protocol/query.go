@@ -33,9 +33,9 @@ type Query struct {
 
 // node is what the parameters with a common beginning of their names say.
 type node struct {
-	value    string
-	set      bool
-	children map[string]*node
+	name, value string
+	set         bool
+	children    map[string]*node
 }
 
 // IsQuery reports whether a request is in the query protocol.
@@ -59,7 +59,8 @@ func ReadBody(r *http.Request, limit int64) ([]byte, *Error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &Error{Code: "RequestEntityTooLarge", Message: "the request has more than " + strconv.FormatInt(limit, 10) + " bytes", Status: http.StatusRequestEntityTooLarge}
+		return nil, &Error{Code: "RequestEntityTooLarge", Message: "the request has more than " + strconv.FormatInt(limit, 10) + " bytes",
+			Status: http.StatusRequestEntityTooLarge}
 	case err != nil:
 		return nil, &Error{Code: "IncompleteBody", Message: "the request cannot be read: " + err.Error()}
 	}
@@ -96,12 +97,12 @@ func malformed(why string) *Error {
 }
 
 func (n *node) at(parts []string) *node {
-	for _, part := range parts {
+	for i, part := range parts {
 		if n.children == nil {
 			n.children = map[string]*node{}
 		}
 		if n.children[part] == nil {
-			n.children[part] = &node{}
+			n.children[part] = &node{name: strings.Join(parts[:i+1], ".")}
 		}
 		n = n.children[part]
 	}
@@ -117,7 +118,7 @@ func (n *node) add(value string) { n.value, n.set = value, true }
 // names of the parameters that have no field, sorted.
 func (q *Query) Decode(into any) (unknown []string, err *Error) {
 	d := &decoder{}
-	d.fields(reflect.ValueOf(into).Elem(), q.root, "")
+	d.fields(reflect.ValueOf(into).Elem(), q.root)
 	slices.Sort(d.unknown)
 	return d.unknown, d.err
 }
@@ -128,21 +129,21 @@ type decoder struct {
 	err     *Error
 }
 
-func (d *decoder) fields(into reflect.Value, from *node, name string) {
+func (d *decoder) fields(into reflect.Value, from *node) {
 	known := map[string]bool{}
-	d.fill(into, from, name, known)
-	for _, child := range slices.Sorted(maps.Keys(from.children)) {
+	d.fill(into, from, known)
+	for child, below := range from.children {
 		if !known[child] {
-			d.unknown = append(d.unknown, from.children[child].names(join(name, child))...)
+			d.skip(below)
 		}
 	}
 }
 
-func (d *decoder) fill(into reflect.Value, from *node, name string, known map[string]bool) {
+func (d *decoder) fill(into reflect.Value, from *node, known map[string]bool) {
 	for i := range into.NumField() {
 		field := into.Type().Field(i)
 		if field.Anonymous {
-			d.fill(into.Field(i), from, name, known)
+			d.fill(into.Field(i), from, known)
 			continue
 		}
 		parameter := field.Name
@@ -151,37 +152,38 @@ func (d *decoder) fill(into reflect.Value, from *node, name string, known map[st
 		}
 		known[parameter] = true
 		if child := from.children[parameter]; child != nil {
-			d.value(into.Field(i), child, join(name, parameter))
+			d.value(into.Field(i), child)
 		}
 	}
 }
 
-func (d *decoder) value(into reflect.Value, from *node, name string) {
+func (d *decoder) value(into reflect.Value, from *node) {
 	kind := into.Kind()
 	if kind == reflect.Pointer {
 		value := reflect.New(into.Type().Elem())
-		d.value(value.Elem(), from, name)
+		d.value(value.Elem(), from)
 		into.Set(value)
 		return
 	}
-	if from.set && (kind == reflect.Struct || kind == reflect.Slice) {
-		d.unknown = append(d.unknown, name) // it has parts, and no value of its own
+	emptyList := kind == reflect.Slice && from.value == "" // as IAM's SDK sends it
+	if from.set && !emptyList && (kind == reflect.Struct || kind == reflect.Slice) {
+		d.unknown = append(d.unknown, from.name) // it has parts, and no value of its own
 	}
 	switch kind {
 	case reflect.Struct:
-		d.fields(into, from, name)
+		d.fields(into, from)
 	case reflect.Slice:
-		d.list(into, from, name)
+		d.list(into, from)
 	default:
-		d.scalar(into, from, name)
-		for child, below := range from.children {
-			d.unknown = append(d.unknown, below.names(join(name, child))...)
+		d.scalar(into, from)
+		for _, below := range from.children {
+			d.skip(below)
 		}
 	}
 }
 
 // scalar sets a string, a number or a boolean.
-func (d *decoder) scalar(into reflect.Value, from *node, name string) {
+func (d *decoder) scalar(into reflect.Value, from *node) {
 	var err error
 	switch into.Kind() {
 	case reflect.String:
@@ -194,49 +196,46 @@ func (d *decoder) scalar(into reflect.Value, from *node, name string) {
 		var value int64
 		value, err = strconv.ParseInt(from.value, 10, into.Type().Bits())
 		into.SetInt(value)
+	case reflect.Float64:
+		var value float64
+		value, err = strconv.ParseFloat(from.value, 64)
+		into.SetFloat(value)
 	default:
 		panic("protocol: a query cannot be decoded into " + into.Type().String())
 	}
 	if err != nil && d.err == nil {
-		d.err = &Error{Code: "InvalidParameterValue", Message: "Invalid value '" + from.value + "' for " + name + ": must be of type " + into.Kind().String()}
+		d.err = &Error{Code: "InvalidParameterValue", Message: "Invalid value '" + from.value + "' for " + from.name + ": must be of type " +
+			into.Kind().String()}
 	}
 }
 
 // list appends by number; numbers may have gaps.
-func (d *decoder) list(into reflect.Value, from *node, name string) {
+func (d *decoder) list(into reflect.Value, from *node) {
 	if member := from.children["member"]; member != nil && len(from.children) == 1 {
-		from, name = member, join(name, "member")
+		from = member
 	}
 	elements := map[int]*node{}
 	for child, below := range from.children {
 		n, err := strconv.Atoi(child)
 		if err != nil || n < 0 || strconv.Itoa(n) != child {
-			d.unknown = append(d.unknown, below.names(join(name, child))...)
+			d.skip(below)
 			continue
 		}
 		elements[n] = below
 	}
 	for _, n := range slices.Sorted(maps.Keys(elements)) {
 		element := reflect.New(into.Type().Elem()).Elem()
-		d.value(element, elements[n], join(name, strconv.Itoa(n)))
+		d.value(element, elements[n])
 		into.Set(reflect.Append(into, element))
 	}
 }
 
-// names are those of the parameters below a node.
-func (n *node) names(name string) (names []string) {
+// skip notes the parameters of a node and below.
+func (d *decoder) skip(n *node) {
 	if n.set {
-		names = append(names, name)
+		d.unknown = append(d.unknown, n.name)
 	}
-	for child, below := range n.children {
-		names = append(names, below.names(join(name, child))...)
+	for _, below := range n.children {
+		d.skip(below)
 	}
-	return names
-}
-
-func join(name, part string) string {
-	if name == "" {
-		return part
-	}
-	return name + "." + part
 }

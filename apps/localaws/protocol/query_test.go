@@ -34,8 +34,10 @@ func TestQueryDecode(t *testing.T) {
 		unknown string
 		err     string
 	}{
-		"Action=A&Name=n&Number=7&Flag=true&DryRun=true":     {into: parameters{Name: "n", Number: &seven, Flag: true, common: common{DryRun: true}}},
+		"Action=A&Name=n&Number=7&Flag=true&DryRun=true": {into: parameters{Name: "n", Number: &seven, Flag: true,
+			common: common{DryRun: true}}},
 		"Action=A&SubnetId.2=b&SubnetId.10=c&SubnetId.1=a":   {into: parameters{Subnets: []string{"a", "b", "c"}}},
+		"Action=A&Tags=&SubnetId=":                           {},
 		"Action=A&Tags.member.1.Key=k&Tags.member.1.Value=v": {into: parameters{Tags: []tag{{"k", "v"}}}},
 		"Action=A&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.2.Key=l": {
 			into: parameters{Specs: []struct {
@@ -123,7 +125,8 @@ func TestXMLAnswers(t *testing.T) {
 	}{
 		"EC2": {
 			func(w http.ResponseWriter) {
-				WriteEC2(w, "http://x/", "CreateVpc", Elements{"vpc": vpc{"vpc-1", []tag{{"a", "<&\x00"}}}})
+				encoded, _ := Elements{"vpc": vpc{"vpc-1", []tag{{"a", "<&\x00"}}}}.Encode()
+				WriteEC2(w, "http://x/", "CreateVpc", encoded)
 			},
 			`<CreateVpcResponse xmlns="http://x/"><requestId>ID</requestId><vpc><vpcId>vpc-1</vpcId><tagSet><item>` +
 				"<Key>a</Key><Value>&lt;&amp;\uFFFD</Value></item></tagSet></vpc></CreateVpcResponse>",

@@ -16,14 +16,28 @@ import (
 // encoding/xml does.
 type Elements map[string]any
 
+// Encode is what WriteEC2 sends: as the elements are now, whoever changes what
+// they point to later.
+func (e Elements) Encode() ([]byte, *Error) {
+	body := &bytes.Buffer{}
+	encoder := xml.NewEncoder(body)
+	if err := cmp.Or(encodeAll(encoder, e), encoder.Flush()); err != nil {
+		return nil, &Error{Code: "InternalError", Message: err.Error(), Status: http.StatusInternalServerError, Receiver: true}
+	}
+	return body.Bytes(), nil
+}
+
 // WriteEC2 answers an action of EC2, whose protocol has the elements of the
 // answer directly in it.
-func WriteEC2(w http.ResponseWriter, namespace, action string, out Elements) {
+func WriteEC2(w http.ResponseWriter, namespace, action string, encoded []byte) {
 	id := uuid.NewString()
 	writeXML(w, http.StatusOK, id, func(e *xml.Encoder) error {
-		return element(e, action+"Response", namespace, func() error {
-			return cmp.Or(e.EncodeElement(id, named("requestId")), encodeAll(e, out))
-		})
+		return e.Encode(struct {
+			XMLName   xml.Name
+			Namespace string `xml:"xmlns,attr"`
+			RequestID string `xml:"requestId"`
+			Content   []byte `xml:",innerxml"`
+		}{xml.Name{Local: action + "Response"}, namespace, id, encoded})
 	})
 }
 
