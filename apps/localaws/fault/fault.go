@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
@@ -49,6 +50,10 @@ type Fault struct {
 	// Late lets the call take effect before its answer is an error or Lost. It
 	// has no meaning with Entry.
 	Late bool `json:"late,omitempty"`
+	// Fails lets the call succeed, and what it creates fail with Code after the
+	// time that it takes to become ready: a NAT gateway of ec2:CreateNatGateway, a
+	// node group of eks:CreateNodegroup.
+	Fails bool `json:"fails,omitempty"`
 	// Duplicate has a message delivered once more, of those received or
 	// deleted: ReceiveMessage leaves it visible; DeleteMessage and
 	// DeleteMessageBatch succeed and leave it in flight. It is drawn for each
@@ -90,6 +95,8 @@ func (f Fault) check() error {
 		return fmt.Errorf("jitter %g: must be from 0 to 1", f.Jitter)
 	case f.Late && f.Code == "" && !f.Lost:
 		return errors.New("late: needs a code, or lost")
+	case f.Fails && (f.Code == "" || f.Status != 0 || f.Lost || f.Late || f.Entry || f.Duplicate || f.Stale):
+		return errors.New("fails: needs a code, and excludes status, lost, late, entry, duplicate and stale")
 	case f.Entry && (f.Code == "" || f.Lost || f.Late || f.Duplicate || f.Stale):
 		return errors.New("entry: needs a code, and excludes lost, late, duplicate and stale")
 	}
@@ -125,6 +132,7 @@ type Hit struct {
 	code      string
 	status    int
 	receiving bool
+	fails     bool
 }
 
 // add lays another fault on top: latencies add up, of errors the first counts.
@@ -139,6 +147,7 @@ func (h *Hit) add(f Fault, random *rand.Rand) {
 	h.Lag = max(h.Lag, f.Lag)
 	if h.code == "" && !h.Lost {
 		h.code, h.status, h.Lost, h.Late, h.receiving = f.Code, f.Status, f.Lost, f.Late, f.Entry && f.Status == 0
+		h.fails = f.Fails
 	}
 }
 
@@ -150,23 +159,37 @@ func (h Hit) Answer() *protocol.Error {
 	if h.Lost {
 		panic(http.ErrAbortHandler)
 	}
-	if h.code == "" {
+	if h.code == "" || h.fails {
 		return nil
 	}
 	status := cmp.Or(h.status, statuses[h.code])
 	return &protocol.Error{
-		Code: h.code, Message: "injected by the local AWS server", Status: status, Receiver: status >= http.StatusInternalServerError || h.receiving,
+		Code: h.code, Message: injected, Status: status, Receiver: status >= http.StatusInternalServerError || h.receiving,
 	}
 }
+
+// Outcome is how what the call creates fails later, nil if it does not.
+func (h Hit) Outcome() *protocol.Error {
+	if !h.fails {
+		return nil
+	}
+	return &protocol.Error{Code: h.code, Message: injected}
+}
+
+const injected = "injected by the local AWS server"
 
 // statuses are what AWS answers with an error that is no client's fault; the
 // others' are the services'.
 var statuses = map[string]int{
-	"AccessDenied":       403,
-	"InternalError":      500,
-	"InternalFailure":    500,
-	"ServiceUnavailable": 503,
-	"SlowDown":           503,
+	"AccessDenied":          403,
+	"AccessDeniedException": 403,
+	"InternalError":         500,
+	"InternalFailure":       500,
+	"RequestLimitExceeded":  503,
+	"ServiceUnavailable":    503,
+	"SlowDown":              503,
+	"ThrottlingException":   429,
+	"UnauthorizedOperation": 403,
 }
 
 // Faults are the failures that a server injects. A call suffers the first of
@@ -275,6 +298,23 @@ func (f *Faults) Of(ctx context.Context) *Faults {
 		return own
 	}
 	return f
+}
+
+// Around does a call of an action as the faults have it: later, with an error in
+// place of its answer, or not at all.
+func (f *Faults) Around(ctx context.Context, c clock.Clock, action string, do func(Hit) *protocol.Error) *protocol.Error {
+	hit := f.Of(ctx).Call(action)
+	clock.Sleep(ctx, c, hit.Latency)
+	if !hit.Late {
+		if err := hit.Answer(); err != nil {
+			return err
+		}
+	}
+	err := do(hit)
+	if err == nil && hit.Late {
+		err = hit.Answer()
+	}
+	return err
 }
 
 func (f *Faults) take(action string, what per) (hit Hit) {

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
 // pattern is which of n calls of an action are hit.
@@ -137,6 +140,7 @@ func TestHandler(t *testing.T) {
 		{"PUT", `{"faults":[{"action":"A","rate":1,"late":true}]}`, 400, "late: needs a code, or lost"},
 		{"PUT", `{"faults":[{"action":"A","rate":1,"status":503}]}`, 400, "status: needs a code"},
 		{"PUT", `{"faults":[{"action":"A","rate":1,"lag":"1h"}]}`, 400, "lag 1h0m0s: must be from 0 to 5m0s"},
+		{"PUT", `{"faults":[{"action":"A","rate":1,"fails":true}]}`, 400, "fails: needs a code"},
 		{"PATCH", "", 405, ""},
 		{"GET", "", 200, `"hits": 1`},
 		{"DELETE", "", 200, `"faults": []`},
@@ -152,6 +156,37 @@ func TestHandler(t *testing.T) {
 	}
 	if left := f.Call("ReceiveMessage"); left != (Hit{}) {
 		t.Errorf("after DELETE: %+v", left)
+	}
+}
+
+// A fault of what a call creates lets the call succeed.
+func TestOutcome(t *testing.T) {
+	f := &Faults{}
+	f.Set(0, Fault{Action: "ec2:CreateNatGateway", Times: 1, Code: "InternalError", Fails: true}, Fault{Action: "A", Times: 1, Code: "x"})
+	hit := f.Call("ec2:CreateNatGateway")
+	if hit.Answer() != nil || hit.Outcome() == nil || hit.Outcome().Code != "InternalError" {
+		t.Errorf("an answer %v, an outcome %v", hit.Answer(), hit.Outcome())
+	}
+	if other := f.Call("A"); other.Outcome() != nil {
+		t.Errorf("an error of the call is one of what it creates: %v", other.Outcome())
+	}
+}
+
+// A call is done before a late error, and not at all before another.
+func TestAround(t *testing.T) {
+	f := &Faults{}
+	f.Set(0, Fault{Action: "late", Times: 1, Code: "x", Late: true}, Fault{Action: "early", Times: 1, Code: "y"})
+	for action, want := range map[string]struct {
+		code string
+		done bool
+	}{"late": {"x", true}, "early": {"y", false}, "none": {"", true}} {
+		done, code := false, ""
+		if err := f.Around(t.Context(), clock.System{}, action, func(Hit) *protocol.Error { done = true; return nil }); err != nil {
+			code = err.Code
+		}
+		if code != want.code || done != want.done {
+			t.Errorf("%s: code %q, done %t; want %+v", action, code, done, want)
+		}
 	}
 }
 
