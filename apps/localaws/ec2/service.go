@@ -1,0 +1,217 @@
+// Package ec2 serves the part of Amazon EC2 that a network of this system is
+// made of: VPCs, subnets, gateways, addresses, route tables, security groups,
+// endpoints, launch templates and flow logs, over EC2's query protocol.
+// docs/localaws.md has every action, and where it differs from AWS.
+//
+// Nothing is routed and no packet is sent: simulated. What depends on other
+// things is refused as AWS refuses it, and what takes AWS time takes a share of
+// it here. It knows no other service; who runs in its subnets asks by Network.
+package ec2
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+)
+
+// Options are what a Service is made of.
+type Options struct {
+	// Region and AccountID are those of everything that the service has.
+	Region, AccountID string
+	Clock             clock.Clock
+	Faults            *fault.Faults
+	// Guard decides who may do what; nil lets everybody do everything.
+	Guard access.Guard
+	// Speed is how many times faster than on AWS things become ready, and failed
+	// or deleted ones are forgotten; 0 is as on AWS.
+	Speed float64
+}
+
+// How long AWS takes, about: a NAT gateway and an interface endpoint become
+// available and are deleted in minutes; a failed or deleted one is shown for an
+// hour.
+const (
+	natGatewayTime = 2 * time.Minute
+	endpointTime   = time.Minute
+	shownTime      = time.Hour
+)
+
+// Service answers requests. It is safe for concurrent use.
+type Service struct {
+	region, account string
+	clock           clock.Clock
+	faults          *fault.Faults
+	guard           access.Guard
+	speed           float64
+
+	// mu guards everything below.
+	mu        sync.Mutex
+	resources map[string]resource
+	order     []string // ids, as they were created
+	tokens    protocol.Tokens
+	addresses int // how many public addresses were given out
+}
+
+// New makes a service of an account that has nothing, not even a default VPC.
+func New(options Options) *Service {
+	s := &Service{
+		region: options.Region, account: options.AccountID, clock: options.Clock, faults: options.Faults, guard: options.Guard,
+		speed:     options.Speed,
+		resources: map[string]resource{},
+	}
+	if s.guard == nil {
+		s.guard = access.Anyone{}
+	}
+	if s.speed == 0 {
+		s.speed = 1
+	}
+	return s
+}
+
+// Version is the only one of EC2's API.
+const Version = "2016-11-15"
+
+const namespace = "http://ec2.amazonaws.com/doc/" + Version + "/"
+
+// FaultPrefix begins the actions of EC2 among the faults; the action follows.
+const FaultPrefix = "ec2:"
+
+// ServeHTTP answers a request in the query protocol.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query, err := protocol.ReadQuery(r)
+	if err != nil {
+		protocol.WriteEC2Error(w, err)
+		return
+	}
+	out, err := s.call(r.Context(), query)
+	if err != nil {
+		protocol.WriteEC2Error(w, err)
+		return
+	}
+	protocol.WriteEC2(w, namespace, query.Action, out)
+}
+
+func (s *Service) call(ctx context.Context, query *protocol.Query) (out []byte, err *protocol.Error) {
+	do, ok := actions[query.Action]
+	if !ok || query.Version != "" && query.Version != Version {
+		return nil, &protocol.Error{Code: "InvalidAction", Message: "The action " + query.Action +
+			" is not valid for this web service: the local AWS does not have it"}
+	}
+	err = s.faults.Around(ctx, s.clock, FaultPrefix+query.Action, func(hit fault.Hit) (err *protocol.Error) {
+		out, err = s.locked(do, &call{Service: s, ctx: ctx, query: query, fails: hit.Outcome()})
+		return err
+	})
+	return out, err
+}
+
+// locked returns the answer as it is now.
+func (s *Service) locked(do action, c *call) ([]byte, *protocol.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.now = s.clock.Now()
+	s.settle(c.now)
+	out, err := do(c)
+	if err != nil {
+		return nil, err
+	}
+	return out.Encode()
+}
+
+// settle moves on what has become ready, failed or gone by now.
+func (s *Service) settle(now time.Time) {
+	for _, gateway := range all[*natGateway](s) {
+		gateway.settle(s, now)
+	}
+	for _, endpoint := range all[*endpoint](s) {
+		endpoint.settle(s, now)
+	}
+	for _, table := range all[*routeTable](s) {
+		table.settle(s)
+	}
+}
+
+// in is the time when something is over that takes AWS d.
+func (c *call) in(d time.Duration) time.Time { return c.now.Add(c.lasts(d)) }
+
+func (s *Service) lasts(d time.Duration) time.Duration { return time.Duration(float64(d) / s.speed) }
+
+type action func(*call) (protocol.Elements, *protocol.Error)
+
+var actions = map[string]action{
+	"CreateTags": of(createTags),
+	"DeleteTags": of(deleteTags),
+
+	"CreateVpc":            of(createVPC),
+	"DeleteVpc":            of(deleteVPC),
+	"DescribeNetworkAcls":  of(describeNetworkACLs),
+	"DescribeVpcAttribute": of(describeVPCAttribute),
+	"DescribeVpcs":         of(describeVPCs),
+	"ModifyVpcAttribute":   of(modifyVPCAttribute),
+
+	"CreateSubnet":          of(createSubnet),
+	"DeleteSubnet":          of(deleteSubnet),
+	"DescribeSubnets":       of(describeSubnets),
+	"ModifySubnetAttribute": of(modifySubnetAttribute),
+
+	"AllocateAddress":            of(allocateAddress),
+	"AttachInternetGateway":      of(attachInternetGateway),
+	"CreateInternetGateway":      of(createInternetGateway),
+	"DeleteInternetGateway":      of(deleteInternetGateway),
+	"DescribeAddresses":          of(describeAddresses),
+	"DescribeAddressesAttribute": of(describeAddressesAttribute),
+	"DescribeInternetGateways":   of(describeInternetGateways),
+	"DetachInternetGateway":      of(detachInternetGateway),
+	"DisassociateAddress":        of(disassociateAddress),
+	"ReleaseAddress":             of(releaseAddress),
+
+	"CreateNatGateway":    of(createNATGateway),
+	"DeleteNatGateway":    of(deleteNATGateway),
+	"DescribeNatGateways": of(describeNATGateways),
+
+	"AssociateRouteTable":          of(associateRouteTable),
+	"CreateRoute":                  of(createRoute),
+	"CreateRouteTable":             of(createRouteTable),
+	"DeleteRoute":                  of(deleteRoute),
+	"DeleteRouteTable":             of(deleteRouteTable),
+	"DescribeRouteTables":          of(describeRouteTables),
+	"DisassociateRouteTable":       of(disassociateRouteTable),
+	"ReplaceRoute":                 of(replaceRoute),
+	"ReplaceRouteTableAssociation": of(replaceRouteTableAssociation),
+
+	"AuthorizeSecurityGroupEgress":  of(authorizeSecurityGroup),
+	"AuthorizeSecurityGroupIngress": of(authorizeSecurityGroup),
+	"CreateSecurityGroup":           of(createSecurityGroup),
+	"DeleteSecurityGroup":           of(deleteSecurityGroup),
+	"DescribeSecurityGroupRules":    of(describeSecurityGroupRules),
+	"DescribeSecurityGroups":        of(describeSecurityGroups),
+	"ModifySecurityGroupRules":      of(modifySecurityGroupRules),
+	"RevokeSecurityGroupEgress":     of(revokeSecurityGroup),
+	"RevokeSecurityGroupIngress":    of(revokeSecurityGroup),
+
+	"CreateVpcEndpoint":    of(createVPCEndpoint),
+	"DeleteVpcEndpoints":   of(deleteVPCEndpoints),
+	"DescribePrefixLists":  of(describePrefixLists),
+	"DescribeVpcEndpoints": of(describeVPCEndpoints),
+	"ModifyVpcEndpoint":    of(modifyVPCEndpoint),
+
+	"DeleteNetworkInterface":    of(deleteNetworkInterface),
+	"DescribeNetworkInterfaces": of(describeNetworkInterfaces),
+	"DetachNetworkInterface":    of(detachNetworkInterface),
+
+	"CreateLaunchTemplate":           of(createLaunchTemplate),
+	"CreateLaunchTemplateVersion":    of(createLaunchTemplateVersion),
+	"DeleteLaunchTemplate":           of(deleteLaunchTemplate),
+	"DescribeLaunchTemplateVersions": of(describeLaunchTemplateVersions),
+	"DescribeLaunchTemplates":        of(describeLaunchTemplates),
+	"ModifyLaunchTemplate":           of(modifyLaunchTemplate),
+
+	"CreateFlowLogs":   of(createFlowLogs),
+	"DeleteFlowLogs":   of(deleteFlowLogs),
+	"DescribeFlowLogs": of(describeFlowLogs),
+}
