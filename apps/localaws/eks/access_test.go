@@ -1,0 +1,211 @@
+package eks
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/ec2"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
+)
+
+// send answers a request.
+func (s *Service) send(method, path, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	return w
+}
+
+// No action answers anything else to who may do nothing.
+func TestEveryActionAsks(t *testing.T) {
+	b := newBench(t)
+	b.cluster()
+	b.guard.denies = "*"
+	for _, route := range routes {
+		method, path, _ := strings.Cut(strings.Replace(route.is, "{}", staging, 1), " ")
+		w := b.service.send(method, strings.ReplaceAll(path, "{}", "x"), "{}")
+		if w.Code != http.StatusForbidden || w.Header().Get("X-Amzn-ErrorType") != "AccessDeniedException" ||
+			!strings.Contains(w.Body.String(), "eks:"+route.name) {
+			t.Errorf("%s: %d %s", route.name, w.Code, w.Body)
+		}
+	}
+	b.equal("clusters", len(b.service.clusters), 1)
+}
+
+// asked is action and resource of each check, with some of its condition keys.
+func (b *bench) asked(keys ...string) (list []string) {
+	b.guard.mu.Lock()
+	defer b.guard.mu.Unlock()
+	for _, c := range b.guard.asked {
+		text := c.Action + " " + c.Resource
+		for _, key := range keys {
+			if values := c.Context[key]; len(values) > 0 {
+				text += " " + key + "=" + strings.Join(values, "+")
+			}
+		}
+		list = append(list, text)
+	}
+	b.guard.asked = nil
+	return list
+}
+
+// Calls ask for what EKS does in the caller's name: it acts as a role, makes its
+// own once, and tags.
+func TestWhatCallsAsk(t *testing.T) {
+	b := newBench(t)
+	arn := *b.cluster().Arn
+	b.list("CreateCluster", b.asked("iam:PassedToService", "aws:RequestTag/cluster", "aws:ResourceTag/cluster", "eks:authenticationMode"),
+		"eks:CreateCluster "+arn+" aws:RequestTag/cluster=staging eks:authenticationMode=API",
+		"iam:PassRole "+clusterRole+" iam:PassedToService=eks.amazonaws.com",
+		"iam:GetRole "+clusterRole,
+		"iam:CreateServiceLinkedRole arn:aws:iam::111122223333:role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS",
+		"eks:TagResource "+arn+" aws:RequestTag/cluster=staging",
+		"eks:DescribeCluster "+arn+" aws:ResourceTag/cluster=staging")
+	out, err := b.eks.CreateNodegroup(t.Context(), b.nodegroupInput())
+	b.ok(err)
+	b.list("CreateNodegroup", b.asked("iam:PassedToService", "aws:ResourceTag/cluster"),
+		"eks:CreateNodegroup "+arn+" aws:ResourceTag/cluster=staging",
+		"iam:PassRole "+nodeRole+" iam:PassedToService=ec2.amazonaws.com",
+		"iam:GetRole "+nodeRole, "iam:ListAttachedRolePolicies "+nodeRole, "ec2:DescribeSubnets *",
+		"iam:CreateServiceLinkedRole arn:aws:iam::111122223333:role/aws-service-role/eks-nodegroup.amazonaws.com/AWSServiceRoleForAmazonEKSNodegroup",
+		"eks:TagResource "+*out.Nodegroup.NodegroupArn)
+	in := b.clusterInput()
+	in.Name = aws.String("second")
+	b.guard.denies = "iam:CreateServiceLinkedRole" // which is there by now
+	_, err = b.eks.CreateCluster(t.Context(), in)
+	b.ok(err)
+	b.guard.denies = "iam:PassRole"
+	in.Name = aws.String("third")
+	_, err = b.eks.CreateCluster(t.Context(), in)
+	servicetest.Code(b, err, "AccessDeniedException")
+	b.asked()
+	_, err = b.eks.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{ClusterName: aws.String(staging),
+		PrincipalArn: aws.String(hubRole), PolicyArn: aws.String("p"), AccessScope: &types.AccessScope{}})
+	servicetest.Code(b, err, "ResourceNotFoundException")
+}
+
+func TestInjectedErrors(t *testing.T) {
+	b := newBench(t)
+	b.faults.Add(fault.Fault{Action: "eks:*", Times: 1, Code: "ThrottlingException"})
+	_, err := b.eks.ListClusters(t.Context(), &eks.ListClustersInput{})
+	servicetest.Code(b, err, "ThrottlingException")
+	_, err = b.eks.ListClusters(t.Context(), &eks.ListClustersInput{})
+	b.ok(err)
+}
+
+// A call with the token of an earlier one makes nothing again.
+func TestClientTokens(t *testing.T) {
+	b := newBench(t)
+	in := b.clusterInput()
+	in.ClientRequestToken = aws.String("once")
+	for range 2 {
+		_, err := b.eks.CreateCluster(t.Context(), in)
+		b.ok(err)
+	}
+	b.equal("clusters", len(b.service.clusters), 1)
+	in.Name = aws.String("other")
+	_, err := b.eks.CreateCluster(t.Context(), in)
+	servicetest.Code(b, err, "InvalidParameterException")
+}
+
+func TestNonsense(t *testing.T) {
+	b := newBench(t)
+	for request, want := range map[string]string{
+		"POST /clusters {":                      "InvalidParameterException",
+		"POST /clusters {}{}":                   "InvalidParameterException",
+		`POST /clusters {"name":1}`:             "InvalidParameterException",
+		`POST /clusters {"name":"x"}`:           "InvalidParameterException",
+		"POST /clusters []":                     "InvalidParameterException",
+		"PATCH /clusters ":                      "UnknownOperationException",
+		"GET /clusters//x ":                     "UnknownOperationException",
+		"GET /nodes ":                           "UnknownOperationException",
+		"GET /clusters/x ":                      "ResourceNotFoundException",
+		"GET /clusters?maxResults=101 ":         "InvalidParameterException",
+		"GET /clusters?nextToken=%25 ":          "InvalidParameterException",
+		"GET /tags/arn%3Aaws%3Aeks%3Ax ":        "NotFoundException",
+		"POST /clusters/x/node-groups {}":       "ResourceNotFoundException",
+		"POST /clusters/x/access-entries ":      "ResourceNotFoundException",
+		"POST /clusters/x/updates null":         "ResourceNotFoundException",
+		"DELETE /clusters/x/addons/coredns {1}": "InvalidParameterException",
+	} {
+		parts := strings.SplitN(request, " ", 3)
+		w := b.service.send(parts[0], parts[1], parts[2])
+		var answer struct{ Message string }
+		if w.Code < 400 || w.Code > 499 || w.Header().Get("X-Amzn-ErrorType") != want || json.Unmarshal(w.Body.Bytes(), &answer) != nil ||
+			answer.Message == "" {
+			t.Errorf("%s: %d %s %s, want %s", request, w.Code, w.Header().Get("X-Amzn-ErrorType"), w.Body, want)
+		}
+	}
+	if w := b.service.send(http.MethodPost, "/clusters", `"`+strings.Repeat("x", maxRequest)); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a request without end: %d", w.Code)
+	}
+}
+
+// Whatever a client sends, it gets an answer of EKS's form.
+func FuzzServeHTTP(f *testing.F) {
+	for _, route := range routes {
+		method, path, _ := strings.Cut(strings.ReplaceAll(route.is, "{}", "staging"), " ")
+		f.Add(method, path, []byte("{}"))
+	}
+	f.Add("POST", "/clusters", []byte(`{"name":"b","roleArn":"r","resourcesVpcConfig":{"subnetIds":["SUBNETA","SUBNETB"]},"accessConfig":{"authenticationMode":"API"}}`))
+	f.Add("POST", "/clusters/staging/node-groups", []byte(`{"nodegroupName":"n","nodeRole":"arn:aws:iam::111122223333:role/n","subnets":["SUBNETA"],"scalingConfig":{"desiredSize":2}}`))
+	f.Add("POST", "/clusters/staging/access-entries", []byte(`{"principalArn":"arn:aws:iam::111122223333:role/n","kubernetesGroups":["a"]}`))
+	f.Add("POST", "/clusters/staging/update-config", []byte(`{"resourcesVpcConfig":{}}`))
+	f.Add("POST", "/clusters/staging/addons", []byte(`{"addonName":"coredns","configurationValues":"{"}`))
+	f.Fuzz(func(t *testing.T, method, path string, body []byte) {
+		r, err := http.NewRequest(method, "http://localhost", bytes.NewReader(nil))
+		if err != nil {
+			return
+		}
+		r.URL.Path = path
+		s, subnets := fuzzed(t)
+		for name, id := range subnets {
+			body = bytes.ReplaceAll(body, []byte(name), []byte(id))
+		}
+		r.Body = http.NoBody
+		if len(body) > 0 {
+			r = httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+			r.Method, r.URL.Path = method, path
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if !json.Valid(w.Body.Bytes()) || w.Code >= 500 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// fuzzed is a service with a cluster.
+func fuzzed(t *testing.T) (*Service, map[string]string) {
+	c, faults := clock.NewFake(start), &fault.Faults{}
+	network := ec2.New(ec2.Options{Region: testRegion, AccountID: testAccount, Clock: c, Faults: faults})
+	post := func(form, element string) string {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form))
+		w := httptest.NewRecorder()
+		network.ServeHTTP(w, r)
+		_, rest, _ := strings.Cut(w.Body.String(), "<"+element+">")
+		id, _, _ := strings.Cut(rest, "<")
+		return id
+	}
+	vpc := post("Action=CreateVpc&CidrBlock=10.16.0.0/20", "vpcId")
+	subnets := map[string]string{
+		"SUBNETA": post("Action=CreateSubnet&CidrBlock=10.16.0.0/22&AvailabilityZone=eu-west-1a&VpcId="+vpc, "subnetId"),
+		"SUBNETB": post("Action=CreateSubnet&CidrBlock=10.16.4.0/22&AvailabilityZone=eu-west-1b&VpcId="+vpc, "subnetId"),
+	}
+	s := New(Options{Region: testRegion, AccountID: testAccount, Clock: c, Faults: faults, Network: network})
+	w := s.send(http.MethodPost, "/clusters", `{"name":"staging","roleArn":"r","resourcesVpcConfig":{"subnetIds":["`+subnets["SUBNETA"]+`","`+subnets["SUBNETB"]+`"]},"accessConfig":{"authenticationMode":"API"}}`)
+	if w.Code != http.StatusOK {
+		t.Fatal(w.Body)
+	}
+	c.Advance(clusterTime)
+	return s, subnets
+}
