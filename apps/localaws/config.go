@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/eks"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/iam"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sqs"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sts"
@@ -38,6 +39,11 @@ type Config struct {
 	SessionKey string `json:"sessionKey,omitempty"`
 	// IAM is the roles, policies and providers of the account.
 	IAM iam.Config `json:"iam,omitzero"`
+	// Speed is how many times faster than on AWS gateways, clusters and nodes become
+	// ready; 0 is as on AWS.
+	Speed float64 `json:"speed,omitempty"`
+	// Cluster is the API server that stands for that of every EKS cluster.
+	Cluster eks.Server `json:"cluster,omitzero"`
 	// Issuers are those whose tokens AssumeRoleWithWebIdentity can check.
 	Issuers []sts.Issuer `json:"issuers,omitempty"`
 }
@@ -90,6 +96,9 @@ func (c Config) problems() []error {
 	}
 	if !accountID.MatchString(c.AccountID) {
 		add("accountId: %q: must be twelve digits, in quotes", c.AccountID)
+	}
+	if c.Speed < 0 {
+		add("speed: %g: must not be negative", c.Speed)
 	}
 	found = append(found, sqs.Problems(c.Queues)...)
 	found = append(found, c.bucketProblems()...)

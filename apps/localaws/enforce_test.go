@@ -2,6 +2,7 @@ package localaws_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -73,7 +76,9 @@ func (e *enforced) calls(c aws.Config) map[string]error {
 	_, onS3 := s3.NewFromConfig(c, pathStyle).ListObjectsV2(e.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("events")})
 	_, onIAM := iam.NewFromConfig(c).GetRole(e.Context(), &iam.GetRoleInput{RoleName: aws.String("worker")})
 	_, onSTS := sts.NewFromConfig(c).GetCallerIdentity(e.Context(), &sts.GetCallerIdentityInput{})
-	return map[string]error{"sqs": onSQS, "s3": onS3, "iam": onIAM, "sts": onSTS}
+	_, onEC2 := ec2.NewFromConfig(c).DescribeVpcs(e.Context(), &ec2.DescribeVpcsInput{})
+	_, onEKS := eks.NewFromConfig(c).ListClusters(e.Context(), &eks.ListClustersInput{})
+	return map[string]error{"sqs": onSQS, "s3": onS3, "iam": onIAM, "sts": onSTS, "ec2": onEC2, "eks": onEKS}
 }
 
 func pathStyle(o *s3.Options) { o.UsePathStyle = true }
@@ -89,22 +94,22 @@ func TestCredentialsAreChecked(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		provider aws.CredentialsProvider
-		codes    string // of sqs, s3, iam and sts
+		codes    string // of sqs, s3, iam, sts, ec2 and eks; - is whatever
 	}{
-		"root user":     {credentials.NewStaticCredentialsProvider("AKIAROOT", "root", ""), "   "},
-		"user":          {credentials.NewStaticCredentialsProvider("AKIACI", "ci", ""), "   "},
-		"unknown key":   {credentials.NewStaticCredentialsProvider("AKIANOBODY", "ci", ""), "InvalidClientTokenId InvalidAccessKeyId InvalidClientTokenId InvalidClientTokenId"},
-		"wrong secret":  {credentials.NewStaticCredentialsProvider("AKIACI", "root", ""), "SignatureDoesNotMatch SignatureDoesNotMatch SignatureDoesNotMatch SignatureDoesNotMatch"},
-		"wrong token":   {static(cut), "InvalidClientTokenId InvalidToken InvalidClientTokenId InvalidClientTokenId"},
-		"not signed":    {aws.AnonymousCredentials{}, "AccessDenied AccessDenied MissingAuthenticationToken MissingAuthenticationToken"},
-		"a role's":      {static(session), "AccessDenied AccessDenied AccessDenied "},
-		"a key's token": {static(aws.Credentials{AccessKeyID: "AKIACI", SecretAccessKey: "ci", SessionToken: session.SessionToken}), "InvalidClientTokenId InvalidToken InvalidClientTokenId InvalidClientTokenId"},
+		"root user":     {credentials.NewStaticCredentialsProvider("AKIAROOT", "root", ""), "     "},
+		"user":          {credentials.NewStaticCredentialsProvider("AKIACI", "ci", ""), "     "},
+		"unknown key":   {credentials.NewStaticCredentialsProvider("AKIANOBODY", "ci", ""), "InvalidClientTokenId InvalidAccessKeyId InvalidClientTokenId InvalidClientTokenId AuthFailure UnrecognizedClientException"},
+		"wrong secret":  {credentials.NewStaticCredentialsProvider("AKIACI", "root", ""), "SignatureDoesNotMatch SignatureDoesNotMatch SignatureDoesNotMatch SignatureDoesNotMatch AuthFailure InvalidSignatureException"},
+		"wrong token":   {static(cut), "InvalidClientTokenId InvalidToken InvalidClientTokenId InvalidClientTokenId AuthFailure UnrecognizedClientException"},
+		"not signed":    {aws.AnonymousCredentials{}, "AccessDenied AccessDenied MissingAuthenticationToken MissingAuthenticationToken - -"},
+		"a role's":      {static(session), "AccessDenied AccessDenied AccessDenied  UnauthorizedOperation AccessDeniedException"},
+		"a key's token": {static(aws.Credentials{AccessKeyID: "AKIACI", SecretAccessKey: "ci", SessionToken: session.SessionToken}), "InvalidClientTokenId InvalidToken InvalidClientTokenId InvalidClientTokenId AuthFailure UnrecognizedClientException"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := e.calls(e.with(test.provider))
-			for i, service := range []string{"sqs", "s3", "iam", "sts"} {
+			for i, service := range []string{"sqs", "s3", "iam", "sts", "ec2", "eks"} {
 				want := strings.Split(test.codes, " ")[i]
-				if want == "" && got[service] == nil {
+				if want == "" && got[service] == nil || want == "-" && got[service] != nil {
 					continue
 				}
 				servicetest.Code(t, got[service], want)
@@ -182,8 +187,9 @@ func TestExpiredSession(t *testing.T) {
 	e := newEnforced(t, localaws.WithClock(clock))
 	c := e.with(credentials.StaticCredentialsProvider{Value: e.worker()})
 	clock.Advance(time.Hour)
-	for _, err := range e.calls(c) {
-		servicetest.Code(t, err, "ExpiredToken")
+	codes := map[string]string{"ec2": "RequestExpired", "eks": "ExpiredTokenException"}
+	for service, err := range e.calls(c) {
+		servicetest.Code(t, err, cmp.Or(codes[service], "ExpiredToken"))
 	}
 }
 

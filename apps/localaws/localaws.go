@@ -23,6 +23,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/authz"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/cloudwatch"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/ec2"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/eks"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/iam"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/logs"
@@ -158,6 +160,14 @@ func (s *Server) serve(config Config, guard access.Guard) error {
 	s.services["logs"] = service{logs.New(logs.Options{
 		Region: config.Region, AccountID: config.AccountID, Guard: guard, Clock: s.clock, Faults: s.faults,
 	}), refuseJSON}
+	network := ec2.New(ec2.Options{
+		Region: config.Region, AccountID: config.AccountID, Speed: config.Speed, Guard: guard, Clock: s.clock, Faults: s.faults,
+	})
+	s.services["ec2"] = service{network, refuseEC2}
+	s.services["eks"] = service{eks.New(eks.Options{
+		Region: config.Region, AccountID: config.AccountID, Speed: config.Speed, Server: config.Cluster, Roles: s.account, Network: network,
+		Guard: guard, Clock: s.clock, Faults: s.faults,
+	}), refuseRESTJSON}
 	return nil
 }
 

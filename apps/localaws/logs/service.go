@@ -6,7 +6,6 @@ package logs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -118,29 +117,21 @@ func (s *Service) call(ctx context.Context, name string, body []byte) (any, *pro
 	case !ok:
 		return nil, &protocol.Error{Code: "UnknownOperationException", Message: "the local AWS server does not have the action logs:" + name}
 	}
-	hit := s.faults.Of(ctx).Call("logs:" + name)
-	clock.Sleep(ctx, s.clock, hit.Latency)
-	if !hit.Late {
-		if err := hit.Answer(); err != nil {
-			return nil, err
-		}
-	}
 	var in request
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, &protocol.Error{Code: "SerializationException", Message: "the request is not JSON of the right types: " + err.Error()}
 	}
-	if err := s.allow(ctx, name, in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out, err := do(s, in)
-	if hit.Late {
-		if late := hit.Answer(); late != nil {
-			return nil, late
+	var out any
+	failed := s.faults.Around(ctx, s.clock, "logs:"+name, func(fault.Hit) (err *protocol.Error) {
+		if err := s.allow(ctx, name, in); err != nil {
+			return err
 		}
-	}
-	return out, err
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		out, err = do(s, in)
+		return err
+	})
+	return out, failed
 }
 
 // allow asks the guard for what a call needs.
@@ -156,15 +147,11 @@ func (s *Service) allow(ctx context.Context, name string, in request) *protocol.
 	if name == "CreateLogGroup" && len(in.Tags) > 0 {
 		checks = append(checks, access.Check{Action: "logs:TagResource", Resource: resource})
 	}
-	err := s.guard.Allow(ctx, checks...)
-	var denied *access.Denied
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &denied):
-		return &protocol.Error{Code: "AccessDeniedException", Message: denied.Error()}
+	refused := access.Refusal(s.guard.Allow(ctx, checks...), "AccessDeniedException")
+	if refused != nil && !refused.Receiver {
+		refused.Status = http.StatusBadRequest // as AWS JSON 1.1 has it
 	}
-	return &protocol.Error{Code: "ServiceUnavailableException", Message: err.Error(), Status: http.StatusInternalServerError, Receiver: true}
+	return refused
 }
 
 func invalid(format string, args ...any) *protocol.Error {

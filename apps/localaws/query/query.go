@@ -7,7 +7,6 @@ package query
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -98,35 +97,13 @@ func (h *Handler[S]) call(ctx context.Context, query *protocol.Query) (protocol.
 	case !ok:
 		return nil, Errorf("InvalidAction", http.StatusBadRequest, "the local AWS server does not have the action %s:%s", h.Prefix, query.Action)
 	}
-	hit := h.Faults.Of(ctx).Call(h.Prefix + ":" + query.Action)
-	clock.Sleep(ctx, h.Clock, hit.Latency)
-	if !hit.Late {
-		if err := hit.Answer(); err != nil {
-			return nil, err
-		}
-	}
-	out, err := do(h.Service, &Call{ctx, query})
-	if hit.Late {
-		if late := hit.Answer(); late != nil {
-			return nil, late
-		}
-	}
-	if err != nil {
-		return nil, h.asError(err)
-	}
-	return out, nil
-}
-
-func (h *Handler[S]) asError(err error) *protocol.Error {
-	var answer *protocol.Error
-	if errors.As(err, &answer) {
-		return answer
-	}
-	var denied *access.Denied
-	if errors.As(err, &denied) {
-		return Errorf(cmp.Or(h.Denied, "AccessDenied"), http.StatusForbidden, "%v", denied)
-	}
-	return &protocol.Error{Code: "InternalFailure", Message: err.Error(), Status: http.StatusInternalServerError, Receiver: true}
+	var out protocol.Elements
+	failed := h.Faults.Around(ctx, h.Clock, h.Prefix+":"+query.Action, func(fault.Hit) *protocol.Error {
+		var err error
+		out, err = do(h.Service, &Call{ctx, query})
+		return access.Refusal(err, cmp.Or(h.Denied, "AccessDenied"))
+	})
+	return out, failed
 }
 
 // Errorf is an error with a code and a status.

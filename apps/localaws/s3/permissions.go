@@ -3,7 +3,6 @@ package s3
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -39,16 +38,7 @@ func (s *Service) allow(r *http.Request, t target, query url.Values) *protocol.E
 	return denied(s.guard.Allow(r.Context(), checks...))
 }
 
-func denied(err error) *protocol.Error {
-	var refused *access.Denied
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &refused):
-		return &protocol.Error{Code: "AccessDenied", Message: refused.Error(), Status: http.StatusForbidden}
-	}
-	return &protocol.Error{Code: "InternalError", Message: err.Error(), Status: http.StatusInternalServerError, Receiver: true}
-}
+func denied(err error) *protocol.Error { return access.Refusal(err, "AccessDenied") }
 
 func (t target) words() string {
 	what := "an object"

@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 
@@ -34,15 +33,7 @@ func (s *Service) allow(c *call) *protocol.Error {
 		check.Action = "sqs:TagQueue"
 		checks = append(checks, check)
 	}
-	err := s.guard.Allow(c.ctx, checks...)
-	var denied *access.Denied
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &denied):
-		return &protocol.Error{Code: "AccessDeniedException", Message: denied.Error()}
-	}
-	return &protocol.Error{Code: "InternalError", Message: err.Error(), Status: 500, Receiver: true}
+	return access.Refusal(s.guard.Allow(c.ctx, checks...), "AccessDeniedException")
 }
 
 // queueName is the queue of a call, which need not be there.
