@@ -173,16 +173,20 @@ func (c *cluster) ready(s *Service) {
 	var id [16]byte
 	_, _ = rand.Read(id[:])
 	digits := strings.ToUpper(hex.EncodeToString(id[:]))
-	c.Endpoint, c.Identity = s.Server.Endpoint, &identity{}
+	var server Server
+	if s.Server.Cluster == "" || s.Server.Cluster == c.Name {
+		server = s.Server
+	}
+	c.Endpoint, c.Identity = server.Endpoint, &identity{}
 	if c.Endpoint == "" {
 		c.Endpoint = "https://" + digits + ".gr7." + s.Region + ".eks.amazonaws.com"
 	}
-	c.CertificateAuthority.Data = base64.StdEncoding.EncodeToString([]byte(s.Server.CertificateAuthority))
-	if s.Server.CertificateAuthority == "" {
+	c.CertificateAuthority.Data = base64.StdEncoding.EncodeToString([]byte(server.CertificateAuthority))
+	if server.CertificateAuthority == "" {
 		c.CertificateAuthority.Data = base64.StdEncoding.EncodeToString([]byte("simulated: no control plane has this certificate\n"))
 	}
-	c.Identity.OIDC.Issuer = s.Server.Issuer
-	if s.Server.Issuer == "" {
+	c.Identity.OIDC.Issuer = server.Issuer
+	if server.Issuer == "" {
 		c.Identity.OIDC.Issuer = "https://oidc.eks." + s.Region + ".amazonaws.com/id/" + digits
 	}
 }

@@ -36,13 +36,15 @@ type Options struct {
 	// Speed is how many times faster than on AWS things become ready; 0 is as on
 	// AWS.
 	Speed float64
-	// Server is the API server that stands for the one of every cluster. Without it
+	// Server is the API server that stands for the one of a cluster. Without it
 	// the endpoint of a cluster leads nowhere.
 	Server Server
 }
 
 // Server is where the API server of a cluster is.
 type Server struct {
+	// Cluster is the name of the one that has it; without, every cluster has it.
+	Cluster  string `json:"cluster,omitempty"`
 	Endpoint string `json:"endpoint"`
 	// CertificateAuthority is the PEM of the one that its certificate is of.
 	CertificateAuthority string `json:"certificateAuthority,omitempty"`
