@@ -1,13 +1,14 @@
 // Package conformance holds an endpoint against what AWS documents of SQS, S3,
-// IAM and STS, as far as this system uses them. Its tests are the suite:
+// IAM, STS, EC2 and EKS, as far as this system uses them. Its tests are the suite:
 //
 //	go test ./apps/localaws/conformance                                  the local AWS, in process
 //	go test ./apps/localaws/conformance -endpoint=http://localhost:4566  any emulator
 //	go test ./apps/localaws/conformance -endpoint=aws                    AWS, as the SDK's configuration has it
 //
-// Each case makes queues, buckets, roles, policies and providers of its own, with
-// names that begin with conformance-, and deletes them. With -report=FILE the results are written as
-// a table, the one of docs/localaws.md.
+// Each case makes queues, buckets, roles, networks and clusters of its own, with
+// names that begin with conformance-, and deletes them; on AWS what costs money is
+// left out without -costly. With -report=FILE the results are written as a table,
+// the one of docs/localaws.md.
 package conformance
 
 import "fmt"
@@ -16,13 +17,18 @@ import "fmt"
 type Result struct {
 	Action, Says string
 	Failed       bool
+	// Skipped is a case that was not asked for.
+	Skipped bool
 }
 
 // String is a row of the report.
 func (r Result) String() string {
 	verdict := "yes"
-	if r.Failed {
+	switch {
+	case r.Failed:
 		verdict = "**no**"
+	case r.Skipped:
+		verdict = "not run"
 	}
 	return fmt.Sprintf("| %s | %s | %s |", r.Action, r.Says, verdict)
 }

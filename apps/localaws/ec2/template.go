@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
@@ -115,7 +116,7 @@ func createLaunchTemplate(c *call, in *createLaunchTemplateInput) (protocol.Elem
 	if err := templateKind.room(len(all[*launchTemplate](c.Service))); err != nil {
 		return nil, err
 	}
-	t := &launchTemplate{meta: newMeta(templateKind, tags), Name: in.LaunchTemplateName, Created: c.now, CreatedBy: c.root(), Default: 1}
+	t := &launchTemplate{meta: newMeta(templateKind, tags), Name: in.LaunchTemplateName, Created: c.now, CreatedBy: c.caller(), Default: 1}
 	t.ID = t.id
 	t.addVersion(c, in.VersionDescription, *in.LaunchTemplateData)
 	c.add(t)
@@ -123,8 +124,13 @@ func createLaunchTemplate(c *call, in *createLaunchTemplateInput) (protocol.Elem
 	return protocol.Elements{"launchTemplate": t}, nil
 }
 
-// root stands for who created something, which a service is not told.
-func (s *Service) root() string { return "arn:aws:iam::" + s.account + ":root" }
+// caller is the ARN of who calls; the root user's, if nobody asks.
+func (c *call) caller() string {
+	if caller := access.Of(c.ctx).Caller; caller != nil {
+		return caller.ARN
+	}
+	return "arn:aws:iam::" + c.account + ":root"
+}
 
 func (s *Service) templateNamed(name string) *launchTemplate {
 	for _, t := range all[*launchTemplate](s) {
@@ -138,7 +144,7 @@ func (s *Service) templateNamed(name string) *launchTemplate {
 func (t *launchTemplate) addVersion(c *call, description string, data templateData) *templateVersion {
 	t.Latest++
 	v := &templateVersion{
-		TemplateID: t.id, Name: t.Name, Number: t.Latest, Description: description, Created: c.now, CreatedBy: c.root(),
+		TemplateID: t.id, Name: t.Name, Number: t.Latest, Description: description, Created: c.now, CreatedBy: c.caller(),
 		IsDefault: t.Latest == t.Default, Data: data,
 	}
 	t.versions = append(t.versions, v)

@@ -66,6 +66,7 @@ func createCluster(c *call, in *createClusterInput) (any, *protocol.Error) {
 		c.Network.DeleteGroup(made.VPC.ClusterSecurityGroupID)
 		return nil, invalid("%v", err)
 	}
+	made.admitCreator(c)
 	c.clusters = append(c.clusters, made)
 	c.linked[linkedService] = true
 	c.remember(in.ClientRequestToken, in.Name)

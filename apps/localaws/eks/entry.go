@@ -1,6 +1,7 @@
 package eks
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
@@ -94,6 +96,20 @@ func (c *cluster) admitNodes(by *call, roleARN string) {
 	}
 	if e := by.newEntry(c, roleARN, nodeType); e != nil {
 		e.KubernetesGroups, e.Username = []string{nodesGroup}, nodesUsername
+		c.entries = append(c.entries, e)
+	}
+}
+
+// admitCreator makes the caller an administrator, unless the cluster is not to.
+func (c *cluster) admitCreator(by *call) {
+	caller := access.Of(by.ctx).Caller
+	if caller == nil || c.AccessConfig.AuthenticationMode == "CONFIG_MAP" || !*c.AccessConfig.BootstrapAdmin {
+		return
+	}
+	if e := by.newEntry(c, cmp.Or(caller.Role, caller.ARN), standardType); e != nil {
+		e.policies = []*accessPolicy{{
+			policyPrefix + "AmazonEKSClusterAdminPolicy", accessScope{"cluster", []string{}}, seconds(by.now), seconds(by.now),
+		}}
 		c.entries = append(c.entries, e)
 	}
 }
