@@ -62,8 +62,10 @@ func newProvision(t *testing.T, without string) *provision {
 	server, err := localaws.New(localaws.Config{
 		Region: "eu-west-1", AccountID: spokeAccount, Speed: 1e6, Enforce: true, Keys: []localaws.Key{{ID: "AKIACI", Secret: "ci", User: "ci"}},
 		IAM: roles.Config{
-			Policies: []roles.ManagedPolicy{{Name: "sales-events-boundary-" + spoke,
-				Document: []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)}},
+			Policies: []roles.ManagedPolicy{{
+				Name:     "sales-events-boundary-" + spoke,
+				Document: []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`),
+			}},
 			Roles: []roles.DeclaredRole{{
 				Name:     "provisioner",
 				Trust:    []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::111122223333:user/ci"}}]}`),
@@ -99,20 +101,26 @@ func first(ctx context.Context, steps ...func(context.Context) error) error {
 }
 
 func (p *provision) network(ctx context.Context) error {
-	vpc, err := p.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.16.0.0/20"),
-		TagSpecifications: tags(ec2types.ResourceTypeVpc)})
+	vpc, err := p.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{
+		CidrBlock:         aws.String("10.16.0.0/20"),
+		TagSpecifications: tags(ec2types.ResourceTypeVpc),
+	})
 	if err != nil {
 		return err
 	}
 	p.vpc = *vpc.Vpc.VpcId
-	_, err = p.ec2.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: &p.vpc,
-		EnableDnsHostnames: &ec2types.AttributeBooleanValue{Value: aws.Bool(true)}})
+	_, err = p.ec2.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{
+		VpcId:              &p.vpc,
+		EnableDnsHostnames: &ec2types.AttributeBooleanValue{Value: aws.Bool(true)},
+	})
 	if err != nil {
 		return err
 	}
 	for block, zone := range map[string]string{"10.16.0.0/22": "eu-west-1a", "10.16.4.0/22": "eu-west-1b"} {
-		subnet, err := p.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: &p.vpc, CidrBlock: &block, AvailabilityZone: &zone,
-			TagSpecifications: tags(ec2types.ResourceTypeSubnet)})
+		subnet, err := p.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{
+			VpcId: &p.vpc, CidrBlock: &block, AvailabilityZone: &zone,
+			TagSpecifications: tags(ec2types.ResourceTypeSubnet),
+		})
 		if err != nil {
 			return err
 		}
@@ -130,26 +138,34 @@ func (p *provision) wayOut(ctx context.Context) error {
 	if _, err := p.ec2.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: &p.internet, VpcId: &p.vpc}); err != nil {
 		return err
 	}
-	address, err := p.ec2.AllocateAddress(ctx, &ec2.AllocateAddressInput{Domain: ec2types.DomainTypeVpc,
-		TagSpecifications: tags(ec2types.ResourceTypeElasticIp)})
+	address, err := p.ec2.AllocateAddress(ctx, &ec2.AllocateAddressInput{
+		Domain:            ec2types.DomainTypeVpc,
+		TagSpecifications: tags(ec2types.ResourceTypeElasticIp),
+	})
 	if err != nil {
 		return err
 	}
 	p.address = *address.AllocationId
-	nat, err := p.ec2.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{SubnetId: &p.subnets[0], AllocationId: &p.address,
-		TagSpecifications: tags(ec2types.ResourceTypeNatgateway)})
+	nat, err := p.ec2.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{
+		SubnetId: &p.subnets[0], AllocationId: &p.address,
+		TagSpecifications: tags(ec2types.ResourceTypeNatgateway),
+	})
 	if err != nil {
 		return err
 	}
 	p.nat = *nat.NatGateway.NatGatewayId
-	table, err := p.ec2.CreateRouteTable(ctx, &ec2.CreateRouteTableInput{VpcId: &p.vpc,
-		TagSpecifications: tags(ec2types.ResourceTypeRouteTable)})
+	table, err := p.ec2.CreateRouteTable(ctx, &ec2.CreateRouteTableInput{
+		VpcId:             &p.vpc,
+		TagSpecifications: tags(ec2types.ResourceTypeRouteTable),
+	})
 	if err != nil {
 		return err
 	}
 	p.table = *table.RouteTable.RouteTableId
-	if _, err := p.ec2.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: &p.table, DestinationCidrBlock: aws.String("0.0.0.0/0"),
-		NatGatewayId: &p.nat}); err != nil {
+	if _, err := p.ec2.CreateRoute(ctx, &ec2.CreateRouteInput{
+		RouteTableId: &p.table, DestinationCidrBlock: aws.String("0.0.0.0/0"),
+		NatGatewayId: &p.nat,
+	}); err != nil {
 		return err
 	}
 	for _, subnet := range p.subnets {
@@ -171,8 +187,10 @@ func (p *provision) endpoints(ctx context.Context) error {
 		return err
 	}
 	p.gateway = *s3.VpcEndpoint.VpcEndpointId
-	if _, err := p.ec2.ModifyVpcEndpoint(ctx, &ec2.ModifyVpcEndpointInput{VpcEndpointId: &p.gateway,
-		AddRouteTableIds: []string{p.table}}); err != nil {
+	if _, err := p.ec2.ModifyVpcEndpoint(ctx, &ec2.ModifyVpcEndpointInput{
+		VpcEndpointId:    &p.gateway,
+		AddRouteTableIds: []string{p.table},
+	}); err != nil {
 		return err
 	}
 	sqs, err := p.ec2.CreateVpcEndpoint(ctx, &ec2.CreateVpcEndpointInput{
@@ -200,15 +218,19 @@ func (p *provision) clients(ctx context.Context) error {
 	}
 	p.group = *group.GroupId
 	everywhere := []ec2types.IpPermission{{IpProtocol: aws.String("-1"), IpRanges: []ec2types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}}
-	if _, err := p.ec2.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: &p.group,
-		IpPermissions: everywhere}); err != nil {
+	if _, err := p.ec2.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{
+		GroupId:       &p.group,
+		IpPermissions: everywhere,
+	}); err != nil {
 		return err
 	}
-	_, err = p.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &p.group,
+	_, err = p.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
+		GroupId: &p.group,
 		IpPermissions: []ec2types.IpPermission{{
 			IpProtocol: aws.String("tcp"), FromPort: aws.Int32(443), ToPort: aws.Int32(443),
 			IpRanges: []ec2types.IpRange{{CidrIp: aws.String("10.16.0.0/20")}},
-		}}})
+		}},
+	})
 	if err != nil {
 		return err
 	}
@@ -251,8 +273,10 @@ func (p *provision) cluster(ctx context.Context) error {
 	_, err = p.eks.CreateCluster(ctx, &eks.CreateClusterInput{
 		Name: aws.String(spoke), RoleArn: &clusterRole, ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: p.subnets},
 		Tags: map[string]string{"cluster": spoke},
-		AccessConfig: &ekstypes.CreateAccessConfigRequest{AuthenticationMode: ekstypes.AuthenticationModeApi,
-			BootstrapClusterCreatorAdminPermissions: aws.Bool(false)},
+		AccessConfig: &ekstypes.CreateAccessConfigRequest{
+			AuthenticationMode:                      ekstypes.AuthenticationModeApi,
+			BootstrapClusterCreatorAdminPermissions: aws.Bool(false),
+		},
 	})
 	if err != nil {
 		return err
@@ -310,13 +334,17 @@ func (p *provision) nodes(ctx context.Context) error {
 // inside are an add-on, and who may enter.
 func (p *provision) inside(ctx context.Context) error {
 	hub := aws.String("arn:aws:iam::444455556666:role/hub-kustomize-controller")
-	_, err := p.eks.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: aws.String(spoke), AddonName: aws.String("vpc-cni"),
-		Tags: map[string]string{"cluster": spoke}})
+	_, err := p.eks.CreateAddon(ctx, &eks.CreateAddonInput{
+		ClusterName: aws.String(spoke), AddonName: aws.String("vpc-cni"),
+		Tags: map[string]string{"cluster": spoke},
+	})
 	if err != nil {
 		return err
 	}
-	_, err = p.eks.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String(spoke), PrincipalArn: hub,
-		Tags: map[string]string{"cluster": spoke}})
+	_, err = p.eks.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{
+		ClusterName: aws.String(spoke), PrincipalArn: hub,
+		Tags: map[string]string{"cluster": spoke},
+	})
 	if err != nil {
 		return err
 	}

@@ -152,8 +152,11 @@ func TestCalls(t *testing.T) {
 	g := New(Options{Directory: &directory{principal: Principal{Policies: []*iam.Policy{p}}}, Now: time.Now})
 	ctx := access.NewContext(t.Context(), access.Call{Caller: consumer})
 	for _, check := range []access.Check{
-		{Action: "sqs:SendMessage", Resource: queue}, {Action: "sqs:SendMessage", Resource: queue}, {Action: "sqs:DeleteMessage", Resource: queue},
-		{Action: "s3:PutObject", Resource: "arn:aws:s3:::b/a"}, {Action: "s3:PutObject", Resource: "arn:aws:s3:::b/c"},
+		{Action: "sqs:SendMessage", Resource: queue},
+		{Action: "sqs:SendMessage", Resource: queue},
+		{Action: "sqs:DeleteMessage", Resource: queue},
+		{Action: "s3:PutObject", Resource: "arn:aws:s3:::b/a"},
+		{Action: "s3:PutObject", Resource: "arn:aws:s3:::b/c"},
 	} {
 		_ = g.Allow(ctx, check)
 	}

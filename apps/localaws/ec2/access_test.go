@@ -87,12 +87,16 @@ func TestWhatCallsAsk(t *testing.T) {
 	servicetest.Code(b, err, "InvalidSubnetID.NotFound")
 	b.list("DeleteSubnet", b.asked("aws:ResourceTag/cluster"), "ec2:DeleteSubnet subnet/subnet-0123456789abcdef0")
 
-	_, err = b.ec2.ModifyVpcAttribute(t.Context(), &ec2.ModifyVpcAttributeInput{VpcId: &vpc,
-		EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)}})
+	_, err = b.ec2.ModifyVpcAttribute(t.Context(), &ec2.ModifyVpcAttributeInput{
+		VpcId:              &vpc,
+		EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)},
+	})
 	b.ok(err)
 	b.guard.since()
-	endpoint := &ec2.CreateVpcEndpointInput{VpcId: &vpc, ServiceName: aws.String("com.amazonaws.eu-west-1.sqs"),
-		VpcEndpointType: types.VpcEndpointTypeInterface, PrivateDnsEnabled: aws.Bool(true)}
+	endpoint := &ec2.CreateVpcEndpointInput{
+		VpcId: &vpc, ServiceName: aws.String("com.amazonaws.eu-west-1.sqs"),
+		VpcEndpointType: types.VpcEndpointTypeInterface, PrivateDnsEnabled: aws.Bool(true),
+	}
 	b.guard.denies = "route53:AssociateVPCWithHostedZone"
 	_, err = b.ec2.CreateVpcEndpoint(t.Context(), endpoint)
 	servicetest.Code(b, err, "UnauthorizedOperation")
@@ -118,8 +122,10 @@ func TestDryRun(t *testing.T) {
 
 func TestInjectedErrors(t *testing.T) {
 	b := newBench(t)
-	b.faults.Set(0, fault.Fault{Action: "ec2:DescribeVpcs", Times: 1, Code: "RequestLimitExceeded"}, fault.Fault{Action: "ec2:CreateVpc",
-		Times: 1, Code: "UnauthorizedOperation", Late: true})
+	b.faults.Set(0, fault.Fault{Action: "ec2:DescribeVpcs", Times: 1, Code: "RequestLimitExceeded"}, fault.Fault{
+		Action: "ec2:CreateVpc",
+		Times:  1, Code: "UnauthorizedOperation", Late: true,
+	})
 	w := b.service.post("Action=DescribeVpcs&Version=" + Version)
 	b.equal("status", w.Code, http.StatusServiceUnavailable)
 	_, err := b.ec2.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})

@@ -88,8 +88,10 @@ func (b *bench) ok(err error) {
 }
 
 func tagged(kind types.ResourceType, name string) []types.TagSpecification {
-	return []types.TagSpecification{{ResourceType: kind, Tags: []types.Tag{{Key: aws.String("Name"), Value: aws.String(name)},
-		{Key: aws.String("cluster"), Value: aws.String("staging")}}}}
+	return []types.TagSpecification{{ResourceType: kind, Tags: []types.Tag{
+		{Key: aws.String("Name"), Value: aws.String(name)},
+		{Key: aws.String("cluster"), Value: aws.String("staging")},
+	}}}
 }
 
 func by(name string, values ...string) []types.Filter {
@@ -98,8 +100,10 @@ func by(name string, values ...string) []types.Filter {
 
 func (b *bench) vpc() string {
 	b.Helper()
-	out, err := b.ec2.CreateVpc(b.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.16.0.0/20"),
-		TagSpecifications: tagged(types.ResourceTypeVpc, "staging-vpc")})
+	out, err := b.ec2.CreateVpc(b.Context(), &ec2.CreateVpcInput{
+		CidrBlock:         aws.String("10.16.0.0/20"),
+		TagSpecifications: tagged(types.ResourceTypeVpc, "staging-vpc"),
+	})
 	b.ok(err)
 	return *out.Vpc.VpcId
 }
@@ -124,16 +128,20 @@ func (b *bench) internet(vpc string) string {
 
 func (b *bench) address() string {
 	b.Helper()
-	out, err := b.ec2.AllocateAddress(b.Context(), &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc,
-		TagSpecifications: tagged(types.ResourceTypeElasticIp, "staging-nat")})
+	out, err := b.ec2.AllocateAddress(b.Context(), &ec2.AllocateAddressInput{
+		Domain:            types.DomainTypeVpc,
+		TagSpecifications: tagged(types.ResourceTypeElasticIp, "staging-nat"),
+	})
 	b.ok(err)
 	return *out.AllocationId
 }
 
 func (b *bench) nat(subnet, address string) string {
 	b.Helper()
-	out, err := b.ec2.CreateNatGateway(b.Context(), &ec2.CreateNatGatewayInput{SubnetId: &subnet, AllocationId: &address,
-		TagSpecifications: tagged(types.ResourceTypeNatgateway, "staging-nat")})
+	out, err := b.ec2.CreateNatGateway(b.Context(), &ec2.CreateNatGatewayInput{
+		SubnetId: &subnet, AllocationId: &address,
+		TagSpecifications: tagged(types.ResourceTypeNatgateway, "staging-nat"),
+	})
 	b.ok(err)
 	return *out.NatGateway.NatGatewayId
 }
@@ -147,8 +155,10 @@ func (b *bench) natGateway(id string) types.NatGateway {
 
 func (b *bench) table(vpc string) string {
 	b.Helper()
-	out, err := b.ec2.CreateRouteTable(b.Context(), &ec2.CreateRouteTableInput{VpcId: &vpc,
-		TagSpecifications: tagged(types.ResourceTypeRouteTable, "staging-private")})
+	out, err := b.ec2.CreateRouteTable(b.Context(), &ec2.CreateRouteTableInput{
+		VpcId:             &vpc,
+		TagSpecifications: tagged(types.ResourceTypeRouteTable, "staging-private"),
+	})
 	b.ok(err)
 	return *out.RouteTable.RouteTableId
 }

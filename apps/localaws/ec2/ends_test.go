@@ -39,10 +39,14 @@ func TestSecurityGroups(t *testing.T) {
 	_, err = b.ec2.RevokeSecurityGroupEgress(t.Context(), revoke)
 	servicetest.Code(b, err, "InvalidPermission.NotFound")
 
-	https := []types.IpPermission{{FromPort: aws.Int32(443), ToPort: aws.Int32(443), IpProtocol: aws.String("tcp"),
-		IpRanges: []types.IpRange{{CidrIp: aws.String("10.16.0.0/20"), Description: aws.String("all")}}}}
-	allow := &ec2.AuthorizeSecurityGroupIngressInput{GroupId: id, IpPermissions: https,
-		TagSpecifications: tagged(types.ResourceTypeSecurityGroupRule, "https")}
+	https := []types.IpPermission{{
+		FromPort: aws.Int32(443), ToPort: aws.Int32(443), IpProtocol: aws.String("tcp"),
+		IpRanges: []types.IpRange{{CidrIp: aws.String("10.16.0.0/20"), Description: aws.String("all")}},
+	}}
+	allow := &ec2.AuthorizeSecurityGroupIngressInput{
+		GroupId: id, IpPermissions: https,
+		TagSpecifications: tagged(types.ResourceTypeSecurityGroupRule, "https"),
+	}
 	allowed, err := b.ec2.AuthorizeSecurityGroupIngress(t.Context(), allow)
 	b.ok(err)
 	_, err = b.ec2.AuthorizeSecurityGroupIngress(t.Context(), allow)
@@ -65,23 +69,31 @@ func TestSecurityGroups(t *testing.T) {
 	b.equal("permissions", [2]int{len(g.IpPermissions), len(g.IpPermissionsEgress)}, [2]int{1, 0})
 	b.equal("port", *g.IpPermissions[0].FromPort, int32(444))
 
-	other, err := b.ec2.CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{VpcId: &vpc, GroupName: aws.String("other"),
-		Description: aws.String("d")})
+	other, err := b.ec2.CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{
+		VpcId: &vpc, GroupName: aws.String("other"),
+		Description: aws.String("d"),
+	})
 	b.ok(err)
-	_, err = b.ec2.AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: other.GroupId,
+	_, err = b.ec2.AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{
+		GroupId: other.GroupId,
 		IpPermissions: []types.IpPermission{{
 			IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: id}},
-		}}})
+		}},
+	})
 	b.ok(err)
 	_, err = b.ec2.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: id})
 	servicetest.Code(b, err, "DependencyViolation")
 	_, err = b.ec2.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: other.GroupId})
 	b.ok(err)
-	_, err = b.ec2.RevokeSecurityGroupIngress(t.Context(), &ec2.RevokeSecurityGroupIngressInput{GroupId: id,
-		SecurityGroupRuleIds: []string{*rule}})
+	_, err = b.ec2.RevokeSecurityGroupIngress(t.Context(), &ec2.RevokeSecurityGroupIngressInput{
+		GroupId:              id,
+		SecurityGroupRuleIds: []string{*rule},
+	})
 	b.ok(err)
-	_, err = b.ec2.RevokeSecurityGroupIngress(t.Context(), &ec2.RevokeSecurityGroupIngressInput{GroupId: id,
-		SecurityGroupRuleIds: []string{*rule}})
+	_, err = b.ec2.RevokeSecurityGroupIngress(t.Context(), &ec2.RevokeSecurityGroupIngressInput{
+		GroupId:              id,
+		SecurityGroupRuleIds: []string{*rule},
+	})
 	servicetest.Code(b, err, "InvalidSecurityGroupRuleId.NotFound")
 	_, err = b.ec2.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: id})
 	b.ok(err)
@@ -121,8 +133,10 @@ func TestGatewayEndpoint(t *testing.T) {
 	_, err = b.ec2.ModifyVpcEndpoint(t.Context(), &ec2.ModifyVpcEndpointInput{VpcEndpointId: &id, RemoveRouteTableIds: []string{table}})
 	b.ok(err)
 	b.list("routes", b.routes(table), "10.16.0.0/20 active")
-	_, err = b.ec2.ModifyVpcEndpoint(t.Context(), &ec2.ModifyVpcEndpointInput{VpcEndpointId: &id,
-		AddRouteTableIds: []string{"rtb-0123456789abcdef0"}})
+	_, err = b.ec2.ModifyVpcEndpoint(t.Context(), &ec2.ModifyVpcEndpointInput{
+		VpcEndpointId:    &id,
+		AddRouteTableIds: []string{"rtb-0123456789abcdef0"},
+	})
 	servicetest.Code(b, err, "InvalidRouteTableId.NotFound")
 	deleted, err := b.ec2.DeleteVpcEndpoints(t.Context(), &ec2.DeleteVpcEndpointsInput{VpcEndpointIds: []string{id, "vpce-0123456789abcdef0"}})
 	b.ok(err)
@@ -143,8 +157,10 @@ func TestInterfaceEndpoint(t *testing.T) {
 	}
 	_, err := b.ec2.CreateVpcEndpoint(t.Context(), in)
 	servicetest.Code(b, err, "InvalidParameter") // the VPC has no DNS host names
-	_, err = b.ec2.ModifyVpcAttribute(t.Context(), &ec2.ModifyVpcAttributeInput{VpcId: &vpc,
-		EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)}})
+	_, err = b.ec2.ModifyVpcAttribute(t.Context(), &ec2.ModifyVpcAttributeInput{
+		VpcId:              &vpc,
+		EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)},
+	})
 	b.ok(err)
 	out, err := b.ec2.CreateVpcEndpoint(t.Context(), in)
 	b.ok(err)
@@ -185,24 +201,34 @@ func TestInterfaceEndpoint(t *testing.T) {
 func TestLaunchTemplates(t *testing.T) {
 	b := newBench(t)
 	data := &types.RequestLaunchTemplateData{
-		BlockDeviceMappings: []types.LaunchTemplateBlockDeviceMappingRequest{{DeviceName: aws.String("/dev/xvda"),
+		BlockDeviceMappings: []types.LaunchTemplateBlockDeviceMappingRequest{{
+			DeviceName: aws.String("/dev/xvda"),
 			Ebs: &types.LaunchTemplateEbsBlockDeviceRequest{
 				Encrypted: aws.Bool(true), DeleteOnTermination: aws.Bool(true), VolumeSize: aws.Int32(50), VolumeType: types.VolumeTypeGp3,
-			}}},
-		MetadataOptions: &types.LaunchTemplateInstanceMetadataOptionsRequest{HttpTokens: types.LaunchTemplateHttpTokensStateRequired,
-			HttpPutResponseHopLimit: aws.Int32(1)},
-		TagSpecifications: []types.LaunchTemplateTagSpecificationRequest{{ResourceType: types.ResourceTypeInstance,
-			Tags: []types.Tag{{Key: aws.String("cluster"), Value: aws.String("staging")}}}},
+			},
+		}},
+		MetadataOptions: &types.LaunchTemplateInstanceMetadataOptionsRequest{
+			HttpTokens:              types.LaunchTemplateHttpTokensStateRequired,
+			HttpPutResponseHopLimit: aws.Int32(1),
+		},
+		TagSpecifications: []types.LaunchTemplateTagSpecificationRequest{{
+			ResourceType: types.ResourceTypeInstance,
+			Tags:         []types.Tag{{Key: aws.String("cluster"), Value: aws.String("staging")}},
+		}},
 	}
 	name := aws.String("staging-eks-nodes")
-	created, err := b.ec2.CreateLaunchTemplate(t.Context(), &ec2.CreateLaunchTemplateInput{LaunchTemplateName: name,
-		LaunchTemplateData: data, TagSpecifications: tagged(types.ResourceTypeLaunchTemplate, "nodes")})
+	created, err := b.ec2.CreateLaunchTemplate(t.Context(), &ec2.CreateLaunchTemplateInput{
+		LaunchTemplateName: name,
+		LaunchTemplateData: data, TagSpecifications: tagged(types.ResourceTypeLaunchTemplate, "nodes"),
+	})
 	b.ok(err)
 	id := created.LaunchTemplate.LaunchTemplateId
 	_, err = b.ec2.CreateLaunchTemplate(t.Context(), &ec2.CreateLaunchTemplateInput{LaunchTemplateName: name, LaunchTemplateData: data})
 	servicetest.Code(b, err, "InvalidLaunchTemplateName.AlreadyExistsException")
-	version, err := b.ec2.CreateLaunchTemplateVersion(t.Context(), &ec2.CreateLaunchTemplateVersionInput{LaunchTemplateId: id,
-		LaunchTemplateData: data})
+	version, err := b.ec2.CreateLaunchTemplateVersion(t.Context(), &ec2.CreateLaunchTemplateVersionInput{
+		LaunchTemplateId:   id,
+		LaunchTemplateData: data,
+	})
 	b.ok(err)
 	b.equal("version", *version.LaunchTemplateVersion.VersionNumber, int64(2))
 	_, err = b.ec2.ModifyLaunchTemplate(t.Context(), &ec2.ModifyLaunchTemplateInput{LaunchTemplateId: id, DefaultVersion: aws.String("2")})
@@ -211,15 +237,19 @@ func TestLaunchTemplates(t *testing.T) {
 	b.ok(err)
 	b.equal("versions", [2]int64{*found.LaunchTemplates[0].DefaultVersionNumber, *found.LaunchTemplates[0].LatestVersionNumber},
 		[2]int64{2, 2})
-	versions, err := b.ec2.DescribeLaunchTemplateVersions(t.Context(), &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: id,
-		Versions: []string{"$Latest", "1"}})
+	versions, err := b.ec2.DescribeLaunchTemplateVersions(t.Context(), &ec2.DescribeLaunchTemplateVersionsInput{
+		LaunchTemplateId: id,
+		Versions:         []string{"$Latest", "1"},
+	})
 	b.ok(err)
 	got := versions.LaunchTemplateVersions[0].LaunchTemplateData
 	b.equal("volume", *got.BlockDeviceMappings[0].Ebs.VolumeSize, int32(50))
 	b.equal("tokens", got.MetadataOptions.HttpTokens, types.LaunchTemplateHttpTokensStateRequired)
 	b.equal("tag", *got.TagSpecifications[0].Tags[0].Value, "staging")
-	_, err = b.ec2.DescribeLaunchTemplateVersions(t.Context(), &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: id,
-		Versions: []string{"3"}})
+	_, err = b.ec2.DescribeLaunchTemplateVersions(t.Context(), &ec2.DescribeLaunchTemplateVersionsInput{
+		LaunchTemplateId: id,
+		Versions:         []string{"3"},
+	})
 	servicetest.Code(b, err, "InvalidLaunchTemplateId.VersionNotFound")
 	_, err = b.ec2.DeleteLaunchTemplate(t.Context(), &ec2.DeleteLaunchTemplateInput{LaunchTemplateId: id})
 	b.ok(err)

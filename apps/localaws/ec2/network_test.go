@@ -49,17 +49,23 @@ func TestVPCAttributes(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
 	for _, want := range []bool{false, true} {
-		_, err := b.ec2.ModifyVpcAttribute(t.Context(), &ec2.ModifyVpcAttributeInput{VpcId: &vpc,
-			EnableDnsHostnames: &types.AttributeBooleanValue{Value: &want}})
+		_, err := b.ec2.ModifyVpcAttribute(t.Context(), &ec2.ModifyVpcAttributeInput{
+			VpcId:              &vpc,
+			EnableDnsHostnames: &types.AttributeBooleanValue{Value: &want},
+		})
 		b.ok(err)
-		out, err := b.ec2.DescribeVpcAttribute(t.Context(), &ec2.DescribeVpcAttributeInput{VpcId: &vpc,
-			Attribute: types.VpcAttributeNameEnableDnsHostnames})
+		out, err := b.ec2.DescribeVpcAttribute(t.Context(), &ec2.DescribeVpcAttributeInput{
+			VpcId:     &vpc,
+			Attribute: types.VpcAttributeNameEnableDnsHostnames,
+		})
 		b.ok(err)
 		b.equal("attribute", *out.EnableDnsHostnames.Value, want)
 	}
 	both := &types.AttributeBooleanValue{Value: aws.Bool(true)}
-	_, err := b.ec2.ModifyVpcAttribute(t.Context(), &ec2.ModifyVpcAttributeInput{VpcId: &vpc, EnableDnsHostnames: both,
-		EnableDnsSupport: both})
+	_, err := b.ec2.ModifyVpcAttribute(t.Context(), &ec2.ModifyVpcAttributeInput{
+		VpcId: &vpc, EnableDnsHostnames: both,
+		EnableDnsSupport: both,
+	})
 	servicetest.Code(b, err, "InvalidParameterCombination")
 }
 
@@ -73,8 +79,10 @@ func TestSubnets(t *testing.T) {
 	b.equal("free addresses", *s.AvailableIpAddressCount, int32(123))
 	b.equal("zone", *s.AvailabilityZoneId, "euw1-az1")
 	b.equal("ARN", *s.SubnetArn, "arn:aws:ec2:eu-west-1:111122223333:subnet/"+id)
-	_, err = b.ec2.ModifySubnetAttribute(t.Context(), &ec2.ModifySubnetAttributeInput{SubnetId: &id,
-		MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(true)}})
+	_, err = b.ec2.ModifySubnetAttribute(t.Context(), &ec2.ModifySubnetAttributeInput{
+		SubnetId:            &id,
+		MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(true)},
+	})
 	b.ok(err)
 	out, err = b.ec2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{Filters: by("tag:Name", "staging-eu-west-1?")})
 	b.ok(err)
@@ -86,8 +94,10 @@ func TestSubnets(t *testing.T) {
 		_, err := b.ec2.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: &vpc, CidrBlock: &block})
 		servicetest.Code(b, err, code)
 	}
-	_, err = b.ec2.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: &vpc, CidrBlock: aws.String("10.16.13.0/25"),
-		AvailabilityZone: aws.String("eu-west-1x")})
+	_, err = b.ec2.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{
+		VpcId: &vpc, CidrBlock: aws.String("10.16.13.0/25"),
+		AvailabilityZone: aws.String("eu-west-1x"),
+	})
 	servicetest.Code(b, err, "InvalidParameterValue")
 }
 
@@ -208,8 +218,10 @@ func TestRoutes(t *testing.T) {
 	_, err = b.ec2.DeleteNatGateway(t.Context(), &ec2.DeleteNatGatewayInput{NatGatewayId: &nat})
 	b.ok(err)
 	b.list("routes", b.routes(table), "10.16.0.0/20 active", "0.0.0.0/0 blackhole")
-	_, err = b.ec2.ReplaceRoute(t.Context(), &ec2.ReplaceRouteInput{RouteTableId: &table, DestinationCidrBlock: aws.String(everywhere),
-		GatewayId: &internet})
+	_, err = b.ec2.ReplaceRoute(t.Context(), &ec2.ReplaceRouteInput{
+		RouteTableId: &table, DestinationCidrBlock: aws.String(everywhere),
+		GatewayId: &internet,
+	})
 	b.ok(err)
 	b.list("routes", b.routes(table), "10.16.0.0/20 active", "0.0.0.0/0 active")
 	remove := func(destination string) error {
@@ -231,8 +243,10 @@ func TestDeletionInOrder(t *testing.T) {
 	address := b.address()
 	nat := b.nat(subnet, address)
 	table := b.table(vpc)
-	group, err := b.ec2.CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{VpcId: &vpc, GroupName: aws.String("g"),
-		Description: aws.String("d")})
+	group, err := b.ec2.CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{
+		VpcId: &vpc, GroupName: aws.String("g"),
+		Description: aws.String("d"),
+	})
 	b.ok(err)
 	steps := []struct {
 		name   string
@@ -272,8 +286,10 @@ func TestDeletionInOrder(t *testing.T) {
 			return err
 		}},
 	}
-	for i, code := range map[int]string{1: "InvalidIPAddress.InUse", 2: "DependencyViolation", 3: "DependencyViolation",
-		4: "DependencyViolation", 7: "DependencyViolation"} {
+	for i, code := range map[int]string{
+		1: "InvalidIPAddress.InUse", 2: "DependencyViolation", 3: "DependencyViolation",
+		4: "DependencyViolation", 7: "DependencyViolation",
+	} {
 		servicetest.Code(b, steps[i].delete(), code)
 	}
 	for i, step := range steps {
@@ -317,8 +333,10 @@ func TestQuotas(t *testing.T) {
 	servicetest.Code(b, err, "InternetGatewayLimitExceeded")
 	addresses, err := b.ec2.DescribeAddresses(t.Context(), &ec2.DescribeAddressesInput{})
 	b.ok(err)
-	_, err = b.ec2.CreateNatGateway(t.Context(), &ec2.CreateNatGatewayInput{SubnetId: &subnet,
-		AllocationId: addresses.Addresses[0].AllocationId})
+	_, err = b.ec2.CreateNatGateway(t.Context(), &ec2.CreateNatGatewayInput{
+		SubnetId:     &subnet,
+		AllocationId: addresses.Addresses[0].AllocationId,
+	})
 	servicetest.Code(b, err, "NatGatewayLimitExceeded")
 }
 
@@ -364,11 +382,15 @@ func TestPages(t *testing.T) {
 func TestTags(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
-	_, err := b.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{vpc}, Tags: []types.Tag{{Key: aws.String("team"),
-		Value: aws.String("sales")}, {Key: aws.String("Name"), Value: aws.String("new")}}})
+	_, err := b.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{vpc}, Tags: []types.Tag{{
+		Key:   aws.String("team"),
+		Value: aws.String("sales"),
+	}, {Key: aws.String("Name"), Value: aws.String("new")}}})
 	b.ok(err)
-	_, err = b.ec2.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: []string{vpc}, Tags: []types.Tag{{Key: aws.String("cluster")},
-		{Key: aws.String("team"), Value: aws.String("another")}}})
+	_, err = b.ec2.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: []string{vpc}, Tags: []types.Tag{
+		{Key: aws.String("cluster")},
+		{Key: aws.String("team"), Value: aws.String("another")},
+	}})
 	b.ok(err)
 	out, err := b.ec2.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{Filters: by("tag:team", "sales")})
 	b.ok(err)
@@ -377,10 +399,14 @@ func TestTags(t *testing.T) {
 		tags = append(tags, *tag.Key+"="+*tag.Value)
 	}
 	b.list("tags", tags, "Name=new", "team=sales")
-	_, err = b.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{vpc}, Tags: []types.Tag{{Key: aws.String("aws:x"),
-		Value: aws.String("y")}}})
+	_, err = b.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{vpc}, Tags: []types.Tag{{
+		Key:   aws.String("aws:x"),
+		Value: aws.String("y"),
+	}}})
 	servicetest.Code(b, err, "InvalidParameterValue")
-	_, err = b.ec2.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16"),
-		TagSpecifications: tagged(types.ResourceTypeSubnet, "x")})
+	_, err = b.ec2.CreateVpc(t.Context(), &ec2.CreateVpcInput{
+		CidrBlock:         aws.String("10.0.0.0/16"),
+		TagSpecifications: tagged(types.ResourceTypeSubnet, "x"),
+	})
 	servicetest.Code(b, err, "InvalidParameterValue")
 }

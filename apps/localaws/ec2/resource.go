@@ -66,8 +66,10 @@ var (
 		"RulesPerSecurityGroupLimitExceeded",
 	}
 	// A VPC has 50 interface endpoints, and a region 20 gateway endpoints.
-	endpointKind = &kind{"vpc-endpoint", "vpce", "InvalidVpcEndpointId.NotFound", "InvalidVpcEndpointId.Malformed", 50,
-		"VpcEndpointLimitExceeded"}
+	endpointKind = &kind{
+		"vpc-endpoint", "vpce", "InvalidVpcEndpointId.NotFound", "InvalidVpcEndpointId.Malformed", 50,
+		"VpcEndpointLimitExceeded",
+	}
 	interfaceKind = &kind{
 		"network-interface", "eni", "InvalidNetworkInterfaceID.NotFound", "InvalidNetworkInterfaceId.Malformed", 5000,
 		"NetworkInterfaceLimitExceeded",

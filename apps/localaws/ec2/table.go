@@ -336,8 +336,10 @@ func (c *call) newRoute(in *routeInput, t *routeTable) (*route, *protocol.Error)
 	if err != nil || !destination.Addr().Is4() {
 		return nil, invalid("destinationCidrBlock", in.DestinationCidrBlock, "This is not a valid CIDR block.")
 	}
-	r := &route{Destination: destination.Masked().String(), GatewayID: in.GatewayId, NATGatewayID: in.NatGatewayId, State: active,
-		Origin: "CreateRoute"}
+	r := &route{
+		Destination: destination.Masked().String(), GatewayID: in.GatewayId, NATGatewayID: in.NatGatewayId, State: active,
+		Origin: "CreateRoute",
+	}
 	switch {
 	case (in.GatewayId == "") == (in.NatGatewayId == ""):
 		return nil, refused("InvalidParameterCombination", "A route has exactly one target: GatewayId or NatGatewayId")

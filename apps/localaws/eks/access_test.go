@@ -88,8 +88,10 @@ func TestWhatCallsAsk(t *testing.T) {
 	_, err = b.eks.CreateCluster(t.Context(), in)
 	servicetest.Code(b, err, "AccessDeniedException")
 	b.asked()
-	_, err = b.eks.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{ClusterName: aws.String(staging),
-		PrincipalArn: aws.String(hubRole), PolicyArn: aws.String("p"), AccessScope: &types.AccessScope{}})
+	_, err = b.eks.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{
+		ClusterName:  aws.String(staging),
+		PrincipalArn: aws.String(hubRole), PolicyArn: aws.String("p"), AccessScope: &types.AccessScope{},
+	})
 	servicetest.Code(b, err, "ResourceNotFoundException")
 }
 

@@ -102,8 +102,10 @@ func (b *bench) network() {
 	b.ok(err)
 	b.vpc = *v.Vpc.VpcId
 	subnet := func(block, zone string) string {
-		s, err := b.ec2.CreateSubnet(b.Context(), &sdkec2.CreateSubnetInput{VpcId: &b.vpc, CidrBlock: &block,
-			AvailabilityZone: aws.String(testRegion + zone)})
+		s, err := b.ec2.CreateSubnet(b.Context(), &sdkec2.CreateSubnetInput{
+			VpcId: &b.vpc, CidrBlock: &block,
+			AvailabilityZone: aws.String(testRegion + zone),
+		})
 		b.ok(err)
 		return *s.Subnet.SubnetId
 	}
@@ -129,8 +131,10 @@ func (b *bench) leadOut() {
 	b.ok(err)
 	n, err := b.ec2.CreateNatGateway(b.Context(), &sdkec2.CreateNatGatewayInput{SubnetId: &b.public, AllocationId: a.AllocationId})
 	b.ok(err)
-	_, err = b.ec2.CreateRoute(b.Context(), &sdkec2.CreateRouteInput{RouteTableId: &b.table, DestinationCidrBlock: aws.String("0.0.0.0/0"),
-		NatGatewayId: n.NatGateway.NatGatewayId})
+	_, err = b.ec2.CreateRoute(b.Context(), &sdkec2.CreateRouteInput{
+		RouteTableId: &b.table, DestinationCidrBlock: aws.String("0.0.0.0/0"),
+		NatGatewayId: n.NatGateway.NatGatewayId,
+	})
 	b.ok(err)
 }
 
@@ -138,8 +142,10 @@ func (b *bench) clusterInput() *eks.CreateClusterInput {
 	return &eks.CreateClusterInput{
 		Name: aws.String(staging), RoleArn: aws.String(clusterRole), Version: aws.String("1.36"), BootstrapSelfManagedAddons: aws.Bool(false),
 		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: b.subnets},
-		AccessConfig: &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi,
-			BootstrapClusterCreatorAdminPermissions: aws.Bool(false)},
+		AccessConfig: &types.CreateAccessConfigRequest{
+			AuthenticationMode:                      types.AuthenticationModeApi,
+			BootstrapClusterCreatorAdminPermissions: aws.Bool(false),
+		},
 		Tags: map[string]string{"cluster": staging},
 	}
 }
@@ -169,8 +175,10 @@ func (b *bench) nodegroupInput() *eks.CreateNodegroupInput {
 
 func (b *bench) nodegroup() *types.Nodegroup {
 	b.Helper()
-	out, err := b.eks.DescribeNodegroup(b.Context(), &eks.DescribeNodegroupInput{ClusterName: aws.String(staging),
-		NodegroupName: aws.String("nodes")})
+	out, err := b.eks.DescribeNodegroup(b.Context(), &eks.DescribeNodegroupInput{
+		ClusterName:   aws.String(staging),
+		NodegroupName: aws.String("nodes"),
+	})
 	b.ok(err)
 	return out.Nodegroup
 }

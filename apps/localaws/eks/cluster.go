@@ -191,8 +191,10 @@ func (in *createClusterInput) cluster(c *call, arn, vpcID string) *cluster {
 	if made.KubernetesNetworkConfig.ElasticLoadBalancing == nil {
 		made.KubernetesNetworkConfig.ElasticLoadBalancing = &enabled{&no}
 	}
-	made.VPC.complete(vpcConfig{EndpointPublicAccess: &yes, EndpointPrivateAccess: &no, PublicAccessCIDRs: []string{"0.0.0.0/0"},
-		SecurityGroupIDs: []string{}})
+	made.VPC.complete(vpcConfig{
+		EndpointPublicAccess: &yes, EndpointPrivateAccess: &no, PublicAccessCIDRs: []string{"0.0.0.0/0"},
+		SecurityGroupIDs: []string{},
+	})
 	made.VPC.VPCID = vpcID
 	made.VPC.ClusterSecurityGroupID = c.Network.NewGroup(vpcID, "eks-cluster-sg-"+in.Name+"-"+uuid.NewString()[:8],
 		"EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any managed workloads.",

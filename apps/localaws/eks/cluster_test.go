@@ -63,15 +63,19 @@ func TestClusterRefused(t *testing.T) {
 		change func(*bench, *eks.CreateClusterInput)
 		want   string
 	}{
-		"one zone": {func(b *bench, in *eks.CreateClusterInput) { in.ResourcesVpcConfig.SubnetIds = b.subnets[:1] },
-			"at least two different AZs"},
+		"one zone": {
+			func(b *bench, in *eks.CreateClusterInput) { in.ResourcesVpcConfig.SubnetIds = b.subnets[:1] },
+			"at least two different AZs",
+		},
 		"no such subnet": {func(_ *bench, in *eks.CreateClusterInput) {
 			in.ResourcesVpcConfig.SubnetIds[0] = "subnet-0123456789abcdef0"
 		}, "InvalidSubnetID.NotFound"},
 		"version": {func(_ *bench, in *eks.CreateClusterInput) { in.Version = aws.String("1.99") }, "unsupported Kubernetes version 1.99"},
 		"name":    {func(_ *bench, in *eks.CreateClusterInput) { in.Name = aws.String("a.b") }, "cluster name"},
-		"role": {func(b *bench, _ *eks.CreateClusterInput) { b.roles[clusterRole] = errors.New("it does not exist") },
-			"trusted entity is not correct: it does not exist"},
+		"role": {
+			func(b *bench, _ *eks.CreateClusterInput) { b.roles[clusterRole] = errors.New("it does not exist") },
+			"trusted entity is not correct: it does not exist",
+		},
 		"half of Auto Mode": {func(_ *bench, in *eks.CreateClusterInput) {
 			in.ComputeConfig = &types.ComputeConfigRequest{Enabled: aws.Bool(true)}
 		}, "either fully enabled or fully disabled"},
@@ -96,8 +100,10 @@ func TestClusterRefused(t *testing.T) {
 func TestAutoMode(t *testing.T) {
 	b := newBench(t)
 	in := b.clusterInput()
-	in.ComputeConfig = &types.ComputeConfigRequest{Enabled: aws.Bool(true), NodePools: []string{"general-purpose", "system"},
-		NodeRoleArn: aws.String(nodeRole)}
+	in.ComputeConfig = &types.ComputeConfigRequest{
+		Enabled: aws.Bool(true), NodePools: []string{"general-purpose", "system"},
+		NodeRoleArn: aws.String(nodeRole),
+	}
 	in.StorageConfig = &types.StorageConfigRequest{BlockStorage: &types.BlockStorage{Enabled: aws.Bool(true)}}
 	in.KubernetesNetworkConfig = &types.KubernetesNetworkConfigRequest{ElasticLoadBalancing: &types.ElasticLoadBalancing{Enabled: aws.Bool(true)}}
 	_, err := b.eks.CreateCluster(t.Context(), in)
@@ -119,8 +125,10 @@ func TestClusterUpdates(t *testing.T) {
 	}
 	_, err := b.eks.UpdateClusterConfig(t.Context(), both)
 	servicetest.Fails[*types.InvalidParameterException](b, err)
-	out, err := b.eks.UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{Name: aws.String(staging),
-		DeletionProtection: aws.Bool(true)})
+	out, err := b.eks.UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{
+		Name:               aws.String(staging),
+		DeletionProtection: aws.Bool(true),
+	})
 	b.ok(err)
 	status := func() types.UpdateStatus {
 		t.Helper()
@@ -145,8 +153,10 @@ func TestClusterUpdates(t *testing.T) {
 	b.equal("version", *b.described().Version, "1.37")
 
 	_, err = b.eks.UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{
-		Name: aws.String(staging), ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false),
-			EndpointPrivateAccess: aws.Bool(true)},
+		Name: aws.String(staging), ResourcesVpcConfig: &types.VpcConfigRequest{
+			EndpointPublicAccess:  aws.Bool(false),
+			EndpointPrivateAccess: aws.Bool(true),
+		},
 	})
 	b.ok(err)
 	c := b.described().ResourcesVpcConfig
@@ -166,13 +176,17 @@ func TestClusterDeletion(t *testing.T) {
 	b.clock.Advance(nodegroupTime)
 	_, err = b.eks.DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: aws.String(staging)})
 	servicetest.Fails[*types.ResourceInUseException](b, err)
-	_, err = b.eks.DeleteNodegroup(t.Context(), &eks.DeleteNodegroupInput{ClusterName: aws.String(staging),
-		NodegroupName: aws.String("nodes")})
+	_, err = b.eks.DeleteNodegroup(t.Context(), &eks.DeleteNodegroupInput{
+		ClusterName:   aws.String(staging),
+		NodegroupName: aws.String("nodes"),
+	})
 	b.ok(err)
 	b.equal("status", b.nodegroup().Status, types.NodegroupStatusDeleting)
 	b.clock.Advance(nodegroupDeleteTime)
-	_, err = b.eks.DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{ClusterName: aws.String(staging),
-		NodegroupName: aws.String("nodes")})
+	_, err = b.eks.DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{
+		ClusterName:   aws.String(staging),
+		NodegroupName: aws.String("nodes"),
+	})
 	servicetest.Fails[*types.ResourceNotFoundException](b, err)
 	_, err = b.eks.DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: aws.String(staging)})
 	b.ok(err)

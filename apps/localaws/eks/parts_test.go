@@ -37,8 +37,10 @@ func TestNodegroup(t *testing.T) {
 	b.equal("size", *g.ScalingConfig.DesiredSize, int32(3))
 	_, err = b.eks.CreateNodegroup(t.Context(), b.nodegroupInput())
 	servicetest.Fails[*types.ResourceInUseException](b, err)
-	entry, err := b.eks.DescribeAccessEntry(t.Context(), &eks.DescribeAccessEntryInput{ClusterName: aws.String(staging),
-		PrincipalArn: aws.String(nodeRole)})
+	entry, err := b.eks.DescribeAccessEntry(t.Context(), &eks.DescribeAccessEntryInput{
+		ClusterName:  aws.String(staging),
+		PrincipalArn: aws.String(nodeRole),
+	})
 	b.ok(err)
 	b.equal("the nodes' entry", *entry.AccessEntry.Type, nodeType)
 }
@@ -66,8 +68,10 @@ func TestNodegroupFails(t *testing.T) {
 		code    types.NodegroupIssueCode
 		says    string
 	}{
-		"without a way to AWS": {func(*bench) {}, nodegroupFailTime, types.NodegroupIssueCodeNodeCreationFailure,
-			"has no route to the internet, and no endpoints for [ec2 ecr.api"},
+		"without a way to AWS": {
+			func(*bench) {}, nodegroupFailTime, types.NodegroupIssueCodeNodeCreationFailure,
+			"has no route to the internet, and no endpoints for [ec2 ecr.api",
+		},
 		"by an injected fault": {func(b *bench) {
 			b.leadOut()
 			b.faults.Add(fault.Fault{Action: "eks:CreateNodegroup", Times: 1, Code: "AsgInstanceLaunchFailures", Fails: true})
@@ -158,14 +162,18 @@ func TestNodegroupUpdates(t *testing.T) {
 	b.equal("status", b.nodegroup().Status, types.NodegroupStatusUpdating)
 	b.equal("interfaces", b.interfaces(), 2+4)
 	b.clock.Advance(updateTime)
-	u, err := b.eks.DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{Name: aws.String(staging), NodegroupName: aws.String("nodes"),
-		UpdateId: out.Update.Id})
+	u, err := b.eks.DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{
+		Name: aws.String(staging), NodegroupName: aws.String("nodes"),
+		UpdateId: out.Update.Id,
+	})
 	b.ok(err)
 	b.equal("update", u.Update.Status, types.UpdateStatusSuccessful)
 	b.equal("largest size", *b.nodegroup().ScalingConfig.MaxSize, int32(5))
 	b.equal("label", b.nodegroup().Labels["team"], "sales")
-	version := &eks.UpdateNodegroupVersionInput{ClusterName: aws.String(staging), NodegroupName: aws.String("nodes"),
-		Version: aws.String("1.37")}
+	version := &eks.UpdateNodegroupVersionInput{
+		ClusterName: aws.String(staging), NodegroupName: aws.String("nodes"),
+		Version: aws.String("1.37"),
+	}
 	_, err = b.eks.UpdateNodegroupVersion(t.Context(), version)
 	servicetest.Fails[*types.InvalidParameterException](b, err) // the cluster first
 	version.Version, version.ReleaseVersion = nil, aws.String("1.36.1-20260801")
@@ -181,8 +189,10 @@ func TestAddons(t *testing.T) {
 	b.leadOut()
 	b.cluster()
 	create := func(name string) (*eks.CreateAddonOutput, error) {
-		return b.eks.CreateAddon(t.Context(), &eks.CreateAddonInput{ClusterName: aws.String(staging), AddonName: &name,
-			Tags: map[string]string{"cluster": staging}})
+		return b.eks.CreateAddon(t.Context(), &eks.CreateAddonInput{
+			ClusterName: aws.String(staging), AddonName: &name,
+			Tags: map[string]string{"cluster": staging},
+		})
 	}
 	for _, name := range []string{"vpc-cni", "coredns"} {
 		_, err := create(name)
@@ -202,13 +212,17 @@ func TestAddons(t *testing.T) {
 	b.clock.Advance(nodegroupTime)
 	b.equal("coredns", b.addon("coredns").Status, types.AddonStatusActive)
 
-	out, err := b.eks.UpdateAddon(t.Context(), &eks.UpdateAddonInput{ClusterName: aws.String(staging), AddonName: aws.String("vpc-cni"),
-		ConfigurationValues: aws.String(`{"env":{}}`)})
+	out, err := b.eks.UpdateAddon(t.Context(), &eks.UpdateAddonInput{
+		ClusterName: aws.String(staging), AddonName: aws.String("vpc-cni"),
+		ConfigurationValues: aws.String(`{"env":{}}`),
+	})
 	b.ok(err)
 	b.equal("vpc-cni", b.addon("vpc-cni").Status, types.AddonStatusUpdating)
 	b.clock.Advance(addonTime)
-	u, err := b.eks.DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{Name: aws.String(staging), AddonName: aws.String("vpc-cni"),
-		UpdateId: out.Update.Id})
+	u, err := b.eks.DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{
+		Name: aws.String(staging), AddonName: aws.String("vpc-cni"),
+		UpdateId: out.Update.Id,
+	})
 	b.ok(err)
 	b.equal("update", u.Update.Status, types.UpdateStatusSuccessful)
 	_, err = b.eks.DeleteAddon(t.Context(), &eks.DeleteAddonInput{ClusterName: aws.String(staging), AddonName: aws.String("vpc-cni")})
@@ -222,8 +236,10 @@ func TestAddons(t *testing.T) {
 func TestAccessEntries(t *testing.T) {
 	b := newBench(t)
 	b.cluster()
-	in := &eks.CreateAccessEntryInput{ClusterName: aws.String(staging), PrincipalArn: aws.String(hubRole), Type: aws.String(standardType),
-		Tags: map[string]string{"cluster": staging}}
+	in := &eks.CreateAccessEntryInput{
+		ClusterName: aws.String(staging), PrincipalArn: aws.String(hubRole), Type: aws.String(standardType),
+		Tags: map[string]string{"cluster": staging},
+	}
 	created, err := b.eks.CreateAccessEntry(t.Context(), in)
 	b.ok(err)
 	b.equal("user", *created.AccessEntry.Username, "arn:aws:sts::444455556666:assumed-role/hub-kustomize-controller/{{SessionName}}")
@@ -241,8 +257,10 @@ func TestAccessEntries(t *testing.T) {
 
 	policy := aws.String("arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy")
 	associate := func(scope types.AccessScope) error {
-		_, err := b.eks.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{ClusterName: aws.String(staging),
-			PrincipalArn: aws.String(hubRole), PolicyArn: policy, AccessScope: &scope})
+		_, err := b.eks.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{
+			ClusterName:  aws.String(staging),
+			PrincipalArn: aws.String(hubRole), PolicyArn: policy, AccessScope: &scope,
+		})
 		return err
 	}
 	servicetest.Fails[*types.InvalidParameterException](b, associate(types.AccessScope{Type: types.AccessScopeTypeNamespace}))
@@ -256,11 +274,15 @@ func TestAccessEntries(t *testing.T) {
 	b.ok(err)
 	_, err = b.eks.DisassociateAccessPolicy(t.Context(), out)
 	servicetest.Fails[*types.ResourceNotFoundException](b, err)
-	_, err = b.eks.DeleteAccessEntry(t.Context(), &eks.DeleteAccessEntryInput{ClusterName: aws.String(staging),
-		PrincipalArn: aws.String(hubRole)})
+	_, err = b.eks.DeleteAccessEntry(t.Context(), &eks.DeleteAccessEntryInput{
+		ClusterName:  aws.String(staging),
+		PrincipalArn: aws.String(hubRole),
+	})
 	b.ok(err)
-	_, err = b.eks.DescribeAccessEntry(t.Context(), &eks.DescribeAccessEntryInput{ClusterName: aws.String(staging),
-		PrincipalArn: aws.String(hubRole)})
+	_, err = b.eks.DescribeAccessEntry(t.Context(), &eks.DescribeAccessEntryInput{
+		ClusterName:  aws.String(staging),
+		PrincipalArn: aws.String(hubRole),
+	})
 	servicetest.Fails[*types.ResourceNotFoundException](b, err)
 }
 

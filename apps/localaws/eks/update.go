@@ -291,8 +291,10 @@ func updateClusterVersion(c *call, in *updateClusterVersionInput) (any, *protoco
 		}
 	}
 	found.Version = in.Version
-	return c.updating(found, "VersionUpdate", versionTime, in.ClientRequestToken, param{"Version", in.Version}, param{"PlatformVersion",
-		found.PlatformVersion}), nil
+	return c.updating(found, "VersionUpdate", versionTime, in.ClientRequestToken, param{"Version", in.Version}, param{
+		"PlatformVersion",
+		found.PlatformVersion,
+	}), nil
 }
 
 func describeUpdate(c *call, _ *none) (any, *protocol.Error) {

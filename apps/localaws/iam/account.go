@@ -268,9 +268,11 @@ const scheme = "https://"
 func (a *Account) providerARN(url string) string {
 	return "arn:aws:iam::" + a.id + ":oidc-provider/" + url
 }
+
 func (a *Account) roleARN(path, name string) string {
 	return "arn:aws:iam::" + a.id + ":role" + path + name
 }
+
 func (a *Account) policyARN(path, name string) string {
 	return "arn:aws:iam::" + a.id + ":policy" + path + name
 }

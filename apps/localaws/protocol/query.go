@@ -59,8 +59,10 @@ func ReadBody(r *http.Request, limit int64) ([]byte, *Error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &Error{Code: "RequestEntityTooLarge", Message: "the request has more than " + strconv.FormatInt(limit, 10) + " bytes",
-			Status: http.StatusRequestEntityTooLarge}
+		return nil, &Error{
+			Code: "RequestEntityTooLarge", Message: "the request has more than " + strconv.FormatInt(limit, 10) + " bytes",
+			Status: http.StatusRequestEntityTooLarge,
+		}
 	case err != nil:
 		return nil, &Error{Code: "IncompleteBody", Message: "the request cannot be read: " + err.Error()}
 	}

@@ -34,8 +34,10 @@ func TestQueryDecode(t *testing.T) {
 		unknown string
 		err     string
 	}{
-		"Action=A&Name=n&Number=7&Flag=true&DryRun=true": {into: parameters{Name: "n", Number: &seven, Flag: true,
-			common: common{DryRun: true}}},
+		"Action=A&Name=n&Number=7&Flag=true&DryRun=true": {into: parameters{
+			Name: "n", Number: &seven, Flag: true,
+			common: common{DryRun: true},
+		}},
 		"Action=A&SubnetId.2=b&SubnetId.10=c&SubnetId.1=a":   {into: parameters{Subnets: []string{"a", "b", "c"}}},
 		"Action=A&Tags=&SubnetId=":                           {},
 		"Action=A&Tags.member.1.Key=k&Tags.member.1.Value=v": {into: parameters{Tags: []tag{{"k", "v"}}}},
