@@ -208,6 +208,7 @@ func TestPresignedURL(t *testing.T) {
 		return signed.URL
 	}
 	url := presign(e.config)
+	unsigned, _, _ := strings.Cut(url, "?")
 	for _, test := range []struct {
 		url    string
 		status int
@@ -216,7 +217,7 @@ func TestPresignedURL(t *testing.T) {
 		{url, 200, "content"},
 		{strings.Replace(url, "/k?", "/l?", 1), 403, "SignatureDoesNotMatch"},
 		{presign(e.with(credentials.StaticCredentialsProvider{Value: e.worker()})), 403, "AccessDenied"},
-		{url[:strings.Index(url, "?")], 403, "AccessDenied"},
+		{unsigned, 403, "AccessDenied"},
 	} {
 		answer, err := http.Get(test.url)
 		if err != nil {

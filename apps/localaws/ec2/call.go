@@ -279,7 +279,7 @@ func known[R resource](filters []filter, by attributes[R]) *protocol.Error {
 
 func matches[R resource](r R, filters []filter, by attributes[R]) bool {
 	for _, f := range filters {
-		if !slices.ContainsFunc(valuesOf(r, f.Name, by), func(value string) bool { return f.holds(value) }) {
+		if !slices.ContainsFunc(valuesOf(r, f.Name, by), f.holds) {
 			return false
 		}
 	}

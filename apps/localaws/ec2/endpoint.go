@@ -162,7 +162,7 @@ func (c *call) newEndpoint(in *createVPCEndpointInput, tags []tag) (*endpoint, *
 		c.removeInterfaces(e.id)
 		return nil, err
 	}
-	c.Service.add(e)
+	c.add(e)
 	e.route(c.Service)
 	return e, nil
 }

@@ -23,7 +23,7 @@ func (g *internetGateway) keys(*Service) map[string]string {
 	return map[string]string{"InternetGatewayID": g.id}
 }
 
-func (g *internetGateway) inside() (string, bool) {
+func (g *internetGateway) inside() (string, bool) { //nolint:unparam // what is in a VPC says whether it goes with it
 	if len(g.Attachments) == 0 {
 		return "", false
 	}
@@ -193,7 +193,7 @@ func allocateAddress(c *call, in *allocateAddressInput) (protocol.Elements, *pro
 		meta: newMeta(addressKind, tags), Domain: "vpc", PublicIP: c.nextPublicIP(), PublicIPv4Pool: "amazon", NetworkBorderGroup: c.region,
 	}
 	a.AllocationID = a.id
-	c.Service.add(a)
+	c.add(a)
 	return protocol.Elements{
 		"allocationId": a.id, "domain": a.Domain, "publicIp": a.PublicIP, "publicIpv4Pool": a.PublicIPv4Pool,
 		"networkBorderGroup": a.NetworkBorderGroup,

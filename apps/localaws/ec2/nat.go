@@ -133,7 +133,7 @@ func (c *call) newNATGateway(in *createNATGatewayInput, tags []tag) (*natGateway
 		AllocationID: a.id, AssociationID: i.associationID(), InterfaceID: i.id, PrivateIP: i.PrivateIP, PublicIP: i.publicIP(),
 		IsPrimary: true, Status: "associating",
 	}}
-	c.Service.add(g)
+	c.add(g)
 	return g, nil
 }
 

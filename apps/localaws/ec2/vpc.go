@@ -27,7 +27,7 @@ type cidrAssociation struct {
 	State         string `xml:"cidrBlockState>state"`
 }
 
-func (v *vpc) keys(s *Service) map[string]string {
+func (v *vpc) keys(*Service) map[string]string {
 	return map[string]string{"VpcID": v.id, "Tenancy": v.InstanceTenancy}
 }
 

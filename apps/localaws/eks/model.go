@@ -141,7 +141,7 @@ type answer struct {
 
 func (c *cluster) settle(s *Service, now time.Time) {
 	for _, g := range c.nodegroups {
-		g.settle(s, c, now)
+		g.settle(s, now)
 	}
 	c.nodegroups = slices.DeleteFunc(c.nodegroups, func(g *nodegroup) bool { return g.Status == gone })
 	for _, a := range c.addons {

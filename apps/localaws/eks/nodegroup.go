@@ -95,7 +95,7 @@ func (c *cluster) nodegroup(name string) *nodegroup {
 	return c.nodegroups[i]
 }
 
-func (g *nodegroup) settle(s *Service, of *cluster, now time.Time) {
+func (g *nodegroup) settle(s *Service, now time.Time) {
 	if now.Before(g.changes) {
 		return
 	}

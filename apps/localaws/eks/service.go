@@ -118,6 +118,7 @@ func New(options Options) *Service {
 
 type everyRole struct{}
 
+// Trusts is Roles': every service may assume any.
 func (everyRole) Trusts(string, string) error { return nil }
 
 // FaultPrefix begins the actions of EKS among the faults; the action follows.

@@ -77,8 +77,8 @@ func (b *bench) ok(err error) {
 	}
 }
 
-func (b *bench) role(name string, more ...func(*iam.CreateRoleInput)) (*types.Role, error) {
-	in := &iam.CreateRoleInput{RoleName: &name, Path: aws.String("/sales-events/"), AssumeRolePolicyDocument: aws.String(trustEKS)}
+func (b *bench) role(more ...func(*iam.CreateRoleInput)) (*types.Role, error) {
+	in := &iam.CreateRoleInput{RoleName: aws.String("r"), Path: aws.String("/sales-events/"), AssumeRolePolicyDocument: aws.String(trustEKS)}
 	for _, change := range more {
 		change(in)
 	}
@@ -91,7 +91,7 @@ func (b *bench) role(name string, more ...func(*iam.CreateRoleInput)) (*types.Ro
 
 func TestRole(t *testing.T) {
 	b := newBench(t, Config{})
-	made, err := b.role("r", func(in *iam.CreateRoleInput) {
+	made, err := b.role(func(in *iam.CreateRoleInput) {
 		in.Description, in.PermissionsBoundary, in.MaxSessionDuration = aws.String("d"), aws.String(boundary), aws.Int32(7200)
 		in.Tags = []types.Tag{{Key: aws.String("cluster"), Value: aws.String("local")}}
 	})
@@ -106,7 +106,7 @@ func TestRole(t *testing.T) {
 			t.Errorf("%s: %s (%s), want %s", what, got, *r.RoleId, want)
 		}
 	}
-	_, err = b.role("r")
+	_, err = b.role()
 	servicetest.Fails[*types.EntityAlreadyExistsException](b, err)
 	_, err = b.iam.UpdateRole(t.Context(), &iam.UpdateRoleInput{RoleName: aws.String("r"), Description: aws.String("e")})
 	b.ok(err)
@@ -144,7 +144,7 @@ func TestRoleIsRefused(t *testing.T) {
 			in.Tags = []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("")}}
 		}, "InvalidInput"},
 	} {
-		_, err := b.role("r", test.change)
+		_, err := b.role(test.change)
 		if err == nil {
 			t.Errorf("%s: made", name)
 			continue
@@ -158,7 +158,7 @@ func TestRoleIsRefused(t *testing.T) {
 
 func TestInlineAndAttachedPolicies(t *testing.T) {
 	b := newBench(t, Config{})
-	_, err := b.role("r")
+	_, err := b.role()
 	b.ok(err)
 	name, inline := aws.String("r"), aws.String("grants")
 	_, err = b.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: name, PolicyName: inline, PolicyDocument: aws.String(readAll)})
@@ -221,7 +221,7 @@ func TestManagedPolicy(t *testing.T) {
 	}
 	_, err = b.iam.CreatePolicyVersion(t.Context(), &iam.CreatePolicyVersionInput{PolicyArn: arn, PolicyDocument: aws.String(readAll)})
 	servicetest.Fails[*types.LimitExceededException](b, err)
-	_, err = b.role("r", func(in *iam.CreateRoleInput) { in.PermissionsBoundary = arn })
+	_, err = b.role(func(in *iam.CreateRoleInput) { in.PermissionsBoundary = arn })
 	b.ok(err)
 	got, err := b.iam.GetPolicy(t.Context(), &iam.GetPolicyInput{PolicyArn: arn})
 	b.ok(err)
@@ -293,7 +293,7 @@ func TestPropagation(t *testing.T) {
 	if _, ok := b.account.Role("arn:aws:iam::000000000000:role/declared"); !ok {
 		t.Error("what is declared is not there from the start")
 	}
-	made, err := b.role("r")
+	made, err := b.role()
 	b.ok(err)
 	_, err = b.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: made.RoleName, PolicyName: aws.String("p"), PolicyDocument: aws.String(readAll)})
 	b.ok(err)
@@ -312,7 +312,7 @@ func TestPropagation(t *testing.T) {
 // Each call is checked on the resource, with what policies may compare.
 func TestWhatIsChecked(t *testing.T) {
 	b := newBench(t, Config{})
-	_, err := b.role("r", func(in *iam.CreateRoleInput) {
+	_, err := b.role(func(in *iam.CreateRoleInput) {
 		in.PermissionsBoundary, in.Tags = aws.String(boundary), []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}
 	})
 	b.ok(err)
@@ -368,7 +368,7 @@ func FuzzService(f *testing.F) {
 	}
 	s := signed(New(Options{Account: account, Guard: access.Anyone{}, Clock: clock.System{}, Faults: &fault.Faults{}}))
 	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
 		text := w.Body.String()

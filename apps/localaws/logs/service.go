@@ -76,14 +76,19 @@ type request struct {
 }
 
 var actions = map[string]func(*Service, request) (any, *protocol.Error){
-	"CreateLogGroup":        createLogGroup,
+	"CreateLogGroup":        silent(createLogGroup),
 	"DescribeLogGroups":     describeLogGroups,
-	"DeleteLogGroup":        deleteLogGroup,
-	"PutRetentionPolicy":    putRetentionPolicy,
-	"DeleteRetentionPolicy": deleteRetentionPolicy,
+	"DeleteLogGroup":        silent(deleteLogGroup),
+	"PutRetentionPolicy":    silent(putRetentionPolicy),
+	"DeleteRetentionPolicy": silent(deleteRetentionPolicy),
 	"ListTagsForResource":   listTags,
-	"TagResource":           tagResource,
-	"UntagResource":         untagResource,
+	"TagResource":           silent(tagResource),
+	"UntagResource":         silent(untagResource),
+}
+
+// silent is an action that answers nothing.
+func silent(do func(*Service, request) *protocol.Error) func(*Service, request) (any, *protocol.Error) {
+	return func(s *Service, in request) (any, *protocol.Error) { return nil, do(s, in) }
 }
 
 // ServeHTTP answers a request.
@@ -172,26 +177,26 @@ func (s *Service) find(in request) (*group, *protocol.Error) {
 
 var groupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
 
-func createLogGroup(s *Service, in request) (any, *protocol.Error) {
+func createLogGroup(s *Service, in request) *protocol.Error {
 	g := &group{created: s.clock.Now(), class: in.LogGroupClass, tags: map[string]string{}}
 	if g.class == "" {
 		g.class = "STANDARD"
 	}
 	switch {
 	case !groupName.MatchString(in.LogGroupName):
-		return nil, invalid("1 validation error detected: Value '%s' at 'logGroupName' failed to satisfy constraint", in.LogGroupName)
+		return invalid("1 validation error detected: Value '%s' at 'logGroupName' failed to satisfy constraint", in.LogGroupName)
 	case in.KmsKeyID != "":
-		return nil, invalid("the local AWS server has no KMS keys")
+		return invalid("the local AWS server has no KMS keys")
 	case s.groups[in.LogGroupName] != nil:
-		return nil, &protocol.Error{Code: "ResourceAlreadyExistsException", Message: "The specified log group already exists"}
+		return &protocol.Error{Code: "ResourceAlreadyExistsException", Message: "The specified log group already exists"}
 	case len(s.groups) >= maxGroups:
-		return nil, &protocol.Error{Code: "LimitExceededException", Message: "Resource limit exceeded."}
+		return &protocol.Error{Code: "LimitExceededException", Message: "Resource limit exceeded."}
 	}
 	if err := g.tag(in.Tags); err != nil {
-		return nil, err
+		return err
 	}
 	s.groups[in.LogGroupName] = g
-	return nil, nil
+	return nil
 }
 
 // description is a log group in an answer.
@@ -208,6 +213,9 @@ type description struct {
 
 // describeLogGroups gives all at once: an account has few.
 func describeLogGroups(s *Service, in request) (any, *protocol.Error) {
+	if in.LogGroupNamePrefix != "" && !groupName.MatchString(in.LogGroupNamePrefix) {
+		return nil, invalid("1 validation error detected: Value '%s' at 'logGroupNamePrefix' failed to satisfy constraint", in.LogGroupNamePrefix)
+	}
 	found := []description{}
 	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
 		if !strings.HasPrefix(name, in.LogGroupNamePrefix) {
@@ -221,38 +229,38 @@ func describeLogGroups(s *Service, in request) (any, *protocol.Error) {
 	return map[string]any{"logGroups": found}, nil
 }
 
-func deleteLogGroup(s *Service, in request) (any, *protocol.Error) {
+func deleteLogGroup(s *Service, in request) *protocol.Error {
 	if _, err := s.find(in); err != nil {
-		return nil, err
+		return err
 	}
 	delete(s.groups, in.LogGroupName)
-	return nil, nil
+	return nil
 }
 
 // retentions are those that AWS takes:
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
-func putRetentionPolicy(s *Service, in request) (any, *protocol.Error) {
+func putRetentionPolicy(s *Service, in request) *protocol.Error {
 	g, err := s.find(in)
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case !slices.Contains(retentions, in.RetentionInDays):
-		return nil, invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %v",
+		return invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %v",
 			in.RetentionInDays, retentions)
 	}
 	g.retention = in.RetentionInDays
-	return nil, nil
+	return nil
 }
 
-func deleteRetentionPolicy(s *Service, in request) (any, *protocol.Error) {
+func deleteRetentionPolicy(s *Service, in request) *protocol.Error {
 	g, err := s.find(in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g.retention = 0
-	return nil, nil
+	return nil
 }
 
 // tag adds tags, all or none.
@@ -279,21 +287,21 @@ func listTags(s *Service, in request) (any, *protocol.Error) {
 	return map[string]any{"tags": maps.Clone(g.tags)}, nil
 }
 
-func tagResource(s *Service, in request) (any, *protocol.Error) {
+func tagResource(s *Service, in request) *protocol.Error {
 	g, err := s.find(in)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return nil, g.tag(in.Tags)
+	return g.tag(in.Tags)
 }
 
-func untagResource(s *Service, in request) (any, *protocol.Error) {
+func untagResource(s *Service, in request) *protocol.Error {
 	g, err := s.find(in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, key := range in.TagKeys {
 		delete(g.tags, key)
 	}
-	return nil, nil
+	return nil
 }

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func FuzzService(f *testing.F) {
 	f.Add("DescribeLogGroups", `{"limit":"x"}`)
 	s := newService(access.Anyone{})
 	f.Fuzz(func(t *testing.T, action, body string) {
-		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.Header.Set("X-Amz-Target", targetPrefix+action)
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), access.Call{Caller: &access.Caller{}})))

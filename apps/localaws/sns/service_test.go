@@ -1,6 +1,7 @@
 package sns
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -42,7 +43,7 @@ func TestTopicAndSubscription(t *testing.T) {
 	})
 
 	// The provider asks for the ARN of a subscription that nobody confirmed.
-	r := httptest.NewRequest("POST", "/", strings.NewReader("Action=Subscribe&TopicArn="+arn+"&Protocol=email&Endpoint=a@example.com&ReturnSubscriptionArn=true"))
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("Action=Subscribe&TopicArn="+arn+"&Protocol=email&Endpoint=a@example.com&ReturnSubscriptionArn=true"))
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), access.Call{Caller: &access.Caller{}})))
 	found := regexp.MustCompile(`<SubscriptionArn>(.*)</SubscriptionArn>`).FindStringSubmatch(w.Body.String())

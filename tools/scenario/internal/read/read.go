@@ -64,7 +64,7 @@ func (f ScaledObject) Objective() string {
 // Read makes a scenario of it. Its error names what is not simulated.
 func (f ScaledObject) Read(o Options) (scenario.Found, error) {
 	s := scenario.Scenario{
-		Cluster: f.ClusterName(), ScaledObject: *f.ScaledObject.DeepCopy(), Parts: parts.AWS(),
+		Cluster: f.ClusterName(), ScaledObject: *f.DeepCopy(), Parts: parts.AWS(),
 		Assumed: []string{},
 	}
 	if f.cluster.IsLocal(f.Object) {
