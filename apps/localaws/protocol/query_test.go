@@ -49,7 +49,7 @@ func TestQueryDecode(t *testing.T) {
 		},
 		"Action=A&Number=x": {into: parameters{Number: new(int)}, err: "Invalid value 'x' for Number"},
 		"Action=A&Flag=":    {err: "Invalid value '' for Flag"},
-		"Action=A&Nam=n&SubnetId.x=a&Name.1=n&Tags.1.Ky=k":   {into: parameters{Tags: []tag{{}}}, unknown: "Name.1 Nam SubnetId.x Tags.1.Ky"},
+		"Action=A&Nam=n&SubnetId.x=a&Name.1=n&Tags.1.Ky=k":   {into: parameters{Tags: []tag{{}}}, unknown: "Nam Name.1 SubnetId.x Tags.1.Ky"},
 		"Action=A&SubnetId.01=a&SubnetId.-1=b&SubnetId=none": {unknown: "SubnetId SubnetId.-1 SubnetId.01"},
 	} {
 		t.Run(body, func(t *testing.T) {
