@@ -39,7 +39,7 @@ func (e eksComposer) addPodLogs() error {
 		return err
 	}
 	if e.after("logs-role", "logs-grants") {
-		if err := e.part("logs-grants", "logs", "grants", rolePolicy{Role: e.name("logs"), Policy: document(e.agentMay()...)}); err != nil {
+		if err := e.part("logs-grants", "logs", "logs", rolePolicy{Role: e.name("logs"), Policy: document(e.agentMay()...)}); err != nil {
 			return err
 		}
 	}
