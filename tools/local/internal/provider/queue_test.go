@@ -71,7 +71,7 @@ func TestQueueIsCreatedAsWished(t *testing.T) {
 	for field, want := range map[string]any{
 		"url": url, "id": url, "name": "local-sales", "arn": "arn:aws:sqs:eu-west-1:000000000000:local-sales", "region": "eu-west-1",
 		"delaySeconds": int64(2), "visibilityTimeoutSeconds": int64(30), "messageRetentionSeconds": int64(172800), "sqsManagedSseEnabled": false,
-		"policy": `{"Version":"2012-10-17","Statement":[]}`, "tags": map[string]any{"cluster": "local"}, "maxMessageSize": int64(1048576),
+		"policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}`, "tags": map[string]any{"cluster": "local"}, "maxMessageSize": int64(1048576),
 	} {
 		if got := m.observed(field); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("status.atProvider.%s is %v, want %v", field, got, want)
