@@ -72,7 +72,7 @@ var target = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deploy
 
 // runHPA runs Kubernetes' own controller until the world ends.
 func (w *world) runHPA() {
-	//nolint:staticcheck // its successor keeps managed fields, which nobody reads here, and takes ten times as long
+	// Its successor keeps managed fields, which nobody reads here, and takes ten times as long
 	clients := fake.NewSimpleClientset(newHPA(w.scenario))
 	clients.PrependReactor("update", "horizontalpodautoscalers", func(action ktesting.Action) (bool, runtime.Object, error) {
 		hpa := action.(ktesting.UpdateAction).GetObject().(*autoscalingv2.HorizontalPodAutoscaler)

@@ -79,7 +79,7 @@ func queueURL(name string) string { return "http://queue/" + account + "/" + nam
 
 // message is a new one.
 type message struct {
-	Id                string //nolint:revive // AWS's own name
+	Id                string
 	MessageBody       string
 	MessageAttributes any
 }
@@ -134,7 +134,7 @@ func (c *client) Receive(ctx context.Context, limit int, wait, visibility time.D
 
 // entry is one of a batch of messages that were received.
 type entry struct {
-	Id                string //nolint:revive // AWS's own name
+	Id                string
 	ReceiptHandle     string
 	VisibilityTimeout *int `json:",omitempty"`
 }
@@ -167,7 +167,7 @@ func (c *client) Hide(ctx context.Context, messages []worker.Message, times []ti
 func (c *client) batch(ctx context.Context, action string, entries []entry) ([]worker.Failure, error) {
 	var out struct {
 		Failed []struct {
-			Id, Code, Message string //nolint:revive // AWS's own names
+			Id, Code, Message string
 			SenderFault       bool
 		}
 	}
@@ -214,8 +214,6 @@ func (c *client) Put(ctx context.Context, key, body string) (taken bool, err err
 
 // depth is the messages of the queue, as its server knows them.
 type depth struct{ visible, inFlight, delayed int }
-
-func (d depth) all() int { return d.visible + d.inFlight + d.delayed }
 
 // depth asks the server: what is approximate is so for who asks without exact.
 func (w *world) depth(ctx context.Context) (d depth, err error) {
