@@ -72,7 +72,7 @@ var actions = map[string]query.Action[*Service]{
 	"UntagResource":       query.With(untagResource),
 }
 
-type tag struct{ Key, Value string }
+type tag = query.Tag
 
 type dimension struct{ Name, Value string }
 
@@ -287,11 +287,7 @@ func listTags(s *Service, c *query.Call, in *resourceIn) (protocol.Elements, err
 	if err != nil {
 		return nil, err
 	}
-	tags := []tag{}
-	for _, key := range slices.Sorted(maps.Keys(a.tags)) {
-		tags = append(tags, tag{key, a.tags[key]})
-	}
-	return protocol.Elements{"Tags": query.List(tags)}, nil
+	return protocol.Elements{"Tags": query.List(query.Tags(a.tags))}, nil
 }
 
 func tagResource(s *Service, c *query.Call, in *resourceIn) (protocol.Elements, error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 )
 
 // Config is what an account has from the start, and how it behaves.
@@ -107,7 +108,7 @@ func (a *Account) declareRole(declared DeclaredRole) error {
 	}
 	in := &createRoleIn{
 		RoleName: declared.Name, Path: declared.Path, AssumeRolePolicyDocument: trust, PermissionsBoundary: declared.PermissionsBoundary,
-		Tags: tagList(declared.Tags),
+		Tags: query.Tags(declared.Tags),
 	}
 	r, err := a.newRole(in)
 	if err != nil {

@@ -109,7 +109,7 @@ func checkPath(path string) *protocol.Error {
 }
 
 // tag is one of a request or an answer.
-type tag struct{ Key, Value string }
+type tag = query.Tag
 
 // tagged adds tags to those that are there, all or none.
 func tagged(current map[string]string, added []tag) (map[string]string, *protocol.Error) {

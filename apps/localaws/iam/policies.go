@@ -125,7 +125,7 @@ func (a *Account) answer(p *policy) policyAnswer {
 		IsAttachable: true, Description: p.description, CreateDate: timestamp(p.created), UpdateDate: timestamp(p.updated),
 	}
 	if len(p.tags) > 0 {
-		tags := query.List(tagList(p.tags))
+		tags := query.List(query.Tags(p.tags))
 		out.Tags = &tags
 	}
 	return out

@@ -61,7 +61,7 @@ func createProvider(s *Service, c *call, in *createProviderIn) (protocol.Element
 		return nil, limitExceeded("Cannot exceed quota for OpenIdConnectProvidersPerAccount: %d", maxProviders)
 	}
 	s.putProvider(p)
-	return protocol.Elements{"OpenIDConnectProviderArn": p.arn, "Tags": query.List(tagList(p.tags))}, nil
+	return protocol.Elements{"OpenIDConnectProviderArn": p.arn, "Tags": query.List(query.Tags(p.tags))}, nil
 }
 
 func (a *Account) newProvider(in *createProviderIn) (*provider, error) {
@@ -113,7 +113,7 @@ func getProvider(s *Service, c *call, in *providerIn) (protocol.Elements, error)
 	}
 	return protocol.Elements{
 		"Url": p.url, "ClientIDList": query.List(p.clients), "ThumbprintList": query.List(p.thumbprints),
-		"CreateDate": timestamp(p.created), "Tags": query.List(tagList(p.tags)),
+		"CreateDate": timestamp(p.created), "Tags": query.List(query.Tags(p.tags)),
 	}, nil
 }
 
@@ -222,7 +222,7 @@ func listProviderTags(s *Service, c *call, in *providerIn) (protocol.Elements, e
 	if err != nil {
 		return nil, err
 	}
-	tags, out, err := cut(in.page, tagList(p.tags), func(t tag) string { return t.Key })
+	tags, out, err := cut(in.page, query.Tags(p.tags), func(t tag) string { return t.Key })
 	if err != nil {
 		return nil, err
 	}

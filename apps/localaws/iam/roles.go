@@ -168,7 +168,7 @@ func (r *role) answer() roleAnswer {
 		out.PermissionsBoundary = &boundaryAnswer{"Policy", r.boundary}
 	}
 	if len(r.tags) > 0 {
-		tags := query.List(tagList(r.tags))
+		tags := query.List(query.Tags(r.tags))
 		out.Tags = &tags
 	}
 	return out
@@ -177,14 +177,6 @@ func (r *role) answer() roleAnswer {
 // encoded is a document as IAM answers with it: URL-encoded by RFC 3986.
 func encoded(document string) string {
 	return strings.ReplaceAll(url.QueryEscape(document), "+", "%20")
-}
-
-func tagList(tags map[string]string) []tag {
-	all := []tag{}
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		all = append(all, tag{key, tags[key]})
-	}
-	return all
 }
 
 type roleIn struct{ RoleName string }
@@ -335,7 +327,7 @@ func listRoleTags(s *Service, c *call, in *pageOfRole) (protocol.Elements, error
 	if err != nil {
 		return nil, err
 	}
-	tags, out, err := cut(in.page, tagList(r.tags), func(t tag) string { return t.Key })
+	tags, out, err := cut(in.page, query.Tags(r.tags), func(t tag) string { return t.Key })
 	if err != nil {
 		return nil, err
 	}

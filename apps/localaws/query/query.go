@@ -8,8 +8,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
@@ -118,3 +120,15 @@ type Members[T any] struct {
 
 // List is a list in an answer.
 func List[T any](items []T) Members[T] { return Members[T]{items} }
+
+// Tag is a tag in a request and in an answer.
+type Tag struct{ Key, Value string }
+
+// Tags are those of a resource, in the order of their keys.
+func Tags(of map[string]string) []Tag {
+	all := []Tag{}
+	for _, key := range slices.Sorted(maps.Keys(of)) {
+		all = append(all, Tag{key, of[key]})
+	}
+	return all
+}

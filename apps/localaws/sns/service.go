@@ -90,7 +90,7 @@ const (
 	maxTags          = 50
 )
 
-type tag struct{ Key, Value string }
+type tag = query.Tag
 
 // pair is one of a map, in a request and in an answer.
 type pair struct {
@@ -307,11 +307,7 @@ func listTags(s *Service, c *query.Call, in *resourceIn) (protocol.Elements, err
 	if err != nil {
 		return nil, err
 	}
-	tags := []tag{}
-	for _, key := range slices.Sorted(maps.Keys(t.tags)) {
-		tags = append(tags, tag{key, t.tags[key]})
-	}
-	return protocol.Elements{"Tags": query.List(tags)}, nil
+	return protocol.Elements{"Tags": query.List(query.Tags(t.tags))}, nil
 }
 
 func tagResource(s *Service, c *query.Call, in *resourceIn) (protocol.Elements, error) {
