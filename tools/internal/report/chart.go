@@ -108,7 +108,10 @@ func (r Report) source() string {
 
 func newCanvas(r Report, s size) *canvas {
 	_, last := r.ends()
-	return &canvas{size: s, end: max(1, last.Seconds)}
+	c := &canvas{size: s, end: max(1, last.Seconds)}
+	// A million needs more room beside the axis than a thousand.
+	c.left = max(c.left, c.textWidth(count(int(r.deepest())))+12)
+	return c
 }
 
 // svg closes the picture, whose height is known only now.

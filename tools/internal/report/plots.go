@@ -8,19 +8,10 @@ import (
 )
 
 func (c *canvas) depthPlot(r Report) {
-	highest := 1.0
-	for _, s := range r.Samples {
-		highest = max(highest, float64(s.Depth()))
-	}
-	for _, p := range r.Ideal.Line {
-		highest = max(highest, p.Depth)
-	}
+	highest := r.deepest()
 	words := []word{{"delayed", "delayed"}, {"visible", "visible"}, {"flight", "in flight"}}
 	if r.Prediction != nil {
 		words = append(words, word{"band", "predicted, P5 to P95"})
-		for _, p := range r.Prediction.Band {
-			highest = max(highest, p.Depth.P95)
-		}
 	}
 	f := c.frame(c.depth, highest, "Messages in the queue", words...)
 	flight := func(s Sample) float64 { return float64(s.InFlight) }
@@ -43,6 +34,23 @@ func (c *canvas) depthPlot(r Report) {
 	c.drained(r, f)
 }
 
+// deepest is the highest depth that the plot shows, of any of its lines.
+func (r Report) deepest() float64 {
+	highest := 1.0
+	for _, s := range r.Samples {
+		highest = max(highest, float64(s.Depth()))
+	}
+	for _, p := range r.Ideal.Line {
+		highest = max(highest, p.Depth)
+	}
+	if r.Prediction != nil {
+		for _, p := range r.Prediction.Band {
+			highest = max(highest, p.Depth.P95)
+		}
+	}
+	return highest
+}
+
 // peak names the highest depth, above it: beside it the queue may stay as it is.
 func (c *canvas) peak(samples []Sample, f frame) {
 	if len(samples) < 2 {
@@ -53,21 +61,36 @@ func (c *canvas) peak(samples []Sample, f frame) {
 }
 
 // drained says when the queue was drained, and when it would have been, in the
-// space that the drained queue leaves.
+// space that the drained queue leaves: right of it, or above where that is narrow.
 func (c *canvas) drained(r Report, f frame) {
 	if r.Verdict.TimeToDrain < 0 {
 		return
 	}
-	at := c.x(r.Verdict.TimeToDrain) + 16
-	c.text("ink head", at, f.bottom-2.6*c.font, "start", "drained in "+span(r.Verdict.TimeToDrain))
+	drained, ideal := "drained in "+span(r.Verdict.TimeToDrain), ""
 	if r.Ideal.Drained >= 0 {
-		c.mark("ideal", at, f.bottom-c.font)
-		ideal := "ideal: " + span(r.Ideal.Drained)
-		if long := fmt.Sprintf("%s, all %d from the start", ideal, r.Ideal.Consumers); at+18+c.textWidth(long) < c.right {
-			ideal = long
-		}
-		c.text("", at+18, f.bottom-c.font, "start", ideal)
+		ideal = "ideal: " + span(r.Ideal.Drained)
 	}
+	at, y := c.x(r.Verdict.TimeToDrain)+16, f.bottom-2.6*c.font
+	if width := 18 + c.textWidth(longer(drained, ideal)); at+width > c.right {
+		at, y = c.right-width, f.top+1.3*c.font
+	}
+	c.text("ink head", at, y, "start", drained)
+	if ideal == "" {
+		return
+	}
+	if long := fmt.Sprintf("%s, all %d from the start", ideal, r.Ideal.Consumers); at+18+c.textWidth(long) < c.right {
+		ideal = long
+	}
+	y += 1.6 * c.font
+	c.mark("ideal", at, y)
+	c.text("", at+18, y, "start", ideal)
+}
+
+func longer(a, b string) string {
+	if len(a) > len(b) {
+		return a
+	}
+	return b
 }
 
 func moveOrLine(i int) string {

@@ -63,7 +63,7 @@ func (r Report) origin() string {
 	if r.Simulated {
 		return "Simulated by make simulate"
 	}
-	return "One run of make demo"
+	return "One run in the local cluster"
 }
 
 // arc is how many consumers were ready before, at the peak and at the end.
