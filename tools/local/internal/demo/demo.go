@@ -84,7 +84,7 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 
 // judgeTime is what reading both ends may take after the time is up: for some messages,
 // and for each of many.
-const judgeTime, judgeTimeEach = 30 * time.Second, time.Millisecond
+const judgeTime, judgeTimeEach = time.Minute, time.Millisecond
 
 // run is Run on any client; tune lets a test shorten the waits.
 func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune func(*pipeline)) (Report, error) {
@@ -110,7 +110,7 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 		return Report{}, watchErr
 	}
 	// The time may be up, but a report of what is missing is worth the wait.
-	reading, done := context.WithTimeout(ctx, judgeTime+time.Duration(opts.Burst)*judgeTimeEach)
+	reading, done := context.WithTimeout(ctx, w.judgeTime())
 	defer done()
 	found, err := w.evidence(reading)
 	if err != nil {
@@ -126,6 +126,15 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 		judged.Verdict.Fail(context.Cause(limited).Error())
 	}
 	return judged, errors.Join(watchErr, report.Write(opts.ReportDir, judged))
+}
+
+// judgeTime is for the burst, and for the dead letters of all runs before it.
+func (w *watch) judgeTime() time.Duration {
+	limit := judgeTime + time.Duration(w.burst)*judgeTimeEach
+	if n := len(w.samples); n > 0 {
+		limit += time.Duration(w.samples[n-1].DeadLettered) * time.Second / perSecond
+	}
+	return limit
 }
 
 // record puts together all that the report is made of.
