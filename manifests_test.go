@@ -2,6 +2,8 @@ package house_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
@@ -212,17 +215,57 @@ func TestLocalSettings(t *testing.T) {
 		}
 	}
 
-	text := read(t, "apps/localaws/deploy/local/localaws.yaml")
-	file := filepath.Join(t.TempDir(), "localaws.yaml")
-	if err := os.WriteFile(file, substitute(t, "localaws.yaml", text, facts), 0o600); err != nil {
+	config := localAccount(t, facts)
+	if _, err := localaws.New(config); err != nil {
 		t.Fatal(err)
 	}
-	config, err := localaws.LoadConfig(file)
+}
+
+func localAccount(t *testing.T, facts map[string]string) localaws.Config {
+	t.Helper()
+	text := read(t, "apps/localaws/deploy/local/localaws.yaml")
+	config, err := localaws.ParseConfig("localaws.yaml", substitute(t, "localaws.yaml", text, facts))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := localaws.New(config); err != nil {
-		t.Fatal(err)
+	return config
+}
+
+// TestLocalAccount holds the roles of the local account against those that
+// docs/aws.md makes by hand. This cluster is hub and spoke, its issuer its API
+// server, and its provider's role is named after it.
+func TestLocalAccount(t *testing.T) {
+	const issuer = "kubernetes.default.svc.cluster.local"
+	facts := readFacts(t, "clusters/local")
+	config := localAccount(t, facts)
+	var subjects []string
+	for _, service := range []string{"cloudwatch", "cloudwatchlogs", "ec2", "eks", "iam", "s3", "sns", "sqs"} {
+		subjects = append(subjects, `"system:serviceaccount:crossplane-system:provider-aws-`+service+`"`)
+	}
+	documented := func(name, hubIssuer string) string {
+		account, cluster := facts["AWS_ACCOUNT_ID"], facts["CLUSTER_NAME"]
+		return strings.NewReplacer(
+			"oidc-provider/oidc.eks.${AWS_REGION}.amazonaws.com/id/*", "oidc-provider/"+issuer, "role/hub-provider-aws", "role/"+cluster+"-provider-aws",
+			"${ACCOUNT}", account, "${SPOKE_ACCOUNT}", account, "${HUB_ACCOUNT}", account, "${SPOKE}", cluster, "${AWS_REGION}", facts["AWS_REGION"],
+			"${ISSUER}", hubIssuer, "${SUBJECTS}", strings.Join(subjects, ", "),
+		).Replace(string(read(t, "docs/aws/"+name+".json")))
+	}
+	provider, provisioner := config.IAM.Roles[0], config.IAM.Roles[1]
+	for name, documents := range map[string][2]string{
+		"boundary":    {string(config.IAM.Policies[0].Document), documented("boundary", "")},
+		"trust":       {string(provider.Trust), documented("trust", issuer)},
+		"provider":    {string(provider.Policies["provision"]), documented("hub-provider", "")},
+		"whom":        {string(provisioner.Trust), documented("provisioner-trust", "")},
+		"provisioner": {string(provisioner.Policies["provision"]), documented("provisioner", "of-another-hub")},
+	} {
+		var is, want any
+		if err := errors.Join(json.Unmarshal([]byte(documents[0]), &is), json.Unmarshal([]byte(documents[1]), &want)); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if difference := cmp.Diff(want, is); difference != "" {
+			t.Errorf("%s: docs/aws (-) and localaws.yaml (+) differ:\n%s", name, difference)
+		}
 	}
 }
 
