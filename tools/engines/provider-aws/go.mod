@@ -2,7 +2,9 @@ module github.com/mystique-unicorn/sales-events/tools/engines/provider-aws
 
 go 1.26.0
 
-// Its CustomResourceDefinitions only. No Go code imports it, so do not tidy.
+// The definitions of its kinds, and its program with the kinds that the platform
+// activates: tools/internal/build/providertrim generates that from the sources of both
+// modules and from main.go. No Go code imports them here, so do not tidy.
 //
 // Not v2.5.0: it never creates BucketLifecycleConfiguration and
 // SecurityGroupIngressRule, both of which the platform composes: each observe ends
@@ -13,3 +15,11 @@ go 1.26.0
 // Terraform's provider 6.15 (Auto Mode's computed settings), 6.28 (the deletion of a NAT
 // gateway) and 6.29 (ipAddressType of endpoints).
 require github.com/upbound/provider-aws/v2 v2.4.0
+
+require github.com/hashicorp/terraform-provider-aws v0.0.0-00010101000000-000000000000
+
+// The fork that provider-aws is released with, as its own go.mod has it.
+replace github.com/hashicorp/terraform-provider-aws => github.com/upbound/terraform-provider-aws v0.0.0-20251204202605-7049bcc1808e
+
+// The generated one.
+tool github.com/upbound/provider-aws/v2/cmd/provider

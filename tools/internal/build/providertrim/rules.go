@@ -1,0 +1,259 @@
+package providertrim
+
+import (
+	"fmt"
+	"go/ast"
+	"path"
+	"slices"
+	"strings"
+)
+
+// rule is what is known of functions that mention everything there is.
+type rule struct {
+	// name says what it applies to.
+	name string
+	// files are those of a module, a pattern of their paths.
+	module, files string
+	// applies reports whether a function is meant.
+	applies func(fn *ast.FuncDecl) bool
+	// change says when the function or its entries are kept.
+	change func(p *program, in *pkg, f *file, fn *ast.FuncDecl, u *unit) error
+}
+
+var rules = []rule{
+	{
+		"list of Terraform's service packages", terraformPath, "internal/provider/sdkv2/service_packages_gen.go",
+		named("servicePackages"), (*program).listServicePackages,
+	},
+	{
+		"client of a service", terraformPath, "internal/conns/awsclient_gen.go",
+		methodOf("AWSClient"), (*program).keepCalledClient,
+	},
+	{
+		"list of what a service package has", terraformPath, "internal/service/*/" + servicePackageFile,
+		methodOf("servicePackage"), (*program).listResources,
+	},
+	{
+		"registration of all API groups", providerPath, "apis/namespaced/zz_register.go",
+		named("init"), (*program).listGroups,
+	},
+	{
+		"registration of a kind", providerPath, "apis/namespaced/*/*/zz_*_types.go",
+		named("init"), (*program).registerKind,
+	},
+	{
+		"resolver of a kind's references", providerPath, "apis/namespaced/*/*/zz_generated.resolvers.go",
+		named("ResolveReferences"), (*program).resolveReferences,
+	},
+	{
+		"call of EC2", ec2Path, "*.go",
+		methodOf("Client"), (*program).keepCalled,
+	},
+}
+
+func named(name string) func(*ast.FuncDecl) bool {
+	return func(fn *ast.FuncDecl) bool { return fn.Name.Name == name }
+}
+
+func methodOf(name string) func(*ast.FuncDecl) bool {
+	return func(fn *ast.FuncDecl) bool { return receiver(fn) == name }
+}
+
+func (p *program) applyRules(in *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
+	for _, r := range rules {
+		matches, err := path.Match(r.files, f.name)
+		if err != nil {
+			return err
+		}
+		if !matches || in.module.path != r.module || !r.applies(fn) {
+			continue
+		}
+		p.rules[r.name] = true
+		if err := r.change(p, in, f, fn, u); err != nil {
+			return fmt.Errorf("%s: %w", fn.Name.Name, err)
+		}
+	}
+	return nil
+}
+
+// listServicePackages keeps x.ServicePackage(ctx) for what has a needed resource or client.
+func (*program) listServicePackages(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
+	for _, e := range elements(fn) {
+		call, ok := e.(*ast.CallExpr)
+		if !ok {
+			return unknownEntry(f, fn)
+		}
+		service, function := selected(f, call.Fun)
+		if function != "ServicePackage" {
+			return unknownEntry(f, fn)
+		}
+		u.entries = append(u.entries, &unit{node: e, when: []event{{service, function}}})
+	}
+	return nil
+}
+
+// keepCalledClient keeps a method of Terraform's AWSClient if something calls it. It needs
+// the service package whose name it mentions, which makes the client.
+func (p *program) keepCalledClient(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
+	u.when = []event{{name: fn.Name.Name}}
+	var services []string
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		if e, ok := n.(ast.Expr); ok {
+			if imported, constant := selected(f, e); imported == terraformPath+"/names" {
+				services = append(services, p.services[constant])
+			}
+		}
+		return true
+	})
+	if len(services) != 1 || services[0] == "" {
+		return fmt.Errorf("it mentions the services %q, not one that there is", services)
+	}
+	u.mentions = append(u.mentions, p.servicePackage(services[0]))
+	return nil
+}
+
+// Methods of a service package that list nothing.
+var listless = []string{"ServicePackageName", "NewClient"}
+
+// listResources keeps the needed resources of a service package, and nothing else that has
+// a TypeName: no data source, no action, no list.
+func (p *program) listResources(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
+	if slices.Contains(listless, fn.Name.Name) {
+		return nil
+	}
+	areResources := slices.Contains(resourceLists, fn.Name.Name)
+	for _, e := range elements(fn) {
+		resource, ok := typeName(e)
+		if !ok {
+			return unknownEntry(f, fn)
+		}
+		entry := &unit{node: e}
+		if areResources && slices.ContainsFunc(p.kinds, func(k kind) bool { return k.resource == resource }) {
+			entry.when = u.when
+			p.listed[resource] = true
+		}
+		u.entries = append(u.entries, entry)
+	}
+	return nil
+}
+
+// listGroups keeps x.SchemeBuilder.AddToScheme for groups of which a kind is kept.
+func (*program) listGroups(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
+	if len(fn.Body.List) != 1 {
+		return unknownEntry(f, fn)
+	}
+	assign, ok := fn.Body.List[0].(*ast.AssignStmt)
+	if !ok || len(assign.Rhs) != 1 {
+		return unknownEntry(f, fn)
+	}
+	call, ok := assign.Rhs[0].(*ast.CallExpr)
+	if !ok || len(call.Args) < 2 {
+		return unknownEntry(f, fn)
+	}
+	for _, e := range call.Args[1:] {
+		s, ok := e.(*ast.SelectorExpr)
+		if !ok {
+			return unknownEntry(f, fn)
+		}
+		group, variable := selected(f, s.X)
+		if group == "" {
+			return unknownEntry(f, fn)
+		}
+		u.entries = append(u.entries, &unit{node: e, when: []event{{group, variable}}})
+	}
+	return nil
+}
+
+// registerKind keeps SchemeBuilder.Register(&T{}, &TList{}) with the types.
+func (*program) registerKind(in *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
+	u.when = nil
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		if literal, ok := n.(*ast.CompositeLit); ok {
+			if name, ok := literal.Type.(*ast.Ident); ok {
+				u.when = append(u.when, event{in.path, name.Name})
+			}
+		}
+		return true
+	})
+	if len(fn.Body.List) != 1 || len(u.when) != 2 {
+		return fmt.Errorf("%s registers %d types in %d statements, want a kind and its list", f.name, len(u.when), len(fn.Body.List))
+	}
+	return nil
+}
+
+// resolveReferences keeps the resolvers of the kinds that are reconciled. One asks a scheme,
+// by texts, for the type of each kind that could be referred to.
+func (p *program) resolveReferences(in *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
+	group := path.Base(path.Dir(in.path))
+	if !slices.ContainsFunc(p.kinds, func(k kind) bool { return k.group == group && k.name == receiver(fn) }) {
+		u.when = nil
+		return nil
+	}
+	var unknown error
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		if _, function := selected(f, call.Fun); function != "GetManagedResource" {
+			return true
+		}
+		var args []string
+		for _, e := range call.Args {
+			if arg, ok := text(e); ok {
+				args = append(args, arg)
+			}
+		}
+		if len(args) != 4 || !strings.HasSuffix(args[0], domain) {
+			unknown = fmt.Errorf("%s: the references of %s ask for a type by something else than four texts", f.name, receiver(fn))
+			return false
+		}
+		types := providerPath + "/apis/namespaced/" + strings.TrimSuffix(args[0], domain) + "/" + args[1]
+		u.mentions = append(u.mentions, event{types, args[2]}, event{types, args[3]})
+		return true
+	})
+	return unknown
+}
+
+// keepCalled keeps a method if something calls one of that name.
+func (*program) keepCalled(_ *pkg, _ *file, fn *ast.FuncDecl, u *unit) error {
+	u.when = []event{{name: fn.Name.Name}}
+	return nil
+}
+
+// elements are those of the function's only list: of the first literal of a slice, which
+// may have literals for elements.
+func elements(fn *ast.FuncDecl) []ast.Expr {
+	var found *ast.CompositeLit
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		literal, ok := n.(*ast.CompositeLit)
+		if !ok || found != nil {
+			return found == nil
+		}
+		if _, ok := literal.Type.(*ast.ArrayType); ok {
+			found = literal
+		}
+		return true
+	})
+	if found == nil {
+		return nil
+	}
+	return found.Elts
+}
+
+// selected is the import path and the name of package.Name; empty for anything else.
+func selected(f *file, e ast.Expr) (importPath, name string) {
+	s, ok := e.(*ast.SelectorExpr)
+	if !ok {
+		return "", ""
+	}
+	x, ok := s.X.(*ast.Ident)
+	if !ok {
+		return "", ""
+	}
+	return f.imports[x.Name], s.Sel.Name
+}
+
+func unknownEntry(f *file, fn *ast.FuncDecl) error {
+	return fmt.Errorf("%s: %s has entries of a form that this generator does not know", f.name, fn.Name.Name)
+}
