@@ -96,6 +96,9 @@ func findEngine(ctx context.Context, pkg string) (program, error) {
 	if len(built.Libraries) > 0 {
 		return program{}, cli.Usage(fmt.Errorf("%s links C libraries, which an image without a base does not have", pkg))
 	}
+	if built.Source != nil {
+		return program{}, cli.Usage(fmt.Errorf("%s is generated for the local cluster alone; other clusters run upstream's image", pkg))
+	}
 	found, err := list(ctx, engine.Dir, pkg)
 	if err != nil {
 		return program{}, err

@@ -2,12 +2,17 @@
 // pins, where a plain `go build` would not do. tools/local builds the engines
 // of its node with it, tools/image the images of some.
 //
-// The package knows nothing of versions, folders and the go command itself.
+// The package knows nothing of versions and the go command itself.
 package enginebuild
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/providertrim"
 )
 
 // Recipe is how one engine is built. With nothing but a name it is a plain
@@ -25,6 +30,18 @@ type Recipe struct {
 	// Stamp gives the linker flags that set what the programs report as their
 	// version; nil where they report none, or learn it from their module.
 	Stamp func(version string) string
+	// Source generates what is built; nil where that is the module as it is.
+	Source *Source
+}
+
+// Source is a generated source.
+type Source struct {
+	// Key changes with whatever changes the source of the engine in a folder, but for the
+	// pins and the Go files there.
+	Key func(dir string) (string, error)
+	// Generate writes the source into a new folder, and returns the folder of the module to
+	// build in, whose tool directives are the engine's.
+	Generate func(ctx context.Context, pinned pins.Pins, out string) (module string, err error)
 }
 
 // Of is the recipe of the engine in the folder of that name, a plain build when
@@ -77,8 +94,30 @@ func All() []Recipe {
 		{Name: "keda", Module: "github.com/kedacore/keda/v2", Stamp: func(v string) string {
 			return "-X github.com/kedacore/keda/v2/version.Version=" + strings.TrimPrefix(v, "v")
 		}},
+		{
+			Name: "provider-aws", Module: "github.com/upbound/provider-aws/v2",
+			Stamp:  func(v string) string { return "-X github.com/upbound/provider-aws/v2/internal/version.Version=" + v },
+			Source: &Source{Key: providerKey, Generate: generateProvider},
+		},
 		{Name: "kubernetes", Module: "k8s.io/kubernetes", Stamp: kubernetesStamp},
 	}
+}
+
+// policy has the kinds that the platform activates, as seen from an engine's folder.
+const policy = "../../../infrastructure/crossplane/packages/base/activation.yaml"
+
+// providerKey changes with the kinds and with the generator.
+func providerKey(dir string) (string, error) {
+	kinds, err := providertrim.Activated(filepath.Join(dir, policy))
+	return fmt.Sprint(providertrim.Version(), kinds), err
+}
+
+func generateProvider(ctx context.Context, pinned pins.Pins, out string) (string, error) {
+	kinds, err := providertrim.Activated(filepath.Join(pinned.Dir, policy))
+	if err != nil {
+		return "", err
+	}
+	return providertrim.Generate(ctx, pinned, kinds, out)
 }
 
 // kubernetesStamp sets what the node and the API server report; without it

@@ -68,6 +68,13 @@ func (s Set) build(ctx context.Context, recipes []enginebuild.Recipe, compilers 
 	if err := removePartial(cache); err != nil {
 		return err
 	}
+	for _, e := range missing {
+		remove, err := e.generate(ctx, log)
+		if err != nil {
+			return err
+		}
+		defer remove()
+	}
 	work, err := plan(ctx, missing, log)
 	if err != nil {
 		return err
@@ -119,6 +126,25 @@ func removePartial(cache string) error {
 		}
 	}
 	return nil
+}
+
+// generate makes the source of an engine that has a generator, in a folder that remove
+// removes.
+func (e *Engine) generate(ctx context.Context, log *progress.Log) (remove func(), err error) {
+	if e.recipe.Source == nil {
+		return func() {}, nil
+	}
+	log.Doing("generating the source of %s %s", e.Name, e.Version)
+	part, err := os.MkdirTemp(filepath.Dir(e.Bin), partial+e.Name+"-source-")
+	if err != nil {
+		return nil, fmt.Errorf("make the folder for the source of engine %s: %w", e.Name, err)
+	}
+	remove = func() { _ = os.RemoveAll(part) } // or else the next build does
+	if e.module, err = e.recipe.Source.Generate(ctx, e.Pins, part); err != nil {
+		remove()
+		return nil, fmt.Errorf("generate the source of engine %s %s: %w", e.Name, e.Version, err)
+	}
+	return remove, nil
 }
 
 func (e *Engine) build(ctx context.Context, compilers compilers, work *work) error {
@@ -176,11 +202,11 @@ func (e *Engine) linking() []string {
 	return []string{"CGO_ENABLED=1", "PKG_CONFIG=true", "CGO_LDFLAGS=-l" + strings.Join(e.recipe.Libraries, " -l")}
 }
 
-// goCommand runs in the engine's module; an interrupted go leaves its temporary
+// goCommand runs in the module that has the programs; an interrupted go leaves its temporary
 // files, which are in work for that reason.
 func (e *Engine) goCommand(ctx context.Context, work string, compilers compilers, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = e.Dir
+	cmd.Dir = e.module
 	cmd.Env = toolchain.Environ(append(e.linking(),
 		"GOTMPDIR="+work,
 		fmt.Sprintf("GOFLAGS=%s -p=%d", toolchain.Flags, compilers.count),

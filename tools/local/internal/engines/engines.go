@@ -3,7 +3,8 @@
 // Each folder of tools/engines is a Go module that pins one upstream project;
 // its tool directives name the programs to build. A build lands in the cache
 // under a key of the module's pins and Go files, its build settings and the
-// toolchain, that of C where it is linked, so that it happens once; it is moved
+// toolchain, that of C where it is linked, and the generator where the source is
+// generated, so that it happens once; it is moved
 // into place as a whole, and one that lacks a program is built again. Engines
 // build one after the other, because a single link of Kubernetes or KEDA takes up
 // to 3 GB of memory; that no other command builds in the same cache is up to the
@@ -42,6 +43,8 @@ type Engine struct {
 	Bin string
 
 	recipe enginebuild.Recipe
+	// module is the folder that the go command runs in: Dir, or that of a generated source.
+	module string
 }
 
 // Set is every engine by name.
@@ -70,7 +73,7 @@ func loadOne(dir, cache string, r enginebuild.Recipe) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Pins: pinned, Module: r.Module, recipe: r}
+	e := &Engine{Pins: pinned, Module: r.Module, recipe: r, module: dir}
 	if e.Version, err = pinned.VersionOf(r.Module); err != nil {
 		return nil, err
 	}
@@ -94,6 +97,13 @@ func (e *Engine) key(goVersion string) (string, error) {
 		if err := e.hashC(h); err != nil {
 			return "", err
 		}
+	}
+	if e.recipe.Source != nil {
+		key, err := e.recipe.Source.Key(e.Dir)
+		if err != nil {
+			return "", fmt.Errorf("find what the source of engine %s is generated from: %w", e.Name, err)
+		}
+		fmt.Fprintln(h, key)
 	}
 	ours, err := filepath.Glob(filepath.Join(e.Dir, "*.go"))
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/enginebuild"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
@@ -262,6 +263,49 @@ func TestBuild(t *testing.T) {
 	}
 	if set.Built() {
 		t.Error("an engine with an empty program counts as built")
+	}
+}
+
+// An engine whose source is generated is built from that, and only its programs stay.
+func TestGeneratedSource(t *testing.T) {
+	root, cache := newPins(t), t.TempDir()
+	says, fails := "generated", error(nil)
+	generated := slices.Clone(fake)
+	generated[0].Source = &enginebuild.Source{
+		Key: func(dir string) (string, error) { return dir + says, nil },
+		Generate: func(_ context.Context, pinned pins.Pins, out string) (string, error) {
+			write(t, out, "module/go.mod", "module example.com/upstream/v2\n\ngo 1.26\n\ntool (\n\texample.com/upstream/v2\n\texample.com/upstream/v2/cmd/helper\n)\n")
+			for _, name := range []string{"module/main.go", "module/cmd/helper/main.go"} {
+				write(t, out, name, strings.ReplaceAll(program, "println(version)", `println("`+says+" "+pinned.Name+`", version)`))
+			}
+			return filepath.Join(out, "module"), fails
+		},
+	}
+	build := func() (*Engine, error) {
+		set, err := load(root, cache, generated)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set["fake"], set.build(t.Context(), generated, compilers{2, 100}, progress.New(io.Discard))
+	}
+	first, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(first.Program("helper")).CombinedOutput()
+	if err != nil || string(out) != "generated fake v2.3.4\n" {
+		t.Errorf("the program says %q, %v", out, err)
+	}
+	says, fails = "other", errors.New("unknown form")
+	second, err := build()
+	if err == nil || err.Error() != "generate the source of engine fake v2.3.4: unknown form" {
+		t.Errorf("error %v", err)
+	}
+	if second.Bin == first.Bin {
+		t.Error("another source is built under the same key")
+	}
+	if kept := listed(t, cache); !slices.Equal(kept, []string{filepath.Base(first.Bin)}) {
+		t.Errorf("the cache holds %q", kept)
 	}
 }
 
