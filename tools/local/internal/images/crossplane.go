@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
-	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/providertrim"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
@@ -29,7 +29,7 @@ func crossplaneSpecs(ctx context.Context, root string, set engines.Set) ([]image
 	if err != nil {
 		return nil, err
 	}
-	providers, err := providerSpecs(ctx, root)
+	providers, err := providerSpecs(ctx, root, set["provider-aws"])
 	if err != nil {
 		return nil, err
 	}
@@ -64,24 +64,14 @@ func functionSpec(root string) (image.Spec, error) {
 // itself.
 var familyKinds = []string{"clusterproviderconfigs.aws.m.upbound.io", "providerconfigs.aws.m.upbound.io", "providerconfigusages.aws.m.upbound.io"}
 
-// providerSpecs is the packages of provider-aws: the pinned definitions of the
-// kinds that the platform activates, and SIMULATED in place of the controllers,
-// which cannot be built from Go modules, the local stand-in of ../../provider.
-func providerSpecs(ctx context.Context, root string) ([]image.Spec, error) {
-	const module = "github.com/upbound/provider-aws/v2"
-	pin, err := pins.Read(filepath.Join(root, "tools", "engines", "provider-aws"))
+// providerSpecs is the packages of provider-aws: the pinned definitions of the kinds that
+// the platform activates, and for each API group the one program that has them all.
+func providerSpecs(ctx context.Context, root string, engine *engines.Engine) ([]image.Spec, error) {
+	source, err := engine.SourceOf(ctx, engine.Module)
 	if err != nil {
 		return nil, err
 	}
-	version, err := pin.VersionOf(module)
-	if err != nil {
-		return nil, err
-	}
-	source, err := pin.SourceOf(ctx, module)
-	if err != nil {
-		return nil, err
-	}
-	kinds, err := activated(filepath.Join(root, "infrastructure", "crossplane", "packages", "base", "activation.yaml"))
+	kinds, err := providertrim.Activated(filepath.Join(root, "infrastructure", "crossplane", "packages", "base", "activation.yaml"))
 	if err != nil {
 		return nil, err
 	}
@@ -92,28 +82,11 @@ func providerSpecs(ctx context.Context, root string) ([]image.Spec, error) {
 			return nil, err
 		}
 		specs = append(specs, image.Spec{
-			Name: "crossplane-contrib/provider-" + p.name, Tag: version, Package: "./tools/local/provider", Dir: root,
-			Entrypoint: "/provider", Arguments: []string{"-group=" + p.group}, CrossplanePackage: content,
+			Name: "crossplane-contrib/provider-" + p.name, Tag: engine.Version,
+			Binary: engine.Program("provider"), Entrypoint: "/provider", Arguments: []string{"-group=" + p.group}, CrossplanePackage: content,
 		})
 	}
 	return specs, nil
-}
-
-// activated is the kinds, as plural.group, of a ManagedResourceActivationPolicy.
-func activated(file string) ([]string, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	var policy struct {
-		Spec struct {
-			Activate []string `json:"activate"`
-		} `json:"spec"`
-	}
-	if err := yaml.Unmarshal(data, &policy); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return policy.Spec.Activate, nil
 }
 
 // providerPackage is one package of the provider's family: an API group.
@@ -145,7 +118,8 @@ func packagesOf(kinds []string) []*providerPackage {
 }
 
 // content is the package.yaml: the metadata and, from the folder of the
-// definitions, those of its kinds. With the capability SafeStart a kind exists
+// definitions, those of its kinds. Crossplane gives a provider the rights on what its
+// family has. With the capability SafeStart a kind exists
 // only once it is activated, as with the upstream packages. Unlike there, fields
 // have no descriptions: Crossplane reads each package some ten times while it
 // installs it, and the API server keeps each schema twice.
@@ -155,6 +129,8 @@ func (p *providerPackage) content(definitions string) ([]byte, error) {
 kind: Provider
 metadata:
   name: provider-%s
+  labels:
+    pkg.crossplane.io/provider-family: provider-family-aws
 spec:
   capabilities:
     - SafeStart

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
-	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/providertrim"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
@@ -197,43 +197,67 @@ func (r testRegistry) blobs(t *testing.T) []string {
 	return files
 }
 
-// A package's definitions accept what upstream's accept, and describe nothing.
-func TestDefinitionsAreUpstreams(t *testing.T) {
-	const file = "sqs.aws.m.upbound.io_queues.yaml"
-	pin, err := pins.Read(filepath.Join(root, "tools/engines/provider-aws"))
+// The provider's packages have the activated kinds and the family's own, by the definitions
+// that validate checks objects against, and describe nothing.
+func TestProviderDefinitionsAreValidates(t *testing.T) {
+	set, err := engines.Load(filepath.Join(root, "tools/engines"), "/cache")
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := pin.SourceOf(t.Context(), "github.com/upbound/provider-aws/v2")
+	specs, err := providerSpecs(t.Context(), root, set["provider-aws"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	upstream, err := os.ReadFile(filepath.Join(source, "package", "crds", file))
+	packed, err := os.ReadFile(filepath.Join(root, "tools/internal/gitops/schema/schemas.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, err := readDefinition(filepath.Join(source, "package", "crds", file))
+	archive, err := definition.Open(packed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var accepted [][]definition.Definition
-	for _, data := range [][]byte{upstream, ours} {
+	var kinds []string
+	for _, spec := range specs {
+		if bytes.Contains(spec.CrossplanePackage, []byte("description: ")) {
+			t.Errorf("%s describes a field", spec.Name)
+		}
+		for _, crd := range definitionsOf(t, spec.CrossplanePackage) {
+			kinds = append(kinds, crd.Name)
+			found, err := definition.FromCRD(crd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range found {
+				validates, err := archive.Read(d.GroupVersionKind)
+				if err != nil {
+					t.Error(err)
+				} else if !reflect.DeepEqual(d, validates) {
+					t.Errorf("%s is another in %s than validate has", d.GroupVersionKind, spec.Name)
+				}
+			}
+		}
+	}
+	activated, err := providertrim.Activated(filepath.Join(root, "infrastructure/crossplane/packages/base/activation.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := slices.Concat(familyKinds, activated); !slices.Equal(kinds, want) {
+		t.Errorf("the packages have %q, want %q", kinds, want)
+	}
+}
+
+// definitionsOf are the CustomResourceDefinitions of a package, after its metadata.
+func definitionsOf(t *testing.T, content []byte) []*apiextensions.CustomResourceDefinition {
+	t.Helper()
+	var found []*apiextensions.CustomResourceDefinition
+	for _, document := range bytes.Split(content, []byte("---\n"))[1:] {
 		crd := &apiextensions.CustomResourceDefinition{}
-		if err := yaml.UnmarshalStrict(data, crd); err != nil {
+		if err := yaml.UnmarshalStrict(document, crd); err != nil {
 			t.Fatal(err)
 		}
-		found, err := definition.FromCRD(crd)
-		if err != nil {
-			t.Fatal(err)
-		}
-		accepted = append(accepted, found)
+		found = append(found, crd)
 	}
-	if len(accepted[0]) == 0 || !reflect.DeepEqual(accepted[0], accepted[1]) {
-		t.Errorf("upstream's %d versions are %d others", len(accepted[0]), len(accepted[1]))
-	}
-	if bytes.Contains(ours, []byte("description: ")) {
-		t.Error("a field has a description")
-	}
+	return found
 }
 
 // containers are those of everything that the local cluster applies: by Flux,
