@@ -219,8 +219,18 @@ func eventQueue(name string) *unstructured.Unstructured {
 	return o
 }
 
+// patience is for how long a controller is waited for: provider-aws itself waits for up to
+// 45 seconds until it believes SQS.
+const patience = 3 * time.Minute
+
 // until polls what a controller is to bring about.
 func until(t *testing.T, what string, done func() (state string, ok bool)) {
+	t.Helper()
+	within(t, patience, what, done)
+}
+
+// within is until, for what takes longer.
+func within(t *testing.T, limit time.Duration, what string, done func() (state string, ok bool)) {
 	t.Helper()
 	for start := time.Now(); ; time.Sleep(500 * time.Millisecond) {
 		state, ok := done()
@@ -228,8 +238,8 @@ func until(t *testing.T, what string, done func() (state string, ok bool)) {
 			t.Logf("%s: %s", what, time.Since(start).Round(100*time.Millisecond))
 			return
 		}
-		if time.Since(start) > time.Minute {
-			t.Fatalf("a minute later not: %s; there is %q", what, state)
+		if time.Since(start) > limit {
+			t.Fatalf("%s later not: %s; there is %q", limit, what, state)
 		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 // in Go's two caches.
 const (
 	ofCache       = 3 << 30
-	ofBuildCache  = 5 << 30
-	ofModuleCache = 4 << 30
+	ofBuildCache  = 6 << 30
+	ofModuleCache = 5 << 30
 )
 
 // Memory below which a start is refused: of the cluster at work, or of the linker
