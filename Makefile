@@ -31,7 +31,7 @@ SIMULATE := go run -C tools/simulate .
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help simulate preflight demo soak up down status reconcile validate promote hook test fuzz faultsim e2e e2e-vm bench lint go
+.PHONY: help simulate preflight demo soak up down status reconcile validate promote hook test fuzz faultsim e2e e2e-aws e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -96,7 +96,10 @@ faultsim: ## the workloads under faults that a seed decides, seed after seed fro
 	go test -C apps/faultsim -run TestSeeds -forever -from=$(FROM) -timeout=0
 
 e2e: ## the tests that start a real local cluster (root)
-	go test -tags=e2e -count=1 -timeout=60m ./tools/local/...
+	go test -tags=e2e -skip=TestAWS -count=1 -timeout=60m ./tools/local/...
+
+e2e-aws: ## staging and production in the local AWS, by the real provider: all made, faults, all gone again (root)
+	go test -tags=e2e -run=TestAWS -v -count=1 -timeout=4h ./tools/local
 
 e2e-vm: ## what a new user runs, in a virtual machine: a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)
 	go test -tags=e2evm -v -count=1 -timeout=0 ./tools/local/vm
