@@ -77,10 +77,10 @@ func (s soak) faulty() string { return filepath.Join(s.report, "with-faults") }
 var producer = map[string]string{"CONCURRENCY": "4", "BAD_MSG_PERCENT": "1"}
 
 // fast has Flux apply the consumer at full speed.
-var fast = []kustomize.Patch{{
+var fast = kustomize.Patch{
 	Target: &kustomize.Selector{Kind: "Kustomization", Name: "consumer"},
 	Patch:  `[{"op": "replace", "path": "/spec/path", "value": "./apps/consumer/deploy/soak"}]`,
-}}
+}
 
 // soak leaves the cluster up, with the consumer as it was.
 func (e *environment) soak(ctx context.Context, opts upOptions, s soak) (err error) {
@@ -96,9 +96,9 @@ func (e *environment) soak(ctx context.Context, opts upOptions, s soak) (err err
 		// Also of an interrupted run.
 		restoring, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
 		defer cancel()
-		err = errors.Join(err, flux.Override(restoring, config, nil, e.log), handOver(s.report))
+		err = errors.Join(err, flux.Override(restoring, config, opts.patches(), e.log), handOver(s.report))
 	}()
-	if err := flux.Override(ctx, config, fast, e.log); err != nil {
+	if err := flux.Override(ctx, config, append(opts.patches(), fast), e.log); err != nil {
 		return err
 	}
 	e.log.Done("sending %d events, without faults", s.events)

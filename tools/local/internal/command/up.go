@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fluxcd/pkg/apis/kustomize"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
@@ -32,13 +33,27 @@ import (
 const repository = "http://" + layout.Git + "/sales-events.git"
 
 type upOptions struct {
-	worktree bool
-	timeout  time.Duration
+	worktree       bool
+	withoutNetwork bool
+	timeout        time.Duration
 }
 
 func (o *upOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.worktree, "worktree", false, "push the working tree with its uncommitted changes instead of HEAD")
+	cmd.Flags().BoolVar(&o.withoutNetwork, "without-network", false,
+		"leave out the network and the EKS cluster, which the local AWS simulates and nothing here runs on")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 4*time.Minute, "how long the cluster may take to become ready, without building")
+}
+
+// patches are those of the root Kustomization.
+func (o *upOptions) patches() []kustomize.Patch {
+	if !o.withoutNetwork {
+		return nil
+	}
+	return []kustomize.Patch{{
+		Target: &kustomize.Selector{Kind: "Kustomization", Name: "platform-cluster"},
+		Patch:  `{"$patch": "delete", "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": {"name": "platform-cluster"}}`,
+	}}
 }
 
 // positive refuses a duration in which nothing can happen.
@@ -179,7 +194,7 @@ func (e *environment) fill(ctx context.Context, c *cluster.Cluster, opts upOptio
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return e.pushImages(groupCtx, c, built) })
 	group.Go(func() error { return e.publish(groupCtx, c, opts) })
-	group.Go(func() error { return e.install(groupCtx, c) })
+	group.Go(func() error { return e.install(groupCtx, c, opts) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -216,6 +231,9 @@ func (e *environment) sync(ctx context.Context, opts upOptions) error {
 	e.log.Done("its programs and pins are this checkout's; pushed the manifests to %s", repository)
 	config, err := e.restConfig()
 	if err != nil {
+		return err
+	}
+	if err := flux.SetPatches(ctx, config, opts.patches()); err != nil {
 		return err
 	}
 	if err := flux.Fetch(ctx, config, e.log); err != nil {
@@ -275,7 +293,7 @@ func (e *environment) publish(ctx context.Context, c *cluster.Cluster, opts upOp
 }
 
 // install applies what must exist before Flux can work: DNS and Flux itself.
-func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
+func (e *environment) install(ctx context.Context, c *cluster.Cluster, opts upOptions) error {
 	controllers, err := flux.Controllers(ctx, e.engines)
 	if err != nil {
 		return err
@@ -301,6 +319,7 @@ func (e *environment) install(ctx context.Context, c *cluster.Cluster) error {
 	}
 	if err := flux.Install(ctx, config, flux.Options{
 		Controllers: controllers, GitURL: repository, Branch: "main", Path: "./clusters/local", Interval: 10 * time.Second,
+		Patches: opts.patches(),
 	}); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ package flux
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluxcd/pkg/apis/kustomize"
 	"github.com/fluxcd/pkg/ssa"
 	"github.com/fluxcd/pkg/ssa/normalize"
 	ssautils "github.com/fluxcd/pkg/ssa/utils"
@@ -68,6 +70,8 @@ type Options struct {
 	GitURL, Branch, Path string
 	// Interval is how often both look for changes.
 	Interval time.Duration
+	// Patches are those of the root Kustomization, as Override has them.
+	Patches []kustomize.Patch
 }
 
 // Install applies Flux and its root objects; it is safe to repeat.
@@ -79,7 +83,11 @@ func Install(ctx context.Context, config *rest.Config, opts Options) error {
 	if err := Apply(ctx, config, controllers); err != nil {
 		return err
 	}
-	return Apply(ctx, config, rootObjects(opts))
+	objects, err := rootObjects(opts)
+	if err != nil {
+		return err
+	}
+	return Apply(ctx, config, objects)
 }
 
 // Build renders the controllers' manifests without a cluster.
@@ -147,7 +155,15 @@ func copyInto(memory filesys.FileSystem, target, folder string) error {
 	})
 }
 
-func rootObjects(opts Options) []byte {
+func rootObjects(opts Options) ([]byte, error) {
+	patches := ""
+	if len(opts.Patches) > 0 {
+		data, err := json.Marshal(opts.Patches)
+		if err != nil {
+			return nil, err
+		}
+		patches = "  patches: " + string(data) + "\n"
+	}
 	return fmt.Appendf(nil, `apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
 metadata:
@@ -172,7 +188,7 @@ spec:
   sourceRef:
     kind: GitRepository
     name: %[1]s
-`, Namespace, opts.Interval, opts.GitURL, opts.Branch, opts.Path)
+%[6]s`, Namespace, opts.Interval, opts.GitURL, opts.Branch, opts.Path, patches), nil
 }
 
 // Apply applies a YAML stream server-side, as Flux does: namespaces and

@@ -286,6 +286,14 @@ func Reconcile(ctx context.Context, config *rest.Config, log *progress.Log) erro
 // everything is ready so; none ends that. The patches are as spec.patches has them:
 // https://fluxcd.io/flux/components/kustomize/kustomizations/#patches
 func Override(ctx context.Context, config *rest.Config, patches []kustomize.Patch, log *progress.Log) error {
+	if err := SetPatches(ctx, config, patches); err != nil {
+		return err
+	}
+	return Reconcile(ctx, config, log)
+}
+
+// SetPatches is Override that waits for nothing.
+func SetPatches(ctx context.Context, config *rest.Config, patches []kustomize.Patch) error {
 	c, err := connect(config)
 	if err != nil {
 		return err
@@ -298,7 +306,7 @@ func Override(ctx context.Context, config *rest.Config, patches []kustomize.Patc
 	if _, err := root.Patch(ctx, Namespace, types.MergePatchType, change, metav1.PatchOptions{}); err != nil {
 		return fmt.Errorf("patch the Kustomization %s: %w", Namespace, err)
 	}
-	return Reconcile(ctx, config, log)
+	return nil
 }
 
 func askAndWait(ctx context.Context, config *rest.Config, log *progress.Log, stages ...[]schema.GroupVersionResource) error {

@@ -1,0 +1,181 @@
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
+	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
+)
+
+// forgetSpoke has the hub lose all that its etcd knows of a spoke, after what docs/aws.md
+// says under "Keep what the hub knows" was written into Git. From Git alone it finds
+// everything again in AWS, and makes nothing a second time.
+func forgetSpoke(t *testing.T, c client.Client, account *awsAccount, paths layout.Paths, dir, spoke string) {
+	t.Helper()
+	keepNames(t, c, dir, spoke)
+	checkProvisioned(t, c, spoke)
+	names, vpcs, creations := externalNames(t, c, spoke), account.vpcs(t, spoke), account.creations(t, spoke)
+	deleteFromEtcd(t, paths, spoke)
+	for _, o := range named(list(t, c, kustomization, spoke), "platform") {
+		patch(t, c, o, fmt.Appendf(nil, `{"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": %q}}}`, time.Now()))
+	}
+	checkProvisioned(t, c, spoke)
+	if found := externalNames(t, c, spoke); !maps.Equal(found, names) {
+		t.Errorf("the hub found other resources in AWS than it had: %v instead of %v", found, names)
+	}
+	if found := account.vpcs(t, spoke); len(found) != 1 || !slices.Equal(found, vpcs) {
+		t.Errorf("there are the VPCs %v instead of %v", found, vpcs)
+	}
+	for action, count := range account.creations(t, spoke) {
+		if count > creations[action] {
+			t.Errorf("the hub called %s %d times to find what is there", action, count-creations[action])
+		}
+	}
+}
+
+// keepNames writes what AWS calls the parts of the network and of the cluster into Git.
+func keepNames(t *testing.T, c client.Client, dir, spoke string) {
+	t.Helper()
+	for _, o := range composites(t, c, spoke) {
+		file := map[string]string{"Network": "network-patch.yaml", "EKSCluster": "ekscluster-patch.yaml"}[o.GetKind()]
+		if file == "" {
+			continue
+		}
+		names, found, _ := unstructured.NestedMap(o.Object, "status", "externalNames")
+		if !found {
+			t.Fatalf("%s %s has no status.externalNames", o.GetKind(), o.GetName())
+		}
+		line, err := json.Marshal(names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := filepath.Join(dir, "infrastructure/platform", spoke, file)
+		data, err := os.ReadFile(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// spec is the last of the file.
+		if err := os.WriteFile(at, fmt.Appendf(data, "  externalNames: %s\n", line), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pushAll(t, dir, "Keep what AWS calls "+spoke)
+	until(t, "Flux applied what "+spoke+" is called", func() (string, bool) {
+		var without []string
+		for _, o := range composites(t, c, spoke) {
+			_, has, _ := unstructured.NestedMap(o.Object, "spec", "externalNames")
+			if kind := o.GetKind(); (kind == "Network" || kind == "EKSCluster") && !has {
+				without = append(without, kind)
+			}
+		}
+		return strings.Join(without, ", "), len(without) == 0
+	})
+}
+
+// externalNames are what AWS calls the managed resources.
+func externalNames(t *testing.T, c client.Client, spoke string) map[string]string {
+	t.Helper()
+	names := map[string]string{}
+	for _, o := range managedResources(t, c, spoke) {
+		names[o.GetKind()+" "+o.GetName()] = o.GetAnnotations()["crossplane.io/external-name"]
+	}
+	return names
+}
+
+// deleteFromEtcd removes a namespace's composite and managed resources and the usages
+// between them in one transaction: nobody is asked, no finalizer runs, and nobody tells
+// AWS. So an etcd looks that was lost.
+func deleteFromEtcd(t *testing.T, paths layout.Paths, namespace string) {
+	t.Helper()
+	type keys struct {
+		Key      []byte `json:"key"`
+		RangeEnd []byte `json:"range_end"`
+	}
+	var deletions []map[string]keys
+	for _, resource := range slices.Concat(activated(t), []string{
+		"networks.platform.mystique-unicorn.io", "eksclusters.platform.mystique-unicorn.io", "eventqueues.platform.mystique-unicorn.io",
+		"eventbuckets.platform.mystique-unicorn.io", "workloadroles.platform.mystique-unicorn.io", "usages.protection.crossplane.io",
+	}) {
+		plural, group, _ := strings.Cut(resource, ".")
+		prefix := "/registry/" + group + "/" + plural + "/" + namespace
+		deletions = append(deletions, map[string]keys{"request_delete_range": {[]byte(prefix + "/"), []byte(prefix + "0")}})
+	}
+	body, err := json.Marshal(map[string]any{"success": deletions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, running := cluster.Running(paths)
+	if !running {
+		t.Fatal("the cluster does not run")
+	}
+	etcd := http.Client{Transport: &http.Transport{DialContext: dialInside(p.PID)}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:2379/v3/kv/txn", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := etcd.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var said struct {
+		Responses []struct {
+			Range struct {
+				Deleted int `json:"deleted,string"`
+			} `json:"response_delete_range"`
+		}
+	}
+	if err := json.NewDecoder(response.Body).Decode(&said); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("etcd says %s: %v", response.Status, err)
+	}
+	deleted := 0
+	for _, one := range said.Responses {
+		deleted += one.Range.Deleted
+	}
+	if deleted == 0 {
+		t.Fatalf("etcd knows nothing of %s", namespace)
+	}
+	t.Logf("etcd forgot %d objects of %s", deleted, namespace)
+}
+
+// dialInside dials from the network namespace of a process.
+func dialInside(pid int) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			// Never unlocked: the thread ends with this goroutine.
+			runtime.LockOSThread()
+			var namespace *os.File
+			if namespace, err = os.Open(fmt.Sprintf("/proc/%d/ns/net", pid)); err != nil {
+				return
+			}
+			defer namespace.Close()
+			if err = unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+				return
+			}
+			conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		}()
+		<-done
+		return conn, err
+	}
+}
