@@ -32,16 +32,17 @@ type addon struct {
 // addonVersions are the add-ons there are, with the version that is installed if
 // none is asked for. Which versions fit a cluster is not checked.
 var addonVersions = map[string]string{
-	"aws-ebs-csi-driver":     "v1.54.0-eksbuild.1",
-	"coredns":                "v1.13.1-eksbuild.1",
-	"eks-pod-identity-agent": "v1.3.10-eksbuild.1",
-	"kube-proxy":             "v1.35.0-eksbuild.2",
-	"metrics-server":         "v0.8.0-eksbuild.5",
-	"vpc-cni":                "v1.21.1-eksbuild.1",
+	"amazon-cloudwatch-observability": "v4.7.0-eksbuild.1",
+	"aws-ebs-csi-driver":              "v1.54.0-eksbuild.1",
+	"coredns":                         "v1.13.1-eksbuild.1",
+	"eks-pod-identity-agent":          "v1.3.10-eksbuild.1",
+	"kube-proxy":                      "v1.35.0-eksbuild.2",
+	"metrics-server":                  "v0.8.0-eksbuild.5",
+	"vpc-cni":                         "v1.21.1-eksbuild.1",
 }
 
 // needNodes are those whose pods are no DaemonSet's: without a node they wait.
-var needNodes = []string{"aws-ebs-csi-driver", "coredns", "metrics-server"}
+var needNodes = []string{"amazon-cloudwatch-observability", "aws-ebs-csi-driver", "coredns", "metrics-server"}
 
 func (c *cluster) addon(name string) *addon {
 	i := slices.IndexFunc(c.addons, func(a *addon) bool { return a.Name == name })
