@@ -15,6 +15,7 @@ type workloadRole struct {
 	placement
 
 	PermissionsBoundary string         `json:"permissionsBoundary"`
+	OIDCIssuer          string         `json:"oidcIssuer"`
 	ServiceAccount      serviceAccount `json:"serviceAccount"`
 	Grants              []grant        `json:"grants"`
 }
@@ -32,7 +33,7 @@ type grant struct {
 }
 
 // composeWorkloadRole composes a role and then the policy within it. Whom it
-// trusts waits for the cluster's OIDC issuer.
+// trusts waits for the cluster's OIDC issuer, unless the spec has it.
 func composeWorkloadRole(c *composition) error {
 	var spec workloadRole
 	if err := c.spec(&spec); err != nil {
@@ -46,8 +47,11 @@ func composeWorkloadRole(c *composition) error {
 	if err != nil {
 		return err
 	}
-	cluster := c.require("cluster", schema.GroupVersionKind{Group: Group, Version: Version, Kind: "EKSCluster"}, spec.ClusterName)
-	issuer := issuerOf(cluster)
+	issuer := spec.OIDCIssuer
+	if issuer == "" {
+		cluster := c.require("cluster", schema.GroupVersionKind{Group: Group, Version: Version, Kind: "EKSCluster"}, spec.ClusterName)
+		issuer = issuerOf(cluster)
+	}
 	if issuer == "" {
 		c.wait(fmt.Sprintf("EKSCluster %s/%s has not reported status.oidcIssuer", c.xr.GetNamespace(), spec.ClusterName), "role", "policy")
 		c.reportRole()
