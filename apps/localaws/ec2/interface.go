@@ -79,6 +79,7 @@ func (i *networkInterface) publicIP() string {
 // detach nor delete it.
 type owner struct {
 	id, description, kind string
+	privateIP             string // any where it is empty
 	tags                  []tag
 }
 
@@ -86,7 +87,7 @@ func (s *Service) newInterface(in *subnet, of owner, groups []groupID) (*network
 	if err := interfaceKind.room(len(all[*networkInterface](s))); err != nil {
 		return nil, err
 	}
-	ip, err := in.take()
+	ip, err := in.take(of.privateIP)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,9 @@ func (g *natGateway) settle(s *Service, now time.Time) {
 		g.State = available
 		if g.failure != nil {
 			g.State, g.FailureCode, g.FailureMessage = failed, g.failure.Code, g.failure.Message
-			g.Addresses[0].Status = failed
+			// Nothing is mapped to it. Its interface is still named:
+			// https://github.com/hashicorp/terraform-provider-aws/issues/709
+			g.Addresses[0].Status, g.Addresses[0].PublicIP = failed, ""
 			g.end(s, g.changes)
 			return
 		}
@@ -73,7 +75,7 @@ func (g *natGateway) end(s *Service, at time.Time) {
 }
 
 type createNATGatewayInput struct {
-	SubnetId, AllocationId, ConnectivityType, ClientToken string
+	SubnetId, AllocationId, ConnectivityType, PrivateIpAddress, ClientToken string
 	tagging
 	common
 }
@@ -121,7 +123,8 @@ func (c *call) newNATGateway(in *createNATGatewayInput, tags []tag) (*natGateway
 		changes: c.in(natGatewayTime),
 	}
 	g.ID = g.id
-	i, err := c.newInterface(s, owner{id: g.id, description: "Interface for NAT Gateway " + g.id, kind: "nat_gateway"}, nil)
+	of := owner{id: g.id, description: "Interface for NAT Gateway " + g.id, kind: "nat_gateway", privateIP: in.PrivateIpAddress}
+	i, err := c.newInterface(s, of, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -141,6 +141,36 @@ func TestNATGateway(t *testing.T) {
 	servicetest.Code(b, err, "NatGatewayNotFound")
 }
 
+// The provider asks for the address that a gateway had which is gone.
+func TestNATGatewayAddress(t *testing.T) {
+	b := newBench(t)
+	vpc := b.vpc()
+	subnet := b.subnet(vpc, "10.16.12.0/25", zoneA)
+	b.internet(vpc)
+	address := b.address()
+	create := func(private string) (string, error) {
+		out, err := b.ec2.CreateNatGateway(t.Context(), &ec2.CreateNatGatewayInput{
+			SubnetId: &subnet, AllocationId: &address, PrivateIpAddress: &private,
+			TagSpecifications: tagged(types.ResourceTypeNatgateway, "staging-nat"),
+		})
+		if err != nil {
+			return "", err
+		}
+		return *out.NatGateway.NatGatewayAddresses[0].PrivateIp, nil
+	}
+	for private, code := range map[string]string{
+		"10.16.12.3": "InvalidParameterValue", "10.16.12.127": "InvalidParameterValue", "10.16.13.4": "InvalidParameterValue", "ten": "InvalidParameterValue",
+	} {
+		_, err := create(private)
+		servicetest.Code(b, err, code)
+	}
+	given, err := create("10.16.12.77")
+	b.ok(err)
+	b.equal("its private address", given, "10.16.12.77")
+	_, err = create("10.16.12.77")
+	servicetest.Code(b, err, "InvalidIPAddress.InUse")
+}
+
 // What a NAT gateway lacks shows as a failure after a while, for an hour.
 func TestNATGatewayFails(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -168,6 +198,7 @@ func TestNATGatewayFails(t *testing.T) {
 			g := b.natGateway(id)
 			b.equal("state", g.State, types.NatGatewayStateFailed)
 			b.equal("failure", *g.FailureCode, test.code)
+			b.equal("public address", aws.ToString(g.NatGatewayAddresses[0].PublicIp), "")
 			b.clock.Advance(shownTime - time.Second)
 			b.equal("state", b.natGateway(id).State, types.NatGatewayStateFailed)
 			b.clock.Advance(time.Second)

@@ -132,11 +132,14 @@ func fits(block netip.Prefix, v *vpc, siblings []*subnet) *protocol.Error {
 // last.
 const reserved = 5
 
-// take gives out the lowest address that is free.
-func (s *subnet) take() (netip.Addr, *protocol.Error) {
+// take gives out the address that is wanted, the lowest that is free where it is empty.
+func (s *subnet) take(wanted string) (netip.Addr, *protocol.Error) {
 	address := s.block.Addr()
 	for range reserved - 1 {
 		address = address.Next()
+	}
+	if wanted != "" {
+		return s.takeThis(wanted, address)
 	}
 	for ; s.block.Contains(address.Next()); address = address.Next() {
 		if !s.used[address] {
@@ -147,6 +150,22 @@ func (s *subnet) take() (netip.Addr, *protocol.Error) {
 	}
 	return address, refused("InsufficientFreeAddressesInSubnet",
 		"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", s.id)
+}
+
+// takeThis takes the address that is wanted, from the first on.
+func (s *subnet) takeThis(wanted string, first netip.Addr) (netip.Addr, *protocol.Error) {
+	address, err := netip.ParseAddr(wanted)
+	switch {
+	case err != nil:
+		return address, refused("InvalidParameterValue", "invalid value for parameter address: %s", wanted)
+	case !s.block.Contains(address.Next()) || address.Less(first):
+		return address, refused("InvalidParameterValue", "Address %s does not fall within the subnet's address range", wanted)
+	case s.used[address]:
+		return address, refused("InvalidIPAddress.InUse", "The specified address is already in use.")
+	}
+	s.used[address] = true
+	s.AvailableIPs--
+	return address, nil
 }
 
 func (s *subnet) giveBack(address netip.Addr) {
