@@ -162,6 +162,7 @@ func usable(t testing.TB, object *unstructured.Unstructured) map[string]any {
 var assigned = map[string]any{
 	"status.atProvider.identity[0].oidc[0].issuer": issuer,
 	"status.atProvider.latestVersion":              int64(1),
+	"status.atProvider.id":                         "nat-0123456789abcdef0",
 }
 
 // issuer is what EKS assigns, as far as a golden file is concerned.

@@ -157,7 +157,8 @@ func behindNAT(objects []*unstructured.Unstructured) []string {
 		return name
 	}
 	for _, object := range objects {
-		if object.GetKind() == "Route" && reference(object, "natGatewayIdRef") != "" {
+		nat, _, _ := unstructured.NestedString(object.Object, "spec", "forProvider", "natGatewayId")
+		if object.GetKind() == "Route" && nat != "" {
 			tables[reference(object, "routeTableIdRef")] = true
 		}
 	}

@@ -147,20 +147,20 @@ var stages = map[string]struct {
 	"networks": {"minimal.yaml", []stage{
 		{
 			name:    "nothing is there yet: the NAT gateway waits for the internet gateway",
-			without: []string{"nat-a"},
-			reason:  "Waiting", message: "InternetGateway staging-internet is not ready",
+			without: []string{"nat-a", "route-private-a", "route-private-b"},
+			reason:  "Waiting", message: "InternetGateway staging-internet is not ready; NATGateway staging-nat-a is not ready",
 		},
 		{
 			name:     "the internet gateway exists and is not attached to the VPC: AWS would fail a NAT gateway",
 			observed: map[string]observation{"internet": {ready: true, atProvider: map[string]any{"id": "igw-0123456789abcdef0"}}},
-			without:  []string{"nat-a"},
-			reason:   "Waiting", message: "InternetGateway staging-internet is not ready",
+			without:  []string{"nat-a", "route-private-a", "route-private-b"},
+			reason:   "Waiting", message: "InternetGateway staging-internet is not ready; NATGateway staging-nat-a is not ready",
 		},
 		{
 			name:     "the internet gateway is attached: the NAT gateway starts",
 			observed: map[string]observation{"internet": {ready: true, atProvider: map[string]any{"vpcId": "vpc-0123456789abcdef0"}}, "nat-a": {}},
 			rest:     true,
-			reason:   "Creating", message: "not ready yet: NATGateway staging-nat-a",
+			reason:   "Waiting", message: "NATGateway staging-nat-a is not ready",
 			status: map[string]any{"natAddresses": []any{"assigned"}},
 		},
 		{
@@ -185,8 +185,8 @@ var stages = map[string]struct {
 				"private-a": {refused: "cannot resolve references: mg.Spec.ForProvider.VPCID: referenced field was empty (referenced resource may not yet be ready)"},
 				"internet":  {refused: "cannot resolve references: mg.Spec.ForProvider.VPCID: referenced field was empty (referenced resource may not yet be ready)"},
 			},
-			without: []string{"nat-a"},
-			reason:  "Waiting", message: "InternetGateway staging-internet is not ready; " +
+			without: []string{"nat-a", "route-private-a", "route-private-b"},
+			reason:  "Waiting", message: "InternetGateway staging-internet is not ready; NATGateway staging-nat-a is not ready; " +
 				"what these refer to is not ready: InternetGateway staging-internet, Subnet staging-private-a",
 		},
 		{
@@ -195,7 +195,7 @@ var stages = map[string]struct {
 				"address-a": {refused: "create failed: AddressLimitExceeded"},
 				"vpc":       {ready: true, atProvider: map[string]any{"id": "vpc-0123456789abcdef0"}},
 			},
-			without: []string{"nat-a"},
+			without: []string{"nat-a", "route-private-a", "route-private-b"},
 			reason:  "Refused", message: "EIP staging-address-a: create failed: AddressLimitExceeded",
 			status: map[string]any{"vpcId": "vpc-0123456789abcdef0"},
 		},
@@ -475,5 +475,31 @@ func condition(kind string, holds bool, message string) map[string]any {
 	return map[string]any{
 		"type": kind, "status": status, "message": message,
 		"reason": "Observed", "lastTransitionTime": "2026-01-31T08:00:00Z",
+	}
+}
+
+// A NAT gateway that is made again has another id: its routes lead to the old one until
+// the new one works.
+func TestRouteFollowsNATGateway(t *testing.T) {
+	xr := readExample(t, "networks", "examples/networks/minimal.yaml")
+	complete := compose(t, xr).composed
+	for name, test := range map[string]struct {
+		nat  observation
+		want string
+	}{
+		"the new one is not ready": {observation{atProvider: map[string]any{"id": "nat-1"}}, "nat-0123456789abcdef0"},
+		"the new one is ready": {observation{ready: true, atProvider: map[string]any{
+			"id": "nat-1", "networkInterfaceId": "eni-1", "publicIp": "198.51.100.7",
+		}}, "nat-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := stage{rest: true, observed: map[string]observation{"nat-a": test.nat}}.world(t, xr, complete)
+			for _, id := range []string{"route-private-a", "route-private-b"} {
+				route := run(t, xr, w).composed[id]
+				if got, _, _ := unstructured.NestedString(route.Object, "spec", "forProvider", "natGatewayId"); got != test.want {
+					t.Errorf("%s leads to %q, want %q", id, got, test.want)
+				}
+			}
+		})
 	}
 }

@@ -41,6 +41,7 @@ func Assigned() map[schema.GroupVersionKind]map[string]string {
 		}
 	}
 	assigned[eksControlPlane{}.kind()][issuerPath] = ""
+	assigned[natGateway{}.kind()][natGatewayPath] = ""
 	return assigned
 }
 

@@ -8,22 +8,15 @@ func ec2(kind string) schema.GroupVersionKind {
 
 // reference names another managed resource of the XR's namespace, whose
 // identifier AWS assigns.
+//
+// It is resolved once. One that is resolved always, to follow another resource, does not
+// work beside a second one: the provider applies those that changed, which removes the
+// others, and so on with each in turn.
 type reference struct {
-	Name   string           `json:"name"`
-	Policy *referencePolicy `json:"policy,omitempty"`
-}
-
-type referencePolicy struct {
-	Resolve string `json:"resolve"`
+	Name string `json:"name"`
 }
 
 func to(name string) *reference { return &reference{Name: name} }
-
-// following is a reference that is resolved again when it names another
-// resource; others are resolved once.
-func following(name string) *reference {
-	return &reference{Name: name, Policy: &referencePolicy{Resolve: "Always"}}
-}
 
 type vpc struct {
 	Region             string            `json:"region"`
@@ -84,7 +77,7 @@ type route struct {
 	RouteTableIDRef      *reference `json:"routeTableIdRef"`
 	DestinationCIDRBlock string     `json:"destinationCidrBlock"`
 	GatewayIDRef         *reference `json:"gatewayIdRef,omitempty"`
-	NATGatewayIDRef      *reference `json:"natGatewayIdRef,omitempty"`
+	NATGatewayID         string     `json:"natGatewayId,omitempty"`
 }
 
 func (route) kind() schema.GroupVersionKind { return ec2("Route") }

@@ -166,6 +166,9 @@ func (n networkComposer) addNAT() error {
 	return nil
 }
 
+// natGatewayPath is the id of a NAT gateway.
+const natGatewayPath = observedPath + "id"
+
 // everywhere is where default routes lead.
 const everywhere = "0.0.0.0/0"
 
@@ -188,15 +191,23 @@ func (n networkComposer) addRoutes() error {
 		if err := n.addTable(table, private, zone); err != nil {
 			return err
 		}
-		err := n.part("route-"+table, route{
-			Region: n.Region, RouteTableIDRef: to(n.name("table-" + table)), DestinationCIDRBlock: everywhere,
-			NATGatewayIDRef: following(n.name("nat-" + n.natOf(zone))),
-		})
-		if err != nil {
+		if err := n.addNATRoute(table, "nat-"+n.natOf(zone)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addNATRoute leads a table to a NAT gateway, and to another one once that is ready.
+func (n networkComposer) addNATRoute(table, nat string) error {
+	id, gateway := "route-"+table, n.observedString(resource.Name(nat), natGatewayPath)
+	if gateway == "" || !n.isReady(resource.Name(nat)) {
+		n.wait(fmt.Sprintf("NATGateway %s is not ready", n.name(nat)), resource.Name(id))
+		return nil
+	}
+	return n.part(id, route{
+		Region: n.Region, RouteTableIDRef: to(n.name("table-" + table)), DestinationCIDRBlock: everywhere, NATGatewayID: gateway,
+	})
 }
 
 // addTable adds a route table for one kind of subnets in some zones.
