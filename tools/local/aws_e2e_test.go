@@ -42,6 +42,7 @@ func TestAWS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	makeTarget(t, "down")
 	// It would be a third network and cluster, and take the time of the others.
 	makeTarget(t, "up", "FLAGS=--without-network")
 	c, _ := connect(t, paths)

@@ -20,11 +20,13 @@ const missingAction = "route53:AssociateVPCWithHostedZone"
 const throttling = `{"action": "ec2:*", "rate": 0.2, "code": "RequestLimitExceeded"}`
 
 var (
-	// brokenNetworks: no network leads out, no cluster is made, no queue is seen.
+	// brokenNetworks: no network leads out, no cluster is made, no queue is seen, and of launch
+	// templates there are too many calls.
 	brokenNetworks = []string{
 		`{"action": "ec2:CreateNatGateway", "rate": 1, "code": "InternalError", "fails": true}`,
 		`{"action": "eks:CreateCluster", "rate": 1, "code": "AccessDeniedException"}`,
 		`{"action": "GetQueueAttributes", "rate": 1, "code": "AccessDenied"}`,
+		`{"action": "ec2:CreateLaunchTemplate", "rate": 1, "code": "RequestLimitExceeded"}`,
 	}
 	brokenNodes = `{"action": "eks:CreateNodegroup", "rate": 1, "code": "NodeCreationFailure", "fails": true}`
 )
@@ -42,6 +44,7 @@ func provision(t *testing.T, c client.Client, account *awsAccount) {
 		{"production", "Network", missingAction},
 		{"staging", "EKSCluster", "AccessDenied"},
 		{"production", "EKSCluster", "AccessDenied"},
+		{"staging", "EKSCluster", "RequestLimitExceeded"},
 		{"staging", "EventQueue", "AccessDenied"},
 		{"production", "EventQueue", "AccessDenied"},
 	} {
