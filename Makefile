@@ -31,12 +31,12 @@ SIMULATE := go run -C tools/simulate .
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help simulate preflight demo soak up down status reconcile validate promote hook test fuzz faultsim e2e e2e-aws e2e-vm bench lint go
+.PHONY: help simulate preflight demo soak record up down status reconcile validate promote hook test fuzz faultsim e2e e2e-aws e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-simulate preflight demo soak up down status reconcile validate promote test fuzz faultsim e2e e2e-vm bench lint: | go
+simulate preflight demo soak record up down status reconcile validate promote test fuzz faultsim e2e e2e-vm bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -56,6 +56,9 @@ demo: preflight validate ## the whole system on this machine, a burst of BURST m
 
 soak: preflight ## EVENTS events twice, in peace and while consumers are killed and AWS fails (root)
 	$(LOCAL) soak --events=$(EVENTS) $(FLAGS)
+
+record: ## measure the runs of docs/simulate.md that are not recorded yet, in the local cluster (root; 45 minutes)
+	$(LOCAL) record $(FLAGS)
 
 up: preflight ## start the local cluster, if it is down, and let Flux apply this repository's HEAD (root)
 	$(LOCAL) up $(FLAGS)

@@ -22,6 +22,8 @@ type Latency struct {
 	Max float64 `json:"max"`
 	// Resolution is that of LastModified, in seconds: 1 on AWS, finer here.
 	Resolution float64 `json:"resolution"`
+	// Histogram counts the events that took 0, 1, … whole seconds.
+	Histogram []int `json:"histogram"`
 }
 
 // Throughput is how many events were stored in each second of the run, the
@@ -95,13 +97,17 @@ type Rescale struct {
 
 // newLatency takes how long events took, in seconds, and whether in milliseconds.
 func newLatency(took []float64, fine bool) Latency {
-	l := Latency{Events: len(took), P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}
+	l := Latency{Events: len(took), P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1, Histogram: []int{}}
 	if fine {
 		l.Resolution = 0.001
 	}
 	if l.Events > 0 {
 		took = slices.Sorted(slices.Values(took))
 		l.P50, l.P95, l.P99, l.Max = percentile(took, 50), percentile(took, 95), percentile(took, 99), Millis(took[len(took)-1])
+		l.Histogram = make([]int, 1+int(l.Max))
+		for _, seconds := range took {
+			l.Histogram[int(Millis(seconds))]++
+		}
 	}
 	return l
 }

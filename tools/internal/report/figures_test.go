@@ -1,6 +1,7 @@
 package report
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -16,11 +17,14 @@ func TestLatency(t *testing.T) {
 	for i := range 100 {
 		took = append(took, float64(100-i)+0.5)
 	}
-	want := Latency{Events: 100, P50: 50.5, P95: 95.5, P99: 99.5, Max: 100.5, Resolution: 0.001}
-	if got := newLatency(took, true); got != want {
+	want := Latency{
+		Events: 100, P50: 50.5, P95: 95.5, P99: 99.5, Max: 100.5, Resolution: 0.001,
+		Histogram: append([]int{0}, slices.Repeat([]int{1}, 100)...),
+	}
+	if got := newLatency(took, true); !reflect.DeepEqual(got, want) {
 		t.Errorf("latency %+v, want %+v", got, want)
 	}
-	if got, want := newLatency(nil, false), (Latency{P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1}); got != want {
+	if got, want := newLatency(nil, false), (Latency{P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1, Histogram: []int{}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("no event: %+v, want %+v", got, want)
 	}
 }

@@ -24,6 +24,16 @@ type Found struct {
 	Fields map[string]Place `json:"fields"`
 }
 
+// Send gives the scenario its load, beside which the cluster's producer goes on where
+// steady says so.
+func (f *Found) Send(l Load, steady bool) {
+	f.Load = l
+	if steady && f.Sends {
+		f.Load.Steady = &f.Producer
+		f.Load.Words += " beside the cluster's producer"
+	}
+}
+
 // The settings that tune changes, by name.
 const (
 	QueueLength = "queueLength"

@@ -45,7 +45,7 @@ func newRoot() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(newUp(), newDemo(), newSoak(), newDown(), newStatus(), newReconcile(), newSupervise())
+	root.AddCommand(newUp(), newDemo(), newSoak(), newRecord(), newDown(), newStatus(), newReconcile(), newSupervise())
 	return root
 }
 

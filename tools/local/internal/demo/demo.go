@@ -148,7 +148,7 @@ func (w *watch) record(ctx context.Context, opts Options, found *look) (record, 
 		return record{}, err
 	}
 	return record{
-		started: w.started, look: found, samples: w.samples, drained: w.drained, delay: w.delay.Seconds(),
+		started: w.started, look: found, samples: w.samples, delay: w.delay.Seconds(),
 		scaling: w.scaling, rescales: rescales, machine: machine, commit: opts.Commit, uncommitted: opts.Uncommitted,
 	}, nil
 }

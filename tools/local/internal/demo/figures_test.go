@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -22,8 +23,8 @@ func TestLatency(t *testing.T) {
 		k.object(file.path, noon)
 		k.read(file.path, noon.Add(-time.Second/2), parseBody([]byte(file.body)))
 	}
-	r := newReport(record{started: noon, look: k, drained: -1})
-	if got, want := r.Latency, (report.Latency{Events: 1, Resolution: 1}); got != want {
+	r := newReport(record{started: noon, look: k})
+	if got, want := r.Latency, (report.Latency{Events: 1, Resolution: 1, Histogram: []int{1}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("latency %+v, want %+v", got, want)
 	}
 }

@@ -100,7 +100,7 @@ func TestAMillionMessages(t *testing.T) {
 			}
 		}
 	}
-	r := newReport(record{started: noon, look: k, drained: 60, scaling: scaling{Scaling: report.Scaling{Target: 50}}})
+	r := newReport(record{started: noon, look: k, scaling: scaling{Scaling: report.Scaling{Target: 50}}})
 	if v := r.Verdict; !slices.Equal(v.Lost, []string{lost}) || len(v.Reasons) != 1 || v.Good+v.Bad != total || v.Stored != v.Good-1 || v.Quarantined != v.Bad {
 		t.Errorf("%d good, %d stored, %d bad, %d quarantined, reasons %q", v.Good, v.Stored, v.Bad, v.Quarantined, v.Reasons)
 	}

@@ -32,6 +32,8 @@ type look struct {
 	made           map[int32]float64
 	// fine: LastModified has fractions of a second.
 	fine bool
+	// last is when the last message of the burst was stored or dead-lettered.
+	last float64
 }
 
 // letters are the kinds of dead letters that a message has.
@@ -90,6 +92,7 @@ func (k *look) object(path string, modified time.Time) bool {
 	if k.keys[rank]++; k.keys[rank] > 1 {
 		k.Repeated = append(k.Repeated, id)
 	}
+	k.ends(rank, modified)
 	if !k.belongs(rank, path, modified) {
 		k.Misplaced = append(k.Misplaced, path)
 	}
@@ -150,6 +153,7 @@ func (k *look) letter(l DeadLetter) {
 	if l.Source == "" && l.Reason != "" {
 		k.dead[rank] |= explained
 	}
+	k.ends(rank, l.Sent)
 	b := parseBody([]byte(l.Body))
 	if !k.bad(rank) {
 		k.WronglyQuarantined = append(k.WronglyQuarantined, l.RequestID)
@@ -158,6 +162,13 @@ func (k *look) letter(l DeadLetter) {
 		k.Altered = append(k.Altered, l.RequestID)
 	} else if k.ofBurst(rank) {
 		k.made[k.burst[rank].position] = k.seconds(b.TS)
+	}
+}
+
+// ends takes down that a message came to its end.
+func (k *look) ends(rank int, at time.Time) {
+	if k.ofBurst(rank) {
+		k.last = max(k.last, k.seconds(at))
 	}
 }
 

@@ -49,7 +49,7 @@ func recorded() record {
 	const perConsumer, burst = 2.4, 1500
 	l := newLedger(events.Source{Seed: 1, BadPercent: 10, DuplicatePercent: 4}, burst)
 	r := record{
-		started: noon, look: newLook(l, "sales-events", noon), delay: 2, drained: -1, commit: "0123456789abcdef0123456789abcdef01234567", uncommitted: true,
+		started: noon, look: newLook(l, "sales-events", noon), delay: 2, commit: "0123456789abcdef0123456789abcdef01234567", uncommitted: true,
 		scaling: scaling{Scaling: report.Scaling{Minimum: 1, Maximum: 50, Target: 50, Tolerance: 0.1}, early: 40},
 		machine: report.Machine{
 			Processor: "Example CPU @ 2.50GHz", Nodes: 1, Cores: 2, Memory: 8 << 30,
@@ -76,9 +76,6 @@ func recorded() record {
 		s.Visible = due - int(handled) - s.InFlight
 		s.Metric = float64(s.Backlog())
 		s.Stored, s.DeadLettered = len(r.look.storedAt), r.quarantined()
-		if r.drained < 0 && int(handled) == burst {
-			r.drained = s.Seconds
-		}
 		r.samples = append(r.samples, s)
 	}
 	r.samples[20].Metric = -1
@@ -149,7 +146,7 @@ func reports() map[string]Report {
 	return map[string]Report{
 		"ok": newReport(r),
 		"failed": newReport(record{
-			started: noon, look: strange, drained: -1, scaling: r.scaling, samples: []Sample{{Desired: 1, Ready: 1, Metric: -1}},
+			started: noon, look: strange, scaling: r.scaling, samples: []Sample{{Desired: 1, Ready: 1, Metric: -1}},
 		}),
 	}
 }

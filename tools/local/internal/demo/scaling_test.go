@@ -75,7 +75,7 @@ func TestJudgeScaling(t *testing.T) {
 		"a large burst wants more":              {samples, 1000, "it scaled to 4 ready consumers, at least 10 were expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := judge(&look{ledger: &ledger{total: test.burst}}, test.samples, 20, s)
+			v := judge(&look{ledger: &ledger{total: test.burst}}, test.samples, s)
 			if v.OK != (test.reason == "") || strings.Join(v.Reasons, "; ") != test.reason || (v.Note == "") != (test.burst >= 96) {
 				t.Errorf("OK %t, reasons %q, note %q", v.OK, v.Reasons, v.Note)
 			}

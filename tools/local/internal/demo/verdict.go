@@ -20,13 +20,16 @@ type Produced struct {
 
 // judge says what a look found of what was sent, and holds the samples against
 // what a burst of this size must do.
-func judge(k *look, samples []Sample, drained float64, s scaling) Verdict {
+func judge(k *look, samples []Sample, s scaling) Verdict {
 	v := Verdict{
-		Produced: k.total, FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: drained,
+		Produced: k.total, FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: -1,
 		Reasons: []string{}, Note: s.note(k.total),
 		Faults: k.Faults,
 	}
 	v.Lost, v.NotQuarantined = k.missing(false), k.missing(true)
+	if len(v.Lost)+len(v.NotQuarantined) == 0 {
+		v.TimeToDrain = report.Millis(k.last)
+	}
 	count(&v, k)
 	v.Measure(samples)
 	v.Complain(s.demand(k.total))
@@ -65,19 +68,19 @@ type record struct {
 	started time.Time
 	look    *look
 	samples []Sample
-	// drained is as in the watch, delay the queue's, in seconds.
-	drained, delay float64
-	scaling        scaling
-	rescales       []report.Rescale
-	machine        report.Machine
-	commit         string
-	uncommitted    bool
+	// delay is the queue's, in seconds.
+	delay       float64
+	scaling     scaling
+	rescales    []report.Rescale
+	machine     report.Machine
+	commit      string
+	uncommitted bool
 }
 
 // newReport judges and measures a run.
 func newReport(r record) Report {
 	e := report.Evidence{
-		Started: r.started, Verdict: judge(r.look, r.samples, r.drained, r.scaling), First: -1, Last: -1,
+		Started: r.started, Verdict: judge(r.look, r.samples, r.scaling), First: -1, Last: -1,
 		StoredAt: r.look.storedAt, Took: r.look.took, Fine: r.look.fine, Samples: r.samples, Delay: r.delay,
 		Scaling: r.scaling.Scaling, Rescales: r.rescales, Machine: r.machine, Commit: r.commit, Uncommitted: r.uncommitted,
 	}

@@ -178,7 +178,7 @@ func TestJudge(t *testing.T) {
 		"no reason": {f.stored("a", "b", "s"), letter(DeadLetter{x.RequestID, "", "", noon, x.Body}), 2, 0, 1, []string{"1 dead-lettered message has no quarantine_reason: {x}"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := judge(f.look(test.files, test.letters), nil, 20, scaling{Scaling: report.Scaling{Target: 5}})
+			v := judge(f.look(test.files, test.letters), nil, scaling{Scaling: report.Scaling{Target: 5}})
 			for i, reason := range test.reasons {
 				test.reasons[i] = f.in(reason)
 			}
@@ -222,7 +222,7 @@ func TestMeasure(t *testing.T) {
 	if v.PeakBacklog != 105 || v.FirstScaleUp != 9 || v.PeakReplicas != 4 || v.TimeToPeak != 11 {
 		t.Errorf("peak backlog %d, first scale-up %v, peak %d after %v", v.PeakBacklog, v.FirstScaleUp, v.PeakReplicas, v.TimeToPeak)
 	}
-	empty := judge(newLook(newLedger(events.Source{Seed: 1}, 100), "", noon), nil, -1, scaling{Scaling: report.Scaling{Minimum: 1, Maximum: 50, Target: 50}})
+	empty := judge(newLook(newLedger(events.Source{Seed: 1}, 100), "", noon), nil, scaling{Scaling: report.Scaling{Minimum: 1, Maximum: 50, Target: 50}})
 	if empty.OK || !strings.Contains(empty.String(), "first scale-up        never") {
 		t.Errorf("a run without samples: %s", empty)
 	}

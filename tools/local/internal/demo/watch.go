@@ -35,9 +35,6 @@ type watch struct {
 	looking  time.Duration
 	// missing are required messages that a complete look did not find at their end.
 	missing []string
-	// drained is when the last of the required was seen at its end, and negative
-	// until then.
-	drained float64
 	lastErr error
 }
 
@@ -59,7 +56,7 @@ func (w *watch) begin(ctx context.Context) error {
 	}
 	w.lettersBefore, first.DeadLettered = first.DeadLettered, 0
 	w.samples = []Sample{first}
-	w.drained, w.started = -1, time.Now()
+	w.started = time.Now()
 	w.seen = newLook(w.ledger, w.settings.Prefix, w.started)
 	w.job, err = w.startBurst(ctx, w.ledger)
 	return err
@@ -158,9 +155,6 @@ func (w *watch) look(ctx context.Context, s Sample) error {
 			seen.letter(letter)
 		}
 		w.missing = seen.missing(true)
-	}
-	if w.drained < 0 && len(w.missing) == 0 {
-		w.drained = s.Seconds
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func Execute(args []string, stdout, stderr io.Writer) int {
 // invocation is one command line.
 type invocation struct {
 	root, cluster, name, revision string
-	objectives                    bool
+	objectives, optional          bool
 	serviceTime                   string
 	concurrency                   int
 }
@@ -54,6 +54,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.name, "scaledobject", "", "its `name`, or namespace/name (default the only one)")
 	flags.StringVar(&i.revision, "revision", "", "a Git `revision` (default the working tree)")
 	flags.BoolVar(&i.objectives, "objectives", false, "all ScaledObjects of all clusters that have an objective, instead of one")
+	flags.BoolVar(&i.optional, "optional", false, "write an empty list where there is no such ScaledObject, instead of an error")
 	flags.StringVar(&i.serviceTime, "service-time", "", "how long its consumer works on a message, where that is not this repository's")
 	flags.IntVar(&i.concurrency, "concurrency", 0, "on how many messages it works at a time")
 	return root
@@ -126,6 +127,8 @@ func (i *invocation) choose(all []read.ScaledObject) ([]read.ScaledObject, error
 		return chosen, nil
 	case len(chosen) > 1:
 		return nil, cli.Usage(fmt.Errorf("cluster %s has several: choose with --scaledobject: %s", i.cluster, strings.Join(there, ", ")))
+	case i.optional:
+		return nil, nil
 	case len(there) > 0:
 		return nil, cli.Usage(fmt.Errorf("cluster %s has no ScaledObject %s, but %s", i.cluster, i.name, strings.Join(there, ", ")))
 	case len(clusters) > 0:

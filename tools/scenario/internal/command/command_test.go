@@ -55,6 +55,16 @@ func TestRepository(t *testing.T) {
 	}
 }
 
+// TestOptional: what may lack is an empty list.
+func TestOptional(t *testing.T) {
+	if all := found(t, "--cluster", "moon", "--optional"); len(all) != 0 {
+		t.Errorf("found %+v", all)
+	}
+	if all := found(t, "--optional"); len(all) != 1 {
+		t.Errorf("found %+v", all)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string

@@ -50,10 +50,6 @@ type invocation struct {
 	checks  bool
 	compare string
 	table   bool
-	record  string
-	shape   string
-	setting string
-	heldOut bool
 	steady  bool
 
 	phases  int
@@ -103,10 +99,6 @@ func newRoot() *cobra.Command {
 	flags.BoolVar(&i.checks, "check", false, "hold every ScaledObject that has an objective against it")
 	flags.StringVar(&i.compare, "compare", "", "hold the prediction against a measured run, by its report.json `file`")
 	flags.BoolVar(&i.table, "table", false, "predict every recorded run, and say how far off the predictions are")
-	flags.StringVar(&i.record, "record", "", "with --compare, keep the run by this `name` for the table")
-	flags.StringVar(&i.shape, "shape", "burst", "with --record, how the messages came")
-	flags.StringVar(&i.setting, "setting", "today's", "with --record, which settings scaled")
-	flags.BoolVar(&i.heldOut, "held-out", false, "with --record, that nobody looks at the run while the model is made")
 	flags.IntVar(&i.phases, "phases", 200, "how many `runs`, each at another moment of the HPA's period")
 	flags.StringVar(&i.format, "format", "text", "text or json; with --diff also markdown")
 	flags.StringVar(&i.report, "report", "", "also write index.html, burst.svg and report.json into this `folder`")
@@ -180,8 +172,6 @@ func (i *invocation) check() error {
 	switch {
 	case modes > 1:
 		return errors.New("--diff, --tune, --check, --compare and --table: choose one")
-	case i.record != "" && i.compare == "":
-		return errors.New("--record goes with --compare, which names the run")
 	case (i.slo != "" || i.write) && !i.tune:
 		return errors.New("--slo and --write go with --tune")
 	case i.format == "markdown" && i.diff == "":

@@ -34,7 +34,6 @@ func TestUsage(t *testing.T) {
 		"choose one":                   {"--tune", "--check"},
 		"--slo and --write go with":    {"--write"},
 		"--format=markdown goes with":  {"--format", "markdown"},
-		"--record goes with --compare": {"--record", "x"},
 		"unknown argument":             {"x"},
 		"there is no part luck":        {"--part", "luck=1s"},
 		"cluster moon has no":          {"--cluster", "moon"},

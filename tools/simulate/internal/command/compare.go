@@ -46,7 +46,7 @@ func (i *invocation) runCompare(ctx context.Context) error {
 		predicted, value, off := c.Words()
 		fmt.Fprintf(i.stdout, "%-24s %28s %12s  %s\n", c.Name, predicted, value, off)
 	}
-	return i.keep(found.Scenario, measured)
+	return nil
 }
 
 func readReport(file string) (r report.Report, err error) {

@@ -5,30 +5,76 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
+	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/outcome"
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/show"
 )
 
 // runDiff says what the working tree does to scaling, against a revision. Both sides run
 // the same phases, so that luck is the same.
 func (i *invocation) runDiff(ctx context.Context) error {
-	after, err := i.scenarioAt(ctx, "")
+	after, err := i.side(ctx, "")
 	if err != nil {
 		return err
 	}
-	before, err := i.scenarioAt(ctx, i.diff)
+	before, err := i.side(ctx, i.diff)
 	if err != nil {
 		return fmt.Errorf("at %s: %w", i.diff, err)
 	}
-	d := show.Difference{Revision: i.diff, Changed: scenario.Changes(before.Scenario, after.Scenario)}
-	if reflect.DeepEqual(before.Scenario, after.Scenario) {
+	d := show.Difference{Revision: i.diff}
+	switch {
+	case before == nil && after == nil:
+		return cli.Usage(fmt.Errorf("cluster %s has no ScaledObject that is meant, nor had it one at %s", i.cluster, i.diff))
+	case before == nil:
 		d.Name = after.Name()
-		return d.Write(i.stdout, i.format)
+	case after == nil:
+		d.Name = before.Name()
+	default:
+		d.Name, d.Changed = after.Name(), scenario.Changes(*before, *after)
+		if reflect.DeepEqual(before, after) {
+			d.Same = true
+			return d.Write(i.stdout, i.format)
+		}
 	}
-	predictions, err := i.predict(ctx, []scenario.Scenario{before.Scenario, after.Scenario}, true)
-	if err != nil {
+	if d.Before, d.After, err = i.predictSides(ctx, before, after); err != nil {
 		return err
 	}
-	d.Name, d.Before, d.After = after.Name(), &predictions[0], &predictions[1]
 	return d.Write(i.stdout, i.format)
+}
+
+// side is a scenario of a revision, or of the working tree; nil where there is none.
+func (i *invocation) side(ctx context.Context, revision string) (*scenario.Scenario, error) {
+	args := []string{"--optional"}
+	if revision != "" {
+		args = append(args, "--revision", revision)
+	}
+	found, err := i.find(ctx, args...)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	one, err := i.complete(found[0])
+	return &one.Scenario, err
+}
+
+// predictSides predicts what is not nil.
+func (i *invocation) predictSides(ctx context.Context, sides ...*scenario.Scenario) (before, after *outcome.Prediction, err error) {
+	var scenarios []scenario.Scenario
+	for _, s := range sides {
+		if s != nil {
+			scenarios = append(scenarios, *s)
+		}
+	}
+	predictions, err := i.predict(ctx, scenarios, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	both := [2]*outcome.Prediction{}
+	for n, s := range sides {
+		if s != nil {
+			both[n] = &predictions[0]
+			predictions = predictions[1:]
+		}
+	}
+	return both[0], both[1], nil
 }

@@ -140,19 +140,15 @@ func (i *invocation) complete(f scenario.Found) (scenario.Found, error) {
 	if err := i.setParts(&f.Scenario); err != nil {
 		return f, cli.Usage(err)
 	}
-	if i.trace != "" {
-		t, err := scenario.LoadTrace(i.trace)
-		if err != nil {
-			return f, cli.Usage(err)
-		}
-		f.Load = scenario.Replayed(f.Producer, filepath.Base(i.trace), t)
-	} else {
-		f.Load = scenario.Flat(f.Producer, i.burst)
+	if i.trace == "" {
+		f.Send(scenario.Flat(f.Producer, i.burst), true)
+		return f, nil
 	}
-	if f.Sends && (i.trace == "" || i.steady) {
-		f.Load.Steady = &f.Producer
-		f.Load.Words += " beside the cluster's producer"
+	t, err := scenario.LoadTrace(i.trace)
+	if err != nil {
+		return f, cli.Usage(err)
 	}
+	f.Send(scenario.Replayed(f.Producer, filepath.Base(i.trace), t), i.steady)
 	return f, nil
 }
 

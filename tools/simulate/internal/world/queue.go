@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +27,8 @@ type client struct {
 	// dice are those of one program, calls number what it draws.
 	dice  parts.Dice
 	calls atomic.Int64
+	// loads: it is the producer of the load.
+	loads bool
 }
 
 func (w *world) newClient(name string) *client {
@@ -90,15 +91,16 @@ func (c *client) SendMessageBatch(
 ) (*awssqs.SendMessageBatchOutput, error) {
 	c.wait(c.world.scenario.Parts.Send)
 	// The SDK's own type would say a delay of 0.
-	entries := make([]message, len(in.Entries))
+	entries, bodies := make([]message, len(in.Entries)), make([]string, len(in.Entries))
 	for i, e := range in.Entries {
+		bodies[i] = aws.ToString(e.MessageBody)
 		entries[i] = message{aws.ToString(e.Id), aws.ToString(e.MessageBody), e.MessageAttributes}
 	}
 	out := &awssqs.SendMessageBatchOutput{}
-	err := c.world.call(ctx, "SendMessageBatch", map[string]any{"QueueUrl": *in.QueueUrl, "Entries": entries}, out)
-	if err == nil {
-		c.world.tally.onSent(len(out.Successful))
+	if c.loads {
+		c.world.tally.onSent(bodies)
 	}
+	err := c.world.call(ctx, "SendMessageBatch", map[string]any{"QueueUrl": *in.QueueUrl, "Entries": entries}, out)
 	return out, err
 }
 
@@ -209,7 +211,7 @@ func (c *client) Put(ctx context.Context, key, body string) (taken bool, err err
 	case <-timer.C:
 	}
 	c.world.puts.Add(1)
-	return c.world.tally.onStored(key, body), nil
+	return c.world.tally.onStored(body), nil
 }
 
 // depth is the messages of the queue, as its server knows them.
@@ -234,16 +236,3 @@ func (w *world) depth(ctx context.Context) (d depth, err error) {
 
 // exact is a context whose calls suffer nothing.
 func exact(ctx context.Context) context.Context { return fault.NewContext(ctx, &fault.Faults{}) }
-
-// madeAt reads the ts of an event's body. It looks for the text: there may be a million,
-// each of which was marshalled from this repository's own type.
-func madeAt(body string) (time.Time, bool) {
-	const key = `"ts":"`
-	_, rest, found := strings.Cut(body, key)
-	text, _, closed := strings.Cut(rest, `"`)
-	if !found || !closed {
-		return time.Time{}, false
-	}
-	at, err := time.Parse(time.RFC3339Nano, text)
-	return at, err == nil
-}

@@ -13,7 +13,7 @@ import (
 func (w *world) run() Run {
 	last := w.samples[len(w.samples)-1]
 	r := Run{
-		Phase: w.phase.Index, FirstSent: w.seconds(w.tally.first), LastSent: w.seconds(w.tally.last), Drained: -1, Settled: -1,
+		Phase: w.phase.Index, FirstSent: w.seconds(w.tally.firstSent), LastSent: w.seconds(w.tally.lastSent), Drained: -1, Settled: -1,
 		Pending: w.pending, Messages: w.tally.sent, Dead: w.tally.dead,
 		Requests: w.requests.Load(), Puts: w.puts.Load(), PerSecond: w.tally.perSecond, Samples: w.samples, Steps: w.steps.all,
 	}

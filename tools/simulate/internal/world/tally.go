@@ -3,31 +3,43 @@ package world
 import (
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
 )
 
-// tally counts what becomes of messages. Those that were made from begins until the load
-// was sent are measured, those of a steady producer among them.
+// tally counts what becomes of messages. Those of the load are measured, as make demo
+// measures those of its burst; those of a steady producer beside it are not.
 type tally struct {
-	mu     sync.Mutex
-	began  time.Time
-	ended  time.Time // zero while the load is being sent
-	keys   map[uint64]struct{}
-	seed   maphash.Seed
-	sent   int
-	gone   []time.Time // when the measured ones were deleted that were made while the load was sent
-	took   []time.Duration
-	stored int
-	// quarantined are dead letters, dead those of measured messages.
-	quarantined, dead int
-	perSecond         []int
-	first, last       time.Time // of the load's messages
+	mu    sync.Mutex
+	began time.Time
+	// ended: the load is sent.
+	ended bool
+	seed  maphash.Seed
+	// known is what is known of the messages, by the hash of their request_id.
+	known map[uint64]state
+	// sent are messages of the load, gone those of them that were deleted, and last is
+	// when the last of them was stored or dead-lettered.
+	sent, gone int
+	last       time.Time
+	took       []time.Duration
+	// stored and quarantined are those of all producers, dead the load's dead letters.
+	stored, quarantined, dead int
+	perSecond                 []int
+	firstSent, lastSent       time.Time // of the load's messages
 }
 
-func newTally() *tally { return &tally{keys: map[uint64]struct{}{}, seed: maphash.MakeSeed()} }
+// state is what is known of a message.
+type state uint8
+
+const (
+	ofLoad state = 1 << iota
+	isStored
+)
+
+func newTally() *tally { return &tally{known: map[uint64]state{}, seed: maphash.MakeSeed()} }
 
 // begin is when the load begins.
 func (t *tally) begin() {
@@ -40,40 +52,34 @@ func (t *tally) begin() {
 func (t *tally) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ended = time.Now()
+	t.ended = true
 }
 
-// loading reports whether the load is on its way.
-func (t *tally) loading() bool { return !t.began.IsZero() && t.ended.IsZero() }
-
-// measures reports whether a message of that time is measured.
-func (t *tally) measures(made time.Time) bool {
-	return !t.began.IsZero() && !made.Before(t.began) && (t.ended.IsZero() || !made.After(t.ended))
-}
-
-func (t *tally) onSent(n int) {
+// onSent is before messages of the load are sent: a consumer may be quick.
+func (t *tally) onSent(bodies []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.loading() || n == 0 {
-		return
-	}
 	if t.sent == 0 {
-		t.first = time.Now()
+		t.firstSent = time.Now()
 	}
-	t.sent += n
-	t.last = time.Now()
+	t.sent += len(bodies)
+	t.lastSent = time.Now()
+	for _, body := range bodies {
+		t.known[t.hash(idOf(body))] |= ofLoad
+	}
 }
 
-// onStored reports whether the key is taken.
-func (t *tally) onStored(key, body string) bool {
-	hash := maphash.String(t.seed, key)
-	made, known := madeAt(body)
+// onStored reports whether the event is stored already.
+func (t *tally) onStored(body string) bool {
+	made, dated := madeAt(body)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, taken := t.keys[hash]; taken {
+	id := t.hash(idOf(body))
+	known := t.known[id]
+	if known&isStored != 0 {
 		return true
 	}
-	t.keys[hash] = struct{}{}
+	t.known[id] = known | isStored
 	if t.began.IsZero() {
 		return false
 	}
@@ -83,22 +89,23 @@ func (t *tally) onStored(key, body string) bool {
 		t.perSecond = append(t.perSecond, 0)
 	}
 	t.perSecond[second]++
-	if known && t.measures(made) {
+	if known&ofLoad != 0 && dated {
 		t.took = append(t.took, time.Since(made))
+		t.last = time.Now()
 	}
 	return false
 }
 
 func (t *tally) onQuarantined(body string) {
-	made, known := madeAt(body)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.began.IsZero() {
 		return
 	}
 	t.quarantined++
-	if known && t.measures(made) {
+	if t.known[t.hash(idOf(body))]&ofLoad != 0 {
 		t.dead++
+		t.last = time.Now()
 	}
 }
 
@@ -106,20 +113,18 @@ func (t *tally) onDeleted(messages []worker.Message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, m := range messages {
-		if made, known := madeAt(m.Body); known && t.measures(made) {
-			t.gone = append(t.gone, time.Now())
+		if t.known[t.hash(idOf(m.Body))]&ofLoad != 0 {
+			t.gone++
 		}
 	}
 }
 
-// drained is when the last measured message was deleted; false while one is left.
+// drained is when the last message of the load was stored or dead-lettered; false while
+// one of them is in the queue.
 func (t *tally) drained() (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended.IsZero() || len(t.gone) < t.sent || t.sent == 0 {
-		return time.Time{}, false
-	}
-	return t.gone[len(t.gone)-1], true
+	return t.last, t.ended && t.sent > 0 && t.gone >= t.sent
 }
 
 // latencies are sorted.
@@ -128,4 +133,29 @@ func (t *tally) latencies() []time.Duration {
 	defer t.mu.Unlock()
 	slices.Sort(t.took)
 	return t.took
+}
+
+func (t *tally) hash(id string) uint64 { return maphash.String(t.seed, id) }
+
+// idOf is the request_id of an event's body, and madeAt its ts. They look for the text:
+// there may be a million bodies, each of which was marshalled from this repository's own
+// type.
+func idOf(body string) string {
+	id, _ := field(body, `"request_id":"`)
+	return id
+}
+
+func madeAt(body string) (time.Time, bool) {
+	text, found := field(body, `"ts":"`)
+	if !found {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at, err == nil
+}
+
+func field(body, key string) (string, bool) {
+	_, rest, found := strings.Cut(body, key)
+	text, _, closed := strings.Cut(rest, `"`)
+	return text, found && closed
 }

@@ -33,6 +33,7 @@ import (
 const (
 	account  = "000000000000"
 	deadName = "dead-letters"
+	loadName = "load"
 	// warmUp is how long the system runs before the load: its pods are ready by then, and
 	// its pollers somewhere in their back-off.
 	warmUp = 90 * time.Second
@@ -54,7 +55,7 @@ type Run struct {
 	// FirstSent and LastSent are the load's first and last message.
 	FirstSent float64 `json:"firstSent"`
 	LastSent  float64 `json:"lastSent"`
-	// Drained is when the last message was deleted that was made until then.
+	// Drained is when the last message of the load was stored or dead-lettered.
 	Drained float64 `json:"drained"`
 	// Settled is when the pods were back at their minimum.
 	Settled float64 `json:"settled"`
@@ -66,12 +67,12 @@ type Run struct {
 	// PodSeconds are from the load's begin until the pods were back at their minimum, or
 	// the run's end.
 	PodSeconds float64 `json:"podSeconds"`
-	// P50, P95, P99 and Max are how old messages were when they were stored.
+	// P50, P95, P99 and Max are how old the load's messages were when they were stored.
 	P50 float64 `json:"p50"`
 	P95 float64 `json:"p95"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
-	// Messages were sent while the load was, of which Measured were stored and Dead
+	// Messages are those of the load, of which Measured were stored and Dead
 	// dead-lettered. Requests are calls to the queue, and Puts to the bucket, by all pods.
 	Messages  int             `json:"messages"`
 	Measured  int             `json:"measured"`
@@ -162,7 +163,7 @@ func (w *world) live() {
 	w.begin()
 	w.background.Go(func() {
 		if w.sleep(w.ctx, w.scenario.Parts.ProducerStart.At(w.dice.Share("producer"))) {
-			w.send(w.scenario.Load.Burst, w.scenario.Load.Trace, "load", 2+2*w.phase.Index)
+			w.send(w.scenario.Load.Burst, w.scenario.Load.Trace, loadName, 2+2*w.phase.Index)
 			w.tally.end()
 		}
 	})
@@ -181,7 +182,9 @@ func (w *world) begin() {
 // send runs a producer until it has sent its total.
 func (w *world) send(c producer.Config, t trace.Trace, name string, seed int) {
 	c.Seed = seed
-	p := sender.New(c, t, w.newClient(name), w.url, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	client := w.newClient(name)
+	client.loads = name == loadName
+	p := sender.New(c, t, client, w.url, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err := p.Run(w.ctx); err != nil && w.ctx.Err() == nil {
 		w.fail(fmt.Errorf("the %s producer: %w", name, err))
 	}

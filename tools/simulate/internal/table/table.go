@@ -1,85 +1,20 @@
-// Package record keeps measured runs beside what was simulated, and makes the table of
-// docs/simulate.md of them: how far off the simulation is, and how far the naive formula.
-// A recorded run is a file that holds all that its prediction needs, so that the table
-// can be made again when the model changes.
-package record
+// Package table holds what was predicted of recorded runs against what was measured: how
+// far off the simulation is, and how far the naive formula. It makes neither.
+package table
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/recording"
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
-	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
-
-// Trace is a measured run of the local cluster with its scenario.
-type Trace struct {
-	// Name is the file's, Shape how the messages came, Setting which settings scaled.
-	Name    string `json:"-"`
-	Shape   string `json:"shape"`
-	Setting string `json:"setting"`
-	// HeldOut says that nobody looked at the run while the model was made.
-	HeldOut  bool              `json:"heldOut"`
-	Scenario scenario.Scenario `json:"scenario"`
-	Measured report.Report     `json:"measured"`
-}
-
-// Write keeps a run as a file of a folder; one of that name stays.
-func Write(dir, name string, t Trace) (file string, err error) {
-	if t.Measured.Simulated || len(t.Measured.Samples) == 0 {
-		return "", errors.New("only a measured run is recorded")
-	}
-	t.Measured.Prediction = nil
-	data, err := json.Marshal(t)
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	file = filepath.Join(dir, name+".json")
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(append(data, '\n'))
-	return file, errors.Join(err, f.Close())
-}
-
-// Read reads the runs of a folder, in the order of their names.
-func Read(dir string) ([]Trace, error) {
-	files, err := fs.Glob(os.DirFS(dir), "*.json")
-	if err != nil {
-		return nil, err
-	}
-	var all []Trace
-	for _, file := range files {
-		data, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			return nil, err
-		}
-		t := Trace{Name: strings.TrimSuffix(file, ".json")}
-		if err := json.Unmarshal(data, &t); err != nil {
-			return nil, fmt.Errorf("%s is no recorded run: %w", filepath.Join(dir, file), err)
-		}
-		all = append(all, t)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("no run is recorded in %s: see docs/simulate.md", dir)
-	}
-	return all, nil
-}
 
 // Row is a run with what was predicted of it.
 type Row struct {
-	Trace
+	recording.Run
 	Ours, Naive report.Prediction
 }
 
@@ -88,20 +23,20 @@ type goal struct {
 	name   string
 	within float64
 	of     func(report.Prediction) report.Spread
-	value  func(report.Report) float64
+	value  func(recording.Figures) float64
 }
 
 var goals = []goal{
 	{
 		"drain", 0.10, func(p report.Prediction) report.Spread { return p.Drain },
-		func(r report.Report) float64 { return r.Verdict.TimeToDrain },
+		func(f recording.Figures) float64 { return f.Drain },
 	},
-	{"p99 latency", 0.15, func(p report.Prediction) report.Spread { return p.P99 }, func(r report.Report) float64 { return r.Latency.P99 }},
-	{"pod-seconds", 0.05, func(p report.Prediction) report.Spread { return p.PodSeconds }, report.Report.PodSeconds},
+	{"p99 latency", 0.15, func(p report.Prediction) report.Spread { return p.P99 }, func(f recording.Figures) float64 { return f.P99 }},
 	{
-		"peak", 0, func(p report.Prediction) report.Spread { return p.Peak },
-		func(r report.Report) float64 { return float64(r.Verdict.PeakReplicas) },
+		"pod-seconds", 0.05, func(p report.Prediction) report.Spread { return p.PodSeconds },
+		func(f recording.Figures) float64 { return f.PodSeconds },
 	},
+	{"peak", 0, func(p report.Prediction) report.Spread { return p.Peak }, func(f recording.Figures) float64 { return f.Peak }},
 }
 
 // shares that must hold of the runs that were held out.
@@ -118,7 +53,7 @@ func Table(rows []Row) string {
 	for _, r := range rows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |", r.Name, r.Shape, r.Setting, yes(r.HeldOut))
 		for _, g := range goals {
-			fmt.Fprintf(&b, " %s | %s | %s |", number(g.value(r.Measured)), cell(g, r.Ours, r), cell(g, r.Naive, r))
+			fmt.Fprintf(&b, " %s | %s | %s |", number(g.value(r.Figures)), cell(g, r.Ours, r), cell(g, r.Naive, r))
 		}
 		b.WriteString("\n")
 	}
@@ -133,7 +68,7 @@ func Table(rows []Row) string {
 }
 
 func cell(g goal, p report.Prediction, r Row) string {
-	s, measured := g.of(p), g.value(r.Measured)
+	s, measured := g.of(p), g.value(r.Figures)
 	text := number(s.P50)
 	if e, ok := errorOf(s, measured); ok {
 		text += fmt.Sprintf(" (%+.0f %%)", 100*e)
@@ -172,7 +107,7 @@ func summarize(b *strings.Builder, name string, rows []Row) {
 	fmt.Fprintf(b, "| peak exact | ≥ %.0f %% |", 100*exactPeaks)
 	for _, side := range sides {
 		fmt.Fprintf(b, " %s |", share(rows, exactPeaks, func(r Row) (int, int) {
-			if math.Round(side(r).Peak.P50) == float64(r.Measured.Verdict.PeakReplicas) {
+			if math.Round(side(r).Peak.P50) == r.Figures.Peak {
 				return 1, 1
 			}
 			return 0, 1
@@ -182,7 +117,7 @@ func summarize(b *strings.Builder, name string, rows []Row) {
 	for _, side := range sides {
 		fmt.Fprintf(b, " %s |", share(rows, withinBand, func(r Row) (held, all int) {
 			for _, g := range goals {
-				if all++; g.of(side(r)).Holds(g.value(r.Measured)) {
+				if all++; g.of(side(r)).Holds(g.value(r.Figures)) {
 					held++
 				}
 			}
@@ -195,7 +130,7 @@ func summarize(b *strings.Builder, name string, rows []Row) {
 func median(rows []Row, g goal, side func(Row) report.Prediction) float64 {
 	var errs []float64
 	for _, r := range rows {
-		e, ok := errorOf(g.of(side(r)), g.value(r.Measured))
+		e, ok := errorOf(g.of(side(r)), g.value(r.Figures))
 		if !ok {
 			e = math.Inf(1)
 		}
