@@ -65,11 +65,12 @@ const ours = "arn:aws:iam::" + spokeAccount + ":policy/sales-events-boundary-sta
 // the policies that come out of the shell must allow what Crossplane and Flux
 // call, and not what would let them out of their bounds.
 func TestAWSDocument(t *testing.T) {
-	roles, boundary := rolesOfDoc(t)
+	roles, boundary, autoMode := rolesOfDoc(t)
 	t.Run("trust", func(t *testing.T) { checkTrusts(t, roles) })
 	t.Run("hub", func(t *testing.T) { checkHub(t, roles) })
 	t.Run("provisioner", func(t *testing.T) { checkProvisioner(t, roles[provisionerRole].policy) })
 	t.Run("boundary", func(t *testing.T) { checkBoundary(t, boundary) })
+	t.Run("boundary of Auto Mode", func(t *testing.T) { checkAutoMode(t, boundary, autoMode) })
 }
 
 // checkTrusts: a role of the hub is for its ServiceAccounts alone, by the issuer
@@ -356,8 +357,8 @@ func checkNarrow(t *testing.T, policy *iam.Policy, allowed ...string) {
 	}
 }
 
-// rolesOfDoc runs the page's commands up to the end of step 2.
-func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary *iam.Policy) {
+// rolesOfDoc runs the page's commands up to the end of step 2, and those for Auto Mode.
+func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary, autoMode *iam.Policy) {
 	t.Helper()
 	page, err := os.ReadFile(awsDoc)
 	if err != nil {
@@ -367,6 +368,12 @@ func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary *iam.Policy) {
 	if !found {
 		t.Fatalf("%s has no step 3", awsDoc)
 	}
+	_, later, found := strings.Cut(string(page), "\n## Nodes that follow pods\n")
+	if !found {
+		t.Fatalf("%s does not say how nodes follow pods", awsDoc)
+	}
+	section, _, _ := strings.Cut(later, "\n## ")
+	text += section
 	roles = map[string]docRole{}
 	issuer := ""
 	for _, call := range callsOf(t, text) {
@@ -377,6 +384,12 @@ func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary *iam.Policy) {
 		case "create-policy":
 			boundary = parseDocument(t, option["--policy-name"], iam.IdentityPolicy, option["--policy-document"])
 			checkSize(t, option["--policy-name"], option["--policy-document"], 6144)
+		case "create-policy-version":
+			if option["--policy-arn"] != ours {
+				t.Errorf("%s changes %s, and the boundary is %s", awsDoc, option["--policy-arn"], ours)
+			}
+			autoMode = parseDocument(t, "the boundary of Auto Mode", iam.IdentityPolicy, option["--policy-document"])
+			checkSize(t, "the boundary of Auto Mode", option["--policy-document"], 6144)
 		case "create-role":
 			role.trust = parseDocument(t, "trust of "+name, iam.TrustPolicy, option["--assume-role-policy-document"])
 		case "put-role-policy":
@@ -401,13 +414,13 @@ func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary *iam.Policy) {
 			t.Fatalf("%s does not make %s with its trust and its policy", awsDoc, name)
 		}
 	}
-	if boundary == nil {
-		t.Fatalf("%s makes no boundary", awsDoc)
+	if boundary == nil || autoMode == nil {
+		t.Fatalf("%s makes no boundary, or none for Auto Mode", awsDoc)
 	}
 	if issuer != "https://"+cluster {
 		t.Errorf("%s has the spoke's account believe %q, and the hub's issuer is https://%s", awsDoc, issuer, cluster)
 	}
-	return roles, boundary
+	return roles, boundary, autoMode
 }
 
 // checkSize holds a document against IAM's limit, which does not count white
