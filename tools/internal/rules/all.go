@@ -14,6 +14,7 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/aws"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/crossplane"
+	"github.com/mystique-unicorn/sales-events/tools/internal/rules/crossplane/packages"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/flux"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/flux/settings"
@@ -32,8 +33,9 @@ import (
 // All are the rules in the order of their ids.
 func All() []rule.Rule {
 	all := slices.Concat(
-		[]rule.Rule{unusedException, unknownWorkloads}, aws.Rules(), crossplane.Rules(), flux.Rules(), settings.Rules(), iam.Rules(),
-		keda.Rules(), queues.Rules(), pods.Rules(), traffic.Rules(), scaling.Rules(), references.Rules(), schema.Rules(), sqs.Rules(),
+		[]rule.Rule{unusedException, unknownWorkloads}, aws.Rules(), crossplane.Rules(), packages.Rules(), flux.Rules(), settings.Rules(),
+		iam.Rules(), keda.Rules(), queues.Rules(), pods.Rules(), traffic.Rules(), scaling.Rules(), references.Rules(), schema.Rules(),
+		sqs.Rules(),
 	)
 	slices.SortFunc(all, func(a, b rule.Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all

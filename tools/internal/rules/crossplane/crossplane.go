@@ -21,8 +21,6 @@ func Rules() []rule.Rule {
 		Compositions, // XP003
 		Deletion,     // XP004
 		Refused,      // XP005
-		Faults,       // XP006
-		Digests,      // XP007
 		Identities,   // XP008
 		Namespaces,   // XP009
 		Scopes,       // XP010

@@ -1,9 +1,7 @@
-package crossplane
+package packages
 
 import (
 	"strings"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
@@ -26,8 +24,8 @@ var packageKinds = []string{"Provider", "Function", "Configuration"}
 
 func checkDigests(r *rule.Pass) {
 	for _, kind := range packageKinds {
-		for _, o := range r.Cluster.Of("pkg.crossplane.io", kind) {
-			source, _, _ := unstructured.NestedString(o.Object, "spec", "package")
+		for _, o := range r.Cluster.Of(packageGroup, kind) {
+			source := source(o)
 			if source == "" || strings.Contains(source, "@") || r.Cluster.IsLocal(o) {
 				continue
 			}

@@ -1,11 +1,9 @@
-package crossplane
+package packages
 
 import (
 	"path"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
@@ -46,9 +44,8 @@ var knownFaults = []fault{
 }
 
 func checkFaults(r *rule.Pass) {
-	for _, provider := range r.Cluster.Of("pkg.crossplane.io", "Provider") {
-		source, _, _ := unstructured.NestedString(provider.Object, "spec", "package")
-		name, tag := model.SplitImage(source)
+	for _, provider := range r.Cluster.Of(packageGroup, "Provider") {
+		name, tag := model.SplitImage(source(provider))
 		for _, fault := range knownFaults {
 			if path.Base(name) != "provider-aws-"+fault.service || !slices.Contains(fault.versions, strings.TrimPrefix(tag, "v")) {
 				continue
