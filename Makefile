@@ -14,6 +14,8 @@ FLAGS ?=
 # no: have packages that lack named, and not installed.
 INSTALL ?= yes
 export INSTALL
+# Where clusters on AWS name upstream's images.
+PINNED := infrastructure/crossplane/core/hub infrastructure/crossplane/packages/hub infrastructure/keda/aws
 # The race detector, where there is a C compiler.
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
@@ -31,12 +33,12 @@ SIMULATE := go run -C tools/simulate .
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help simulate preflight demo soak record up down status reconcile validate promote hook test fuzz faultsim e2e e2e-aws e2e-vm bench lint go
+.PHONY: help simulate preflight demo soak record up down status reconcile validate promote pin hook test fuzz faultsim e2e e2e-aws e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-simulate preflight demo soak record up down status reconcile validate promote test fuzz faultsim e2e e2e-vm bench lint: | go
+simulate preflight demo soak record up down status reconcile validate promote pin test fuzz faultsim e2e e2e-aws e2e-vm bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -79,6 +81,9 @@ promote: ## copy staging's image pins to production, staged for a commit, and sh
 	go run ./tools/promote
 	go run ./tools/render --diff HEAD
 
+pin: ## write the digests of upstream's images, where clusters on AWS run them, beside their tags: needs their registries
+	go run ./tools/image pin $(FLAGS) $(PINNED)
+
 hook: ## have Git validate before each commit
 	ln -sf "$$(pwd)/tools/validate/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
 
@@ -98,8 +103,8 @@ fuzz: ## every fuzz target, each for FUZZTIME: whatever they are given, nothing 
 faultsim: ## the workloads under faults that a seed decides, seed after seed from FROM on, until one fails
 	go test -C apps/faultsim -run TestSeeds -forever -from=$(FROM) -timeout=0
 
-e2e: ## the tests that start a real local cluster (root)
-	go test -tags=e2e -skip=TestAWS -count=1 -timeout=60m ./tools/local/...
+e2e: ## the tests that start a real local cluster, or compile Crossplane (root)
+	go test -tags=e2e -skip=TestAWS -count=1 -timeout=60m ./tools/local/... ./tools/image
 
 e2e-aws: ## staging and production in the local AWS, by the real provider: all made, faults, all gone again (root)
 	go test -tags=e2e -run=TestAWS -v -count=1 -timeout=4h ./tools/local

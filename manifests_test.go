@@ -72,7 +72,7 @@ func TestShape(t *testing.T) {
 	}
 }
 
-var component = regexp.MustCompile(`^(?:infrastructure(?:/[\w-]+)+|apps/[\w-]+/deploy)/(base|aws|install|local|soak|staging|production)(?:/|$)`)
+var component = regexp.MustCompile(`^(?:infrastructure(?:/[\w-]+)+|apps/[\w-]+/deploy)/(base|aws|hub|install|local|soak|staging|production)(?:/|$)`)
 
 // overlayOf is which overlay of its component a folder belongs to, or empty.
 func overlayOf(dir string) string {

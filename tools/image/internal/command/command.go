@@ -7,6 +7,8 @@
 // in the command line costs no build, and a failed build leaves nothing half
 // written.
 //
+// Beside that, pin writes the digests of images that others build into manifests.
+//
 // Exit codes: 0 done, 1 a build or a destination failed, 2 the command line is
 // wrong.
 package command
@@ -89,11 +91,13 @@ func newRoot() *cobra.Command {
 		Short:                 "Build OCI images of Go main packages, without Docker",
 		Long:                  help,
 		Example:               examples,
+		Args:                  cobra.ArbitraryArgs,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return run(cmd.Context(), o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	root.AddCommand(newPin())
 	flags := root.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.registry, "registry", "", "push to this `REGISTRY` and folder, such as ghcr.io/mystique-unicorn")

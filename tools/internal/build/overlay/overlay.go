@@ -1,7 +1,8 @@
 // Package overlay reads and writes the digests by which a folder of manifests
-// pins its images: in `images:` of its kustomization.yaml and in fields that hold
-// NAME@DIGEST, such as the package of a Crossplane Function. It changes nothing
-// else of a file: comments, order and form stay as they are.
+// pins its images: in `images:` of its kustomization.yaml, in fields that hold
+// NAME@DIGEST, such as the package of a Crossplane Function, and beside the tags of
+// upstream's images. It changes nothing else of a file: comments, order and form stay
+// as they are.
 //
 // The package knows nothing of registries, of Git and of which folder is which.
 package overlay
@@ -37,26 +38,44 @@ type Pin struct {
 
 // Pins are those of the folder, in the order of its files and their lines.
 func Pins(dir string) ([]Pin, error) {
+	var all []Pin
+	err := eachDocument(dir, func(file string, document *yaml.Node) {
+		if filepath.Base(file) == "kustomization.yaml" {
+			all = append(all, entries(file, document)...)
+		}
+		all = append(all, references(file, document)...)
+	})
+	return all, err
+}
+
+// eachDocument visits each document of the folder's manifests.
+func eachDocument(dir string, visit func(file string, document *yaml.Node)) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s holds no manifest", dir)
+		return fmt.Errorf("%s holds no manifest", dir)
 	}
-	var all []Pin
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		found, err := pins(file, data)
-		if err != nil {
-			return nil, err
+		decoder := yaml.NewDecoder(bytes.NewReader(data))
+		for {
+			var document yaml.Node
+			err := decoder.Decode(&document)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			visit(file, &document)
 		}
-		all = append(all, found...)
 	}
-	return all, nil
+	return nil
 }
 
 // Of are the pins of one image. None is an error, which says what to add.
@@ -105,25 +124,6 @@ func Set(dir, image, digest string) ([]string, error) {
 }
 
 var reference = regexp.MustCompile(`^([^@\s]+)@(sha256:[0-9a-f]{64})$`)
-
-func pins(file string, data []byte) ([]Pin, error) {
-	var found []Pin
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for {
-		var document yaml.Node
-		err := decoder.Decode(&document)
-		if errors.Is(err, io.EOF) {
-			return found, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		if filepath.Base(file) == "kustomization.yaml" {
-			found = append(found, entries(file, &document)...)
-		}
-		found = append(found, references(file, &document)...)
-	}
-}
 
 // entries are the pins of `images:`.
 func entries(file string, document *yaml.Node) []Pin {

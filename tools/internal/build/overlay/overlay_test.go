@@ -70,3 +70,41 @@ func TestNothingToPin(t *testing.T) {
 		}
 	}
 }
+
+// The digest comes beside the tag, wherever the entry is and however it is written;
+// an image without a new digest stays as it is.
+func TestSetBeside(t *testing.T) {
+	for name, test := range map[string]struct{ file, before, after string }{
+		"new":      {"kustomization.yaml", "images:\n  - name: r/a # ours\n    newTag: \"1\" # why\n  - {name: r/b, newTag: v1}\n", "images:\n  - name: r/a # ours\n    newTag: \"1\" # why\n    digest: NEW\n  - {name: r/b, newTag: v1}\n"},
+		"old":      {"kustomization.yaml", "images:\n- newTag: \"1\"\n  name: r/a\n  digest: OLD # why\n", "images:\n- newTag: \"1\"\n  name: r/a\n  digest: NEW # why\n"},
+		"first":    {"kustomization.yaml", "images:\n- newTag: '1'\n  name: r/a", "images:\n- newTag: '1'\n  digest: NEW\n  name: r/a"},
+		"flow":     {"kustomization.yaml", "images: [{name: r/a, newTag: \"1\"}, {name: r/b, newTag: v1}]\n", "images: [{name: r/a, newTag: \"1\", digest: NEW}, {name: r/b, newTag: v1}]\n"},
+		"new name": {"kustomization.yaml", "images:\n- name: a\n  newName: r/a\n  newTag: \"1\"\n", "images:\n- name: a\n  newName: r/a\n  newTag: \"1\"\n  digest: NEW\n"},
+		"flux":     {"release.yaml", "kind: A\n---\nspec:\n  images:\n    - name: r/a\n      newTag: \"1\"\n", "kind: A\n---\nspec:\n  images:\n    - name: r/a\n      newTag: \"1\"\n      digest: NEW\n"},
+		"patch":    {"patch.yaml", "- op: add\n  path: /spec/images\n  value:\n    - name: r/a\n      newTag: \"1\"\n", "- op: add\n  path: /spec/images\n  value:\n    - name: r/a\n      newTag: \"1\"\n      digest: NEW\n"},
+		"twice":    {"a.yaml", "a: {name: r/a, newTag: \"1\"}\nb:\n  name: r/a\n  newTag: \"1\"\n", "a: {name: r/a, newTag: \"1\", digest: NEW}\nb:\n  name: r/a\n  newTag: \"1\"\n  digest: NEW\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, test.file)
+			digests := strings.NewReplacer("OLD", old, "NEW", young)
+			if err := os.WriteFile(file, []byte(digests.Replace(test.before)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			changed, err := overlay.SetBeside(dir, map[string]string{"r/a:1": young})
+			if err != nil || len(changed) != 1 || changed[0] != file {
+				t.Fatalf("changed %v, %v", changed, err)
+			}
+			got, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := digests.Replace(test.after); string(got) != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			if changed, err := overlay.SetBeside(dir, map[string]string{"r/a:1": young}); err != nil || len(changed) > 0 {
+				t.Errorf("the second time: changed %v, %v", changed, err)
+			}
+		})
+	}
+}
