@@ -13,7 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/backend"
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
@@ -45,15 +45,15 @@ func main() {
 }
 
 func run(ctx context.Context, c config.Config, log *slog.Logger) error {
-	registry := prometheus.NewRegistry()
+	set := metrics.NewSet()
 	// Served until the drain is over, not until it is asked for.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	server, err := observe.Start(serving, c.Address, registry)
+	server, err := observe.Start(serving, c.Address, set)
 	if err != nil {
 		return err
 	}
-	w, err := connect(ctx, c, log, registry)
+	w, err := connect(ctx, c, log, set)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 }
 
 // connect finds what the settings name.
-func connect(ctx context.Context, c config.Config, log *slog.Logger, registry *prometheus.Registry) (*worker.Worker, error) {
+func connect(ctx context.Context, c config.Config, log *slog.Logger, set *metrics.Set) (*worker.Worker, error) {
 	awsConfig, err := aws.Load(ctx, c.Region)
 	if err != nil {
 		return nil, err
@@ -73,5 +73,5 @@ func connect(ctx context.Context, c config.Config, log *slog.Logger, registry *p
 	if err != nil {
 		return nil, err
 	}
-	return worker.New(c, queue, bucket, visibility, log, registry), nil
+	return worker.New(c, queue, bucket, visibility, log, set), nil
 }

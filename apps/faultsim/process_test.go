@@ -9,11 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/backend"
 	consumer "github.com/mystique-unicorn/sales-events/apps/consumer/config"
@@ -125,7 +125,7 @@ func consume(ctx context.Context, p *process) error {
 	if v := p.world.variant; v != nil {
 		queue, store = v.wrap(outside{queue, store, visibility, p.world.over})
 	}
-	worker.New(c, queue, store, visibility, slog.New(logger{p}), prometheus.NewRegistry()).Run(ctx)
+	worker.New(c, queue, store, visibility, slog.New(logger{p}), metrics.NewSet()).Run(ctx)
 	return nil
 }
 
@@ -221,7 +221,7 @@ func produce(ctx context.Context, p *process, c producer.Config) error {
 	if err != nil {
 		return err
 	}
-	return sender.New(c, nil, client, url, slog.New(logger{p}), prometheus.NewRegistry()).Run(ctx)
+	return sender.New(c, nil, client, url, slog.New(logger{p}), metrics.NewSet()).Run(ctx)
 }
 
 // logger is where a process logs to. What it says of a message is believed.

@@ -15,8 +15,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
 	"github.com/mystique-unicorn/sales-events/apps/producer/config"
@@ -65,8 +65,8 @@ func load(file string) (trace.Trace, error) {
 }
 
 func run(ctx context.Context, c config.Config, replay trace.Trace, log *slog.Logger) error {
-	registry := prometheus.NewRegistry()
-	server, err := observe.Start(ctx, c.Address, registry)
+	set := metrics.NewSet()
+	server, err := observe.Start(ctx, c.Address, set)
 	if err != nil {
 		return err
 	}
@@ -80,5 +80,5 @@ func run(ctx context.Context, c config.Config, replay trace.Trace, log *slog.Log
 		return err
 	}
 	server.SetReady(true)
-	return worker.New(c, replay, client, url, log, registry).Run(ctx)
+	return worker.New(c, replay, client, url, log, set).Run(ctx)
 }

@@ -57,7 +57,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/mystique-unicorn/sales-events/apps/ssm-agent/config"
 	"github.com/mystique-unicorn/sales-events/internal/observe"
@@ -80,7 +80,7 @@ func main() {
 }
 
 func run(ctx context.Context, c config.Config, log *slog.Logger) error {
-	server, err := observe.Start(ctx, c.Address, prometheus.NewRegistry())
+	server, err := observe.Start(ctx, c.Address, metrics.NewSet())
 	if err != nil {
 		return err
 	}

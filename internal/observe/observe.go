@@ -1,5 +1,8 @@
 // Package observe serves what kubelet and Prometheus ask of a workload:
 // /healthz, /readyz and /metrics. It knows nothing of the work.
+//
+// The metrics are of a library that writes text alone: Prometheus' own brings Protocol
+// Buffers, a sixth of a workload's program.
 package observe
 
 import (
@@ -11,9 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/VictoriaMetrics/metrics"
 )
 
 // Server answers on one address until its context ends.
@@ -28,14 +29,14 @@ func (s *Server) Address() string { return s.address }
 // SetReady decides what /readyz answers: 200, or 503, which it is at first.
 func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }
 
-// Start listens and serves in the background the metrics of registry, to which
-// it adds those of the process. The error is that of listening.
-func Start(ctx context.Context, address string, registry *prometheus.Registry) (*Server, error) {
+// Start listens and serves in the background the metrics of set, and those of the
+// process. The error is that of listening.
+func Start(ctx context.Context, address string, set *metrics.Set) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("serve health and metrics on HTTP_ADDR=%s: %w", address, err)
 	}
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.ExposeMetadata(true)
 	s := &Server{address: listener.Addr().String()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -46,7 +47,12 @@ func Start(ctx context.Context, address string, registry *prometheus.Registry) (
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		// Prometheus refuses an answer without a type.
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		set.WritePrometheus(w)
+		metrics.WriteProcessMetrics(w)
+	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {

@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/VictoriaMetrics/metrics"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
 func get(t *testing.T, address, path string) (int, string) {
@@ -25,11 +28,31 @@ func get(t *testing.T, address, path string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
+// scrape reads the metrics as Prometheus does.
+func scrape(t *testing.T, address string) map[string]*dto.MetricFamily {
+	t.Helper()
+	response, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if format := expfmt.ResponseFormat(response.Header); format.FormatType() != expfmt.TypeTextPlain {
+		t.Fatalf("/metrics has the format %q", format)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families
+}
+
 func TestServer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "events_total"}))
-	s, err := Start(ctx, "127.0.0.1:0", registry)
+	set := metrics.NewSet()
+	set.NewCounter(`events_total{result="new"}`)
+	set.NewCounter(`events_total{result="duplicate"}`)
+	s, err := Start(ctx, "127.0.0.1:0", set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,12 +66,16 @@ func TestServer(t *testing.T) {
 	expect("/readyz", http.StatusServiceUnavailable)
 	s.SetReady(true)
 	expect("/readyz", http.StatusOK)
-	for _, want := range []string{"events_total 0", "go_goroutines "} {
-		if _, body := get(t, s.Address(), "/metrics"); !strings.Contains(body, want) {
-			t.Errorf("/metrics lacks %q", want)
+	families := scrape(t, s.Address())
+	if events := families["events_total"]; events.GetType() != dto.MetricType_COUNTER || len(events.GetMetric()) != 2 {
+		t.Errorf("events_total is %v, want a counter of two results", events)
+	}
+	for _, name := range []string{"go_goroutines", "process_resident_memory_bytes"} {
+		if len(families[name].GetMetric()) != 1 {
+			t.Errorf("/metrics lacks %s", name)
 		}
 	}
-	if _, err := Start(t.Context(), s.Address(), prometheus.NewRegistry()); err == nil || !strings.Contains(err.Error(), s.Address()) {
+	if _, err := Start(t.Context(), s.Address(), metrics.NewSet()); err == nil || !strings.Contains(err.Error(), s.Address()) {
 		t.Errorf("an address in use: %v", err)
 	}
 	cancel()

@@ -46,7 +46,7 @@ func (w *Worker) receive(ctx context.Context, limit int) ([]Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("receive from %s: %w", w.config.Queue, err)
 	}
-	w.metrics.received.Add(float64(len(messages)))
+	w.counters.received.Add(len(messages))
 	return messages, nil
 }
 
@@ -192,7 +192,7 @@ func (r *run) handBack(messages []*message) {
 // putOff hides messages that failed, each time for longer: an outage of the
 // bucket must not use up maxReceiveCount and dead-letter good events.
 func (r *run) putOff(messages []*message) {
-	r.metrics.retried.Add(float64(len(messages)))
+	r.counters.retried.Add(len(messages))
 	r.hide(r.drained, messages, func(m Message) time.Duration { return putOffFor(r.visibility, m.Received) })
 }
 
@@ -253,7 +253,7 @@ func (r *run) deleteOnce(messages []Message) (again []Message, err error) {
 	if err != nil {
 		return messages, fmt.Errorf("delete from %s: %w", r.config.Queue, err)
 	}
-	r.metrics.deleted.Add(float64(len(messages) - len(failures)))
+	r.counters.deleted.Add(len(messages) - len(failures))
 	var errs []error
 	for _, f := range failures {
 		reason := fmt.Errorf("delete from %s: %w", r.config.Queue, f.Err)

@@ -23,9 +23,9 @@ func TestEndInMidBatchHandsBack(t *testing.T) {
 		w.sendAll(t, 3)
 		// As many polls as there are messages, with overlapping.
 		end := start(t, w.worker(t, config.Config{ProcessDelay: time.Minute, Concurrency: concurrency}))
-		eventually(t, "all three are in hand", func() bool { return w.metric(t, "consumer_messages_in_flight", "") == 3 })
+		eventually(t, "all three are in hand", func() bool { return w.metric(t, "consumer_messages_in_flight") == 3 })
 		end()
-		if n := w.metric(t, "consumer_messages_in_flight", ""); n != 0 {
+		if n := w.metric(t, "consumer_messages_in_flight"); n != 0 {
 			t.Errorf("%v messages in flight after the end, want none", n)
 		}
 		w.holds(t, 3, 0)
@@ -128,7 +128,7 @@ func TestTimeoutIsThatOfTheStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		start(t, c)
-		eventually(t, "the message is in hand", func() bool { return w.metric(t, "consumer_messages_in_flight", "") > 0 })
+		eventually(t, "the message is in hand", func() bool { return w.metric(t, "consumer_messages_in_flight") > 0 })
 		w.holds(t, 0, 1)
 	})
 }
@@ -176,7 +176,7 @@ func TestReceiveHidesForAShorterTime(t *testing.T) {
 		begun := time.Now()
 		start(t, w.worker(t, config.Config{Concurrency: concurrency, ProcessDelay: 100 * time.Second}))
 		eventually(t, "the answer is lost", func() bool { _, inFlight := w.depth(t, w.source); return inFlight == 1 })
-		eventually(t, "the message comes again", func() bool { return w.metric(t, "consumer_messages_in_flight", "") == 1 })
+		eventually(t, "the message comes again", func() bool { return w.metric(t, "consumer_messages_in_flight") == 1 })
 		if took := time.Since(begun); took > config.FirstVisibility+2*time.Second {
 			t.Errorf("the message came again after %s, want %s", took, config.FirstVisibility)
 		}
@@ -223,7 +223,7 @@ func TestEndWhilePollingStrandsNothing(t *testing.T) {
 		}
 		w.sendAll(t, 1)
 		<-ended
-		if n := w.metric(t, "consumer_messages_received_total", ""); n != 1 {
+		if n := w.metric(t, "consumer_messages_received_total"); n != 1 {
 			t.Errorf("the poll brought %v messages, want 1", n)
 		}
 		if keys := w.keys(t); len(keys) != 1 {

@@ -42,9 +42,10 @@ func (w *Worker) handle(until, begun context.Context, m Message) (result string,
 	}); err != nil {
 		return "", err
 	}
-	w.metrics.stored.WithLabelValues(result).Inc()
+	w.counters.stored[result].Inc()
 	if result == resultNew {
-		w.metrics.latency.Observe(time.Since(e.TS).Seconds())
+		// The clock of its producer may be ahead.
+		w.counters.latency.Update(max(0, time.Since(e.TS).Seconds()))
 	}
 	// Asked first: there are thousands a second.
 	if w.log.Enabled(begun, slog.LevelDebug) {
@@ -77,7 +78,7 @@ func (w *Worker) quarantine(until, begun context.Context, m Message, cause error
 	if err := w.retry(until, "quarantine "+m.ID, func() error { return w.queue.Quarantine(begun, m, reason) }); err != nil {
 		return fmt.Errorf("quarantine %s in %s: %w", m.ID, w.config.DeadLetterQueue, err)
 	}
-	w.metrics.quarantined.Inc()
+	w.counters.quarantined.Inc()
 	w.log.Warn("message quarantined", "message_id", m.ID, "reason", reason)
 	return nil
 }
@@ -91,7 +92,7 @@ func (w *Worker) retry(ctx context.Context, what string, try func() error) error
 		if err == nil || attempt == attempts || ctx.Err() != nil {
 			return err
 		}
-		w.metrics.retried.Inc()
+		w.counters.retried.Inc()
 		w.log.Warn("failed, trying again", "what", what, "attempt", attempt, "error", err)
 		sleep(ctx, firstPause<<(attempt-1))
 	}

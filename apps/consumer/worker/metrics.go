@@ -1,32 +1,32 @@
 package worker
 
-import "github.com/prometheus/client_golang/prometheus"
+import "github.com/VictoriaMetrics/metrics"
 
-type metrics struct {
-	received, deleted, quarantined, retried prometheus.Counter
-	stored                                  *prometheus.CounterVec
-	inFlight                                prometheus.Gauge
-	latency                                 prometheus.Histogram
+// counters are what the worker counts for Prometheus.
+type counters struct {
+	// received are messages, redeliveries included; quarantined are those that can never
+	// be stored, retried the calls tried again and the messages put off after a failure.
+	received, deleted, quarantined, retried *metrics.Counter
+	// stored are the events in the bucket, by whether they were new or a duplicate.
+	stored map[string]*metrics.Counter
+	// inFlight are the messages in hand.
+	inFlight *metrics.Gauge
+	// latency is from an event's own time to its being stored, in seconds.
+	latency *metrics.PrometheusHistogram
 }
 
-func newMetrics(registry *prometheus.Registry) *metrics {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+func newCounters(set *metrics.Set) counters {
+	return counters{
+		received:    set.NewCounter("consumer_messages_received_total"),
+		deleted:     set.NewCounter("consumer_messages_deleted_total"),
+		quarantined: set.NewCounter("consumer_messages_quarantined_total"),
+		retried:     set.NewCounter("consumer_retries_total"),
+		stored: map[string]*metrics.Counter{
+			resultNew:       set.NewCounter(`consumer_events_stored_total{result="` + resultNew + `"}`),
+			resultDuplicate: set.NewCounter(`consumer_events_stored_total{result="` + resultDuplicate + `"}`),
+		},
+		inFlight: set.NewGauge("consumer_messages_in_flight", nil),
+		latency: set.NewPrometheusHistogramExt("consumer_event_latency_seconds",
+			[]float64{.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800}),
 	}
-	m := &metrics{
-		received:    counter("consumer_messages_received_total", "Messages received, redeliveries included."),
-		deleted:     counter("consumer_messages_deleted_total", "Messages deleted from the queue."),
-		quarantined: counter("consumer_messages_quarantined_total", "Messages sent to the dead-letter queue because they can never be stored."),
-		retried:     counter("consumer_retries_total", "Calls tried again and messages put off after a failure."),
-		stored: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "consumer_events_stored_total", Help: "Events in the bucket, by whether they were new or a duplicate that was folded.",
-		}, []string{"result"}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "consumer_messages_in_flight", Help: "Messages that this consumer holds."}),
-		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "consumer_event_latency_seconds", Help: "From the event's own time to its being stored.",
-			Buckets: []float64{.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800},
-		}),
-	}
-	registry.MustRegister(m.received, m.deleted, m.quarantined, m.retried, m.stored, m.inFlight, m.latency)
-	return m
 }

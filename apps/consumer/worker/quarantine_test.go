@@ -55,7 +55,7 @@ func TestBadMessageStaysUntilQuarantined(t *testing.T) {
 		}
 		start(t, w.worker(t, config.Config{Concurrency: concurrency}))
 		eventually(t, "the batch is done", func() bool {
-			return w.faults.Left("SendMessage") == 0 && w.metric(t, "consumer_messages_in_flight", "") == 0
+			return w.faults.Left("SendMessage") == 0 && w.metric(t, "consumer_messages_in_flight") == 0
 		})
 		if keys := w.keys(t); len(keys) != 1 {
 			t.Errorf("stored %v, want the good one", keys)

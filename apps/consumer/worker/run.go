@@ -90,7 +90,7 @@ func (r *run) own() {
 		if n := len(r.stored); n == MaxBatch || n > 0 && !r.hand.mayGrow(n) {
 			r.startDelete()
 		}
-		r.metrics.inFlight.Set(float64(r.hand.held))
+		r.counters.inFlight.Set(float64(r.hand.held))
 		if r.hand.empty() && (r.asked.Err() != nil || r.hand.complete()) {
 			r.since.log(r.log, &r.hand)
 			return

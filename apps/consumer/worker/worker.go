@@ -19,7 +19,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/internal/shutdown"
@@ -92,15 +92,15 @@ type Worker struct {
 	// These are config's own, but for tests.
 	longPoll, finish, drain time.Duration
 	log                     *slog.Logger
-	metrics                 *metrics
+	counters                counters
 }
 
 // New makes a worker. Visibility is the queue's timeout, which the heartbeat gives what is
-// worked on.
-func New(c config.Config, q Queue, s Store, visibility time.Duration, log *slog.Logger, registry *prometheus.Registry) *Worker {
+// worked on. What the worker counts is in set.
+func New(c config.Config, q Queue, s Store, visibility time.Duration, log *slog.Logger, set *metrics.Set) *Worker {
 	return &Worker{
 		queue: q, store: s, config: c, visibility: visibility, longPoll: config.LongPoll, finish: config.Finish, drain: config.Drain,
-		log: log, metrics: newMetrics(registry),
+		log: log, counters: newCounters(set),
 	}
 }
 

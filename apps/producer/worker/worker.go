@@ -15,8 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mystique-unicorn/sales-events/apps/internal/shutdown"
@@ -36,7 +36,7 @@ type Worker struct {
 	queue    Queue
 	queueURL string
 	log      *slog.Logger
-	produced *prometheus.CounterVec
+	counters *metrics.Set
 	pace     pace
 	trace    trace.Trace
 
@@ -49,19 +49,16 @@ type Worker struct {
 }
 
 // New makes a worker that sends to the queue at queueURL. It replays t if that has
-// lines; the settings then name its file. A seed of 0 is drawn here.
+// lines; the settings then name its file. A seed of 0 is drawn here. The messages that SQS
+// acknowledged are counted by event type and deliberate fault.
 func New(
-	c config.Config, t trace.Trace, queue Queue, queueURL string, log *slog.Logger, registry prometheus.Registerer,
+	c config.Config, t trace.Trace, queue Queue, queueURL string, log *slog.Logger, counters *metrics.Set,
 ) *Worker {
 	if c.Seed == 0 {
 		c.Seed = 1 + rand.IntN(math.MaxInt)
 	}
-	produced := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "producer_messages_total", Help: "Messages that SQS acknowledged, by event type and deliberate fault.",
-	}, []string{"event_type", "bad", "duplicate"})
-	registry.MustRegister(produced)
 	return &Worker{
-		config: c, queue: queue, queueURL: queueURL, log: log, produced: produced, pace: newPace(c, t), trace: t,
+		config: c, queue: queue, queueURL: queueURL, log: log, counters: counters, pace: newPace(c, t), trace: t,
 		source: events.Source{Seed: c.Seed, BadPercent: c.BadPercent, DuplicatePercent: c.DuplicatePercent},
 	}
 }

@@ -19,12 +19,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
@@ -68,7 +68,7 @@ func (s *server) worker(c config.Config) (*Worker, *bytes.Buffer) {
 func newWorker(c config.Config, t trace.Trace, queue Queue, url string) (*Worker, *bytes.Buffer) {
 	log := &bytes.Buffer{}
 	c.Queue, c.Concurrency = "q", max(1, c.Concurrency)
-	return New(c, t, queue, url, slog.New(slog.NewJSONHandler(log, nil)), prometheus.NewRegistry()), log
+	return New(c, t, queue, url, slog.New(slog.NewJSONHandler(log, nil)), metrics.NewSet()), log
 }
 
 func (s *server) depth() int {

@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
@@ -240,7 +240,7 @@ func (w *world) runJobs(ctx context.Context) {
 		if err != nil {
 			w.Error(err)
 		}
-		if err := worker.New(c, nil, w.sqs, w.queue, slog.New(slog.DiscardHandler), prometheus.NewRegistry()).Run(ctx); err != nil && ctx.Err() == nil {
+		if err := worker.New(c, nil, w.sqs, w.queue, slog.New(slog.DiscardHandler), metrics.NewSet()).Run(ctx); err != nil && ctx.Err() == nil {
 			w.Error(err)
 		}
 		pod := &corev1.Pod{

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/VictoriaMetrics/metrics"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -221,5 +221,5 @@ func (f *fleet) work(p *pod) {
 		}
 	})
 	c := f.world.newClient(p.name)
-	worker.New(s.Consumer.Settings, c, c, s.Queue.Visibility, slog.New(slog.DiscardHandler), prometheus.NewRegistry()).Run(p.ctx)
+	worker.New(s.Consumer.Settings, c, c, s.Queue.Visibility, slog.New(slog.DiscardHandler), metrics.NewSet()).Run(p.ctx)
 }

@@ -17,7 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
@@ -184,7 +184,7 @@ func (w *world) send(c producer.Config, t trace.Trace, name string, seed int) {
 	c.Seed = seed
 	client := w.newClient(name)
 	client.loads = name == loadName
-	p := sender.New(c, t, client, w.url, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	p := sender.New(c, t, client, w.url, slog.New(slog.DiscardHandler), metrics.NewSet())
 	if err := p.Run(w.ctx); err != nil && w.ctx.Err() == nil {
 		w.fail(fmt.Errorf("the %s producer: %w", name, err))
 	}
