@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -94,20 +95,20 @@ func bench(ctx context.Context, concurrency, events, runs int, out io.Writer) er
 	return report(out, concurrency, events, single, ours.median(), floor.median(), idle)
 }
 
-func report(out io.Writer, concurrency, events int, single, ours, floor result, idle int64) error {
+func report(out io.Writer, concurrency, events int, single, ours, floor result, idle memory) error {
 	fmt.Fprintf(out, "the consumer stores %.0f times as many events with CONCURRENCY=%d as one batch after the other, "+
 		"%.0f %% of a bare pipeline: %d events, 1 of %d processors\n\n",
 		ours.rate()/single.rate(), concurrency, 100*ours.rate()/floor.rate(), events, runtime.NumCPU())
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "\tevents/s\tCPU ms/event\tSQS requests/event\tpeak memory")
+	fmt.Fprintln(table, "\tevents/s\tCPU ms/event\tSQS requests/event\tpeak memory\tof it the program's file")
 	for _, row := range []struct {
 		name string
 		result
 	}{{"CONCURRENCY=1", single}, {fmt.Sprint("CONCURRENCY=", concurrency), ours}, {"bare pipeline", floor}} {
-		fmt.Fprintf(table, "%s\t%.0f\t%.2f\t%.2f\t%.1f MB\n", row.name, row.rate(), 1000*row.cpu.Seconds()/float64(row.events),
-			float64(row.requests)/float64(row.events), float64(row.memory)/1e6)
+		fmt.Fprintf(table, "%s\t%.0f\t%.2f\t%.2f\t%s\n", row.name, row.rate(), 1000*row.cpu.Seconds()/float64(row.events),
+			float64(row.requests)/float64(row.events), row.memory)
 	}
-	fmt.Fprintf(table, "idle\t\t\t\t%.1f MB\n", float64(idle)/1e6)
+	fmt.Fprintf(table, "idle\t\t\t\t%s\n", idle)
 	return table.Flush()
 }
 
@@ -115,7 +116,7 @@ func report(out io.Writer, concurrency, events int, single, ours, floor result, 
 type result struct {
 	events, requests int
 	took, cpu        time.Duration
-	memory           int64
+	memory           memory
 }
 
 func (r result) rate() float64 { return float64(r.events) / r.took.Seconds() }
@@ -141,9 +142,15 @@ func drain(ctx context.Context, program []string, concurrency, events int) (resu
 	}
 	defer server.stop()
 	cmd := command(ctx, program, server.url, concurrency, events)
+	var text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &text
 	begun := time.Now()
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return result{}, fmt.Errorf("%s: %w\n%s", program, err, text)
+	if err := cmd.Start(); err != nil {
+		return result{}, err
+	}
+	memory := watch(cmd.Process.Pid)
+	if err := cmd.Wait(); err != nil {
+		return result{}, fmt.Errorf("%s: %w\n%s", program, err, &text)
 	}
 	took := time.Since(begun)
 	requests, stored, err := server.counts(ctx)
@@ -153,9 +160,8 @@ func drain(ctx context.Context, program []string, concurrency, events int) (resu
 	if stored != events {
 		return result{}, fmt.Errorf("%s stored %d of %d events", program, stored, events)
 	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	return result{events: events, requests: requests, took: took, cpu: cpu, memory: usage.Maxrss * 1024}, nil
+	return result{events: events, requests: requests, took: took, cpu: cpu, memory: <-memory}, nil
 }
 
 func command(ctx context.Context, program []string, url string, concurrency, events int) *exec.Cmd {
@@ -172,21 +178,22 @@ func command(ctx context.Context, program []string, url string, concurrency, eve
 }
 
 // idleMemory is what the consumer has taken after some seconds with an empty queue.
-func idleMemory(ctx context.Context, consumer string, concurrency int) (int64, error) {
+func idleMemory(ctx context.Context, consumer string, concurrency int) (memory, error) {
 	server, err := startServer(ctx, 0)
 	if err != nil {
-		return 0, err
+		return memory{}, err
 	}
 	defer server.stop()
 	cmd := command(ctx, []string{consumer}, server.url, concurrency, 0)
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return memory{}, err
 	}
+	most := watch(cmd.Process.Pid)
 	select {
 	case <-ctx.Done():
 	case <-time.After(3 * time.Second):
 	}
 	_ = cmd.Process.Kill() // it would wait for its long poll
 	_ = cmd.Wait()
-	return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss * 1024, nil
+	return <-most, nil
 }
