@@ -69,8 +69,8 @@ func leavesOf(schema apiextensionsv1.JSONSchemaProps, path []string) []leaf {
 	return leaves
 }
 
-// matters tells whether some other value of the leaf, which the API server
-// admits, composes something else than the XR does now.
+// matters reports whether some other value of the leaf that the API server admits
+// composes something else than the XR does now.
 func (l leaf) matters(t *testing.T, api *api, xr *unstructured.Unstructured) bool {
 	t.Helper()
 	before := objectsOf(compose(t, xr))
@@ -276,8 +276,8 @@ func draw(r *rapid.T, spec apiextensionsv1.JSONSchemaProps, example *unstructure
 	return xr
 }
 
-// coherent mends by hand what the rules between fields would refuse most of
-// the time.
+// coherent corrects by hand what the rules between fields would refuse most of the
+// time.
 func coherent(r *rapid.T, xr *unstructured.Unstructured, schema apiextensionsv1.JSONSchemaProps) {
 	spec, _ := xr.Object["spec"].(map[string]any)
 	nameByCluster(xr)

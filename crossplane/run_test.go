@@ -56,7 +56,7 @@ func run(t testing.TB, xr *unstructured.Unstructured, w world) outcome {
 	return outcome{}
 }
 
-// answer adds to a request what a response requires, and tells whether that was
+// answer adds to a request what a response requires, and reports whether that was
 // anything new.
 func (w world) answer(t testing.TB, req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) bool {
 	t.Helper()

@@ -95,7 +95,7 @@ var stages = map[string]struct {
 			reason:   "Refused", message: "Queue staging-reliable-q: create failed: the name was used within 60 seconds",
 		},
 		{
-			name:     "the dead-letter queue is mended: the queue stays",
+			name:     "the dead-letter queue is repaired: the queue stays",
 			observed: map[string]observation{"dead-letter-queue": {}},
 			rest:     true,
 			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "queue", "topic"},
@@ -308,7 +308,7 @@ var stages = map[string]struct {
 			status: theStatus,
 		},
 		{
-			name:   "the VPC CNI is mended: the nodes stay",
+			name:   "the VPC CNI is repaired: the nodes stay",
 			others: true,
 			observed: map[string]observation{
 				"cluster":       {ready: true, atProvider: theCluster},

@@ -24,8 +24,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/crossplane/names"
 )
 
-// composition is one call of the function: what there is of an XR, and what
-// there is to be.
+// composition is one call of the function: the observed state of an XR and its composed
+// resources, and the desired state.
 type composition struct {
 	rsp *fnv1.RunFunctionResponse
 
@@ -79,7 +79,7 @@ func (c *composition) spec(into any) error {
 	if err := json.Unmarshal(data, into); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			// What all specs share is a struct of its own, and no field.
+			// Fields that all specs share are in an embedded struct.
 			field := strings.TrimPrefix(wrong.Field, "placement.")
 			return fmt.Errorf("spec.%s: is a %s, not a %s", field, wrong.Value, wrong.Type)
 		}
@@ -88,8 +88,8 @@ func (c *composition) spec(into any) error {
 	return nil
 }
 
-// add composes a managed resource. The external name is its name on AWS; empty
-// where AWS assigns one, which spec.externalNames says of what is there already.
+// add composes a managed resource. externalName is its name on AWS; it is empty where
+// AWS assigns one. Then spec.externalNames can name a resource that exists already.
 func (c *composition) add(id resource.Name, name, externalName, providerConfig string, forProvider managed) error {
 	data, err := json.Marshal(forProvider)
 	if err != nil {
@@ -112,29 +112,30 @@ func (c *composition) add(id resource.Name, name, externalName, providerConfig s
 	}
 	object.Object["spec"] = map[string]any{
 		"forProvider": fields,
-		// Of the XR's own namespace: no other environment's account can be named.
+		// Always in the XR's own namespace, so that an XR cannot name the account of
+		// another environment.
 		"providerConfigRef": map[string]any{"kind": "ProviderConfig", "name": providerConfig},
 	}
 	c.desired[id] = &resource.DesiredComposed{Resource: object}
 	return nil
 }
 
-// initially sets fields of a composed managed resource that hold when it is
-// created, and that others may change later.
+// initially sets fields that hold when a managed resource is created, and that others
+// may change later.
 func (c *composition) initially(id resource.Name, fields map[string]any) {
 	spec, _ := c.desired[id].Resource.Object["spec"].(map[string]any)
 	spec["initProvider"] = fields
 }
 
-// after reports whether it is time to compose what AWS refuses before another
-// composed resource is ready. What was composed before is composed on, whatever
-// becomes of the other.
+// after reports whether a resource can be composed that AWS refuses until another one
+// is ready. A resource that was composed before stays composed, whatever happens to the
+// other.
 func (c *composition) after(first, id resource.Name) bool {
 	if _, composedBefore := c.observed[id]; composedBefore || c.isReady(first) {
 		return true
 	}
 	c.incomplete = true
-	// What is not composed itself has said what it waits for.
+	// A resource that is not composed has already said what it waits for.
 	if wanted, found := c.desired[first]; found {
 		c.waitFor(fmt.Sprintf("%s %s is not ready", wanted.Resource.GetKind(), wanted.Resource.GetName()))
 	}
@@ -152,9 +153,9 @@ func (c *composition) waitFor(reason string) {
 	}
 }
 
-// wait says what resources that cannot be composed yet wait for. Those that were
-// composed before are kept as they were observed, because Crossplane deletes
-// what is left out.
+// wait says what the resources that cannot be composed yet wait for. Those that were
+// composed before are kept as they were observed, because Crossplane deletes what the
+// function leaves out.
 func (c *composition) wait(reason string, ids ...resource.Name) {
 	c.waitFor(reason)
 	for _, id := range ids {
@@ -166,8 +167,8 @@ func (c *composition) wait(reason string, ids ...resource.Name) {
 	}
 }
 
-// asDesired is what somebody set of an observed resource, without what the API
-// server and the provider added.
+// asDesired is an observed resource without the fields that the API server and the
+// provider added.
 func asDesired(observed *composed.Unstructured) *composed.Unstructured {
 	kept := composed.New()
 	kept.SetGroupVersionKind(observed.GroupVersionKind())
@@ -189,9 +190,9 @@ func (c *composition) protect(reason string) {
 	})
 }
 
-// keepFor keeps composed resources until the one that uses them is gone: what an
-// XR composes is deleted all at once. What is not composed, or not yet, neither
-// uses nor is used.
+// keepFor keeps composed resources until the one that uses them is gone: Crossplane
+// deletes everything that an XR composes at once. A resource that is not composed
+// neither uses nor is used.
 func (c *composition) keepFor(user resource.Name, used ...resource.Name) {
 	by, found := c.desired[user]
 	if !found {
@@ -205,7 +206,7 @@ func (c *composition) keepFor(user resource.Name, used ...resource.Name) {
 		order := string(user) + "-before-" + string(id)
 		c.use(resource.Name(order), c.xr.GetName()+"-"+order, map[string]any{
 			"of": inUsage(of.Resource.Unstructured), "by": inUsage(by.Resource.Unstructured),
-			// The garbage collector asks again, too, but after ever longer pauses.
+			// The garbage collector retries too, but after ever longer pauses.
 			"replayDeletion": true,
 		})
 	}
@@ -238,8 +239,8 @@ func (c *composition) report(field string, id resource.Name, path string) {
 	}
 }
 
-// reportExternalNames puts into the XR's status what AWS calls the parts that it
-// names: with that in spec.externalNames another hub finds them again.
+// reportExternalNames puts the identifiers that AWS assigned into the XR's status. With
+// these in spec.externalNames another hub adopts the resources.
 func (c *composition) reportExternalNames() {
 	names := map[string]any{}
 	for _, id := range c.assigned {
@@ -304,7 +305,7 @@ func (c *composition) require(id string, kind schema.GroupVersionKind, name stri
 	return nil
 }
 
-// respond says what there is to be, and how far it is.
+// respond writes the desired state and how far it is.
 func (c *composition) respond() error {
 	c.setReadiness()
 	if err := response.SetDesiredComposedResources(c.rsp, c.desired); err != nil {
@@ -315,8 +316,8 @@ func (c *composition) respond() error {
 	if len(c.status) > 0 {
 		desired.Object["status"] = c.status
 	}
-	// Crossplane takes an XR for ready when all that is composed is ready, which
-	// is no news while something is missing.
+	// Crossplane considers an XR ready when all composed resources are, which says
+	// nothing while one of them is still missing.
 	ready := resource.ReadyUnspecified
 	if c.incomplete {
 		ready = resource.ReadyFalse
@@ -328,8 +329,8 @@ func (c *composition) respond() error {
 	return nil
 }
 
-// conditionProvisioned says how far an XR is in words; Ready, which
-// Crossplane sets, only names what is not ready.
+// conditionProvisioned says in words how far an XR is; Ready, which Crossplane sets,
+// only lists what is not ready.
 const conditionProvisioned = "Provisioned"
 
 func (c *composition) explain() {
@@ -372,7 +373,7 @@ func some(objects []string) string {
 // yet.
 const unresolvedReference = "cannot resolve references"
 
-// progress is how far the composed resources are.
+// progress sorts the composed resources that are not ready by the reason.
 type progress struct {
 	refused    []string // by AWS or the provider, with the reason
 	failed     []string // AWS took it and it does not work, with what it reports

@@ -78,8 +78,8 @@ func composeEKSCluster(c *composition) error {
 		}
 	}
 	e.orderDeletion()
-	// Until EKS has lifted its own: what it refuses to delete would stay, without
-	// its XR.
+	// Until EKS has lifted its own deletion protection: otherwise the cluster would
+	// stay without its XR.
 	if spec.DeletionProtection || c.observedTrue("cluster", "status.atProvider.deletionProtection") {
 		c.protect("all that runs on it would be gone; set spec.deletionProtection to false first, which EKS takes a moment for")
 	}
@@ -91,7 +91,7 @@ func composeEKSCluster(c *composition) error {
 	return nil
 }
 
-// What AWS assigns and the rest waits for.
+// Values that AWS assigns and other resources wait for.
 const (
 	issuerPath        = "status.atProvider.identity[0].oidc[0].issuer"
 	latestVersionPath = "status.atProvider.latestVersion"
@@ -169,8 +169,8 @@ func (e eksComposer) addRole(purpose, description string, trust statement, polic
 	return nil
 }
 
-// addLogGroup makes the group that EKS logs to, or takes the one that EKS has made,
-// which would keep everything for ever.
+// addLogGroup creates the log group that EKS writes to, or adopts the one that EKS
+// created, which would keep logs forever.
 func (e eksComposer) addLogGroup() error {
 	if len(e.Logs) == 0 {
 		return nil
@@ -211,9 +211,10 @@ func (e eksComposer) addControlPlane() error {
 	})
 }
 
-// kubernetesVersion is the spec's, or what EKS runs where that is newer: EKS upgrades
-// a cluster at the end of its version's support. It refuses to go back, and while the
-// provider asked for that, no other change would get through.
+// kubernetesVersion is the version of the spec, or the running one if that is newer:
+// EKS upgrades a cluster at the end of its version's support and refuses to go back.
+// While the provider asked for the old version, AWS would refuse every other change
+// too.
 func (e eksComposer) kubernetesVersion() string {
 	wanted, err := version.ParseGeneric(e.Version)
 	if err != nil {
@@ -237,10 +238,11 @@ func (e eksComposer) privateSubnets() []reference {
 	return subnets
 }
 
-// addAccess makes a role for administrators, and lets it and others in.
+// addAccess creates a role for administrators, and gives it and the others of the spec
+// access.
 func (e eksComposer) addAccess() error {
-	// The account decides who carries the tag. By their own policies alone everybody
-	// who may assume any role would administer the cluster.
+	// The account decides who has the tag. Without it, everybody who may assume any
+	// role would administer the cluster.
 	account := statement{
 		Effect:    "Allow",
 		Principal: map[string]string{"AWS": fmt.Sprintf("arn:aws:iam::%s:root", e.AccountID)},
@@ -333,7 +335,7 @@ func (e eksComposer) addNodes() error {
 		ScalingConfig:  scalingConfig{MinSize: e.Nodes.MinSize, MaxSize: e.Nodes.MaxSize},
 		SubnetIDRefs:   e.privateSubnets(),
 		UpdateConfig:   updateConfig{MaxUnavailable: 1},
-		// EKS replaces what its monitoring holds for broken.
+		// EKS replaces nodes that its monitoring finds broken.
 		NodeRepairConfig: enabled{true},
 		Version:          e.Version,
 		ReleaseVersion:   e.Nodes.ReleaseVersion,
@@ -346,8 +348,8 @@ func (e eksComposer) addNodes() error {
 	return nil
 }
 
-// reachesOut reports whether it is time to compose what needs the internet. What
-// was composed before is composed on.
+// reachesOut reports whether resources that need the internet can be composed. What was
+// composed before stays composed.
 func (e eksComposer) reachesOut(id resource.Name) bool {
 	network := e.require("network", schema.GroupVersionKind{Group: Group, Version: Version, Kind: "Network"}, e.ClusterName)
 	if _, composedBefore := e.observed[id]; composedBefore {
@@ -389,10 +391,9 @@ func (e eksComposer) addOIDCProvider() error {
 	return e.part("oidc-provider", "oidc", "", openIDConnectProvider{URL: issuer, ClientIDList: []string{"sts.amazonaws.com"}, Tags: e.tags()})
 }
 
-// orderDeletion keeps each part until what works with it is gone. Nodes that end
-// need their role and the VPC CNI to give back their network interfaces; EKS
-// needs the cluster's role to give back its own, without which no subnet and no
-// security group can be deleted.
+// orderDeletion keeps each part until the parts that need it are gone. Nodes need their
+// role and the VPC CNI to release their network interfaces, and EKS needs the cluster's
+// role to release its own. Until then no subnet and no security group can be deleted.
 func (e eksComposer) orderDeletion() {
 	nodeRole := e.partsOf("node-role")
 	e.keepFor("nodes", append(nodeRole, "addon-vpc-cni", "node-template", "cluster")...)

@@ -18,8 +18,7 @@ type eventBucket struct {
 	DeletionProtection              bool  `json:"deletionProtection"`
 }
 
-// composeEventBucket composes a bucket, and what configures it as soon as it is
-// there.
+// composeEventBucket composes a bucket and, once it exists, its configuration.
 func composeEventBucket(c *composition) error {
 	var spec eventBucket
 	if err := c.spec(&spec); err != nil {
@@ -50,7 +49,7 @@ func composeEventBucket(c *composition) error {
 		if !c.after("bucket", configuration.id) {
 			continue
 		}
-		// AWS assigns their external names, which follow from the bucket's.
+		// Their external names follow from the bucket's.
 		if err := c.add(configuration.id, name, "", spec.ProviderConfigName, configuration.forProvider); err != nil {
 			return err
 		}
@@ -84,8 +83,8 @@ func delegateToAccessPoints(account, bucket string) statement {
 	}
 }
 
-// lifecycle ends what nobody reads any more; an upload that was never completed
-// costs money and shows nowhere.
+// lifecycle expires what nobody reads any more. An incomplete upload costs money and no
+// list shows it.
 func lifecycle(spec eventBucket) lifecycleRule {
 	rule := lifecycleRule{
 		ID:                             "events",

@@ -66,8 +66,9 @@ func composeEventQueue(c *composition) error {
 	return nil
 }
 
-// addAlarms composes what nobody would see otherwise: messages that no consumer could
-// store, and a queue that nobody empties, whose messages SQS drops in the end.
+// addAlarms composes alarms for what nobody would see otherwise: messages that no
+// consumer could store, and a queue that nobody reads, whose messages SQS finally
+// drops.
 func addAlarms(c *composition, spec eventQueue, name names.QueueNames) error {
 	if err := c.add("topic", name.Topic, name.Topic, spec.ProviderConfigName, alarmTopic(spec, name)); err != nil {
 		return err
@@ -92,7 +93,7 @@ func addAlarms(c *composition, spec eventQueue, name names.QueueNames) error {
 	return c.add("age-alarm", name.AgeAlarm, name.AgeAlarm, spec.ProviderConfigName, age)
 }
 
-// alarmTopic lets the alarms of the queue's cluster publish, and nobody else.
+// alarmTopic lets only the alarms of the queue's cluster publish.
 func alarmTopic(spec eventQueue, name names.QueueNames) topic {
 	return topic{Region: spec.Region, Tags: spec.tags(), Policy: document(statement{
 		Sid:       "Alarms",

@@ -24,9 +24,9 @@ var composers = map[string]func(*composition) error{
 	"WorkloadRole": composeWorkloadRole,
 }
 
-// Assigned lists, by kind, the paths of what the function reads of composed
-// resources and without which others wait, with the value that it must have;
-// empty where AWS assigns any. Who composes without AWS fills them in.
+// Assigned lists, by kind, the fields of composed resources that other resources wait
+// for, with the value that they must have; empty where AWS assigns any. A caller that
+// composes without AWS fills them in.
 func Assigned() map[schema.GroupVersionKind]map[string]string {
 	assigned := map[schema.GroupVersionKind]map[string]string{
 		launchTemplate{}.kind(): {latestVersionPath: ""},

@@ -2,7 +2,7 @@ package function
 
 import "k8s.io/apimachinery/pkg/runtime/schema"
 
-// managed is what a managed resource is to be: its kind, and the fields of
+// managed is the desired state of a managed resource: its kind, and the fields of
 // spec.forProvider that we set.
 type managed interface {
 	kind() schema.GroupVersionKind
@@ -39,7 +39,7 @@ type rolePolicyAttachment struct {
 
 func (rolePolicyAttachment) kind() schema.GroupVersionKind { return iam("RolePolicyAttachment") }
 
-// openIDConnectProvider has IAM believe the tokens of a cluster.
+// openIDConnectProvider makes IAM trust the tokens of a cluster.
 type openIDConnectProvider struct {
 	URL          string            `json:"url"`
 	ClientIDList []string          `json:"clientIdList"`
@@ -163,8 +163,8 @@ type abortIncompleteUpload struct {
 
 func (bucketLifecycle) kind() schema.GroupVersionKind { return s3("BucketLifecycleConfiguration") }
 
-// queue is an SQS queue. Its policies are fields of the queue, not managed
-// resources of their own, so that no moment passes without them.
+// queue is an SQS queue. Its policies are fields of the queue instead of managed
+// resources, so that the queue never exists without them.
 type queue struct {
 	Region                   string            `json:"region"`
 	Name                     string            `json:"name"`
@@ -229,7 +229,7 @@ type topic struct {
 
 func (topic) kind() schema.GroupVersionKind { return sns("Topic") }
 
-// topicSubscription sends what comes to a topic on.
+// topicSubscription forwards the messages of a topic.
 type topicSubscription struct {
 	Region      string     `json:"region"`
 	TopicARNRef *reference `json:"topicArnRef"`

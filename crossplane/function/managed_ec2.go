@@ -90,7 +90,7 @@ type routeTableAssociation struct {
 
 func (routeTableAssociation) kind() schema.GroupVersionKind { return ec2("RouteTableAssociation") }
 
-// vpcEndpoint is a way to a service that does not leave AWS.
+// vpcEndpoint reaches a service without leaving AWS.
 type vpcEndpoint struct {
 	Region            string            `json:"region"`
 	VPCIDRef          *reference        `json:"vpcIdRef"`
@@ -132,7 +132,7 @@ func (vpcEndpointSecurityGroup) kind() schema.GroupVersionKind {
 	return ec2("VPCEndpointSecurityGroupAssociation")
 }
 
-// flowLog writes down what comes and goes in a VPC, to a bucket.
+// flowLog records a VPC's traffic in a bucket.
 type flowLog struct {
 	Region             string            `json:"region"`
 	VPCIDRef           *reference        `json:"vpcIdRef"`

@@ -38,7 +38,7 @@ type vpcConfig struct {
 	SubnetIDRefs          []reference `json:"subnetIdRefs"`
 }
 
-// encryptionConfig has EKS encrypt with a key of the account instead of its own.
+// encryptionConfig makes EKS encrypt with a key of the account instead of its own.
 type encryptionConfig struct {
 	Provider  keyProvider `json:"provider"`
 	Resources []string    `json:"resources"`
@@ -92,8 +92,8 @@ type nodeGroup struct {
 
 func (nodeGroup) kind() schema.GroupVersionKind { return eks("NodeGroup") }
 
-// launchTemplateUse names a version by its number: EKS reads $Latest back as a
-// number, which would differ for ever.
+// launchTemplateUse names a version by its number: EKS reads $Latest back as a number,
+// which would always differ.
 type launchTemplateUse struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -168,7 +168,7 @@ type blockDevice struct {
 	EBS        ebs    `json:"ebs"`
 }
 
-// ebs has truth values as strings where the provider has them.
+// ebs has Booleans as strings where the provider has them.
 type ebs struct {
 	Encrypted           string `json:"encrypted"`
 	DeleteOnTermination string `json:"deleteOnTermination"`

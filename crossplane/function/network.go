@@ -28,10 +28,10 @@ const (
 	isolated = "isolated"
 )
 
-// composeNetwork composes everything at once but the NAT gateways: resources
-// refer to each other by name, and the provider waits for what AWS assigns. It
-// goes at once, too: AWS keeps what is in use, by a cluster for example, and the
-// provider asks again.
+// composeNetwork composes everything at once except the NAT gateways: resources refer
+// to each other by name, and the provider waits for what AWS assigns. Deletion happens
+// at once too: AWS keeps what is in use, for example by a cluster, and the provider
+// retries.
 func composeNetwork(c *composition) error {
 	var spec network
 	if err := c.spec(&spec); err != nil {
@@ -155,7 +155,8 @@ func (n networkComposer) addNAT() error {
 		if err := n.part("address-"+zone, eip{n.Region, "vpc", n.tagged(id)}); err != nil {
 			return err
 		}
-		// AWS fails a NAT gateway whose VPC has none, and keeps it for an hour.
+		// A NAT gateway in a VPC without an internet gateway fails, and AWS keeps the
+		// failed one for an hour.
 		if !n.after("internet", resource.Name(id)) {
 			continue
 		}
@@ -172,9 +173,9 @@ const natGatewayPath = observedPath + "id"
 // everywhere is where default routes lead.
 const everywhere = "0.0.0.0/0"
 
-// addRoutes gives the public and the isolated subnets a route table each, and
-// the private subnet of every zone its own: another number of NAT gateways then
-// changes routes, not tables.
+// addRoutes gives the public and the isolated subnets one route table each, and the
+// private subnet of every zone its own, so that another number of NAT gateways changes
+// routes and not tables.
 func (n networkComposer) addRoutes() error {
 	if err := n.addTable(public, public, n.Zones...); err != nil {
 		return err
@@ -225,8 +226,8 @@ func (n networkComposer) addTable(table, kind string, zones ...string) error {
 	return nil
 }
 
-// addS3Endpoint leads to S3 past NAT, which charges for each byte; a gateway
-// endpoint is free.
+// addS3Endpoint reaches S3 without NAT, which charges for each byte; a gateway endpoint
+// is free.
 func (n networkComposer) addS3Endpoint() error {
 	const id = "s3"
 	err := n.part(id, vpcEndpoint{

@@ -6,7 +6,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/crossplane/names"
 )
 
-// placement is what the spec of every XR says: for which cluster, and where.
+// placement holds the fields that the spec of every XR has: for which cluster, and
+// where.
 type placement struct {
 	ClusterName        string `json:"clusterName"`
 	Region             string `json:"region"`
@@ -19,7 +20,7 @@ func (p placement) tags() map[string]string {
 	return map[string]string{"cluster": p.ClusterName}
 }
 
-// roleARNOf is that of a role of ours.
+// roleARNOf is the ARN of one of our roles.
 func (p placement) roleARNOf(name string) string {
 	return fmt.Sprintf("arn:aws:iam::%s:role%s%s", p.AccountID, names.RolePath, name)
 }

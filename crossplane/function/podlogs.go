@@ -14,12 +14,13 @@ const podLogsAddon = "amazon-cloudwatch-observability"
 
 var agentAccount = serviceAccount{Namespace: "amazon-cloudwatch", Name: "cloudwatch-agent"}
 
-// podLogGroups are what the add-on writes to, below /aws/containerinsights/<cluster>/.
-// It would make them itself, to keep everything for ever.
+// podLogGroups are the groups that the add-on writes to, below
+// /aws/containerinsights/<cluster>/. It would create them itself, and then they would
+// keep everything forever.
 var podLogGroups = []string{"application", "dataplane", "host", "performance"}
 
-// addPodLogs has CloudWatch keep what containers log, which is otherwise gone with
-// its node, or with its pod.
+// addPodLogs makes CloudWatch keep the logs of containers, which otherwise disappear
+// with the pod or its node.
 func (e eksComposer) addPodLogs() error {
 	if e.PodLogs == nil {
 		return nil
@@ -55,7 +56,7 @@ func (e eksComposer) addPodLogs() error {
 	if err != nil {
 		return err
 	}
-	// An agent that still runs would make a group anew.
+	// An agent that still runs would create the group again.
 	kept := []resource.Name{"logs-role", "logs-grants"}
 	for _, name := range podLogGroups {
 		kept = append(kept, resource.Name("pod-logs-"+name))
@@ -64,8 +65,8 @@ func (e eksComposer) addPodLogs() error {
 	return nil
 }
 
-// agentMay is less than AWS's own policy for the agent, CloudWatchAgentServerPolicy,
-// which reaches the groups and the metrics of everybody in the account.
+// agentMay grants less than AWS's own policy for the agent,
+// CloudWatchAgentServerPolicy, which covers all log groups and metrics of the account.
 func (e eksComposer) agentMay() []statement {
 	return []statement{
 		{
