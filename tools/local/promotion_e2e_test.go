@@ -81,7 +81,7 @@ func imageOf(d *appsv1.Deployment) string {
 	return d.Spec.Template.Spec.Containers[0].Image
 }
 
-// rolledOut tells whether all pods, and no others, are of the present template.
+// rolledOut reports whether all pods, and no others, have the present template.
 func rolledOut(d *appsv1.Deployment) bool {
 	return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == *d.Spec.Replicas &&
 		d.Status.AvailableReplicas == *d.Spec.Replicas && d.Status.Replicas == *d.Spec.Replicas

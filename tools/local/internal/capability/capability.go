@@ -4,7 +4,7 @@ package capability
 
 import "golang.org/x/sys/unix"
 
-// Set is capabilities, a bit each, see capabilities(7).
+// Set is a set of capabilities, one bit each; see capabilities(7).
 type Set uint64
 
 // Effective is the set that the kernel checks.
@@ -15,5 +15,5 @@ func Effective() (Set, error) {
 	return Set(data[1].Effective)<<32 | Set(data[0].Effective), err
 }
 
-// Has tells whether a capability such as unix.CAP_SYS_ADMIN is in the set.
+// Has reports whether a capability such as unix.CAP_SYS_ADMIN is in the set.
 func (s Set) Has(capability uint) bool { return s&(1<<capability) != 0 }

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Workload is pods by their label app.kubernetes.io/name, or another one.
+// Workload is the label app.kubernetes.io/name of some pods, or another label.
 type Workload struct{ Namespace, Selector string }
 
 // What is broken.
@@ -37,17 +37,17 @@ const (
 )
 
 // Enough is the share of the time after which no consumer is killed any more: the
-// kubelet waits longer after each kill, and then only one consumer is left.
+// kubelet waits longer after each kill, until only one consumer is left.
 const Enough = 0.9
 
 // Options says what to break.
 type Options struct {
 	Client kubernetes.Interface
-	// RestartAPIServer kills the API server, which something else starts again.
+	// RestartAPIServer kills the API server; its supervisor starts it again.
 	RestartAPIServer func() error
 	// Seed decides which calls fail and which consumers die.
 	Seed uint64
-	// Say is told of each blow that comes once.
+	// Say is called with a line for each fault that happens once.
 	Say func(format string, args ...any)
 }
 
@@ -55,20 +55,20 @@ type Options struct {
 type Summary struct {
 	// Kills are consumers that were killed, by SIGKILL.
 	Kills int `json:"kills"`
-	// Blows are those that come once, in their order.
+	// Blows are the faults that happened once, in their order.
 	Blows []string `json:"blows"`
 	// Faults are calls to the local AWS that failed, by action and kind.
 	Faults map[string]int `json:"faults"`
 }
 
-// Chaos goes on from Start to Stop.
+// Chaos lasts from Start to Stop.
 type Chaos struct {
 	opts   Options
 	admin  string // the URL of the local AWS's admin endpoint
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	stop   sync.Once
-	// Of tests that wait for less, and have no processes.
+	// Set by tests, which wait for less and have no processes.
 	every, pause time.Duration
 	signal       func(containerID string, s unix.Signal) error
 
@@ -78,7 +78,7 @@ type Chaos struct {
 	errs    []error
 }
 
-// Start has the local AWS fail, and begins to kill.
+// Start makes the local AWS fail, and begins to kill consumers.
 func Start(ctx context.Context, opts Options) (*Chaos, error) {
 	admin, err := adminURL(ctx, opts.Client)
 	if err != nil {
@@ -119,8 +119,8 @@ func (c *Chaos) Observe(share float64) {
 	c.share = share
 }
 
-// Stop ends it, and says what was done; again, it says the same. The errors are of
-// blows that failed.
+// Stop ends it and returns what was done; a second call returns the same. The errors
+// are those of faults that could not be made.
 func (c *Chaos) Stop(ctx context.Context) (Summary, error) {
 	c.stop.Do(func() {
 		c.cancel()
@@ -152,7 +152,8 @@ func (c *Chaos) kill(ctx context.Context) {
 		if c.done() > Enough {
 			return
 		}
-		// Without an answer of the API server, or a pod that runs, nobody dies now.
+		// Without an answer of the API server, or without a running pod, nothing is killed
+		// now.
 		containers, err := c.running(ctx, consumer)
 		if err != nil || len(containers) == 0 {
 			continue
@@ -165,7 +166,7 @@ func (c *Chaos) kill(ctx context.Context) {
 	}
 }
 
-// running are the ids of a workload's containers that run.
+// running lists the ids of a workload's running containers.
 func (c *Chaos) running(ctx context.Context, w Workload) ([]string, error) {
 	pods, err := c.opts.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{LabelSelector: w.Selector})
 	if err != nil {
@@ -183,7 +184,7 @@ func (c *Chaos) running(ctx context.Context, w Workload) ([]string, error) {
 	return ids, nil
 }
 
-// blow comes once, when a share of the time has passed.
+// blow makes a fault once, when a share of the time has passed.
 type blow struct {
 	name string
 	at   float64
@@ -212,7 +213,7 @@ func (c *Chaos) blows(ctx context.Context) {
 	}
 }
 
-// await waits until a share of the time has passed, and reports whether it ever has.
+// await waits until a share of the time has passed; false if the run ended before.
 func (c *Chaos) await(ctx context.Context, share float64) bool {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -240,7 +241,7 @@ func (c *Chaos) deleteOperator(ctx context.Context) error {
 	return err
 }
 
-// pauseAWS stops the server's process for a while, and lets it go on in any case.
+// pauseAWS stops the server's process for a while. It always lets it continue.
 func (c *Chaos) pauseAWS(ctx context.Context) error {
 	containers, err := c.running(ctx, localAWS)
 	if err != nil {

@@ -23,13 +23,14 @@ type entry struct {
 	Hits int `json:"hits,omitempty"`
 }
 
-// faults are what every network and AWS do at times, and here much more often.
+// faults are the faults that every network and AWS have at times, and here have much
+// more often.
 func faults() []fault.Fault {
 	list := []fault.Fault{{Action: "S3:PUT", Rate: 0.05, Code: "SlowDown"}}
 	for _, action := range []string{"SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"} {
 		list = append(list, fault.Fault{Action: action, Rate: 0.05, Code: "RequestThrottled"})
 	}
-	// The effect took place, and nobody hears of it; or it did not.
+	// The call took effect, and the caller never learns of it; or it took no effect.
 	for _, action := range []string{"S3:PUT", "SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch"} {
 		list = append(list, fault.Fault{Action: action, Rate: 0.005, Lost: true, Late: true})
 	}
@@ -39,7 +40,7 @@ func faults() []fault.Fault {
 	)
 }
 
-// kind says of a fault what it does.
+// kind names what a fault does.
 func kind(f fault.Fault) string {
 	switch {
 	case f.Duplicate:
@@ -65,7 +66,7 @@ func setFaults(ctx context.Context, url string, seed uint64) error {
 	return err
 }
 
-// endFaults ends them, and says how often each has hit.
+// endFaults ends the faults and counts how often each has hit.
 func endFaults(ctx context.Context, url string) (map[string]int, error) {
 	data, err := call(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // signalContainer signals the processes of a container on this machine. The pod's
-// sandbox lives on: what comes next is a restart of the container, and no new pod.
+// sandbox survives, so that the kubelet restarts the container and makes no new pod.
 func signalContainer(id string, s unix.Signal) error {
 	pids, err := processes("/proc", id)
 	if err != nil {
@@ -28,8 +28,8 @@ func signalContainer(id string, s unix.Signal) error {
 	return errors.Join(failed...)
 }
 
-// processes are those whose cgroup is the container's: it has the container's id in
-// its name, whoever manages cgroups.
+// processes lists the processes of a container, by their cgroup: its name has the
+// container's id, whoever manages cgroups.
 func processes(proc, containerID string) ([]int, error) {
 	files, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "cgroup"))
 	if err != nil {

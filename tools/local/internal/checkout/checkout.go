@@ -48,7 +48,7 @@ func State(ctx context.Context, root string) (commit string, changed bool, err e
 	// Without its optional locks, git does not rewrite the index, which root
 	// would then own.
 	env := []string{"GIT_OPTIONAL_LOCKS=0"}
-	// It fails, quietly, where no commit is.
+	// It fails quietly where there is no commit.
 	commit, _ = git.Run(ctx, root, env, "rev-parse", "--verify", "--quiet", "HEAD")
 	status, err := git.Run(ctx, root, env, "status", "--porcelain")
 	if err != nil {

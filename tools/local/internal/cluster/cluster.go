@@ -56,8 +56,8 @@ func Running(paths layout.Paths) (Process, bool) {
 	return p, p.alive()
 }
 
-// Other is the cache folder of a cluster that runs on this machine and is not
-// the one of paths: of another user, or of the same one with sudo.
+// Other is the cache folder of a cluster on this machine that is not the one of paths:
+// another user's, or the same user's with sudo.
 func Other(paths layout.Paths) (cache string, found bool) {
 	link, err := netlink.LinkByName(layout.HostLink)
 	if err != nil || link.Attrs().Alias == paths.LinkAlias() {
@@ -182,8 +182,8 @@ func (c *Cluster) Guard(ctx context.Context, part func(context.Context) error) e
 	return err
 }
 
-// failure is the error that the supervisor ended with, which its log ends with. One
-// that was killed has said none.
+// failure is the error that the supervisor ended with, the last line of its log; empty
+// if it was killed.
 func (c *Cluster) failure() error {
 	file := filepath.Join(c.paths.Logs(), "supervisor.log")
 	log, err := os.ReadFile(file)

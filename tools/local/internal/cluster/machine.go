@@ -13,21 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is what the cluster's programs change outside of its namespaces, whose
-// end does not take that along.
+// machine is the state that the cluster's programs change outside of its namespaces,
+// and that therefore outlasts them.
 type machine struct {
-	// Boot is the kernel's name for the time since it was started, at which
-	// everything else here begins anew.
+	// Boot identifies the kernel's present boot, after which everything else here
+	// starts anew.
 	Boot string
 	// Profile reports whether the kernel has containerd's AppArmor profile, which
 	// every containerd loads if it does not.
 	Profile bool
-	// Controllers are those that the root cgroup passes on. For a container runc
-	// has it pass on all.
+	// Controllers are the controllers that the root cgroup enables for its children.
+	// runc enables all of them for a container.
 	Controllers []string
 }
 
-// Where the kernel shows it, below a root that tests have of their own.
+// Where the kernel shows the state, below a root that tests replace.
 const (
 	bootFile       = "proc/sys/kernel/random/boot_id"
 	profilesFile   = "sys/kernel/security/apparmor/profiles"
@@ -35,11 +35,10 @@ const (
 	controllerFile = "sys/fs/cgroup/cgroup.subtree_control"
 )
 
-// profile is the name of containerd's AppArmor profile, and no setting.
+// profile is the name that containerd gives its AppArmor profile; it cannot be set.
 const profile = "cri-containerd.apparmor.d"
 
-// readMachine reads what the kernel has of each; what it does not have at all is
-// empty.
+// readMachine reads the present state; what the kernel does not have is empty.
 func readMachine(root string) (machine, error) {
 	var texts [3]string
 	for i, name := range []string{bootFile, profilesFile, controllerFile} {
@@ -56,7 +55,7 @@ func readMachine(root string) (machine, error) {
 	}, nil
 }
 
-// recordMachine writes the machine as it is to a file.
+// recordMachine writes the present state to a file.
 func recordMachine(root, file string) error {
 	m, err := readMachine(root)
 	if err != nil {
@@ -69,9 +68,8 @@ func recordMachine(root, file string) error {
 	return os.WriteFile(file, data, 0o644)
 }
 
-// restoreMachine makes the machine what it was when it was recorded, once the
-// cluster has ended, but for what others use by now. Without a record no cluster
-// was started.
+// restoreMachine restores the recorded state once the cluster has ended, except for
+// what others use by now. Without a record no cluster was started.
 func restoreMachine(root, file string) error {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,7 +119,7 @@ func confines(root string) bool {
 	return false
 }
 
-// tell writes a word to a file of the kernel's.
+// tell writes a word to a file of the kernel.
 func tell(path, word string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {

@@ -74,7 +74,7 @@ func newEnvironment(out io.Writer) (*environment, error) {
 	return &environment{root: root, paths: paths, engines: set, out: out, log: progress.New(out)}, nil
 }
 
-// findRoot is the nearest folder upwards that holds this module.
+// findRoot finds the nearest folder, upwards, that holds this module.
 func findRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -102,7 +102,7 @@ func (e *environment) kubernetes() (*rest.Config, error) {
 	return nil, errors.New("the local cluster does not run: start it with `make up`")
 }
 
-// otherRuns is nil unless a cluster of another cache folder runs on this machine.
+// otherRuns is an error if a cluster of another cache folder runs on this machine.
 func otherRuns(paths layout.Paths) error {
 	cache, found := cluster.Other(paths)
 	if !found {
@@ -117,7 +117,7 @@ func (e *environment) restConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	config.QPS, config.Burst = 100, 200
-	// A proxy of the machine's must not see what goes to the bridge.
+	// Connections to the bridge must not go through the machine's proxy.
 	config.Proxy = noProxy
 	return config, nil
 }

@@ -90,7 +90,8 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, o demo.Options) e
 	return nil
 }
 
-// processor is the model of this machine's, or empty: Arm's kernels do not name it.
+// processor is the model of this machine's processor, or empty: kernels for Arm do not
+// name it.
 func processor() string {
 	data, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -104,7 +105,7 @@ func processor() string {
 	return ""
 }
 
-// stop ends the cluster unless another command is about to.
+// stop ends the cluster, unless another command is about to use it.
 func (e *environment) stop(ctx context.Context) error {
 	unlock, err := cluster.Lock(ctx, e.paths, e.log)
 	if err != nil {
@@ -114,8 +115,8 @@ func (e *environment) stop(ctx context.Context) error {
 	return cluster.Stop(e.paths)
 }
 
-// conclude prints the verdict, which a run that came to no end has as well if
-// its burst was sent.
+// conclude prints the verdict. A run that did not finish has one too if its burst was
+// sent.
 func (e *environment) conclude(run demo.Report, err error, report string) error {
 	if run.Verdict.Produced > 0 {
 		fmt.Fprintln(e.out, run.Verdict)

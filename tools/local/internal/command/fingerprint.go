@@ -24,8 +24,8 @@ import (
 // applied to it before Flux is.
 var installed = []string{"./tools/local/internal/supervisor", "./tools/local/internal/coredns", "./tools/local/internal/flux"}
 
-// checkSame refuses a running cluster that was started with other programs or
-// pins than the checkout has: a push changes its manifests alone.
+// checkSame refuses a running cluster that was started with other programs or pins than
+// those of the checkout: a push changes its manifests alone.
 func (e *environment) checkSame(ctx context.Context) error {
 	other := errors.New("the cluster runs other programs or pins than this checkout has, which a push does not change: end it with `make down`, then start it anew")
 	started, err := os.ReadFile(e.paths.Fingerprint())
@@ -46,7 +46,7 @@ func (e *environment) checkSame(ctx context.Context) error {
 	return nil
 }
 
-// fingerprint changes with whatever only a start brings from the checkout to the
+// fingerprint changes with everything that only a start brings from the checkout to the
 // cluster: the images, the engines, and what installs both.
 func (e *environment) fingerprint(ctx context.Context, specs []image.Spec) (string, error) {
 	h := sha256.New()

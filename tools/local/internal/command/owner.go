@@ -8,9 +8,8 @@ import (
 	"syscall"
 )
 
-// makeFolder makes a folder and those above it that lack. Each belongs to the owner
-// of the folder that it is in, as what root writes into another user's checkout
-// must.
+// makeFolder creates a folder and the missing ones above it. Each belongs to the owner
+// of the folder that it is in, because root writes into another user's checkout.
 func makeFolder(dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return os.MkdirAll(dir, 0o755) // it says what else is wrong
@@ -24,7 +23,7 @@ func makeFolder(dir string) error {
 	return inheritOwner(dir)
 }
 
-// handOver gives root's files in a folder to the folder's owner.
+// handOver gives the files of root in a folder to the folder's owner.
 func handOver(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -44,8 +43,8 @@ func handOver(dir string) error {
 	return nil
 }
 
-// inheritOwner gives a file or folder of root's to the owner of the folder that it
-// is in. Nobody else may give files away, or has to.
+// inheritOwner gives a file or folder of root to the owner of the folder that it is in.
+// Only root can, and only root has to.
 func inheritOwner(path string) error {
 	if os.Geteuid() != 0 {
 		return nil

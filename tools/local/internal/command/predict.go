@@ -18,9 +18,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/demo"
 )
 
-// predict has the simulation say what a burst will do, before the machine is busy with
-// it. It is a module of its own, with Kubernetes' libraries at another version, and runs
-// from its source. A demo without a prediction is one: what went wrong is a warning.
+// predict runs the simulation of the burst before the machine is busy with it. The
+// simulation is a module of its own, with another version of Kubernetes' libraries, and
+// runs from its source. A demo works without a prediction: a failure is a warning.
 func (e *environment) predict(ctx context.Context, burst int, shape string) *report.Prediction {
 	p, err := e.simulate(ctx, burst, shape)
 	if err != nil {

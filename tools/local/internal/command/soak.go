@@ -27,7 +27,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor"
 )
 
-// soak is what a soak is asked for.
+// soak holds the options of a soak.
 type soak struct {
 	events  int
 	seed    uint64
@@ -72,17 +72,17 @@ func newSoak() *cobra.Command {
 func (s soak) calm() string   { return filepath.Join(s.report, "without-faults") }
 func (s soak) faulty() string { return filepath.Join(s.report, "with-faults") }
 
-// producer are the settings of a soak's producer: quick, and with as few bad messages
-// as a real stream has.
+// producer returns the settings of a soak's producer: fast, and with as few bad
+// messages as a real stream has.
 var producer = map[string]string{"CONCURRENCY": "4", "BAD_MSG_PERCENT": "1"}
 
-// fast has Flux apply the consumer at full speed.
+// fast makes Flux apply the consumer at full speed.
 var fast = kustomize.Patch{
 	Target: &kustomize.Selector{Kind: "Kustomization", Name: "consumer"},
 	Patch:  `[{"op": "replace", "path": "/spec/path", "value": "./apps/consumer/deploy/soak"}]`,
 }
 
-// soak leaves the cluster up, with the consumer as it was.
+// soak leaves the cluster up, with the consumer as it was before.
 func (e *environment) soak(ctx context.Context, opts upOptions, s soak) (err error) {
 	if _, err := e.up(ctx, opts); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (e *environment) soak(ctx context.Context, opts upOptions, s soak) (err err
 	}
 	e.log.Done("having Flux apply the consumer at full speed")
 	defer func() {
-		// Also of an interrupted run.
+		// Also after an interrupted run.
 		restoring, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
 		defer cancel()
 		err = errors.Join(err, flux.Override(restoring, config, opts.patches(), e.log), handOver(s.report))
@@ -125,8 +125,7 @@ func (e *environment) run(ctx context.Context, config *rest.Config, s soak, dir 
 	})
 }
 
-// runBroken is the run in which everything fails that may, in the seconds that the run
-// in peace took.
+// runBroken is the run with faults, over as many seconds as the run without took.
 func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak, seconds float64) (demo.Report, chaos.Summary, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -141,10 +140,11 @@ func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak
 		return demo.Report{}, chaos.Summary{}, err
 	}
 	report, err := e.run(ctx, config, s, s.faulty(), func(sample demo.Sample) {
-		// By the time: to count what is stored takes too long while it changes.
+		// By the time that has passed: counting the stored objects takes too long while
+		// they change.
 		passed := sample.Seconds / seconds
 		breaking.Observe(passed)
-		// What is left is in the consumers' hands, and the reading must not fail.
+		// The rest is in the consumers' hands, and the reading must not fail.
 		if passed > chaos.Enough && sample.Visible == 0 {
 			_, _ = breaking.Stop(context.WithoutCancel(ctx))
 		}
@@ -161,7 +161,7 @@ func (e *environment) restartAPIServer() error {
 	return unix.Kill(p.PID, supervisor.Restart)
 }
 
-// compare prints what the faults were, and what they cost.
+// compare prints the faults and what they cost.
 func (e *environment) compare(calm, faulty demo.Report, broken chaos.Summary) {
 	table := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(name, a, b string) { fmt.Fprintf(table, "%s\t%s\t%s\t\n", name, a, b) }

@@ -56,7 +56,7 @@ func (o *upOptions) patches() []kustomize.Patch {
 	}}
 }
 
-// positive refuses a duration in which nothing can happen.
+// positive refuses a duration that is not positive.
 func positive(flag string, d time.Duration) error {
 	if d <= 0 {
 		return cli.Usage(fmt.Errorf("--%s=%s: must be longer than 0s", flag, d))
@@ -94,7 +94,7 @@ func newUp() *cobra.Command {
 // call started down again.
 func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err error) {
 	defer e.log.Wipe() // an error is printed next
-	// A machine that is not fit is left without a cache folder.
+	// No cache folder is created on a machine that cannot run the cluster.
 	if _, err := os.Stat(e.paths.Cache); errors.Is(err, fs.ErrNotExist) {
 		if err := e.prepareMachine(ctx); err != nil {
 			return false, err
@@ -111,7 +111,7 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 		defer cancel()
 		return false, e.sync(ctx, opts)
 	}
-	// The rest of an earlier cluster must not look like an obstacle.
+	// What an earlier cluster left must not look like an obstacle.
 	if err := cluster.Stop(e.paths); err != nil {
 		return false, err
 	}
@@ -125,14 +125,13 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 	return true, e.startCluster(ctx, opts, built)
 }
 
-// programs is what a start brings from the checkout beside its manifests.
+// programs are what a start brings from the checkout besides its manifests.
 type programs struct {
 	images      []image.Spec
 	fingerprint string
 }
 
-// build compiles everything that is to run, before anything runs that would wait
-// for it.
+// build compiles everything before anything runs that would wait for it.
 func (e *environment) build(ctx context.Context) (programs, error) {
 	memory, err := preflight.AvailableMemory()
 	if err != nil {
@@ -145,8 +144,8 @@ func (e *environment) build(ctx context.Context) (programs, error) {
 	if err != nil {
 		return programs{}, err
 	}
-	// Before they are compiled: of what is edited meanwhile the next start says that
-	// it differs.
+	// Before they are compiled: if the sources change meanwhile, the next start sees
+	// that the cluster differs.
 	fingerprint, err := e.fingerprint(ctx, specs)
 	if err != nil {
 		return programs{}, err
@@ -155,7 +154,7 @@ func (e *environment) build(ctx context.Context) (programs, error) {
 	return programs{compiled, fingerprint}, err
 }
 
-// prepareMachine has the packages installed that lack.
+// prepareMachine installs the missing packages.
 func (e *environment) prepareMachine(ctx context.Context) error {
 	start := preflight.Start{Checkout: e.root, Paths: e.paths, Engines: e.engines}
 	if err := start.Prepare(ctx, e.log); err != nil {
@@ -205,8 +204,8 @@ func (e *environment) fill(ctx context.Context, c *cluster.Cluster, opts upOptio
 	return flux.WaitReady(ctx, config, e.log)
 }
 
-// stopAfter ends a cluster that failed to start, and keeps what its programs
-// said, because their logs go with it.
+// stopAfter ends a cluster that failed to start, and keeps the logs of its programs,
+// which would end with it.
 func stopAfter(paths layout.Paths) string {
 	kept := filepath.Join(paths.Cache, "last-failure")
 	_ = os.RemoveAll(kept)
@@ -220,7 +219,7 @@ func stopAfter(paths layout.Paths) string {
 	return note
 }
 
-// sync brings a running cluster to the checkout's state.
+// sync updates a running cluster to the checkout's state.
 func (e *environment) sync(ctx context.Context, opts upOptions) error {
 	if err := e.checkSame(ctx); err != nil {
 		return err

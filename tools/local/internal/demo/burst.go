@@ -60,7 +60,7 @@ func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
 		return "", err
 	}
 	template := &deployment.Spec.Template
-	// Not the Deployment's labels, or it would take the pod for its own.
+	// Not the Deployment's labels: it would adopt the pod.
 	template.Labels = map[string]string{"app.kubernetes.io/name": burst}
 	template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	container.ReadinessProbe, container.LivenessProbe, container.StartupProbe = nil, nil, nil
@@ -68,7 +68,7 @@ func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
 		{Name: "TOT_MSGS_TO_PRODUCE", Value: strconv.Itoa(l.total)},
 		{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"},
 		{Name: "SEED", Value: strconv.Itoa(l.source.Seed)},
-		// A line a message would be read by nobody: the seed says what was sent.
+		// Nobody would read a line for each message: the seed says what was sent.
 		{Name: "LOG_LEVEL", Value: "WARN"},
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.producerSettings)) {
@@ -97,11 +97,11 @@ func (p *pipeline) deleteBurst(job string) {
 	_ = p.kubernetes.BatchV1().Jobs(producerNamespace).Delete(ctx, job, metav1.DeleteOptions{PropagationPolicy: &background})
 }
 
-// errBurstFailed marks what no further look can change.
+// errBurstFailed marks a failure that no further look can change.
 var errBurstFailed = errors.New("the burst failed")
 
-// burstEnded reports whether the burst is sent. The producer ends well only after
-// SQS has acknowledged all of it.
+// burstEnded reports whether the burst is sent. The producer succeeds only after SQS
+// has acknowledged all of it.
 func (p *pipeline) burstEnded(ctx context.Context, name string) (bool, error) {
 	job, err := p.kubernetes.BatchV1().Jobs(producerNamespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
@@ -170,8 +170,8 @@ func (p *pipeline) lastLine(ctx context.Context, job string) (last string) {
 	return last
 }
 
-// parseLog takes the producer's lines of messages that SQS acknowledged, and
-// passes over every other line, however long.
+// parseLog reads the producer's lines about messages that SQS acknowledged, and skips
+// every other line, however long.
 func parseLog(r io.Reader) ([]Produced, error) {
 	var sent []Produced
 	lines := bufio.NewReader(r)

@@ -33,13 +33,13 @@ const (
 	awsService        = "localaws"
 )
 
-// What a run comes to is package report's, whoever ran it.
+// What a run results in is defined by package report.
 type (
-	// Report is a whole run.
+	// Report is the report of a whole run.
 	Report = report.Report
 	// Verdict is its result.
 	Verdict = report.Verdict
-	// Sample is the system at one moment of it.
+	// Sample is the state of the system at one moment.
 	Sample = report.Sample
 )
 
@@ -137,7 +137,7 @@ func (w *watch) judgeTime() time.Duration {
 	return limit
 }
 
-// record puts together all that the report is made of.
+// record collects what the report consists of.
 func (w *watch) record(ctx context.Context, opts Options, found *look) (record, error) {
 	rescales, err := w.rescales(ctx)
 	if err != nil {

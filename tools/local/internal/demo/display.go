@@ -36,7 +36,7 @@ func newDisplay(out io.Writer, terminal bool) *display {
 	return d
 }
 
-// show shows a sample of a run that sends burst messages.
+// show prints a sample of a run that sends burst messages.
 func (d *display) show(s Sample, burst int) {
 	counts := fmt.Sprintf("%7d  %9d  %7d  %6d  %5d  %7d  %13d", s.Visible, s.InFlight, s.Delayed, s.Desired, s.Ready, s.Stored, s.DeadLettered)
 	line := fmt.Sprintf("%6.0fs  %s", s.Seconds, counts)
@@ -59,7 +59,7 @@ func (d *display) draw(line string, s Sample, burst int) {
 	lines = append(lines, line, fmt.Sprintf("%8s[%s%s]", "", strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled)))
 
 	var b strings.Builder
-	// A row that a narrow terminal wraps could not be taken back.
+	// A row that a narrow terminal wraps could not be redrawn.
 	b.WriteString("\x1b[?7l")
 	if d.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", d.drawn)

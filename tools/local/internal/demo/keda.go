@@ -25,7 +25,7 @@ func metricURI(metric autoscalingv2.MetricIdentifier) string {
 	return uri.String()
 }
 
-// metricTime is short: a late metric must not hold a sample up.
+// metricTime is short: a late metric must not delay a sample.
 const metricTime = time.Second
 
 // metric is what KEDA answers the HPA now, or -1 without an answer.
@@ -47,7 +47,7 @@ func (p *pipeline) metric(ctx context.Context) float64 {
 	return answer.Items[0].Value.AsApproximateFloat64()
 }
 
-// active reports whether KEDA holds the ScaledObject for active.
+// active reports whether KEDA considers the ScaledObject active.
 func (p *pipeline) active(ctx context.Context) (bool, error) {
 	data, err := p.get(ctx, scaledObject)
 	if err != nil {

@@ -38,7 +38,7 @@ type entry struct {
 // steadyEntry is a message of the steady producer.
 type steadyEntry struct {
 	Produced
-	// required: it must be at its end. The others may be.
+	// required: it must be at its destination. The others may be.
 	required bool
 }
 
@@ -46,7 +46,7 @@ type steadyEntry struct {
 // that, and an even sample of a larger one.
 const maxRead = 10000
 
-// newLedger computes a burst.
+// newLedger computes the messages of a burst.
 func newLedger(source events.Source, total int) *ledger {
 	l := &ledger{source: source, total: total, sample: max(1, total/maxRead), ranks: map[string]int{}}
 	l.burst = make([]entry, 0, total)
@@ -62,8 +62,8 @@ func newLedger(source events.Source, total int) *ledger {
 	return l
 }
 
-// add adds messages of the steady producer, but for those that it has. They must be
-// at their end if they are required.
+// add adds messages of the steady producer, except those that it has. They must be at
+// their destination if they are required.
 func (l *ledger) add(messages []Produced, required bool) {
 	for _, m := range messages {
 		if _, known := l.ranks[m.RequestID]; !known {
@@ -73,10 +73,10 @@ func (l *ledger) add(messages []Produced, required bool) {
 	}
 }
 
-// size is how many ranks there are.
+// size is the number of ranks.
 func (l *ledger) size() int { return len(l.burst) + len(l.steady) }
 
-// demanded is how many messages must be at their end.
+// demanded is how many messages must be at their destination.
 func (l *ledger) demanded() int {
 	n := len(l.burst)
 	for _, m := range l.steady {
@@ -93,7 +93,7 @@ func (l *ledger) rank(requestID string) (int, bool) {
 		return rank, true
 	}
 	id, err := uuid.Parse(requestID)
-	// Parse takes other ways to write one, too.
+	// Parse also accepts other ways to write one.
 	if err != nil || id.String() != requestID {
 		return 0, false
 	}
@@ -133,8 +133,8 @@ func (l *ledger) sampled(rank int) bool {
 	return !l.ofBurst(rank) || int(l.burst[rank].position)%l.sample == 0
 }
 
-// asSent reports whether a body is the one that was sent: a burst's follows from
-// its seed and its ts, of a steady one the log has the hash.
+// asSent reports whether a body is the one that was sent: the body of a burst's message
+// follows from its seed and its ts, and for a steady one the log has the hash.
 func (l *ledger) asSent(rank int, b body) bool {
 	if l.ofBurst(rank) {
 		return string(b.text) == l.source.At(int(l.burst[rank].position)).Body(b.TS)

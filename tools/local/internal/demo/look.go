@@ -30,7 +30,7 @@ type look struct {
 	// seconds, storedAt and made since the start.
 	storedAt, took []float64
 	made           map[int32]float64
-	// fine: LastModified has fractions of a second.
+	// fine: LastModified has fractions of a second here.
 	fine bool
 	// last is when the last message of the burst was stored or dead-lettered.
 	last float64
@@ -41,7 +41,7 @@ type letters uint8
 
 const (
 	anyLetter letters = 1 << iota
-	// explained is by a consumer's doing, with its reason.
+	// explained: a consumer sent it, with its reason.
 	explained
 )
 
@@ -59,7 +59,7 @@ type body struct {
 	text      []byte
 }
 
-// parseBody takes of a body what it can.
+// parseBody reads as much of a body as it can.
 func parseBody(text []byte) body {
 	b := body{text: text}
 	_ = json.Unmarshal(text, &b)
@@ -76,7 +76,7 @@ func day(t time.Time) string { return t.UTC().Format("2006_01_02") }
 
 var dayInKey = regexp.MustCompile(`/?dt=(\d{4}_\d{2}_\d{2})/`)
 
-// object takes down an object, and reports whether its body is worth a reading.
+// object records an object, and reports whether its body is worth reading.
 func (k *look) object(path string, modified time.Time) bool {
 	id := storedID(path)
 	rank, known := k.rank(id)
@@ -111,7 +111,7 @@ func (k *look) belongs(rank int, path string, modified time.Time) bool {
 		path == key(k.prefix, k.eventType(rank), found[1], k.id(rank))
 }
 
-// read takes down the body of an object.
+// read records the body of an object.
 func (k *look) read(path string, modified time.Time, b body) {
 	rank, _ := k.rank(storedID(path))
 	if !k.asSent(rank, b) {
@@ -133,7 +133,7 @@ func (k *look) read(path string, modified time.Time, b body) {
 	}
 }
 
-// letter takes down a message of the dead-letter queue.
+// letter records a message of the dead-letter queue.
 func (k *look) letter(l DeadLetter) {
 	rank, known := k.rank(l.RequestID)
 	if k.old(l.Sent) && (!known || !k.ofBurst(rank)) {
@@ -190,7 +190,7 @@ func (k *look) seconds(t time.Time) float64 { return t.Sub(k.started).Seconds() 
 // seconds.
 func (k *look) old(t time.Time) bool { return t.Before(k.started.Truncate(time.Second)) }
 
-// missing names the messages, bad or good ones, that are not at their end.
+// missing lists the messages, good and bad, that are not at their destination.
 func (k *look) missing(bad bool) []string {
 	var ids []string
 	for rank := range k.size() {
@@ -201,7 +201,7 @@ func (k *look) missing(bad bool) []string {
 	return ids
 }
 
-// atEnd reports whether a message is where it must come to.
+// atEnd reports whether a message is at its destination.
 func (k *look) atEnd(rank int) bool {
 	if k.bad(rank) {
 		return k.dead[rank] != 0

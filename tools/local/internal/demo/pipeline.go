@@ -28,7 +28,7 @@ import (
 type pipeline struct {
 	kubernetes kubernetes.Interface
 	log        func(ctx context.Context, pod string, previous bool) (io.ReadCloser, error)
-	// get reads what the API server has of KEDA's, which has no typed client here.
+	// get reads an object of KEDA's, which has no typed client here.
 	get         func(ctx context.Context, uri string) ([]byte, error)
 	sqs         *sqs.Client
 	s3          *s3.Client
@@ -68,7 +68,7 @@ func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline,
 		// Simulated: the local AWS server accepts any key.
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		HTTPClient:  awshttp.New(),
-		// A soak has AWS fail while it is looked at.
+		// In a soak AWS fails while it is read.
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.RateLimiter = 10, ratelimit.None })
 		},
@@ -204,8 +204,8 @@ func (p *pipeline) idle(ctx context.Context) error {
 	return nil
 }
 
-// sample reads the system's counts, but for what is stored. DeadLettered has all
-// that is dead-lettered: what of it is this run's, the caller knows.
+// sample reads the system's counts, except what is stored. DeadLettered counts all dead
+// letters; the caller knows which are this run's.
 func (p *pipeline) sample(ctx context.Context) (s Sample, err error) {
 	source, err := p.attributes(ctx, p.queue)
 	if err != nil {

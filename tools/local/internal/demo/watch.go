@@ -33,12 +33,13 @@ type watch struct {
 	complete bool
 	looked   time.Time
 	looking  time.Duration
-	// missing are required messages that a complete look did not find at their end.
+	// missing are required messages that a complete look did not find at their
+	// destination.
 	missing []string
 	lastErr error
 }
 
-// begin takes down what is there, and starts the burst.
+// begin records what is there, and starts the burst.
 func (w *watch) begin(ctx context.Context) error {
 	var err error
 	if w.ledger, err = w.newBurst(ctx, w.burst); err != nil {
@@ -126,7 +127,7 @@ func (w *watch) step(ctx context.Context) (Sample, error) {
 	return s, nil
 }
 
-// patience is how much longer than a look the time between two of them is.
+// patience is how many times as long as a look the time between two of them is.
 const patience = 10
 
 // look lists the bucket again, and names what is missing. While messages are
@@ -203,7 +204,7 @@ func (w *watch) evidence(ctx context.Context) (*look, error) {
 // named bounds how many ids and pods an error names.
 const named = 5
 
-// unfinished says what the run was still waiting for.
+// unfinished names what the run was still waiting for.
 func (w *watch) unfinished(ctx context.Context) error {
 	var waiting []string
 	switch {

@@ -22,7 +22,7 @@ import (
 // partial begins the name of a folder that a build is still writing to.
 const partial = "part-"
 
-// memoryPerCompiler is how much of it a build takes at most for each compiler or
+// memoryPerCompiler is how much memory a build takes at most for each compiler or
 // linker that it runs at a time.
 const memoryPerCompiler = 2 << 30
 
@@ -92,7 +92,7 @@ func (s Set) build(ctx context.Context, recipes []enginebuild.Recipe, compilers 
 // with its pins may come back.
 const unused = 30 * 24 * time.Hour
 
-// prune marks the engines of this set as used, and removes what nobody uses.
+// prune marks the engines of this set as used, and removes those that nobody uses.
 func (s Set) prune(cache string, now time.Time) error {
 	for _, e := range s {
 		if err := os.Chtimes(e.Bin, now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -119,8 +119,8 @@ func (e *Engine) key(goVersion string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
-// hashC writes what of C goes into a build: the compiler, its flags and the
-// libraries. What is missing is nothing: the build will say so.
+// hashC hashes what a build takes from C: the compiler, its flags and the libraries.
+// What is missing is left out; the build will report it.
 func (e *Engine) hashC(w io.Writer) error {
 	ask := func(name string, args ...string) string {
 		out, _ := exec.Command(name, args...).Output()
@@ -140,8 +140,8 @@ func (e *Engine) hashC(w io.Writer) error {
 	return nil
 }
 
-// Built tells whether the cache holds every program of the engine. A folder
-// that lost one to a full disk or a cleaning hand does not count.
+// Built reports whether the cache holds every program of the engine. A folder that lost
+// one, to a full disk or to somebody who cleaned up, does not count.
 func (e *Engine) Built() bool {
 	for _, pkg := range e.Programs {
 		info, err := os.Stat(e.Program(programName(pkg)))
@@ -163,7 +163,7 @@ func programName(pkg string) string {
 // Program is the path of one built program by its file name.
 func (e *Engine) Program(name string) string { return filepath.Join(e.Bin, name) }
 
-// Built tells whether every engine is in the cache.
+// Built reports whether every engine is in the cache.
 func (s Set) Built() bool {
 	for _, e := range s {
 		if !e.Built() {

@@ -16,8 +16,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
-// work is what is to be compiled, from which follows how long it takes: the
-// compiler's time goes with the size of the sources.
+// work is what is to be compiled. It estimates how long that takes from the size of the
+// sources.
 type work struct {
 	log     *progress.Log
 	start   time.Time
@@ -27,7 +27,7 @@ type work struct {
 
 	// packages are those of each engine, by import path.
 	packages map[*Engine]map[string]source
-	// compiled are the ones that need not be compiled again.
+	// compiled are the packages that need not be compiled again.
 	compiled map[source]bool
 	// total and done are bytes of sources.
 	total, done int64
@@ -119,7 +119,7 @@ func (w *work) begin(e *Engine) *watch {
 	return watch
 }
 
-// Write takes what the go command prints.
+// Write reads what the go command prints.
 func (w *watch) Write(p []byte) (int, error) {
 	w.rest = append(w.rest, p...)
 	for {
@@ -149,7 +149,7 @@ func (w *watch) show() {
 		w.work.begun, w.work.engines, w.engine.Name, w.engine.Version, 100*w.work.done/max(1, w.work.total), w.work.left(time.Now()))
 }
 
-// left says about how long the rest takes, once there is something to go by.
+// left estimates how long the rest takes, once there is something to go by.
 func (w *work) left(now time.Time) string {
 	spent := now.Sub(w.start)
 	if spent < 20*time.Second || w.done == 0 {

@@ -1,5 +1,5 @@
 // Package flux installs the Flux controllers from their own manifests in the
-// pinned modules, points them at a Git repository, and tells whether what they
+// pinned modules, points them at a Git repository, and reports whether what they
 // apply is ready. It works on any cluster that a rest.Config reaches, and
 // knows nothing of this repository's objects.
 package flux
@@ -37,7 +37,7 @@ const Namespace = "flux-system"
 
 // Controller is one of Flux's controllers.
 type Controller struct {
-	// Name is such as source-controller.
+	// Name is, for example, source-controller.
 	Name string
 	// Dir is its module's folder, whose config/{crd,rbac,manager} are built.
 	Dir string
@@ -63,7 +63,7 @@ func Controllers(ctx context.Context, set engines.Set) ([]Controller, error) {
 	return controllers, nil
 }
 
-// Options says what to install and what it pulls.
+// Options say what to install and what it pulls.
 type Options struct {
 	Controllers []Controller
 	// GitURL, Branch and Path are what the root Kustomization applies.

@@ -40,12 +40,12 @@ func kindsOf(group, version string, resources ...string) []schema.GroupVersionRe
 // ObjectStatus is the state of one Flux object.
 type ObjectStatus struct {
 	Kind, Namespace, Name string
-	// Suspended tells that Flux leaves the object as it is.
+	// Suspended reports whether Flux leaves the object as it is.
 	Suspended bool
 	// Ready is condition Ready at the object's present generation and, for a
 	// Kustomization, at its source's present revision.
 	Ready bool
-	// Revision is what is applied, or fetched.
+	// Revision is the one that is applied, or fetched.
 	Revision string
 	// Reason says why it is not ready, or how it became so.
 	Reason string
@@ -103,7 +103,7 @@ func status(ctx context.Context, c dynamic.Interface) ([]ObjectStatus, error) {
 	return found, nil
 }
 
-// list is the objects of the kinds that the cluster knows.
+// list returns the objects of the kinds that the cluster knows.
 func list(ctx context.Context, c dynamic.Interface, kinds []schema.GroupVersionResource) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
 	for _, kind := range kinds {
@@ -143,7 +143,7 @@ func suspended(o *unstructured.Unstructured) bool {
 	return value
 }
 
-// static tells an object that is only read: no controller writes its status.
+// static reports whether an object is only read: no controller writes its status.
 func static(o *unstructured.Unstructured) bool {
 	return o.GetKind() == "HelmRepository" && text(o, "spec", "type") == "oci"
 }
@@ -217,7 +217,7 @@ func waitReady(ctx context.Context, c dynamic.Interface, log *progress.Log) erro
 	})
 }
 
-// showWaiting names what is waited for, in one line.
+// showWaiting shows in one line what is waited for.
 func showWaiting(log *progress.Log, objects []ObjectStatus) {
 	var names []string
 	for _, s := range objects {
@@ -232,7 +232,7 @@ func showWaiting(log *progress.Log, objects []ObjectStatus) {
 	log.Doing("%d of %d Flux objects are ready; waiting for %s", len(objects)-len(names), len(objects), strings.Join(names, ", "))
 }
 
-// explain names what is waited for, and is empty if that is nothing.
+// explain names what is waited for; empty for nothing.
 func explain(objects []ObjectStatus) string {
 	waiting := ""
 	for _, s := range objects {

@@ -59,7 +59,7 @@ func translate() error {
 	return conn.Flush()
 }
 
-// permitted reports whether something works, or whether this process may not try.
+// permitted reports whether something works, or this process may not try it.
 func permitted(err error) bool { return err == nil || errors.Is(err, unix.EPERM) }
 
 // inNetworkNamespace tries something in a network namespace that ends with its

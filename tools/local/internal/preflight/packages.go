@@ -25,8 +25,8 @@ type need struct {
 	met     func(context.Context, compiler) bool
 }
 
-// needs are tried, not looked up in the package database: what they are for counts,
-// not where they come from.
+// needs are tried instead of looked up in the package database: it counts that they
+// work, not where they come from.
 var needs = []need{
 	{"git", "git", false, func(context.Context, compiler) bool { return inPath("git") }},
 	// kube-proxy writes its rules with either.
@@ -111,8 +111,8 @@ func thisDistribution(files ...string) (distribution, error) {
 	return distribution{}, nil
 }
 
-// choose goes by the distribution itself, then by what it is like, in the order of
-// its own words: the closest comes first.
+// choose looks for the distribution itself, then for those that it says it resembles,
+// in its own order: the closest comes first.
 func choose(known []distribution, release string) distribution {
 	values := map[string]string{}
 	for line := range strings.Lines(release) {
@@ -194,7 +194,7 @@ func (d distribution) install(ctx context.Context, missing []need, progress io.W
 	return nil
 }
 
-// run has nothing ask the user, and no service of the machine restarted.
+// run keeps the package manager from asking the user and from restarting services.
 func (d distribution) run(ctx context.Context, command string) ([]byte, error) {
 	words := strings.Fields(command + " " + d.Options)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)

@@ -53,8 +53,8 @@ func (s Start) Prepare(ctx context.Context, progress io.Writer) error {
 	return nil
 }
 
-// otherwise names what shows the system scale where nobody can make the machine ready;
-// empty where a package is all that lacks.
+// otherwise names another way to see the system scale where nobody can make the machine
+// ready; empty where only packages are missing.
 func (m machine) otherwise() string {
 	if len(m.obstacles()) == 0 {
 		return ""
@@ -62,8 +62,8 @@ func (m machine) otherwise() string {
 	return "\nwithout any of this, `make simulate` shows a simulated burst scale, with the same kind of report: it needs Go alone"
 }
 
-// ExtendPath has PATH name the folders of root's programs: that of a user lacks
-// them, and sudo may keep it.
+// ExtendPath adds the folders of root's programs to PATH: a user's PATH lacks them, and
+// sudo may keep it.
 func ExtendPath() error {
 	folders := filepath.SplitList(os.Getenv("PATH"))
 	if os.Geteuid() == 0 {
@@ -72,7 +72,7 @@ func ExtendPath() error {
 	return os.Setenv("PATH", strings.Join(folders, string(filepath.ListSeparator)))
 }
 
-// machine is what the obstacles are found in.
+// machine is what is checked for obstacles.
 type machine struct {
 	root         bool
 	capabilities capability.Set
@@ -128,7 +128,7 @@ func (s Start) look(ctx context.Context) (machine, error) {
 	return m, nil
 }
 
-// obstacles are those that no package removes.
+// obstacles are those that installing packages does not remove.
 func (m machine) obstacles() []error {
 	var found []error
 	obstacle := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }

@@ -13,8 +13,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// What a start takes of the disks: engines and layers, and what their builds leave
-// in Go's two caches.
+// The disk space that a start takes: for engines and layers, and for what their builds
+// leave in Go's two caches.
 const (
 	ofCache       = 3 << 30
 	ofBuildCache  = 6 << 30
@@ -28,7 +28,7 @@ const (
 	memoryToBuild = 3 << 30
 )
 
-// AvailableMemory is the bytes that this machine gives without swapping.
+// AvailableMemory is how many bytes this machine can give without swapping.
 func AvailableMemory() (uint64, error) {
 	const file = "/proc/meminfo"
 	data, err := os.ReadFile(file)

@@ -52,7 +52,7 @@ func (l *Log) Doing(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wipe()
-	// A line that a narrow terminal wraps could not be wiped.
+	// A line that a narrow terminal wraps could not be erased.
 	fmt.Fprintf(l.out, "\x1b[?7l%6.1fs  %s\x1b[?7h", time.Since(l.start).Seconds(), fmt.Sprintf(format, args...))
 	l.moving = true
 }

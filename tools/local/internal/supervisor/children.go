@@ -150,7 +150,7 @@ type runner struct {
 	ctx   context.Context
 	log   *slog.Logger
 	dir   string // logs is below it, and what programs write without asking
-	// restart has the API server killed and started again, for each value.
+	// restart kills the API server and starts it again, for each value received.
 	restart <-chan os.Signal
 }
 
@@ -182,7 +182,7 @@ func (r *runner) start(c child) error {
 	return nil
 }
 
-// run starts a program, and says when and how it has ended.
+// run starts a program. The channel says how it ended.
 func (r *runner) run(c child) (*exec.Cmd, <-chan error, error) {
 	logFile := filepath.Join(r.dir, "logs", c.name+".log")
 	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -212,7 +212,7 @@ func (r *runner) run(c child) (*exec.Cmd, <-chan error, error) {
 	return cmd, ended, nil
 }
 
-// apiServer is a question to the API server: whether it is ready.
+// apiServer asks the API server whether it is ready.
 func apiServer() (ready func() bool, err error) {
 	pool, err := certPool(filepath.Join(layout.Inside, "pki", "ca.crt"))
 	if err != nil {

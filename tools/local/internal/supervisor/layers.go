@@ -57,7 +57,7 @@ func (l layers) Put(_ context.Context, _ string, digest v1.Hash, content io.Read
 	return file.CloseAtomicallyReplace()
 }
 
-// known is the registry's word for what is not there.
+// known replaces fs.ErrNotExist by the registry's own error.
 func known(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return registry.ErrNotFound

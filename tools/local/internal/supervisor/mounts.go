@@ -50,8 +50,8 @@ func setUpMounts(state, engines string) error {
 	return coverTunables()
 }
 
-// ensureHosts has the namespace see an /etc/hosts where the machine has none, as a
-// root of debootstrap: containerd copies it for each pod.
+// ensureHosts makes the namespace see an /etc/hosts where the machine has none, as in a
+// root made by debootstrap: containerd copies it for each pod.
 func ensureHosts() error {
 	if exists("/etc/hosts") {
 		return nil

@@ -44,8 +44,8 @@ type Options struct {
 // Namespaces are the flags to start the supervisor's process with.
 const Namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
-// Restart has the supervisor kill the API server and start it again, as it is when a
-// control plane is upgraded or out of memory.
+// Restart makes the supervisor kill the API server and start it again, as happens when
+// a control plane is upgraded or runs out of memory.
 const Restart = unix.SIGHUP
 
 // Run sets the namespaces up, starts everything and blocks until ctx is done
