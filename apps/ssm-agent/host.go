@@ -70,13 +70,13 @@ func (h host) agent() (agent, error) {
 	return agent{state: missing}, nil
 }
 
-// bootID is another one after each boot of the node.
+// bootID differs after each boot of the node.
 func (h host) bootID() (string, error) {
 	text, err := os.ReadFile(h.path("/proc/sys/kernel/random/boot_id"))
 	if err != nil {
 		return "", fmt.Errorf("read the node's boot: %w: mount the node's /proc", err)
 	}
-	// It becomes a part of what root runs.
+	// It becomes part of a command that root runs.
 	id, err := uuid.Parse(strings.TrimSpace(string(text)))
 	if err != nil {
 		return "", fmt.Errorf("read the node's boot: %w: mount the node's own /proc", err)
@@ -84,7 +84,7 @@ func (h host) bootID() (string, error) {
 	return id.String(), nil
 }
 
-// lacks names the programs in /usr/bin that the node does not have.
+// lacks lists the programs that /usr/bin of the node does not have.
 func (h host) lacks(programs ...string) []string {
 	return slices.DeleteFunc(programs, func(name string) bool {
 		_, err := os.Stat(h.path("/usr/bin/" + name))
@@ -128,7 +128,7 @@ func (h host) commandPath(pid int) string {
 	return command
 }
 
-// inHostNamespace is false of a container's process, which has a number in the
+// inHostNamespace is false for a process of a container, which has a number in the
 // container's PID namespace too.
 func (h host) inHostNamespace(pid int) bool {
 	text, err := os.ReadFile(h.procFile(pid, "status"))

@@ -84,8 +84,8 @@ func (i installer) schedule(ctx context.Context, boot string, found agent) error
 	return i.systemd(ctx, i.host.path("/run/dbus/system_bus_socket"), unitName, command)
 }
 
-// command is the script's, as its usage says. No argument has a space or a
-// percent sign, which cron would take for its own.
+// command is the command line of the script, as its usage says. No argument has a space
+// or a percent sign, which cron would interpret.
 func (i installer) command(boot string, found agent) ([]string, error) {
 	command := []string{"/bin/bash", scriptFile, boot, found.unit()}
 	if found.state == present {
@@ -178,7 +178,7 @@ func (i installer) wait(ctx context.Context, boot string) error {
 	}
 }
 
-// failure is what the script left, if it failed.
+// failure is the reason that the script left, if it failed.
 func (i installer) failure(boot string) error {
 	text, err := os.ReadFile(i.host.path(path.Join(claim(boot), "result")))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -24,7 +24,7 @@ func New() aws.HTTPClient { return PlainBodies(awshttp.NewBuildableClient()) }
 // network connection", and its messages stay hidden for the visibility timeout.
 //
 // That is so in smithy-go up to v1.28.8; docs/upstream.md has the report. Once it
-// is mended, this can go: the test of apps/internal/aws tells.
+// is fixed, this can go: the test of apps/internal/aws shows it.
 func PlainBodies(client aws.HTTPClient) aws.HTTPClient { return plainBodies{client} }
 
 type plainBodies struct{ aws.HTTPClient }

@@ -141,11 +141,10 @@ func parseOperator(text string) (operator, error) {
 	return operator{comparison: c, name: name, set: set, ifExists: exists}, nil
 }
 
-// holds says whether the condition is met. A policy variable that the request
-// does not resolve matches nothing; under a negated operator, where that would
-// widen the statement, the condition is not met at all ("any attempt to match
-// it fails and causes the statement to be invalid",
-// reference_policies_variables).
+// holds reports whether the condition is met. A policy variable that the request does
+// not resolve matches nothing; under a negated operator, where that would widen the
+// statement, the condition is not met at all ("any attempt to match it fails and causes
+// the statement to be invalid", reference_policies_variables).
 func (c Condition) holds(request context, variables bool) bool {
 	values := request.get(c.Key)
 	if c.operator.name == null {

@@ -355,8 +355,8 @@ func (p *parser) atLeastOne(n node) []node {
 	return n.list()
 }
 
-// members says whether the value is an object; it reports keys that do not
-// belong or are there twice.
+// members reports whether the value is an object, and records keys that do not belong
+// or are there twice.
 func (p *parser) members(n node, known ...string) bool {
 	if !n.object {
 		p.fail(n, "is %s where an object belongs", n.typeName())

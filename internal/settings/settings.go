@@ -29,8 +29,8 @@ func (f Format) matches(text string) bool {
 	return f.Pattern.MatchString(text) && (f.Except == nil || !f.Except.MatchString(text))
 }
 
-// What AWS takes for a name; a typing error here otherwise shows up as an
-// endless wait for something that can never exist.
+// The forms of AWS's names. Otherwise a typing error shows up as an endless wait for
+// something that can never exist.
 var (
 	// Region has four letters first in the partition aws-eusc.
 	Region = Format{Pattern: regexp.MustCompile(`^([a-z]{2}|eusc)(-[a-z]+)+-[0-9]+$`), Rule: "an AWS region such as eu-west-1"}

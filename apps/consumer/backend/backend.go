@@ -27,8 +27,8 @@ import (
 // a message.
 const maxAttributes, maxSize = 10, 1 << 20
 
-// Connect finds what the settings name: the queues, which may be in the making, the
-// visibility timeout of the source, and the bucket, for which it does not look.
+// Connect finds what the settings name: the queues, which may still be created, the
+// visibility timeout of the source, and the bucket, which it does not check.
 func Connect(ctx context.Context, c config.Config, awsConfig aws.Config) (Queue, Bucket, time.Duration, error) {
 	queue := Queue{Client: sqs.NewFromConfig(awsConfig)}
 	bucket := Bucket{Client: clients.S3(awsConfig), Name: c.Bucket}
@@ -64,7 +64,7 @@ func (q Queue) Visibility(ctx context.Context) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// Receive is worker.Queue's.
+// Receive implements worker.Queue.
 func (q Queue) Receive(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 	out, err := q.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl:                    &q.Source,
@@ -99,8 +99,8 @@ func received(m types.Message) worker.Message {
 	}
 }
 
-// Delete is worker.Queue's. Entries are named by their position: after a redelivery
-// two messages of a batch may have one id.
+// Delete implements worker.Queue. Entries are named by their position: after a
+// redelivery two messages of a batch may have one id.
 func (q Queue) Delete(ctx context.Context, messages []worker.Message) ([]worker.Failure, error) {
 	entries := make([]types.DeleteMessageBatchRequestEntry, len(messages))
 	for i, m := range messages {
@@ -113,7 +113,7 @@ func (q Queue) Delete(ctx context.Context, messages []worker.Message) ([]worker.
 	return failures(out.Failed, len(messages))
 }
 
-// Hide is worker.Queue's.
+// Hide implements worker.Queue.
 func (q Queue) Hide(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 	entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(messages))
 	for i, m := range messages {
@@ -128,7 +128,7 @@ func (q Queue) Hide(ctx context.Context, messages []worker.Message, times []time
 	return failures(out.Failed, len(messages))
 }
 
-// failures are those of the entries of a batch.
+// failures lists the failed entries of a batch.
 func failures(failed []types.BatchResultErrorEntry, entries int) ([]worker.Failure, error) {
 	var all []worker.Failure
 	for _, f := range failed {
@@ -142,20 +142,20 @@ func failures(failed []types.BatchResultErrorEntry, entries int) ([]worker.Failu
 	return all, nil
 }
 
-// Quarantine is worker.Queue's.
+// Quarantine implements worker.Queue.
 func (q Queue) Quarantine(ctx context.Context, m worker.Message, reason string) error {
 	_, err := q.Client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &q.Dead, MessageBody: &m.Body, MessageAttributes: withReason(m, reason)}, once)
 	return err
 }
 
-// withReason is the message's attributes and the reason, which gives way where
-// SQS leaves no room: the original is worth more, and the log has the reason.
+// withReason adds the reason to the message's attributes. It drops the reason where SQS
+// leaves no room: the original is worth more, and the log has the reason.
 func withReason(m worker.Message, reason string) map[string]types.MessageAttributeValue {
 	all := maps.Clone(m.Attributes)
 	if all == nil {
 		all = map[string]worker.Attribute{}
 	}
-	// One that was redriven has the reason of last time.
+	// A message that was redriven still has its last reason.
 	all[event.ReasonAttribute] = worker.Attribute{Type: "String", Text: reason}
 	if len(all) > maxAttributes || size(m.Body, all) > maxSize {
 		delete(all, event.ReasonAttribute)
@@ -189,8 +189,8 @@ type Bucket struct {
 	Name   string
 }
 
-// Put is worker.Store's. A conflict with a write at the same time is an error that
-// the next try settles.
+// Put implements worker.Store. A conflict with a write at the same time is an error
+// that a retry resolves.
 func (b Bucket) Put(ctx context.Context, key, body string) (taken bool, err error) {
 	_, err = b.Client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &b.Name, Key: &key, Body: strings.NewReader(body),
@@ -203,6 +203,6 @@ func (b Bucket) Put(ctx context.Context, key, body string) (taken bool, err erro
 	return false, err
 }
 
-// once leaves trying again to the worker, which looks at the request to end between
-// two tries.
+// once leaves retries to the worker, which checks between two tries whether it was
+// asked to end.
 func once(o *sqs.Options) { o.RetryMaxAttempts = 1 }

@@ -41,8 +41,8 @@ const FirstVisibility = 9 * time.Second
 // queue without timeout hides nothing.
 func Heartbeat(visibility time.Duration) time.Duration { return max(visibility, 0) / 3 }
 
-// QueueActions are the IAM actions that the consumer calls on its queue. SQS
-// authorizes the batch calls as the single ones.
+// QueueActions are the IAM actions that the consumer calls on its queue. SQS authorizes
+// a batch call as the single one.
 func QueueActions() []string {
 	return []string{
 		"sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage",

@@ -38,9 +38,9 @@ func newBatch(messages []Message) batch {
 	return b
 }
 
-// receive asks for a visibility timeout of its own: what is lost with its answer, or
-// with a consumer that is killed, comes back when that is over. The heartbeat gives
-// what is worked on the queue's.
+// receive asks for a short visibility timeout of its own, so that messages come back
+// soon whose answer is lost or whose consumer is killed. The heartbeat extends it to
+// the queue's.
 func (w *Worker) receive(ctx context.Context, limit int) ([]Message, error) {
 	messages, err := w.queue.Receive(ctx, limit, w.longPoll, min(w.visibility, config.FirstVisibility))
 	if err != nil {
@@ -50,8 +50,8 @@ func (w *Worker) receive(ctx context.Context, limit int) ([]Message, error) {
 	return messages, nil
 }
 
-// process works a batch off: each message is stored or quarantined. What is not
-// begun when the batch must end is handed back, what failed is put off.
+// process handles a batch: each message is stored or quarantined. Messages that are not
+// begun when the batch must end are handed back, and those that failed are put off.
 func (r *run) process(b batch) {
 	stop := r.heartbeat(b.messages)
 	defer stop()
@@ -61,7 +61,7 @@ func (r *run) process(b batch) {
 	failed, rest := r.storeAll(b)
 	// It would put off again what is handed back.
 	stop()
-	// First, since others wait for these; the rest of the time may be short.
+	// First, because others wait for these, and the rest of the time may be short.
 	if len(rest) > 0 {
 		r.handBack(rest)
 		r.settled <- settled{len(rest), handedBack}
@@ -80,8 +80,8 @@ type job struct {
 	done  func()
 }
 
-// storeAll has messages stored side by side, as storers are free, and returns those
-// that failed and those that were not begun.
+// storeAll stores messages concurrently, as storers are free, and returns those that
+// failed and those that were not begun.
 func (r *run) storeAll(b batch) (failed, rest []*message) {
 	var stores sync.WaitGroup
 	errs := make([]error, len(b.messages))
@@ -169,7 +169,7 @@ func (r *run) beatEvery(ctx context.Context, tick, every time.Duration, messages
 	}
 }
 
-// beat reports whether another try is worth nothing. It gives up when the next tick is due.
+// beat reports whether another try is useless. It gives up when the next tick is due.
 func (r *run) beat(ctx context.Context, tick time.Duration, messages []*message) bool {
 	ctx, cancel := context.WithTimeout(ctx, tick)
 	defer cancel()
@@ -208,8 +208,8 @@ func putOffFor(visibility time.Duration, received int) time.Duration {
 	return wait
 }
 
-// hide reports whether another try is worth nothing. A failure costs time, not a message:
-// the timeout hands it back.
+// hide reports whether another try is useless. A failure costs time, not a message: the
+// timeout hands it back.
 func (r *run) hide(ctx context.Context, messages []*message, howLong func(Message) time.Duration) bool {
 	if len(messages) == 0 {
 		return true

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// hand is the account of what a worker has in hand. It decides when to poll, and
-// for how many messages.
+// hand counts what a worker has in hand. It decides when to poll, and for how many
+// messages.
 type hand struct {
 	// batch is how many messages a poll asks for, concurrency how many are stored
 	// at the same time, most how many may be in hand, and total after how many the
@@ -15,11 +15,11 @@ type hand struct {
 	// timeout is how much of the visibility timeout is left for storing.
 	timeout time.Duration
 
-	// held were received and are not settled. Of them failed could not be stored, and
-	// deleting are stored and being deleted.
+	// held messages were received and are not settled. failed of them could not be
+	// stored; deleting of them are stored and being deleted.
 	held, failed, deleting int
-	// polls are on their way and may bring up to coming messages. Of them there
-	// may be as many as pollers.
+	// polls are on their way, and may bring up to coming messages. There may be up to
+	// pollers of them.
 	polls, coming, pollers int
 	processed              int
 	// took is how long it takes to store a message: 0 until the first one is.
@@ -55,7 +55,7 @@ func (h *hand) limit() int {
 	return int(min(float64(h.most), max(float64(h.batch), inTime)))
 }
 
-// measure takes note of how long it took to store a message.
+// measure records how long it took to store a message.
 func (h *hand) measure(took time.Duration) {
 	const weight = 8
 	if h.took == 0 {
@@ -69,9 +69,8 @@ func (h *hand) begin(limit int) {
 	h.coming += limit
 }
 
-// end takes note of what a poll brought. One that brought all that it asked for
-// makes room for another one, since more may be waiting; an empty queue is polled
-// by one.
+// end records what a poll brought. After a full answer another poll may start, because
+// more messages may be waiting; an empty queue has one poll.
 func (h *hand) end(p poll) {
 	h.polls--
 	h.coming -= p.limit

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// run is one run of a worker.
+// run is one execution of a worker.
 type run struct {
 	*Worker
 	// asked ends when the worker is asked to end, begun when the calls must end
@@ -22,7 +22,7 @@ type run struct {
 	settled chan settled
 	running sync.WaitGroup
 
-	// What follows is for own alone.
+	// Only own uses the following.
 
 	hand hand
 	// stored are the messages to delete next. Until late the first of them waits
@@ -79,8 +79,8 @@ func newRun(asked, begun, drained context.Context, w *Worker) *run {
 	}
 }
 
-// own keeps the account of what is in hand, until that is nothing and no more may
-// come. It starts what there is to do, and then waits for the next report.
+// own keeps the account of what is in hand, until that is nothing and no more may come.
+// It starts the work that can be done now, and then waits for the next report.
 func (r *run) own() {
 	summaries := time.NewTicker(summaryPeriod)
 	defer summaries.Stop()
@@ -143,7 +143,7 @@ func (r *run) onPoll(p poll) {
 	r.empty.reset()
 	r.pause = nil
 	b := newBatch(p.messages)
-	// It begins and stops as if the worker had been asked to end only now.
+	// It stops as if the worker had been asked to end only now.
 	if b.until, b.last = r.asked, r.asked.Err() != nil; b.last {
 		b.until = r.begun
 	}

@@ -25,8 +25,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/internal/shutdown"
 )
 
-// Queue is what the worker asks of a queue and of its dead-letter queue. A call
-// is given at most MaxBatch messages.
+// Queue is what the worker needs of a queue and of its dead-letter queue. A call gets
+// at most MaxBatch messages.
 type Queue interface {
 	// Receive waits for messages for at most wait, and hides up to limit of them
 	// from other receivers for the time of visibility.
@@ -41,7 +41,7 @@ type Queue interface {
 	Quarantine(ctx context.Context, m Message, reason string) error
 }
 
-// Store is what the worker asks of the place where events go.
+// Store is what the worker needs of the place where events go.
 type Store interface {
 	// Put stores an object unless its key is taken, which it reports. It tries once.
 	Put(ctx context.Context, key, body string) (taken bool, err error)
@@ -68,7 +68,7 @@ type Attribute struct {
 type Failure struct {
 	// Index is the message's place in the call.
 	Index int
-	// Final says that another try fails too.
+	// Final reports that another try fails too.
 	Final bool
 	Err   error
 }
@@ -89,7 +89,7 @@ type Worker struct {
 	store      Store
 	config     config.Config
 	visibility time.Duration
-	// These are config's own, but for tests.
+	// These are the constants of config; tests shorten them.
 	longPoll, finish, drain time.Duration
 	log                     *slog.Logger
 	counters                counters

@@ -105,7 +105,7 @@ func queueURL(ctx context.Context, client *sqs.Client, name string, patience tim
 // is consistent only after a while, the role, its policy or its issuer.
 var inTheMaking = []string{"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "AccessDenied", "AccessDeniedException", "InvalidIdentityToken"}
 
-// mayPass tells whether a call that failed may succeed later as it is.
+// mayPass reports whether a call that failed may succeed later unchanged.
 func mayPass(err error) bool {
 	var answer smithy.APIError
 	if errors.As(err, &answer) && slices.Contains(inTheMaking, answer.ErrorCode()) {

@@ -89,7 +89,7 @@ func (s Source) draw(i int) (m Message, again float64) {
 	return Message{RequestID: e.RequestID, EventType: eventType, Priority: e.Priority, Bad: bad, event: e}, again
 }
 
-// Body is the message's body when it is of the time ts.
+// Body is the message's body with the time ts.
 func (m Message) Body(ts time.Time) string {
 	e := m.event
 	e.TS = ts.UTC()

@@ -91,8 +91,8 @@ func (w *Worker) sendOnce(ctx context.Context, batch []outgoing) (again []outgoi
 	return w.failed(batch, out.Failed)
 }
 
-// once leaves trying again to send: the SDK counts the failures of all calls, and when
-// there are too many, fails calls that it did not try again.
+// once leaves retries to send: the SDK counts the failures of all calls and, when there
+// are too many, fails calls without a retry.
 func once(o *sqs.Options) { o.RetryMaxAttempts = 1 }
 
 // mayPass reports whether a call that failed may succeed later as it is. Without an
