@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,7 +20,10 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
@@ -33,8 +37,17 @@ func forgetSpoke(t *testing.T, c client.Client, account *awsAccount, paths layou
 	t.Helper()
 	keepNames(t, c, dir, spoke)
 	checkProvisioned(t, c, spoke)
+	// Not while Flux waits for what is forgotten: a new hub's Flux would wait for nothing.
+	within(t, provisioning, "Flux has applied "+spoke, func() (string, bool) {
+		is := conditionOf(named(list(t, c, kustomization, spoke), "platform")[0], "Ready")
+		return is.Message, is.Status == corev1.ConditionTrue
+	})
 	names, vpcs, creations := externalNames(t, c, spoke), account.vpcs(t, spoke), account.creations(t, spoke)
+	// In a hub that is lost nothing runs: a composition on its way would be an orphan, whose
+	// deletion reaches AWS.
+	scaleCrossplane(t, c, 0)
 	deleteFromEtcd(t, paths, spoke)
+	scaleCrossplane(t, c, 1)
 	for _, o := range named(list(t, c, kustomization, spoke), "platform") {
 		patch(t, c, o, fmt.Appendf(nil, `{"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": %q}}}`, time.Now()))
 	}
@@ -50,6 +63,27 @@ func forgetSpoke(t *testing.T, c client.Client, account *awsAccount, paths layou
 			t.Errorf("the hub called %s %d times to find what is there", action, count-creations[action])
 		}
 	}
+}
+
+// scaleCrossplane waits until so many pods of Crossplane's are there.
+func scaleCrossplane(t *testing.T, c client.Client, replicas int) {
+	t.Helper()
+	deployment := &appsv1.Deployment{}
+	key := client.ObjectKey{Namespace: "crossplane-system", Name: "crossplane"}
+	if err := c.Get(t.Context(), key, deployment); err != nil {
+		t.Fatal(err)
+	}
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec": {"replicas": %d}}`, replicas))
+	if err := c.Patch(t.Context(), deployment, patch); err != nil {
+		t.Fatal(err)
+	}
+	until(t, fmt.Sprintf("Crossplane has %d pods", replicas), func() (string, bool) {
+		var pods corev1.PodList
+		if err := c.List(t.Context(), &pods, client.InNamespace(key.Namespace), client.MatchingLabels(deployment.Spec.Selector.MatchLabels)); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(len(pods.Items)), len(pods.Items) == replicas
+	})
 }
 
 // keepNames writes what AWS calls the parts of the network and of the cluster into Git.
@@ -91,12 +125,18 @@ func keepNames(t *testing.T, c client.Client, dir, spoke string) {
 	})
 }
 
-// externalNames are what AWS calls the managed resources.
+// assigned is an identifier of AWS's. What only links others has none: its name is
+// Terraform's, and another one for what was found than for what was made.
+var assigned = regexp.MustCompile(`^[a-z]+-[0-9a-f]{17}$`)
+
+// externalNames are what AWS calls the managed resources that it gives an identifier.
 func externalNames(t *testing.T, c client.Client, spoke string) map[string]string {
 	t.Helper()
 	names := map[string]string{}
 	for _, o := range managedResources(t, c, spoke) {
-		names[o.GetKind()+" "+o.GetName()] = o.GetAnnotations()["crossplane.io/external-name"]
+		if name := o.GetAnnotations()["crossplane.io/external-name"]; assigned.MatchString(name) {
+			names[o.GetKind()+" "+o.GetName()] = name
+		}
 	}
 	return names
 }
