@@ -158,10 +158,6 @@ func (m machine) obstacles() []error {
 		obstacle("the kernel has no nftables with address translation for IPv4, which services need: " +
 			"modprobe -a nf_tables nft_chain_nat nft_masq")
 	}
-	needed := uint64(memoryToBuild)
-	if m.built {
-		needed = memoryBuilt
-	}
 	if m.memory < needed {
 		obstacle("%.1f GB of memory available, %.1f GB needed: end something", gigabytes(m.memory), gigabytes(needed))
 	}

@@ -21,12 +21,9 @@ const (
 	ofModuleCache = 5 << 30
 )
 
-// Memory below which a start is refused: of the cluster at work, or of the linker
-// of Kubernetes or KEDA.
-const (
-	memoryBuilt   = 5 << 29
-	memoryToBuild = 3 << 30
-)
+// needed is the memory below which a start is refused: of the cluster at work, and of
+// the linker of Kubernetes or KEDA.
+const needed = 3 << 30
 
 // AvailableMemory is how many bytes this machine can give without swapping.
 func AvailableMemory() (uint64, error) {
