@@ -42,7 +42,7 @@ type Config struct {
 	// Speed is how many times faster than on AWS gateways, clusters and nodes become
 	// ready; 0 is as on AWS.
 	Speed float64 `json:"speed,omitempty"`
-	// Cluster is the API server that stands for that of every EKS cluster.
+	// Cluster is the API server that stands for that of an EKS cluster.
 	Cluster eks.Server `json:"cluster,omitzero"`
 	// Issuers are those whose tokens AssumeRoleWithWebIdentity can check.
 	Issuers []sts.Issuer `json:"issuers,omitempty"`
