@@ -150,11 +150,12 @@ func deleteFromEtcd(t *testing.T, paths layout.Paths, namespace string) {
 		Key      []byte `json:"key"`
 		RangeEnd []byte `json:"range_end"`
 	}
+	resources := append(activated(t), "usages.protection.crossplane.io")
+	for _, kind := range platformKinds {
+		resources = append(resources, strings.ToLower(kind)+"s.platform.mystique-unicorn.io")
+	}
 	var deletions []map[string]keys
-	for _, resource := range slices.Concat(activated(t), []string{
-		"networks.platform.mystique-unicorn.io", "eksclusters.platform.mystique-unicorn.io", "eventqueues.platform.mystique-unicorn.io",
-		"eventbuckets.platform.mystique-unicorn.io", "workloadroles.platform.mystique-unicorn.io", "usages.protection.crossplane.io",
-	}) {
+	for _, resource := range resources {
 		plural, group, _ := strings.Cut(resource, ".")
 		prefix := "/registry/" + group + "/" + plural + "/" + namespace
 		deletions = append(deletions, map[string]keys{"request_delete_range": {[]byte(prefix + "/"), []byte(prefix + "0")}})
