@@ -72,7 +72,7 @@ func compareCluster(r *rule.Pass, config *render.Object, named arn.ARN) {
 		}
 		return
 	}
-	if len(others) > 0 && r.Cluster.Complete(model.ManagedResources) {
+	if len(others) > 0 && r.Cluster.Complete(model.ManagedResources.For(config)) {
 		r.Report(place, "%s looks for EKS cluster %s, and what is declared beside it is %s", config.Key(), name, strings.Join(others, ", ")).
 			Fix(rule.DidYouMean(name, others, fmt.Sprintf("name %s, or declare %s", others[0], name)))
 	}

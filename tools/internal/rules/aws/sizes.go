@@ -43,7 +43,7 @@ func checkSizes(r *rule.Pass) {
 		case scaler != nil && desired.kept:
 			r.Warn(desired.Field, "%s sets desiredSize back to %d, whatever %s makes of it", group.Key(), desired.size, scaler.Key()).
 				Fix("say desiredSize in initProvider")
-		case scaler == nil && limited && desired.size < most.size && r.Cluster.Complete(model.Objects):
+		case scaler == nil && limited && desired.size < most.size && r.Cluster.Complete(model.Objects.For(group)):
 			r.Warn(most.Field, "%s may have %d nodes, and nothing here ever makes more than the desired %d", group.Key(), most.size, desired.size).
 				Fix("count with desiredSize, or declare an autoscaler")
 		}

@@ -24,7 +24,7 @@ var Identities = rule.Rule{
 
 func checkIdentities(r *rule.Pass) {
 	configs := r.Cluster.Of(model.NamespacedAWS, "ClusterProviderConfig")
-	if len(configs) == 0 || !r.Cluster.Complete(model.ManagedResources) {
+	if len(configs) == 0 {
 		return
 	}
 	namespaces := map[string]bool{}
@@ -42,7 +42,7 @@ func checkIdentities(r *rule.Pass) {
 	}
 	for _, config := range configs {
 		by := slices.Collect(maps.Keys(users[config]))
-		if len(by) == 1 && len(namespaces) > 1 {
+		if len(by) == 1 && len(namespaces) > 1 && r.Cluster.Complete(model.ManagedResources.For(config)) {
 			r.Report(model.At(config, "kind"), "all that uses %s is in namespace %s, and any other one may use it, too", config.Key(), by[0]).
 				Fix("make it a ProviderConfig of namespace " + by[0])
 		}

@@ -21,14 +21,11 @@ var Namespaces = rule.Rule{
 }
 
 func checkNamespaces(r *rule.Pass) {
-	if !r.Cluster.Complete(model.CrossplaneObjects) {
-		return
-	}
 	usages := usages(r)
 	for _, namespace := range r.Cluster.Of("", "Namespace") {
 		holds := compositeIn(r, namespace)
 		used := slices.ContainsFunc(usages, func(usage *render.Object) bool { return protects(usage, namespace) })
-		if holds != nil && !used && !r.Cluster.IsLocal(namespace) {
+		if holds != nil && !used && !r.Cluster.IsLocal(namespace) && r.Cluster.Complete(model.CrossplaneObjects.For(namespace)) {
 			r.Report(model.At(namespace, "metadata", "name"),
 				"who deletes %s deletes %s with it, and what that is composed of", namespace.Key(), holds.Key()).
 				Fix("add a ClusterUsage of the namespace")

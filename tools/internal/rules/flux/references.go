@@ -85,7 +85,7 @@ func missesKubeConfig(r *rule.Pass, place model.Field, k *render.Applier, name s
 // Kustomization. Which kind it has, only the references say.
 func checkRootSource(r *rule.Pass) {
 	root := r.Cluster.Kustomizations()[0]
-	if root.Object != nil || !r.Cluster.Complete(model.FluxObjects) {
+	if root.Object != nil {
 		return
 	}
 	var naming []*render.Applier
@@ -108,7 +108,8 @@ func checkRootSource(r *rule.Pass) {
 		}
 	}
 	for _, k := range naming {
-		if kind := k.Spec.SourceRef.Kind; kinds[kind] < kinds[usual] {
+		kind := k.Spec.SourceRef.Kind
+		if kinds[kind] < kinds[usual] && r.Cluster.Complete(model.FluxObjects.For(k.Object)) {
 			r.Report(model.At(k.Object, "spec", "sourceRef", "kind"),
 				"%s takes its content from a %s, others from a %s of that name", k, kind, usual).
 				Fix("write kind: " + usual)

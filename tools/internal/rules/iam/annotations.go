@@ -40,7 +40,7 @@ func checkRoleAnnotations(r *rule.Pass) {
 				Fix("write arn:aws:iam::ACCOUNT:role/NAME")
 			continue
 		}
-		if _, found := declared(r, a); !found && len(roles(r)) > 0 && r.Cluster.Complete(model.ManagedResources) {
+		if _, found := declared(r, a); !found && len(roles(r)) > 0 && r.Cluster.Complete(model.ManagedResources.For(account)) {
 			reportUndeclared(r, place, account, a)
 		}
 	}

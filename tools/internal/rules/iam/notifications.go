@@ -23,14 +23,11 @@ var Notifications = rule.Rule{
 }
 
 func checkNotifications(r *rule.Pass) {
-	if !r.Cluster.Complete(model.ManagedResources) {
-		return
-	}
 	for _, o := range r.Cluster.Managed("s3", "BucketNotification") {
 		for _, target := range model.Values(o, "spec/forProvider/queue") {
 			entry, _ := target.Value.(map[string]any)
 			queue := notified(r, o, entry)
-			if queue == nil || mayNotify(r, *queue) {
+			if queue == nil || mayNotify(r, *queue) || !r.Cluster.Complete(model.ManagedResources.For(o)) {
 				continue
 			}
 			r.Report(target.Field, "%s sends events to queue %s, whose policy does not let S3 send", o.Key(), queue.Name).

@@ -89,7 +89,7 @@ func isPolicy(o *render.Object, arn string) bool {
 // false when it may have others.
 func identity(r *rule.Pass, of role) (policies []*iam.Policy, complete bool) {
 	documents, elsewhere := documents(r, of)
-	complete = len(elsewhere) == 0 && r.Cluster.Complete(model.ManagedResources)
+	complete = len(elsewhere) == 0 && r.Cluster.Complete(model.ManagedResources.For(of.object))
 	for _, d := range documents {
 		policy, err := iam.Parse(d.name, iam.IdentityPolicy, []byte(d.text))
 		if err != nil {

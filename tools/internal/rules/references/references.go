@@ -192,9 +192,9 @@ func (n named) target(r *rule.Pass) string {
 
 func (n named) complete(r *rule.Pass) bool {
 	if n.key.Namespace == "" {
-		return r.Cluster.Complete(model.Objects)
+		return r.Cluster.Complete(model.Objects.For(n.by))
 	}
-	return r.Cluster.Complete(model.ObjectsIn(n.key.Namespace))
+	return r.Cluster.Complete(model.ObjectsIn(n.key.Namespace).For(n.by))
 }
 
 // isGiven reports whether what is named is there without a manifest: of Kubernetes, of a

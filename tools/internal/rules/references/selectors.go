@@ -132,14 +132,14 @@ func (s selector) judged(r *rule.Pass, o *render.Object, namespace string, chose
 		// Namespaces by name are rule POD009's.
 		requirements, _ := chosen.Requirements()
 		named := slices.ContainsFunc(requirements, func(q labels.Requirement) bool { return q.Key() == corev1.LabelMetadataName })
-		return !named && r.Cluster.Complete(model.Objects)
+		return !named && r.Cluster.Complete(model.Objects.For(o))
 	}
 	if namespace == anywhere {
 		return false // of all namespaces some are nobody's here
 	}
 	target := model.Target(o)
 	known := hasObjects(r, target, namespace) && !model.IsProvided(namespace) || namespace == metav1.NamespaceDefault
-	return known && !isOperated(r, target, namespace) && r.Cluster.Complete(model.ObjectsIn(namespace))
+	return known && !isOperated(r, target, namespace) && r.Cluster.Complete(model.ObjectsIn(namespace).For(o))
 }
 
 // matches reports whether anything has the labels.

@@ -27,7 +27,7 @@ func checkNames(r *rule.Pass) {
 	for _, o := range r.Cluster.Managed("s3", "Bucket") {
 		buckets = append(buckets, o.GetName(), o.GetAnnotations()["crossplane.io/external-name"])
 	}
-	if len(queues)+len(buckets) == 0 || slices.Contains(queues, "") || !r.Cluster.Complete(model.ManagedResources) {
+	if len(queues)+len(buckets) == 0 || slices.Contains(queues, "") {
 		return
 	}
 	for _, w := range r.Cluster.Workloads() {
@@ -44,7 +44,8 @@ func checkNames(r *rule.Pass) {
 func checkName(r *rule.Pass, w model.Workload, variable, kind string, declared []string) {
 	variables, _ := r.Cluster.Environment(w.MainContainers()[0])
 	v, set := variables[variable]
-	if set && v.Known && len(declared) > 0 && !slices.Contains(declared, v.Value) {
+	missing := set && v.Known && len(declared) > 0 && !slices.Contains(declared, v.Value)
+	if missing && r.Cluster.Complete(model.ManagedResources.For(w.Object)) {
 		r.Report(v.Field, "%s of %s is %s, and the cluster declares no such %s", variable, w.Key(), v.Value, kind).
 			Fix(rule.DidYouMean(v.Value, declared, "declare the "+kind))
 	}

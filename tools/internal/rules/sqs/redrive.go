@@ -49,14 +49,14 @@ func checkRedrive(r *rule.Pass) {
 		checkDeadLetterQueue(r, p, queues)
 		checkReceives(r, p)
 	}
-	if !complete || len(queues) == 0 || !r.Cluster.Complete(model.Objects) {
+	if !complete || len(queues) == 0 {
 		return
 	}
 	for _, pods := range consumers(r) {
 		settled[pods.DeadLetterQueue] = true // the consumer sends there itself
 	}
 	for _, q := range queues {
-		if q.Name == "" || settled[q.Name] {
+		if q.Name == "" || settled[q.Name] || !r.Cluster.Complete(model.Objects.For(q.Object)) {
 			continue
 		}
 		place, fix := q.At(), "add a redrivePolicy and the queue that it names"

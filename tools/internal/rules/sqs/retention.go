@@ -25,19 +25,19 @@ var Retention = rule.Rule{
 }
 
 func checkRetention(r *rule.Pass) {
-	if !r.Cluster.Complete(model.ManagedResources) {
-		return
-	}
 	watched := watchedQueues(r)
 	for _, q := range r.Cluster.Queues() {
-		if q.Name == "" || watched[q.Name] || r.Cluster.IsLocal(q.Object) {
+		kept := retentionOf(q)
+		short, expected := kept < defaultRetention, len(watched) > 0 || declined(q)
+		if q.Name == "" || watched[q.Name] || r.Cluster.IsLocal(q.Object) || !short && !expected ||
+			!r.Cluster.Complete(model.ManagedResources.For(q.Object)) {
 			continue
 		}
-		if kept := retentionOf(q); kept < defaultRetention {
+		if short {
 			r.Report(q.At("messageRetentionSeconds"),
 				"queue %s keeps messages for %s, and no alarm watches it: what waits longer is lost unseen", q.Name, time.Duration(kept)*time.Second).
 				Fix(fmt.Sprintf("make it at least %d, or add a MetricAlarm on ApproximateAgeOfOldestMessage", defaultRetention))
-		} else if len(watched) > 0 || declined(q) {
+		} else {
 			r.Report(q.At(), "no alarm watches queue %s: a consumer that stands still, and dead letters, are seen late", q.Name).
 				Fix("add a MetricAlarm, as other queues have it")
 		}

@@ -76,5 +76,5 @@ func means(p networkingv1.NetworkPolicyPort, name string, number int32, protocol
 // judged reports whether all that lets pods through is known: other policies than
 // Kubernetes' are not read.
 func judged(r *rule.Pass, w model.Workload) bool {
-	return !w.Template.Spec.HostNetwork && r.Cluster.Complete(model.ObjectsIn(w.GetNamespace()))
+	return !w.Template.Spec.HostNetwork && r.Cluster.Complete(model.ObjectsIn(w.GetNamespace()).For(w.Object))
 }
