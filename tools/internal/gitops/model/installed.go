@@ -11,6 +11,7 @@ import (
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 	catalog "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
@@ -52,7 +53,12 @@ func (c *Cluster) otherVersion(o *render.Object, project, pinned string, other f
 // knows the kind, and where the cluster has another major version of the kind's
 // project than the schema is of: because says so.
 func (c *Cluster) Schema(o *render.Object) (s *catalog.Schema, because string) {
-	found, known := c.Catalog.Lookup(o.GroupVersionKind())
+	return c.SchemaBeside(o, o.GroupVersionKind())
+}
+
+// SchemaBeside is the schema of a kind on the API server where an object is.
+func (c *Cluster) SchemaBeside(o *render.Object, kind schema.GroupVersionKind) (s *catalog.Schema, because string) {
+	found, known := c.Catalog.Lookup(kind)
 	if !known {
 		return nil, ""
 	}

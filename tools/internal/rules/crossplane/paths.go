@@ -83,10 +83,10 @@ func variablesOf(p patch) []string {
 }
 
 func checkPath(r *rule.Pass, at model.Field, kind runtimeschema.GroupVersionKind, path string, said map[string]bool) {
-	schema, known := r.Cluster.Catalog.Lookup(kind)
+	schema, _ := r.Cluster.SchemaBeside(at.Object, kind)
 	segments, err := fieldpath.Parse(path)
 	once := fmt.Sprint(at.Path, kind)
-	if !known || err != nil || path == "" || said[once] {
+	if schema == nil || err != nil || path == "" || said[once] {
 		return
 	}
 	said[once] = true
@@ -107,6 +107,7 @@ func checkPath(r *rule.Pass, at model.Field, kind runtimeschema.GroupVersionKind
 	if around != "" {
 		around += " of "
 	}
-	r.Report(at, "%s%s has no field %s: nothing is patched by %s", around, kind.Kind, missing, path).
+	severity, note := r.Pinned(at.Object, schema.Source())
+	r.ReportAs(severity, at, "%s%s has no field %s: nothing is patched by %s%s", around, kind.Kind, missing, path, note).
 		Fix(rule.DidYouMean(missing, fields, "correct the path, or add the field to the schema"))
 }

@@ -33,7 +33,7 @@ func checkScopes(r *rule.Pass) {
 			continue
 		}
 		for _, t := range step.templates() {
-			if isClusterScoped(r, t.kind) {
+			if isClusterScoped(r, step.object, t.kind) {
 				r.Report(t.at.At("base", "kind"), "%s, which lives in a namespace, is composed of %s, which does not: Crossplane refuses that",
 					definitions[i].Kind, t.kind.GroupKind()).
 					Fix("compose a namespaced kind, or set scope: Cluster in the definition")
@@ -42,7 +42,7 @@ func checkScopes(r *rule.Pass) {
 	}
 	for _, o := range r.Cluster.Composed() {
 		xr := slices.IndexFunc(definitions, func(d model.Definition) bool { return defines(d, o.Composite) && isNamespaced(d) })
-		if xr >= 0 && isClusterScoped(r, o.GroupVersionKind()) {
+		if xr >= 0 && isClusterScoped(r, o, o.GroupVersionKind()) {
 			r.Report(model.At(o.Composite, "kind"), "%s, which lives in a namespace, is composed of %s, which does not: Crossplane refuses that",
 				o.Composite.Key(), o.Key()).
 				Fix("compose a namespaced kind, or set scope: Cluster in the definition")
@@ -50,11 +50,11 @@ func checkScopes(r *rule.Pass) {
 	}
 }
 
-// isClusterScoped reports whether a kind is known to live in no namespace. Those of
-// Crossplane v1's providers do, whatever their schema.
-func isClusterScoped(r *rule.Pass, kind runtimeschema.GroupVersionKind) bool {
-	if found, known := r.Cluster.Catalog.Lookup(kind); known {
-		return !found.Namespaced()
+// isClusterScoped reports whether a kind is known to live in no namespace on the API
+// server where an object is. Those of Crossplane v1's providers do, whatever their schema.
+func isClusterScoped(r *rule.Pass, beside *render.Object, kind runtimeschema.GroupVersionKind) bool {
+	if schema, _ := r.Cluster.SchemaBeside(beside, kind); schema != nil {
+		return !schema.Namespaced()
 	}
 	return strings.HasSuffix(kind.Group, "."+model.ClusterAWS)
 }
