@@ -48,7 +48,7 @@ func checkExamples(r *rule.Pass) {
 			for _, value := range model.Values(o, field.path) {
 				block, err := netip.ParsePrefix(value.Text())
 				if err == nil && isDocumented(block) {
-					r.Report(value.Field, "%s names %s, a block that is kept for documentation", o.Key(), block).
+					r.Report(value.Field, "%s is a block that is kept for documentation: nobody has these addresses", block).
 						Fix("write the addresses that are meant")
 				}
 			}
