@@ -168,8 +168,8 @@ type SQSTrigger struct {
 	Owner   *ScaledObject
 	Index   int
 	Trigger kedav1alpha1.ScaleTriggers
-	// URLText is what KEDA takes for the queue's URL; empty when it is not known.
-	// URL is that text taken apart, if it is a queue's URL.
+	// URLText is the text that KEDA uses as the queue's URL; empty when it is not
+	// known.
 	URLText string
 	URL     QueueURL
 	HasURL  bool

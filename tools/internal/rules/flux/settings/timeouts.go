@@ -13,7 +13,7 @@ var Timeouts = rule.Rule{
 	ID: "FLX014", Severity: findings.Warning, Title: "wait that is longer than the interval",
 	Why: "A Kustomization that waits for its objects looks at no new commit until they are healthy or the timeout is over " +
 		"(https://github.com/fluxcd/kustomize-controller/issues/701). With a timeout of an interval or more one broken commit holds " +
-		"back the one that mends it for as long, again and again (https://github.com/fluxcd/kustomize-controller/issues/1624); " +
+		"back the one that repairs it for as long, again and again (https://github.com/fluxcd/kustomize-controller/issues/1624); " +
 		"Flux's own default stays 30 seconds below the interval.",
 	Example: "spec:\n  interval: 10m\n  timeout: 10m\n  wait: true",
 	Fix:     "Make the timeout shorter than the interval, or leave it out.",
