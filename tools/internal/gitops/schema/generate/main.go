@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
@@ -111,12 +112,34 @@ func (u upstream) source(ctx context.Context, engines string) (definition.Source
 	if err != nil {
 		return definition.Source{}, err
 	}
+	if err := u.checkLicence(ctx, pinned); err != nil {
+		return definition.Source{}, err
+	}
 	definitions, err := u.read(ctx, pinned, u.module)
 	if err != nil {
 		return definition.Source{}, err
 	}
 	return definition.Source{Name: u.name, Pins: u.pins, Module: u.module, Version: version, Definitions: definitions}, nil
 }
+
+// checkLicence: the archive is part of this repository, so that what is copied into it
+// must have this repository's licence.
+func (u upstream) checkLicence(ctx context.Context, pinned pins.Pins) error {
+	dir, err := pinned.SourceOf(ctx, u.module)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "LICENSE"))
+	if err != nil {
+		return err
+	}
+	if !apache.Match(text) {
+		return fmt.Errorf("%s is not under the Apache License 2.0: its definitions may not be copied here", u.module)
+	}
+	return nil
+}
+
+var apache = regexp.MustCompile(`^\s*Apache License\s+Version 2\.0, January 2004\s`)
 
 // tree reads definitions from a module's files.
 func tree(read func(dir string) ([]definition.Definition, error)) reader {
