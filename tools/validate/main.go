@@ -14,11 +14,11 @@ import (
 func main() {
 	if os.Getenv("GOGC") == "" {
 		// A run is short: it takes memory for time.
-		debug.SetGCPercent(300)
+		debug.SetGCPercent(1000)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		// But no more than a small CI machine has to spare, unless the work needs it.
-		limitMemory(208 << 20)
+		limitMemory(512 << 20)
 	}
 	os.Exit(command.Execute(os.Args[1:], os.Stdout, os.Stderr))
 }

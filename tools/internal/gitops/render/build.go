@@ -54,7 +54,7 @@ func (w *walk) build(ctx context.Context, k *Applier, from *artifact.Artifact) (
 		return result, nil
 	}
 	path := k.Locate("spec", "path")
-	dir, err := securejoin.SecureJoin(from.Dir, k.Spec.Path)
+	dir, err := folderOf(from, k)
 	if err != nil {
 		return refuse(PathMissing, path, "name a folder of the source", "path %s: %v", k.Spec.Path, err)
 	}
@@ -84,6 +84,39 @@ func (w *walk) build(ctx context.Context, k *Applier, from *artifact.Artifact) (
 	}
 	err = w.objects(ctx, k, &result)
 	return result, err
+}
+
+func folderOf(from *artifact.Artifact, k *Applier) (string, error) {
+	return securejoin.SecureJoin(from.Dir, k.Spec.Path)
+}
+
+// buildAhead builds Kustomizations whose source is there while the walk, which takes one
+// after the other, is busy: the cache has their builds when it is their turn. What is
+// wrong with one is reported then.
+func (w *walk) buildAhead(ctx context.Context) {
+	for _, k := range w.pending {
+		key := sourceKey(k.Namespace, k.Spec.SourceRef)
+		if w.begun[k] || !w.hasSource(key) {
+			continue
+		}
+		from, err := w.artifact(ctx, key, nil)
+		if err != nil {
+			w.begun[k] = true
+			continue
+		}
+		dir, err := folderOf(from, k)
+		kustomization := k.typed()
+		begun := w.ahead.TryGo(func() error {
+			if info, statErr := os.Stat(dir); err == nil && statErr == nil && info.IsDir() && ctx.Err() == nil {
+				_, _ = w.cacheFor(from).Build(from, dir, kustomization)
+			}
+			return nil
+		})
+		if !begun {
+			return // all processors are busy
+		}
+		w.begun[k] = true
+	}
 }
 
 // typed is the Kustomization as kustomize-controller hands it on.

@@ -84,7 +84,8 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 		defer close(shared.ready)
 		kustomize.Warm() // while the first artifacts are made
 	}()
-	defer func() { <-shared.ready }()
+	shared.ahead.SetLimit(runtime.GOMAXPROCS(0))
+	defer func() { <-shared.ready; _ = shared.ahead.Wait() }() // no build fails here
 	own := func(of artifact.Options, into string) (*artifact.Artifact, error) {
 		if options.Revision == "" {
 			return artifact.FromFolder(ctx, root, of, into)
@@ -127,6 +128,7 @@ type shared struct {
 	own    kustomize.Cache
 	memory *Memory
 	ready  chan struct{} // closed once kustomize has its schema
+	ahead  errgroup.Group
 }
 
 // cacheFor is where the builds of an artifact are kept.

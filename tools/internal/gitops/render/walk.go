@@ -38,6 +38,8 @@ type walk struct {
 	// strange is whether neither the repository nor `flux bootstrap` declares the root.
 	strange bool
 	pending []*Applier
+	// begun are those of the pending ones that are being built.
+	begun map[*Applier]bool
 	// releases are the HelmReleases to install.
 	releases []*Applier
 	kinds    kinds
@@ -56,6 +58,7 @@ func newWalk(shared *shared, of clusters.Cluster, lenient bool) *walk {
 		shared:    shared,
 		cluster:   &Cluster{Name: of.Name, Path: of.Path, index: map[Key]*Object{}, flux: shared.flux},
 		lenient:   lenient,
+		begun:     map[*Applier]bool{},
 		known:     map[Key]bool{},
 		applied:   map[Key]*Applier{},
 		children:  map[Key][]Key{},
@@ -72,6 +75,7 @@ func (w *walk) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		w.buildAhead(ctx)
 		if err := w.next(ctx); err != nil {
 			return err
 		}

@@ -37,8 +37,8 @@ type Schema struct {
 	compiled sync.Once
 	cel      *cel.Validator
 
-	// judged are the problems of the objects so far, by their content without
-	// metadata.
+	// judged finds the problems of the objects so far, each once, by their content
+	// without metadata.
 	judged sync.Map
 }
 

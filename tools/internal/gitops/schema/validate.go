@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
@@ -46,18 +47,14 @@ func (s *Schema) Validate(object map[string]any) []Problem {
 // validateBody is what is wrong besides metadata. Clusters share much of what
 // they apply, so the outcome is kept.
 func (s *Schema) validateBody(data []byte) []Problem {
-	content := sha256.Sum256(data)
-	if known, found := s.judged.Load(content); found {
-		return known.([]Problem)
-	}
-	var problems []Problem
-	if given, err := decoded(data); err != nil {
-		problems = []Problem{{Kind: Unreadable, Message: err.Error()}}
-	} else {
-		problems = s.validateShape(given)
-	}
-	s.judged.Store(content, problems)
-	return problems
+	judge, _ := s.judged.LoadOrStore(sha256.Sum256(data), sync.OnceValue(func() []Problem {
+		given, err := decoded(data)
+		if err != nil {
+			return []Problem{{Kind: Unreadable, Message: err.Error()}}
+		}
+		return s.validateShape(given)
+	}))
+	return judge.(func() []Problem)()
 }
 
 // anonymous is an object with no more metadata than rules on objects as a whole

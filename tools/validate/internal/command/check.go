@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/artifact"
@@ -58,24 +59,26 @@ func ReadRevision(root string) (Revision, error) {
 // the report; the error is why there is none.
 func Check(ctx context.Context, options Options) (findings.Report, error) {
 	start := time.Now()
+	var closing sync.WaitGroup // files are removed side by side
+	defer closing.Wait()
 	if options.Memory == nil {
 		memory, err := render.NewMemory()
 		if err != nil {
 			return findings.Report{}, err
 		}
-		defer memory.Close()
+		defer closing.Go(func() { memory.Close() })
 		options.Memory = memory
 	}
 	before, err := options.judgeBase(ctx)
 	if err != nil {
 		return findings.Report{}, err
 	}
-	defer before.close()
+	defer closing.Go(before.close)
 	now, err := options.judge(ctx, options.Revision, before.byPath())
 	if err != nil {
 		return findings.Report{}, err
 	}
-	defer now.close()
+	defer closing.Go(now.close)
 	report := now.report()
 	found := report.Findings
 	report.Findings = findings.Introduced(before.findingsAs(now), found)
