@@ -250,32 +250,3 @@ iam:
 		}
 	}
 }
-
-// What is no request of AWS gets an error in a form of AWS's, and crashes
-// nothing.
-func FuzzServer(f *testing.F) {
-	f.Add("POST", "/", "AmazonSQS.SendMessage", "application/x-amz-json-1.0", "AWS4-HMAC-SHA256 Credential=a/20260101/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0", "{}")
-	f.Add("POST", "/", "", "application/x-www-form-urlencoded", "", "Action=AssumeRoleWithWebIdentity")
-	f.Add("PUT", "/events/k?acl&policy", "", "", "AWS4-HMAC-SHA256 ", "x")
-	server, err := localaws.New(localaws.Config{Region: "eu-west-1", AccountID: "000000000000", Buckets: []string{"events"}, Enforce: true, Keys: []localaws.Key{{ID: "AKIA", Secret: "s"}}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, method, path, target, kind, authorization, body string) {
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-		r.Method, r.URL.Path = method, path
-		if before, query, ok := strings.Cut(path, "?"); ok {
-			r.URL.Path, r.URL.RawQuery = before, query
-		}
-		r.Header.Set("X-Amz-Target", target)
-		r.Header.Set("Content-Type", kind)
-		r.Header.Set("Authorization", authorization)
-		w := httptest.NewRecorder()
-		server.ServeHTTP(w, r)
-		text := w.Body.String()
-		shaped := strings.Contains(text, "<Code>") || strings.Contains(text, `"__type"`) || w.Header().Get("X-Amzn-ErrorType") != ""
-		if healthy := method == http.MethodGet && path == "/healthz"; !healthy && (w.Code < 400 || w.Code >= 500 && w.Code != 501 || method != http.MethodHead && !shaped) {
-			t.Errorf("%s %s: %d %s", method, path, w.Code, text)
-		}
-	})
-}

@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"encoding/xml"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
@@ -152,28 +150,4 @@ func TestNonsense(t *testing.T) {
 			t.Errorf("%q: %d %s, want %s", form, w.Code, w.Body, code)
 		}
 	}
-}
-
-// Whatever a client sends, it gets an answer of EC2's form.
-func FuzzServeHTTP(f *testing.F) {
-	for action := range actions {
-		f.Add("Action=" + action + "&Version=" + Version)
-	}
-	f.Add("Action=CreateSubnet&VpcId=VPC&CidrBlock=10.16.0.0/24")
-	f.Add("Action=CreateVpc&CidrBlock=10.0.0.0/16&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=k")
-	f.Add("Action=AuthorizeSecurityGroupIngress&GroupId=sg-1&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.Groups.1.GroupId=x")
-	f.Add("Action=DescribeRouteTables&Filter.1.Name=tag:[&Filter.1.Value.1=[a-&MaxResults=5&NextToken=_")
-	f.Add("Action=CreateLaunchTemplate&LaunchTemplateName=abc&LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize=1")
-	f.Fuzz(func(t *testing.T, form string) {
-		s := New(Options{Region: testRegion, AccountID: testAccount, Clock: clock.NewFake(start), Faults: &fault.Faults{}})
-		s.post("Action=CreateVpc&CidrBlock=10.16.0.0/16")
-		w := s.post(strings.ReplaceAll(form, "VPC", s.order[0]))
-		var answer struct{ XMLName xml.Name }
-		if err := xml.Unmarshal(w.Body.Bytes(), &answer); err != nil {
-			t.Fatalf("%v: %s", err, w.Body)
-		}
-		if failed := answer.XMLName.Local == "Response"; failed != (w.Code >= 400) || w.Code >= 500 {
-			t.Errorf("%d %s", w.Code, w.Body)
-		}
-	})
 }

@@ -1,7 +1,6 @@
 package eks
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -12,8 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
-	"github.com/mystique-unicorn/sales-events/apps/localaws/ec2"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
@@ -150,64 +147,4 @@ func TestNonsense(t *testing.T) {
 	if w := b.service.send(http.MethodPost, "/clusters", `"`+strings.Repeat("x", maxRequest)); w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a request without end: %d", w.Code)
 	}
-}
-
-// Whatever a client sends, it gets an answer of EKS's form.
-func FuzzServeHTTP(f *testing.F) {
-	for _, route := range routes {
-		method, path, _ := strings.Cut(strings.ReplaceAll(route.is, "{}", "staging"), " ")
-		f.Add(method, path, []byte("{}"))
-	}
-	f.Add("POST", "/clusters", []byte(`{"name":"b","roleArn":"r","resourcesVpcConfig":{"subnetIds":["SUBNETA","SUBNETB"]},"accessConfig":{"authenticationMode":"API"}}`))
-	f.Add("POST", "/clusters/staging/node-groups", []byte(`{"nodegroupName":"n","nodeRole":"arn:aws:iam::111122223333:role/n","subnets":["SUBNETA"],"scalingConfig":{"desiredSize":2}}`))
-	f.Add("POST", "/clusters/staging/access-entries", []byte(`{"principalArn":"arn:aws:iam::111122223333:role/n","kubernetesGroups":["a"]}`))
-	f.Add("POST", "/clusters/staging/update-config", []byte(`{"resourcesVpcConfig":{}}`))
-	f.Add("POST", "/clusters/staging/addons", []byte(`{"addonName":"coredns","configurationValues":"{"}`))
-	f.Fuzz(func(t *testing.T, method, path string, body []byte) {
-		r, err := http.NewRequest(method, "http://localhost", bytes.NewReader(nil))
-		if err != nil {
-			return
-		}
-		r.URL.Path = path
-		s, subnets := fuzzed(t)
-		for name, id := range subnets {
-			body = bytes.ReplaceAll(body, []byte(name), []byte(id))
-		}
-		r.Body = http.NoBody
-		if len(body) > 0 {
-			r = httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
-			r.Method, r.URL.Path = method, path
-		}
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		if !json.Valid(w.Body.Bytes()) || w.Code >= 500 {
-			t.Fatalf("%d %s", w.Code, w.Body)
-		}
-	})
-}
-
-// fuzzed is a service with a cluster.
-func fuzzed(t *testing.T) (*Service, map[string]string) {
-	c, faults := clock.NewFake(start), &fault.Faults{}
-	network := ec2.New(ec2.Options{Region: testRegion, AccountID: testAccount, Clock: c, Faults: faults})
-	post := func(form, element string) string {
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form))
-		w := httptest.NewRecorder()
-		network.ServeHTTP(w, r)
-		_, rest, _ := strings.Cut(w.Body.String(), "<"+element+">")
-		id, _, _ := strings.Cut(rest, "<")
-		return id
-	}
-	vpc := post("Action=CreateVpc&CidrBlock=10.16.0.0/20", "vpcId")
-	subnets := map[string]string{
-		"SUBNETA": post("Action=CreateSubnet&CidrBlock=10.16.0.0/22&AvailabilityZone=eu-west-1a&VpcId="+vpc, "subnetId"),
-		"SUBNETB": post("Action=CreateSubnet&CidrBlock=10.16.4.0/22&AvailabilityZone=eu-west-1b&VpcId="+vpc, "subnetId"),
-	}
-	s := New(Options{Region: testRegion, AccountID: testAccount, Clock: c, Faults: faults, Network: network})
-	w := s.send(http.MethodPost, "/clusters", `{"name":"staging","roleArn":"r","resourcesVpcConfig":{"subnetIds":["`+subnets["SUBNETA"]+`","`+subnets["SUBNETB"]+`"]},"accessConfig":{"authenticationMode":"API"}}`)
-	if w.Code != http.StatusOK {
-		t.Fatal(w.Body)
-	}
-	c.Advance(clusterTime)
-	return s, subnets
 }

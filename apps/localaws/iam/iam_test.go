@@ -355,25 +355,3 @@ func TestConfigProblems(t *testing.T) {
 		}
 	}
 }
-
-// Nonsense gets AWS's shape of an error, and changes nothing.
-func FuzzService(f *testing.F) {
-	f.Add("Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument={}")
-	f.Add("Action=ListRoles&MaxItems=1&Marker=AA")
-	f.Add("Action=CreateOpenIDConnectProvider&Url=https://%00&ClientIDList.member.1=x")
-	f.Add("Action=TagRole&RoleName=r&Tags.member.1.Key=k&Tags.member.999999999.Key=l")
-	account, err := NewAccount(account, Config{}, clock.System{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	s := signed(New(Options{Account: account, Guard: access.Anyone{}, Clock: clock.System{}, Faults: &fault.Faults{}}))
-	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		text := w.Body.String()
-		if w.Code >= 500 || w.Code >= 400 != strings.Contains(text, "<ErrorResponse") || w.Code < 400 != strings.Contains(text, "<ResponseMetadata>") {
-			t.Errorf("%s: %d %s", body, w.Code, text)
-		}
-	})
-}

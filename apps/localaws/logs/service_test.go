@@ -2,9 +2,6 @@ package logs
 
 import (
 	"context"
-	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -54,21 +51,5 @@ func (refuser) Allow(_ context.Context, checks ...access.Check) error {
 func TestRefused(t *testing.T) {
 	servicetest.Run(t, newService(refuser{}), []servicetest.Step{
 		{Target: targetPrefix + "CreateLogGroup", Body: `{"logGroupName":"g"}`, Status: 400, Want: []string{"AccessDeniedException", "logs:CreateLogGroup", "log-group:g"}},
-	})
-}
-
-// Nonsense gets AWS's shape of an error.
-func FuzzService(f *testing.F) {
-	f.Add("CreateLogGroup", `{"logGroupName":"g","tags":{"":""}}`)
-	f.Add("DescribeLogGroups", `{"limit":"x"}`)
-	s := newService(access.Anyone{})
-	f.Fuzz(func(t *testing.T, action, body string) {
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-		r.Header.Set("X-Amz-Target", targetPrefix+action)
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), access.Call{Caller: &access.Caller{}})))
-		if w.Code != 200 && (w.Code != 400 || !strings.Contains(w.Body.String(), `"__type"`)) {
-			t.Errorf("%s %s: %d %s", action, body, w.Code, w.Body)
-		}
 	})
 }

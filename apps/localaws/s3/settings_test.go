@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -235,25 +234,4 @@ func TestUnservedSubresources(t *testing.T) {
 	if status, text := b.raw(http.MethodGet, "/events/a?uploadId=1&acl", ""); status != http.StatusBadRequest {
 		t.Errorf("two sub-resources: %d %s", status, text)
 	}
-}
-
-// Nonsense gets AWS's shape of an error.
-func FuzzSettings(f *testing.F) {
-	f.Add("PUT", "versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
-	f.Add("PUT", "tagging", "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>")
-	f.Add("PUT", "policy", `{"Version":"2012-10-17","Statement":[]}`)
-	f.Add("POST", "delete", "<Delete><Object><Key>a</Key></Object></Delete>")
-	f.Fuzz(func(t *testing.T, method, query, body string) {
-		s, err := New(Options{Buckets: []string{testBucket}, Clock: clock.System{}, Faults: &fault.Faults{}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := httptest.NewRequest(http.MethodPut, "/"+testBucket, strings.NewReader(body))
-		r.Method, r.URL.RawQuery = method, query
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		if w.Code >= 400 && w.Code != 404 && method != http.MethodHead && !strings.Contains(w.Body.String(), "<Code>") {
-			t.Error(fmt.Sprint(method, " ", query, ": ", w.Code, " ", w.Body))
-		}
-	})
 }

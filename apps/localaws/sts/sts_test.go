@@ -3,11 +3,9 @@ package sts_test
 import (
 	"context"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -279,27 +277,4 @@ func TestSessions(t *testing.T) {
 			t.Errorf("the token %s of nobody", token)
 		}
 	}
-}
-
-// Nonsense gets AWS's shape of an error.
-func FuzzService(f *testing.F) {
-	f.Add("Action=AssumeRole&Version=2011-06-15&RoleArn=x&RoleSessionName=yy")
-	f.Add("Action=AssumeRoleWithWebIdentity&RoleArn=arn:aws:iam::000000000000:role/r&RoleSessionName=pod&WebIdentityToken=a.b.c")
-	f.Add("Action=GetCallerIdentity&%zz")
-	clock := clock.NewFake(start)
-	directory, err := iam.NewAccount(account, iam.Config{}, clock)
-	sessions, sessionsErr := service.NewSessions("")
-	if err := errors.Join(err, sessionsErr); err != nil {
-		f.Fatal(err)
-	}
-	s := service.New(service.Options{AccountID: account, Directory: directory, Sessions: sessions, Guard: access.Anyone{}, Clock: clock, Faults: &fault.Faults{}})
-	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		values, _ := url.ParseQuery(body)
-		if !strings.Contains(w.Body.String(), "<ErrorResponse") || w.Code < 400 || w.Code >= 500 {
-			t.Errorf("%v: %d %s", values, w.Code, w.Body)
-		}
-	})
 }
