@@ -35,7 +35,7 @@ func execute(args []string) int {
 		Use: "growth", Short: "Measure validate on generated repositories", Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), sizes, cmd.OutOrStdout()) },
 	}
-	command.Flags().IntSliceVar(&sizes, "clusters", []int{1, 4, 16}, "how many `clusters` each repository has")
+	command.Flags().IntSliceVar(&sizes, "clusters", []int{1, 2, 4, 16}, "how many `clusters` each repository has")
 	return cli.Execute(command, args, os.Stdout, os.Stderr, 1)
 }
 
