@@ -43,8 +43,8 @@
 // it, origin knows the lines behind it, diagnose says why it does not build. This one
 // is the walk through a cluster, and it alone writes to the cluster.
 //
-// A Run renders clusters at the same time, and the result is the same each time.
-// Clusters of a Rendering may be read from several goroutines. The package
-// judges nothing: whether what is applied makes sense is up to the rules of
-// validate.
+// A Run renders clusters at the same time and builds ahead what waits for its turn; the
+// result is the same each time. Clusters of a Rendering may be read from several
+// goroutines. The package judges nothing: whether what is applied makes sense is up to
+// the rules of validate.
 package render

@@ -18,7 +18,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
 )
 
-// substitution is how Flux takes a variable without value.
+// substitution says how Flux treats a variable without value.
 type substitution int
 
 const (
@@ -46,8 +46,8 @@ func substitutionOf(flux string) (substitution, error) {
 	}
 }
 
-// cluster renders a cluster: strictly and, when that matters and its Flux is older,
-// once more as that takes it.
+// cluster renders a cluster strictly and, if its Flux is older and that makes a
+// difference, once more leniently.
 func (s *shared) cluster(ctx context.Context, of clusters.Cluster, how substitution) (*Cluster, error) {
 	walk := newWalk(s, of, how == lenient)
 	if err := walk.run(ctx); err != nil {
@@ -60,9 +60,9 @@ func (s *shared) cluster(ctx context.Context, of clusters.Cluster, how substitut
 	return s.cluster(ctx, of, lenient)
 }
 
-// lenient reports whether the cluster has a Flux that replaces a variable without
-// value by nothing. It is asked for the feature gate first, then for versions. One
-// that says nothing of it is taken to have the newest.
+// lenient reports whether the cluster's Flux replaces a variable without value by
+// nothing. The feature gate decides, then the version. Without either the newest Flux
+// is assumed.
 func (c *Cluster) lenient() bool {
 	controller := c.own(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "kustomize-controller")
 	instance := c.own(instanceKind, "")
@@ -119,7 +119,7 @@ func (c *Cluster) fluxByAddress() string {
 
 var strictGate = regexp.MustCompile(`StrictPostBuildSubstitutions=(\w+)`)
 
-// gate is what a field of an object says of the feature gate, in whatever way.
+// gate reads the feature gate from a field of an object, in any of the ways to set it.
 func gate(o *Object, field ...string) (strict, said bool) {
 	if o == nil {
 		return false, false
@@ -175,8 +175,8 @@ func versionBefore(text string, major uint64) (before, said bool) {
 	return version.Major() < major || version.Major() == major && version.Minor() < strictSince, true
 }
 
-// rangeBefore reports whether flux-operator takes an older version of Flux than the
-// first strict one for a version or a range, of which it takes the newest.
+// rangeBefore reports whether the newest version that a version or a range admits,
+// which flux-operator installs, is older than the first strict one.
 func rangeBefore(text string) (before, said bool) {
 	if before, said := versionBefore(text, 2); said && strings.Count(text, ".") == 2 {
 		return before, true

@@ -23,10 +23,10 @@ import (
 type use struct {
 	file, folder string
 	by           user
-	// away is that a Kustomization applies it to another cluster.
+	// away: a Kustomization applies it to another cluster.
 	away bool
-	// root is that a Kustomization has the name that Flux's own tools give to roots,
-	// likely that it could be one by its namespace and folder.
+	// root: a Kustomization has the name that Flux's own tools give to roots. likely:
+	// it could be a root by its namespace and folder.
 	root, likely bool
 }
 
@@ -40,7 +40,7 @@ const (
 	instance                  // a FluxInstance, or its values, whose root applies it
 )
 
-// usesIn are those of all files. What cannot be read is left to the build.
+// usesIn lists the uses in all files. A file that cannot be read is left to the build.
 func usesIn(dir string) []use {
 	var uses []use
 	_ = filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
@@ -83,8 +83,8 @@ func usesOfKustomize(name string, data []byte) []use {
 	return uses
 }
 
-// manifest is what is read of an object. Instance is the root of a file with values of
-// the chart flux-instance, which `helm install` takes.
+// manifest holds the fields of an object that are read. Instance is the root of a file
+// with values of the chart flux-instance, as `helm install` takes them.
 type manifest struct {
 	APIVersion string `yaml:"apiVersion"`
 	Kind       string `yaml:"kind"`

@@ -40,14 +40,14 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap is the error without its place.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Of finds what a build error comes down to.
+// Of finds the cause of a build error.
 func Of(t *origin.Tree, err error) *Error {
 	return cmp.Or(Certain(t, err), &Error{blame(t, err), err, "run `kustomize build` on the path"})
 }
 
-// Certain is what a build error comes down to if that can be told for certain, or
-// nil. kustomize names the folder, the file or nothing, and counts lines from the
-// last document; so its input is read once more.
+// Certain finds the cause of a build error if that is certain, or nil. kustomize names
+// the folder, the file or nothing, and counts lines from the last document, so its
+// input is read once more.
 func Certain(t *origin.Tree, err error) *Error {
 	if located, ok := errors.AsType[*Error](err); ok {
 		return located
@@ -67,7 +67,7 @@ func Certain(t *origin.Tree, err error) *Error {
 	return nil
 }
 
-// unreadable is why a file is no kustomization.
+// unreadable says why a file is no kustomization.
 func unreadable(f *origin.File) *Error {
 	var k types.Kustomization
 	if err := k.Unmarshal(f.Data); err != nil {
@@ -113,9 +113,9 @@ func Meant(t *origin.Tree, l origin.Layer, entry, otherwise string) string {
 	return otherwise
 }
 
-// malformedFile is the first fault of a file's YAML: no syntax, or a key that a
-// mapping has twice. A parser names the line where what it cannot finish begins
-// or, within a document, where it gave up: the later one is nearer.
+// malformedFile finds the first fault of a file's YAML: invalid syntax, or a key that a
+// mapping has twice. A parser names the line where something unfinished begins or,
+// within a document, where it gave up: the later one is nearer.
 func malformed(f *origin.File, failure error) *Error {
 	for _, d := range f.Documents {
 		if cause := doubled(f.Name, d); cause != nil {
@@ -131,7 +131,7 @@ func malformed(f *origin.File, failure error) *Error {
 	return &Error{origin.Location{File: f.Name, Line: line}, fmt.Errorf("%s: %s", f.Name, text), "correct the YAML"}
 }
 
-// syntax is why a text is no YAML. What kustomize should not see is left to the
+// syntax says why a text is no YAML. What kustomize should not see is left to the
 // guard.
 func syntax(data []byte) error {
 	if limits.Check(data) != nil {
@@ -171,9 +171,9 @@ func doubled(name string, d *origin.Document) *Error {
 	return find(d.Root)
 }
 
-// Ignored are the fields of kustomization files that do nothing, and nobody
-// says so: Flux's generator drops what it does not know of the outermost file,
-// and of a key that is there twice the last one wins.
+// Ignored lists the fields of kustomization files that silently do nothing: Flux's
+// generator drops unknown fields of the outermost file, and of a key that is there
+// twice the last one wins.
 func Ignored(t *origin.Tree) []*Error {
 	var ignored []*Error
 	if f := t.Read(t.File); f != nil {

@@ -128,7 +128,7 @@ func malformedLine(data []byte) int {
 	}
 }
 
-// brokenLine is the line with which a file is no longer YAML. The parser's own
+// brokenLine is the first line at which a file is not YAML any more. The parser's own
 // errors name where the mapping around it begins.
 func brokenLine(data []byte) int {
 	lines := bytes.SplitAfter(data, []byte("\n"))

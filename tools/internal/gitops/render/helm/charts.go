@@ -41,7 +41,7 @@ type Chart struct {
 	files    *origin.Files
 }
 
-// Problem is why Flux would refuse a release.
+// Problem is the reason why Flux would refuse a release.
 type Problem string
 
 // The problems.
@@ -145,8 +145,8 @@ func missingDependency(c *helmchart.Chart) string {
 
 const supply = "put it into a folder given by --charts"
 
-// Pulled finds the newest chart of a name and a version, or a range, in the folders.
-// By names who wants it, pull what `helm pull` calls it.
+// Pulled finds the newest chart of a name and a version, or a range, in the folders. by
+// names who wants it, and pull is the repository as `helm pull` names it.
 func (l Library) Pulled(name, version, by, pull string, at origin.Location) (*Chart, error) {
 	found, err := l.newest(name, version)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
 )
 
-// What the templates of a chart may take.
+// Limits of a chart's templates.
 var (
 	maxTemplateTime   = 30 * time.Second
 	maxTemplateMemory = uint64(256 << 20) // bytes, beyond what is in use before
@@ -60,8 +60,8 @@ type Runaway struct{ error }
 // Unwrap is the error itself.
 func (r Runaway) Unwrap() error { return r.error }
 
-// heapInUse is the memory in use. A stack may take half a gigabyte before it ends the
-// process.
+// heapInUse is the memory in use. A stack may grow to half a gigabyte before Go ends
+// the process.
 func heapInUse() uint64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	metrics.Read(samples)
@@ -71,8 +71,8 @@ func heapInUse() uint64 {
 // certificate is what Helm's functions for certificates return.
 type certificate struct{ Cert, Key string }
 
-// deterministicFuncs are Helm's functions that would give something else at each rendering,
-// and then no two renderings could be compared, or that take as much memory as
+// deterministicFuncs replace Helm's functions whose result differs at each rendering,
+// so that no two renderings could be compared, and those that take as much memory as
 // the template asks for.
 func deterministicFuncs() template.FuncMap {
 	text := func(...any) string { return kustomize.Encrypted }

@@ -12,9 +12,9 @@ import (
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 )
 
-// checkValues holds values against the schema of a chart and of those it
-// depends on. Helm's own check fetches what a schema refers to, here that
-// admits everything.
+// checkValues holds values against the schema of a chart and of those it depends on.
+// Helm's own check fetches the schemas that a schema refers to; here these admit
+// everything.
 func checkValues(c *helmchart.Chart, values map[string]any, path []any) (at []any, err error) {
 	if len(c.Schema) > 0 {
 		if at, err := checkSchema(c.Schema, values); err != nil {
