@@ -345,13 +345,13 @@ func TestMonitoring(t *testing.T) {
 		t.Fatal("no PodMonitor")
 	}
 
-	measured := string(read(t, "apps/consumer/worker/metrics.go")) + string(read(t, "apps/producer/worker/worker.go"))
+	measured := string(read(t, "apps/consumer/worker/metrics.go")) + string(read(t, "apps/producer/worker/send.go"))
 	shown := regexp.MustCompile(`\b(?:consumer|producer)_[a-z_]+`).FindAllString(string(read(t, "infrastructure/monitoring/base/dashboard.json")), -1)
 	if len(shown) == 0 {
 		t.Fatal("the dashboard shows no metric of ours")
 	}
 	for _, metric := range shown {
-		if name := strings.TrimSuffix(metric, "_bucket"); !strings.Contains(measured, `"`+name+`"`) {
+		if name := strings.TrimSuffix(metric, "_bucket"); !regexp.MustCompile("[\"`]"+name+"[\"`{]").MatchString(measured) {
 			t.Errorf("the dashboard shows %s, which nothing measures", metric)
 		}
 	}

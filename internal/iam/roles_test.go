@@ -26,15 +26,15 @@ type call struct{ action, resource string }
 // composedRoles are the roles that the platform composes for the examples of
 // WorkloadRole, and every call that the code of their pods makes.
 var composedRoles = []struct {
-	golden                    string
+	golden, issuer            string
 	namespace, serviceAccount string
 	calls                     []call
 }{
-	{"producer.yaml", "sales-events-producer-ns", "producer", []call{
+	{"producer.yaml", cluster, "sales-events-producer-ns", "producer", []call{
 		{"sqs:GetQueueUrl", sqs + "staging-reliable-q"},
 		{"sqs:SendMessage", sqs + "staging-reliable-q"},
 	}},
-	{"consumer.yaml", "sales-events-consumer-ns", "consumer", []call{
+	{"consumer.yaml", cluster, "sales-events-consumer-ns", "consumer", []call{
 		{"sqs:GetQueueUrl", sqs + "staging-reliable-q"},
 		{"sqs:GetQueueAttributes", sqs + "staging-reliable-q"},
 		{"sqs:ReceiveMessage", sqs + "staging-reliable-q"},
@@ -44,7 +44,7 @@ var composedRoles = []struct {
 		{"sqs:SendMessage", sqs + "staging-reliable-q-dlq"},
 		{"s3:PutObject", "arn:aws:s3:::staging-111122223333-sales-events/sales-events/event_type=sale_event/dt=2026_01_31/0f8fad5b.json"},
 	}},
-	{"keda.yaml", "keda", "keda-operator", []call{
+	{"keda.yaml", "oidc.example.com/clusters/production", "keda", "keda-operator", []call{
 		{"sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:111122223333:production-reliable-q"},
 	}},
 }
@@ -55,7 +55,7 @@ func TestComposedRoles(t *testing.T) {
 	for _, r := range composedRoles {
 		t.Run(r.golden, func(t *testing.T) {
 			role, granted := readRole(t, r.golden)
-			subject := iam.Subject{Issuer: "https://" + cluster, Account: "111122223333", Namespace: r.namespace, ServiceAccount: r.serviceAccount}
+			subject := iam.Subject{Issuer: "https://" + r.issuer, Account: "111122223333", Namespace: r.namespace, ServiceAccount: r.serviceAccount}
 			if decision, defects := role.Trusts(subject); !decision.Allowed() || len(defects) > 0 {
 				t.Errorf("its own pods: %s: %v", decision.Reason, defects)
 			}
