@@ -9,6 +9,8 @@ EVENTS ?= 1000000
 FROM ?= $(shell date +%s)
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
+# How many fuzz targets run at a time.
+FUZZJOBS ?= 2
 # More flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
 # no: have packages that lack named, and not installed.
@@ -93,12 +95,10 @@ test: ## every test: no cluster, no root; with a C compiler, the race detector o
 	go test $$(go list ./... | grep -v /apps/) ./apps/faultsim
 	go test -C tools/simulate ./...
 
-fuzz: ## every fuzz target, each for FUZZTIME: whatever they are given, nothing crashes or hangs
+fuzz: ## every fuzz target, each for FUZZTIME, FUZZJOBS at a time: whatever they are given, nothing crashes or hangs
 	@grep -rHoE '^func Fuzz\w+' --include='*_test.go' apps crossplane internal tools | sed -E 's|/[^/]*:func | |' | sort | \
-	while read -r folder target; do \
-		echo "$$folder: $$target"; \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$folder" || exit 1; \
-	done
+	xargs -P $(FUZZJOBS) -L 1 sh -c 'echo "$$0: $$1"; \
+		log=$$(go test -run "^\$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) "./$$0" 2>&1) || { echo "$$log"; exit 255; }'
 
 faultsim: ## the workloads under faults that a seed decides, seed after seed from FROM on, until one fails
 	go test -C apps/faultsim -run TestSeeds -forever -from=$(FROM) -timeout=0
