@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
@@ -45,8 +44,6 @@ func changeMessageVisibilityBatch(s *Service, c *call) (any, *protocol.Error) {
 	})
 }
 
-var entryID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
 // batch does each entry for itself: the answer is 200 with those that failed
 // beside those that did not. What is wrong with the batch as a whole fails it
 // before any entry is done.
@@ -86,7 +83,7 @@ func checkBatch(entries []entry, size int) *protocol.Error {
 	}
 	seen := map[string]bool{}
 	for _, e := range entries {
-		if !entryID.MatchString(e.Id) {
+		if len(e.Id) > 80 || !isPlain(e.Id) {
 			return &protocol.Error{Code: "InvalidBatchEntryId", Message: "the entry id " + e.Id + " is invalid: 1 to 80 letters, digits, hyphens and underscores"}
 		}
 		if seen[e.Id] {

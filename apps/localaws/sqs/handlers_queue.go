@@ -186,16 +186,21 @@ func purgeQueue(s *Service, c *call) (any, *protocol.Error) {
 	return nil, nil
 }
 
+type queueAttributes struct {
+	Attributes map[string]string `json:",omitempty"`
+	counts     counts
+}
+
 func getQueueAttributes(s *Service, c *call) (any, *protocol.Error) {
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
-	all := s.attributes(q, q.approximate(c.hit, s.clock.Now()))
-	var out struct {
-		Attributes map[string]string `json:",omitempty"`
+	out := queueAttributes{Attributes: map[string]string{}, counts: q.approximate(c.hit, s.clock.Now())}
+	if len(c.AttributeNames) == 0 {
+		return out, nil
 	}
-	out.Attributes = map[string]string{}
+	all := s.attributes(q, out.counts)
 	for _, name := range c.AttributeNames {
 		value, ok := all[name]
 		switch {

@@ -131,17 +131,34 @@ func forbidden(r rune) bool {
 	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
 }
 
-var (
-	attributeName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
-	numberValue   = regexp.MustCompile(`^[+-]?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
-)
+var numberValue = regexp.MustCompile(`^[+-]?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
+
+// isAttributeName knows plain parts with single dots between them.
+func isAttributeName(name string) bool {
+	for part := range strings.SplitSeq(name, ".") {
+		if !isPlain(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlain knows texts of letters, digits, _ and -, of which there are thousands a second.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i] | 0x20; (c < 'a' || c > 'z') && (text[i] < '0' || text[i] > '9') && text[i] != '_' && text[i] != '-' {
+			return false
+		}
+	}
+	return text != ""
+}
 
 // checkAttribute holds what this page says:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 func checkAttribute(name string, a messageAttribute) *protocol.Error {
 	lower := strings.ToLower(name)
 	switch {
-	case len(name) > maxName || !attributeName.MatchString(name) || strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
+	case len(name) > maxName || !isAttributeName(name) || strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
 		return invalidParameter("message attribute name %q is invalid: 1 to %d letters, digits, _, - and single dots inside, not beginning with AWS. or Amazon.", name, maxName)
 	case len(a.DataType) > maxName || !isType(a.DataType) || strings.ContainsFunc(a.DataType, forbidden):
 		return invalidParameter("message attribute %q has an invalid type %q: String, Number or Binary, with an optional label after a dot", name, a.DataType)
@@ -190,6 +207,7 @@ type receivedMessage struct {
 	Attributes                                *systemAttributes           `json:",omitempty"`
 	MessageAttributes                         map[string]messageAttribute `json:",omitempty"`
 	MD5OfMessageAttributes                    string                      `json:",omitempty"`
+	receives                                  int
 }
 
 type systemAttributes struct {
@@ -207,7 +225,7 @@ const senderID = "AIDALOCALAWSSIMULATED"
 // answer is the message as a receive gives it, with the attributes that the
 // request names.
 func (d *delivery) answer(in *request) receivedMessage {
-	out := receivedMessage{MessageId: d.id.String(), ReceiptHandle: d.handle, Body: d.body, MD5OfBody: md5Hex(d.body)}
+	out := receivedMessage{MessageId: d.id.String(), ReceiptHandle: d.handle, Body: d.body, MD5OfBody: md5Hex(d.body), receives: int(d.received)}
 	system := systemAttributes{}
 	for _, a := range []struct {
 		name  string

@@ -104,6 +104,11 @@ var buffers = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
 // call does one action. host is the one that queue URLs of the answer name.
 func (s *Service) call(ctx context.Context, name, host string, body []byte) (any, *protocol.Error) {
+	return s.do(ctx, name, host, func() (*request, *protocol.Error) { return decode(body) })
+}
+
+// do does one action, whose request is read once the call has arrived.
+func (s *Service) do(ctx context.Context, name, host string, read func() (*request, *protocol.Error)) (any, *protocol.Error) {
 	do, ok := actions[name]
 	if !ok {
 		return nil, &protocol.Error{Code: "UnsupportedOperation", Message: "the local AWS server does not have the SQS action " + name}
@@ -116,7 +121,7 @@ func (s *Service) call(ctx context.Context, name, host string, body []byte) (any
 			return nil, err
 		}
 	}
-	in, err := decode(body)
+	in, err := read()
 	if err != nil {
 		return nil, err
 	}

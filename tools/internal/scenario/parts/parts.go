@@ -27,6 +27,8 @@ type Parts struct {
 	Send    Distribution `json:"send"`
 	Receive Distribution `json:"receive"`
 	Store   Distribution `json:"store"`
+	// Processor is the time of a processor that a message takes in its pod, beside Store.
+	Processor time.Duration `json:"processor"`
 	// CountLag and CountError are how old the queue's counts are, and by which share they
 	// are off at most.
 	CountLag   time.Duration `json:"countLag"`
@@ -39,6 +41,8 @@ type Nodes struct {
 	// Count is how many there are, Pods how many of the scaled pods each of them holds.
 	Count int `json:"count"`
 	Pods  int `json:"pods"`
+	// Processors are what the pods of a node share.
+	Processors float64 `json:"processors"`
 	// Max is how many an autoscaler brings, each Boot after it was missed; without an
 	// autoscaler it is Count.
 	Max  int           `json:"max"`
@@ -57,7 +61,8 @@ func Local() Parts {
 		Send:          Distribution{1100 * time.Microsecond, 4 * time.Millisecond},
 		Receive:       Distribution{1500 * time.Microsecond, 6 * time.Millisecond},
 		Store:         Distribution{2200 * time.Microsecond, 9 * time.Millisecond},
-		Nodes:         Nodes{Count: 1, Pods: 90, Max: 1},
+		Processor:     500 * time.Microsecond,
+		Nodes:         Nodes{Count: 1, Pods: 90, Processors: 1, Max: 1},
 	}
 }
 
@@ -71,7 +76,8 @@ func AWS() Parts {
 		Receive:       Distribution{12 * time.Millisecond, 60 * time.Millisecond},
 		Store:         Distribution{30 * time.Millisecond, 150 * time.Millisecond},
 		CountLag:      5 * time.Second, CountError: 0.05,
-		Nodes: Nodes{Count: 2, Pods: 100, Max: 2, Boot: 60 * time.Second},
+		Processor: 500 * time.Microsecond,
+		Nodes:     Nodes{Count: 2, Pods: 100, Processors: 1.6, Max: 2, Boot: 60 * time.Second},
 	}
 }
 
@@ -92,6 +98,10 @@ func Sources() []Source {
 		{"send", measured + ": 150 calls in 0.17 s", assumed + ", from within the region"},
 		{"receive", measured + ", together with store: 14 ms a batch of five", assumed + ", from within the region"},
 		{"store", measured + ", see receive", "S3 documents 100 to 200 ms for small objects, most are faster"},
+		{
+			"processor", "measured: make bench, a consumer of 128 messages at a time",
+			"as measured on the local cluster's machine",
+		},
 		{"countLag", "the local AWS counts exactly", "SQS documents that counts may take a minute; " + assumed},
 		{"countError", "the local AWS counts exactly", "SQS documents approximate counts without a bound; " + assumed},
 		{"nodes", "one node of 110 pods, less the platform's", "the node group that the cluster declares"},
@@ -102,7 +112,7 @@ func Sources() []Source {
 // Set changes a part by its name.
 func (p *Parts) Set(name, value string) error {
 	times := map[string]*time.Duration{
-		"syncPeriod": &p.SyncPeriod, "podNext": &p.PodNext, "countLag": &p.CountLag, "nodeBoot": &p.Nodes.Boot,
+		"syncPeriod": &p.SyncPeriod, "processor": &p.Processor, "podNext": &p.PodNext, "countLag": &p.CountLag, "nodeBoot": &p.Nodes.Boot,
 	}
 	distributions := map[string]*Distribution{
 		"podStart": &p.PodStart, "producerStart": &p.ProducerStart, "send": &p.Send, "receive": &p.Receive, "store": &p.Store,
@@ -139,6 +149,7 @@ func (p Parts) Lines() []Line {
 	values := map[string]string{
 		"syncPeriod": p.SyncPeriod.String(), "podStart": p.PodStart.String(), "podNext": p.PodNext.String(),
 		"producerStart": p.ProducerStart.String(), "send": p.Send.String(), "receive": p.Receive.String(), "store": p.Store.String(),
+		"processor": p.Processor.String(),
 		"countLag": p.CountLag.String(), "countError": strconv.FormatFloat(p.CountError, 'g', -1, 64),
 		"nodes":    fmt.Sprintf("%d of %d pods, at most %d", p.Nodes.Count, p.Nodes.Pods, p.Nodes.Max),
 		"nodeBoot": p.Nodes.Boot.String(),

@@ -288,6 +288,7 @@ func (f ScaledObject) readNodes(s *scenario.Scenario) {
 			continue
 		}
 		s.Parts.Nodes.Count, s.Parts.Nodes.Max = nodes, nodes
+		s.Parts.Nodes.Processors = m.processors - systemProcessors
 		s.Parts.Nodes.Pods = m.holds(s.Consumer.CPU, s.Consumer.Memory)
 		s.Assumed = append(s.Assumed, fmt.Sprintf("%d nodes of type %s hold %d of its pods each, and no more come: --nodes says otherwise",
 			nodes, name, s.Parts.Nodes.Pods))

@@ -163,16 +163,17 @@ func (w *world) metric(cached bool) (int, error) {
 	if cached && w.keda.polled.Load() {
 		return int(w.keda.last.Load()), nil
 	}
-	d, err := w.depth(w.ctx)
+	w.requests.Add(1)
+	d, err := w.queue.Counts(w.ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read the queue's length: %w", err)
 	}
-	value := d.visible
+	value := d.Visible
 	if w.scenario.Trigger.InFlight {
-		value += d.inFlight
+		value += d.InFlight
 	}
 	if w.scenario.Trigger.Delayed {
-		value += d.delayed
+		value += d.Delayed
 	}
 	w.steps.onMetric(value)
 	return value, nil

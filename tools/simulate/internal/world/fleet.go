@@ -34,11 +34,13 @@ type fleet struct {
 	running sync.WaitGroup
 }
 
-// node is where pods run. starts is when the last of those that start does.
+// node is where pods run.
 type node struct {
-	name   string
-	pods   int
-	starts time.Time
+	name string
+	pods int
+	// starts is when the last of those that start does, busy until when its processors
+	// have work.
+	starts, busy time.Time
 }
 
 // pod is one of the workload's.
@@ -74,6 +76,23 @@ func (f *fleet) count() (wanted, pods, ready int32) {
 		}
 	}
 	return f.wanted, int32(len(f.pods)), ready
+}
+
+// compute takes the processors of a node for a message, one after the other: pods that
+// are idle leave theirs to others. It returns until when that takes. A consumer of
+// somebody else says all of its time as service time.
+func (f *fleet) compute(n *node) time.Duration {
+	part, now := f.world.scenario.Parts, time.Now()
+	if f.world.scenario.Consumer.Service != nil || part.Nodes.Processors <= 0 {
+		return 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n.busy.Before(now) {
+		n.busy = now
+	}
+	n.busy = n.busy.Add(time.Duration(float64(part.Processor) / part.Nodes.Processors))
+	return n.busy.Sub(now)
 }
 
 // pending is how many pods have no node.
@@ -221,5 +240,6 @@ func (f *fleet) work(p *pod) {
 		}
 	})
 	c := f.world.newClient(p.name)
+	c.node = p.node
 	worker.New(s.Consumer.Settings, c, c, s.Queue.Visibility, slog.New(slog.DiscardHandler), metrics.NewSet()).Run(p.ctx)
 }

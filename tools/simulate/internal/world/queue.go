@@ -1,18 +1,14 @@
 package world
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
@@ -29,6 +25,8 @@ type client struct {
 	calls atomic.Int64
 	// loads: it is the producer of the load.
 	loads bool
+	// node is where a consumer runs.
+	node *node
 }
 
 func (w *world) newClient(name string) *client {
@@ -40,161 +38,109 @@ func (c *client) wait(d parts.Distribution) {
 	time.Sleep(d.At(c.dice.Share(strconv.FormatInt(c.calls.Add(1), 10))))
 }
 
-// answer is where the server writes to.
-type answer struct {
-	header http.Header
-	status int
-	bytes.Buffer
-}
-
-// Header is http.ResponseWriter's.
-func (a *answer) Header() http.Header { return a.header }
-
-// WriteHeader is http.ResponseWriter's.
-func (a *answer) WriteHeader(status int) { a.status = status }
-
-// call does one action of SQS.
-func (w *world) call(ctx context.Context, action string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://queue/", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("X-Amz-Target", sqs.TargetPrefix+action)
-	w.requests.Add(1)
-	a := &answer{header: http.Header{}, status: http.StatusOK}
-	w.service.ServeHTTP(a, request)
-	if a.status != http.StatusOK {
-		return fmt.Errorf("%s: %d: %s", action, a.status, a.Bytes())
-	}
-	if out == nil || a.Len() == 0 {
-		return nil
-	}
-	return json.Unmarshal(a.Bytes(), out)
-}
-
 func queueURL(name string) string { return "http://queue/" + account + "/" + name }
-
-// message is a new one.
-type message struct {
-	Id                string
-	MessageBody       string
-	MessageAttributes any
-}
 
 // SendMessageBatch is the producer's Queue.
 func (c *client) SendMessageBatch(
 	ctx context.Context, in *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options),
 ) (*awssqs.SendMessageBatchOutput, error) {
 	c.wait(c.world.scenario.Parts.Send)
-	// The SDK's own type would say a delay of 0.
-	entries, bodies := make([]message, len(in.Entries)), make([]string, len(in.Entries))
+	messages, bodies := make([]sqs.Outgoing, len(in.Entries)), make([]string, len(in.Entries))
 	for i, e := range in.Entries {
 		bodies[i] = aws.ToString(e.MessageBody)
-		entries[i] = message{aws.ToString(e.Id), aws.ToString(e.MessageBody), e.MessageAttributes}
+		messages[i] = sqs.Outgoing{Body: bodies[i], Attributes: make(map[string]sqs.Attribute, len(e.MessageAttributes))}
+		for name, a := range e.MessageAttributes {
+			messages[i].Attributes[name] = sqs.Attribute{
+				DataType: aws.ToString(a.DataType), StringValue: a.StringValue, BinaryValue: a.BinaryValue,
+			}
+		}
 	}
-	out := &awssqs.SendMessageBatchOutput{}
 	if c.loads {
 		c.world.tally.onSent(bodies)
 	}
-	err := c.world.call(ctx, "SendMessageBatch", map[string]any{"QueueUrl": *in.QueueUrl, "Entries": entries}, out)
-	return out, err
+	c.world.requests.Add(1)
+	refused, err := c.world.queue.Send(ctx, messages)
+	if err != nil {
+		return nil, err
+	}
+	if len(refused) > 0 {
+		return nil, refused[0].Err // no fault of this simulation refuses one
+	}
+	out := &awssqs.SendMessageBatchOutput{Successful: make([]types.SendMessageBatchResultEntry, len(in.Entries))}
+	for i, e := range in.Entries {
+		out.Successful[i].Id = e.Id
+	}
+	return out, nil
 }
 
 // Receive is worker.Queue's.
 func (c *client) Receive(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
-	var out awssqs.ReceiveMessageOutput
-	if err := c.world.call(ctx, "ReceiveMessage", map[string]any{
-		"QueueUrl": c.world.url, "MaxNumberOfMessages": limit, "WaitTimeSeconds": int(wait.Seconds()),
-		"VisibilityTimeout":     int(visibility.Seconds()),
-		"MessageAttributeNames": []string{"All"}, "MessageSystemAttributeNames": []string{"ApproximateReceiveCount"},
-	}, &out); err != nil {
+	c.world.requests.Add(1)
+	found, err := c.world.queue.Receive(ctx, limit, wait, visibility)
+	if err != nil {
 		return nil, err
 	}
 	// What is on its way back is hidden already, as on a real way.
 	c.wait(c.world.scenario.Parts.Receive)
-	messages := make([]worker.Message, len(out.Messages))
-	for i, m := range out.Messages {
-		attributes := make(map[string]worker.Attribute, len(m.MessageAttributes))
-		for name, a := range m.MessageAttributes {
-			attributes[name] = worker.Attribute{Type: aws.ToString(a.DataType), Text: aws.ToString(a.StringValue), Bytes: a.BinaryValue}
+	messages := make([]worker.Message, len(found))
+	for i, m := range found {
+		attributes := make(map[string]worker.Attribute, len(m.Attributes))
+		for name, a := range m.Attributes {
+			attributes[name] = worker.Attribute{Type: a.DataType, Text: aws.ToString(a.StringValue), Bytes: a.BinaryValue}
 		}
-		received, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
-		if err != nil {
-			return nil, fmt.Errorf("a message without ApproximateReceiveCount: %w", err)
-		}
-		messages[i] = worker.Message{
-			ID: aws.ToString(m.MessageId), Handle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
-			Attributes: attributes, Received: received,
-		}
+		messages[i] = worker.Message{ID: m.ID, Handle: m.Handle, Body: m.Body, Attributes: attributes, Received: m.Received}
 	}
 	return messages, nil
-}
-
-// entry is one of a batch of messages that were received.
-type entry struct {
-	Id                string
-	ReceiptHandle     string
-	VisibilityTimeout *int `json:",omitempty"`
 }
 
 // Delete is worker.Queue's.
 func (c *client) Delete(ctx context.Context, messages []worker.Message) ([]worker.Failure, error) {
 	c.wait(c.world.scenario.Parts.Receive)
-	entries := make([]entry, len(messages))
-	for i, m := range messages {
-		entries[i] = entry{Id: strconv.Itoa(i), ReceiptHandle: m.Handle}
-	}
-	failures, err := c.batch(ctx, "DeleteMessageBatch", entries)
-	if err == nil && len(failures) == 0 {
+	c.world.requests.Add(1)
+	refused, err := c.world.queue.Delete(ctx, handles(messages))
+	if err == nil && len(refused) == 0 {
 		c.world.tally.onDeleted(messages)
 	}
-	return failures, err
+	return failures(refused), err
 }
 
 // Hide is worker.Queue's.
 func (c *client) Hide(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 	c.wait(c.world.scenario.Parts.Receive)
-	entries := make([]entry, len(messages))
-	for i, m := range messages {
-		seconds := int(times[i].Seconds())
-		entries[i] = entry{strconv.Itoa(i), m.Handle, &seconds}
-	}
-	return c.batch(ctx, "ChangeMessageVisibilityBatch", entries)
+	c.world.requests.Add(1)
+	refused, err := c.world.queue.Hide(ctx, handles(messages), times)
+	return failures(refused), err
 }
 
-func (c *client) batch(ctx context.Context, action string, entries []entry) ([]worker.Failure, error) {
-	var out struct {
-		Failed []struct {
-			Id, Code, Message string
-			SenderFault       bool
-		}
+func handles(messages []worker.Message) []string {
+	all := make([]string, len(messages))
+	for i, m := range messages {
+		all[i] = m.Handle
 	}
-	if err := c.world.call(ctx, action, map[string]any{"QueueUrl": c.world.url, "Entries": entries}, &out); err != nil {
-		return nil, err
+	return all
+}
+
+func failures(refused []sqs.Refused) []worker.Failure {
+	var all []worker.Failure
+	for _, r := range refused {
+		all = append(all, worker.Failure{Index: r.Index, Final: r.Sender, Err: r.Err})
 	}
-	var failures []worker.Failure
-	for _, f := range out.Failed {
-		i, err := strconv.Atoi(f.Id)
-		if err != nil {
-			return nil, fmt.Errorf("%s answers for an entry %q", action, f.Id)
-		}
-		failures = append(failures, worker.Failure{Index: i, Final: f.SenderFault, Err: errors.New(f.Code + ": " + f.Message)})
-	}
-	return failures, nil
+	return all
 }
 
 // Quarantine is worker.Queue's.
 func (c *client) Quarantine(ctx context.Context, m worker.Message, _ string) error {
 	c.wait(c.world.scenario.Parts.Send)
-	err := c.world.call(ctx, "SendMessage", map[string]any{"QueueUrl": c.world.deadURL, "MessageBody": m.Body}, nil)
-	if err == nil {
-		c.world.tally.onQuarantined(m.Body)
+	c.world.requests.Add(1)
+	refused, err := c.world.dead.Send(ctx, []sqs.Outgoing{{Body: m.Body}})
+	if err != nil {
+		return err
 	}
-	return err
+	if len(refused) > 0 {
+		return refused[0].Err
+	}
+	c.world.tally.onQuarantined(m.Body)
+	return nil
 }
 
 // Put is worker.Store's: the bucket is the set of its keys.
@@ -203,7 +149,7 @@ func (c *client) Put(ctx context.Context, key, body string) (taken bool, err err
 	if service := c.world.scenario.Consumer.Service; service != nil {
 		takes = *service
 	}
-	timer := time.NewTimer(takes.At(c.world.dice.Share(key)))
+	timer := time.NewTimer(c.world.fleet.compute(c.node) + takes.At(c.world.dice.Share(key)))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -212,26 +158,6 @@ func (c *client) Put(ctx context.Context, key, body string) (taken bool, err err
 	}
 	c.world.puts.Add(1)
 	return c.world.tally.onStored(body), nil
-}
-
-// depth is the messages of the queue, as its server knows them.
-type depth struct{ visible, inFlight, delayed int }
-
-// depth asks the server: what is approximate is so for who asks without exact.
-func (w *world) depth(ctx context.Context) (d depth, err error) {
-	const name = "ApproximateNumberOfMessages"
-	var out struct{ Attributes map[string]string }
-	if err := w.call(ctx, "GetQueueAttributes", map[string]any{
-		"QueueUrl": w.url, "AttributeNames": []string{name, name + "NotVisible", name + "Delayed"},
-	}, &out); err != nil {
-		return d, err
-	}
-	for suffix, to := range map[string]*int{"": &d.visible, "NotVisible": &d.inFlight, "Delayed": &d.delayed} {
-		if *to, err = strconv.Atoi(out.Attributes[name+suffix]); err != nil {
-			return d, fmt.Errorf("the attribute %s%s of the queue: %w", name, suffix, err)
-		}
-	}
-	return d, nil
 }
 
 // exact is a context whose calls suffer nothing.

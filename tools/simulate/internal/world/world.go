@@ -91,9 +91,8 @@ type world struct {
 	dice     parts.Dice
 
 	ctx     context.Context
-	service *sqs.Service
-	// url and deadURL are those of the queues.
-	url, deadURL   string
+	// queue and dead are the queues, as a program reaches them.
+	queue, dead    sqs.Direct
 	requests, puts atomic.Int64
 	tally          *tally
 	steps          *steps
@@ -128,7 +127,6 @@ func Simulate(t *testing.T, s scenario.Scenario, phase Phase) (run Run, err erro
 func newWorld(ctx context.Context, s scenario.Scenario, phase Phase) *world {
 	w := &world{
 		scenario: s, phase: phase, dice: parts.Dice(phase.Index + 1), ctx: ctx, tally: newTally(), steps: &steps{},
-		url: queueURL(s.Queue.Name), deadURL: queueURL(deadName),
 	}
 	faults := &fault.Faults{}
 	if s.Parts.CountLag > 0 || s.Parts.CountError > 0 {
@@ -137,7 +135,7 @@ func newWorld(ctx context.Context, s scenario.Scenario, phase Phase) *world {
 		})
 	}
 	delay, visibility := int(s.Queue.Delay.Seconds()), int(s.Queue.Visibility.Seconds())
-	w.service = sqs.New(sqs.Options{
+	service := sqs.New(sqs.Options{
 		Region: "eu-west-1", AccountID: account, Clock: clock.System{}, Faults: faults,
 		Queues: []sqs.Queue{
 			{
@@ -147,6 +145,7 @@ func newWorld(ctx context.Context, s scenario.Scenario, phase Phase) *world {
 			{Name: deadName},
 		},
 	})
+	w.queue, w.dead = service.Direct(queueURL(s.Queue.Name)), service.Direct(queueURL(deadName))
 	w.fleet, w.keda = newFleet(w), newKEDA(w)
 	return w
 }
@@ -184,7 +183,7 @@ func (w *world) send(c producer.Config, t trace.Trace, name string, seed int) {
 	c.Seed = seed
 	client := w.newClient(name)
 	client.loads = name == loadName
-	p := sender.New(c, t, client, w.url, slog.New(slog.DiscardHandler), metrics.NewSet())
+	p := sender.New(c, t, client, queueURL(w.scenario.Queue.Name), slog.New(slog.DiscardHandler), metrics.NewSet())
 	if err := p.Run(w.ctx); err != nil && w.ctx.Err() == nil {
 		w.fail(fmt.Errorf("the %s producer: %w", name, err))
 	}
@@ -215,11 +214,10 @@ func (w *world) rest() int32 {
 }
 
 func (w *world) sample() report.Sample {
-	d, err := w.depth(exact(w.ctx))
+	d, err := w.queue.Counts(exact(w.ctx))
 	if err != nil {
 		w.fail(err)
 	}
-	w.requests.Add(-1) // which nobody pays for
 	wanted, pods, ready := w.fleet.count()
 	w.pending = max(w.pending, w.fleet.pending())
 	w.tally.mu.Lock()
@@ -227,7 +225,7 @@ func (w *world) sample() report.Sample {
 	w.steps.mu.Lock()
 	defer w.steps.mu.Unlock()
 	return report.Sample{
-		Seconds: time.Since(w.began).Seconds(), Visible: d.visible, InFlight: d.inFlight, Delayed: d.delayed,
+		Seconds: time.Since(w.began).Seconds(), Visible: d.Visible, InFlight: d.InFlight, Delayed: d.Delayed,
 		Metric: float64(w.steps.metric), Active: w.keda.active.Load(), Desired: wanted, Pods: pods, Ready: ready,
 		Stored: w.tally.stored, DeadLettered: w.tally.quarantined,
 	}
