@@ -52,6 +52,10 @@ func newRecord() *cobra.Command {
 	return cmd
 }
 
+// mostFailures is how many runs may fail one after the other before the reason is none of
+// theirs.
+const mostFailures = 3
+
 // record leaves the cluster up, at the checkout's manifests.
 func (e *environment) record(ctx context.Context, opts upOptions, timeout, within time.Duration) (err error) {
 	begun := time.Now()
@@ -77,7 +81,7 @@ func (e *environment) record(ctx context.Context, opts upOptions, timeout, withi
 	if err := makeFolder(r.folder); err != nil {
 		return err
 	}
-	missing := 0
+	missing, failed := 0, 0
 	for n, run := range recorder.Plan() {
 		if _, err := os.Stat(recording.File(r.folder, run.Name())); err == nil {
 			continue
@@ -91,8 +95,12 @@ func (e *environment) record(ctx context.Context, opts upOptions, timeout, withi
 				return err
 			}
 			e.log.Done("not recorded: %v", err)
+			if failed++; failed == mostFailures {
+				return fmt.Errorf("%d runs one after the other failed: %w", failed, err)
+			}
 			continue
 		}
+		failed = 0
 		missing--
 	}
 	if missing > 0 {

@@ -24,6 +24,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 )
 
+// pace are the settings of how fast a producer sends: a burst has not the steady one's.
+var pace = []string{"WAIT_SECS_BETWEEN_MSGS", "MSGS_PER_SEC", "TRACE"}
+
 const steadySelector = "app.kubernetes.io/name=" + producer
 
 // newBurst computes n messages of a new seed, with the shares of bad ones and
@@ -34,6 +37,7 @@ func (p *pipeline) newBurst(ctx context.Context, n int) (*ledger, error) {
 		return nil, err
 	}
 	env := environment(container)
+	maps.DeleteFunc(env, func(name, _ string) bool { return slices.Contains(pace, name) })
 	maps.Copy(env, p.producerSettings)
 	settings, err := producerconfig.Parse(env.lookup)
 	if err != nil {
@@ -75,7 +79,7 @@ func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
 		own = append(own, corev1.EnvVar{Name: name, Value: p.producerSettings[name]})
 	}
 	container.Env = slices.DeleteFunc(container.Env, func(v corev1.EnvVar) bool {
-		return v.Name == "MSGS_PER_SEC" || v.Name == "TRACE" || slices.ContainsFunc(own, func(o corev1.EnvVar) bool { return o.Name == v.Name })
+		return slices.Contains(pace, v.Name) || slices.ContainsFunc(own, func(o corev1.EnvVar) bool { return o.Name == v.Name })
 	})
 	container.Env = append(container.Env, own...)
 	name := burst + "-" + strconv.FormatInt(time.Now().UnixMilli(), 36)

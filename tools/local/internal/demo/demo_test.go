@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mystique-unicorn/sales-events/apps/producer/config"
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
@@ -382,5 +383,46 @@ func TestListAndRead(t *testing.T) {
 	err = p.read(t.Context(), []object{objects[0], {key: "gone"}}, func(object, body) {})
 	if err == nil || !strings.Contains(err.Error(), "read gone of the bucket "+bucket) {
 		t.Errorf("an object that is gone: %v", err)
+	}
+}
+
+// A trace is the burst's pace, whatever the steady producer's is.
+func TestTracedBurst(t *testing.T) {
+	for _, pace := range []corev1.EnvVar{{Name: "MSGS_PER_SEC", Value: "2"}, {Name: "WAIT_SECS_BETWEEN_MSGS", Value: "2"}, {Name: "TRACE", Value: "/other.csv"}} {
+		t.Run(pace.Name, func(t *testing.T) {
+			w := newWorld(t)
+			deployments := w.clients.AppsV1().Deployments(producerNamespace)
+			d, err := deployments.Get(t.Context(), producer, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			container := &d.Spec.Template.Spec.Containers[0]
+			container.Env = slices.DeleteFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == "MSGS_PER_SEC" })
+			container.Env = append(container.Env, pace)
+			if _, err := deployments.Update(t.Context(), d, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			p, err := openPipeline(t.Context(), w.clients)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.producerSettings = map[string]string{"TRACE": "/traces/ramp.csv", "CONCURRENCY": "16"}
+			l, err := p.newBurst(t.Context(), 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, err := p.startBurst(t.Context(), l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			job, err := w.clients.BatchV1().Jobs(producerNamespace).Get(t.Context(), name, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := config.Parse(environment(&job.Spec.Template.Spec.Containers[0]).lookup)
+			if err != nil || c.Trace != "/traces/ramp.csv" || c.MsgsPerSec != 0 || c.Concurrency != 16 || c.Total != 10 {
+				t.Errorf("the burst has %+v, %v", c, err)
+			}
+		})
 	}
 }
