@@ -89,7 +89,7 @@ func (w *world) runHPA() {
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{target.GroupVersion()})
 	mapper.Add(target, meta.RESTScopeNamespace)
 	hpa := podautoscaler.NewHorizontalController(
-		w.ctx, clients.CoreV1(), w.scaleClient(actorHPA), clients.AutoscalingV2(), mapper, metrics{world: w},
+		w.ctx, clients.CoreV1(), w.scaleClient(actorHPA), clients.AutoscalingV2(), mapper, adapter{world: w},
 		factory.Autoscaling().V2().HorizontalPodAutoscalers(), factory.Core().V1().Pods(),
 		w.scenario.Parts.SyncPeriod, downscaleStabilization, tolerance, cpuInitialization, initialReadiness,
 	)
@@ -124,13 +124,13 @@ func (w *world) scale(wanted, pods int32) *autoscalingv1.Scale {
 	}
 }
 
-// metrics answers the HPA, as KEDA's metrics adapter does.
-type metrics struct{ world *world }
+// adapter answers the HPA, as KEDA's metrics adapter does.
+type adapter struct{ world *world }
 
 var errNoSuchMetric = errors.New("the simulation has external metrics alone")
 
 // GetExternalMetric is podmetrics.MetricsClient's.
-func (m metrics) GetExternalMetric(string, string, labels.Selector) ([]int64, time.Time, error) {
+func (m adapter) GetExternalMetric(string, string, labels.Selector) ([]int64, time.Time, error) {
 	value, err := m.world.metric(m.world.scenario.Trigger.Cached)
 	if err != nil {
 		m.world.fail(err)
@@ -140,19 +140,19 @@ func (m metrics) GetExternalMetric(string, string, labels.Selector) ([]int64, ti
 }
 
 // GetResourceMetric is podmetrics.MetricsClient's.
-func (metrics) GetResourceMetric(
+func (adapter) GetResourceMetric(
 	context.Context, corev1.ResourceName, string, labels.Selector, string,
 ) (podmetrics.PodMetricsInfo, time.Time, error) {
 	return nil, time.Time{}, errNoSuchMetric
 }
 
 // GetRawMetric is podmetrics.MetricsClient's.
-func (metrics) GetRawMetric(string, string, labels.Selector, labels.Selector) (podmetrics.PodMetricsInfo, time.Time, error) {
+func (adapter) GetRawMetric(string, string, labels.Selector, labels.Selector) (podmetrics.PodMetricsInfo, time.Time, error) {
 	return nil, time.Time{}, errNoSuchMetric
 }
 
 // GetObjectMetric is podmetrics.MetricsClient's.
-func (metrics) GetObjectMetric(
+func (adapter) GetObjectMetric(
 	string, string, *autoscalingv2.CrossVersionObjectReference, labels.Selector,
 ) (int64, time.Time, error) {
 	return 0, time.Time{}, errNoSuchMetric
