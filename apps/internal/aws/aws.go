@@ -40,6 +40,9 @@ const (
 	// their way at the same time, its CONCURRENCY. The SDK keeps 10, and every other
 	// call would dial.
 	idleConnections = 1000
+	// buffers of a connection hold an event, or a batch of them in two turns. A consumer
+	// has hundreds of connections.
+	buffers = 2 << 10
 )
 
 // Load reads the SDK's configuration. Its retries carry a workload over
@@ -51,6 +54,7 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 		config.WithRetryMaxAttempts(MaxAttempts),
 		config.WithHTTPClient(sdkhttp.NewBuildableClient().WithTimeout(CallTimeout).WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConnsPerHost, t.MaxIdleConns = idleConnections, 2*idleConnections
+			t.ReadBufferSize, t.WriteBufferSize = buffers, buffers
 		})),
 	)
 	if err != nil {
@@ -62,11 +66,10 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 }
 
 // S3 makes the client of the bucket.
-func S3(c aws.Config) *s3.Client {
-	return s3.NewFromConfig(c, func(o *s3.Options) {
-		// Valid on AWS too, and needs no name in DNS for each bucket.
-		o.UsePathStyle = true
-	})
+func S3(c aws.Config, more ...func(*s3.Options)) *s3.Client {
+	// Valid on AWS too, and needs no name in DNS for each bucket.
+	pathStyle := func(o *s3.Options) { o.UsePathStyle = true }
+	return s3.NewFromConfig(c, append([]func(*s3.Options){pathStyle}, more...)...)
 }
 
 // QueueURL finds a queue by name, and waits some minutes for one that it cannot
