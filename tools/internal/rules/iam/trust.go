@@ -87,6 +87,6 @@ func reportGrammar(r *rule.Pass, place model.Field, err error) {
 		return
 	}
 	for _, problem := range all {
-		r.Report(place, "%s: %v", place.Object.Key(), problem).Fix("correct the JSON: AWS refuses it")
+		r.Report(place, "%v", problem).Fix("correct the JSON: AWS refuses it")
 	}
 }

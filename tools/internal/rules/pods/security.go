@@ -81,7 +81,7 @@ func judgePod(r *rule.Pass, judge policy.Evaluator, w model.Workload, level api.
 		if result.ForbiddenDetail != "" {
 			detail += ": " + result.ForbiddenDetail
 		}
-		r.ReportAs(as, fieldOfViolation(w, result.ForbiddenReason, result.ForbiddenDetail), "%s: %s (%s)", w.Key(), detail, reason).
+		r.ReportAs(as, fieldOfViolation(w, result.ForbiddenReason, result.ForbiddenDetail), "%s (%s)", detail, reason).
 			Fix("see https://kubernetes.io/docs/concepts/security/pod-security-standards/")
 		refused = true
 	}

@@ -38,7 +38,7 @@ func checkSettings(r *rule.Pass) {
 			if v, set := variables[about[0]]; set {
 				place = v.Field
 			}
-			r.Report(place, "%s: %v", w.Key(), problem).Fix("correct it: the " + program.Name + " ends at once")
+			r.Report(place, "%v", problem).Fix("correct it: the " + program.Name + " ends at once")
 		}
 	}
 }
