@@ -127,13 +127,6 @@ func (c *composition) initially(id resource.Name, fields map[string]any) {
 	spec["initProvider"] = fields
 }
 
-// keepSpec keeps the provider from adding to the spec of a composed managed resource
-// what AWS assigned it: it would demand that later of whatever takes its place.
-func (c *composition) keepSpec(id resource.Name) {
-	spec, _ := c.desired[id].Resource.Object["spec"].(map[string]any)
-	spec["managementPolicies"] = []any{"Observe", "Create", "Update", "Delete"}
-}
-
 // after reports whether a resource can be composed that AWS refuses until another one
 // is ready. A resource that was composed before stays composed, whatever happens to the
 // other.

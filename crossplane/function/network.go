@@ -151,21 +151,18 @@ func (n networkComposer) addNAT() error {
 		if n.natOf(zone) != zone {
 			continue
 		}
-		id, address := "nat-"+zone, "address-"+zone
-		if err := n.part(address, eip{n.Region, "vpc", n.tagged(id)}); err != nil {
+		id := "nat-" + zone
+		if err := n.part("address-"+zone, eip{n.Region, "vpc", n.tagged(id)}); err != nil {
 			return err
 		}
-		// The interface of the NAT gateway would be demanded of the next one.
-		n.keepSpec(resource.Name(address))
 		// A NAT gateway in a VPC without an internet gateway fails, and AWS keeps the
 		// failed one for an hour.
 		if !n.after("internet", resource.Name(id)) {
 			continue
 		}
-		if err := n.part(id, natGateway{n.Region, to(n.name(address)), to(n.name(public + "-" + zone)), n.tagged(id)}); err != nil {
+		if err := n.part(id, natGateway{n.Region, to(n.name("address-" + zone)), to(n.name(public + "-" + zone)), n.tagged(id)}); err != nil {
 			return err
 		}
-		n.keepSpec(resource.Name(id))
 	}
 	return nil
 }
