@@ -47,9 +47,10 @@ type internetGateway struct {
 func (internetGateway) kind() schema.GroupVersionKind { return ec2("InternetGateway") }
 
 type eip struct {
-	Region string            `json:"region"`
-	Domain string            `json:"domain"`
-	Tags   map[string]string `json:"tags"`
+	Region           string            `json:"region"`
+	Domain           string            `json:"domain"`
+	NetworkInterface string            `json:"networkInterface,omitempty"`
+	Tags             map[string]string `json:"tags"`
 }
 
 func (eip) kind() schema.GroupVersionKind { return ec2("EIP") }

@@ -151,8 +151,8 @@ func (n networkComposer) addNAT() error {
 		if n.natOf(zone) != zone {
 			continue
 		}
-		id := "nat-" + zone
-		if err := n.part("address-"+zone, eip{n.Region, "vpc", n.tagged(id)}); err != nil {
+		id, address := "nat-"+zone, "address-"+zone
+		if err := n.part(address, eip{n.Region, "vpc", n.interfaceOf(id, address), n.tagged(id)}); err != nil {
 			return err
 		}
 		// A NAT gateway in a VPC without an internet gateway fails, and AWS keeps the
@@ -160,11 +160,21 @@ func (n networkComposer) addNAT() error {
 		if !n.after("internet", resource.Name(id)) {
 			continue
 		}
-		if err := n.part(id, natGateway{n.Region, to(n.name("address-" + zone)), to(n.name(public + "-" + zone)), n.tagged(id)}); err != nil {
+		if err := n.part(id, natGateway{n.Region, to(n.name(address)), to(n.name(public + "-" + zone)), n.tagged(id)}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// interfaceOf is the network interface that an address is at. The provider writes into the
+// spec where it found the address, and would put it back to the interface of a NAT gateway
+// that is gone.
+func (n networkComposer) interfaceOf(nat, address string) string {
+	if n.isReady(resource.Name(nat)) {
+		return n.observedString(resource.Name(nat), observedPath+"networkInterfaceId")
+	}
+	return n.observedString(resource.Name(address), "spec.forProvider.networkInterface")
 }
 
 // natGatewayPath is the id of a NAT gateway.

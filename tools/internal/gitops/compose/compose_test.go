@@ -136,7 +136,10 @@ func documents(t *testing.T, text string) []string {
 	return all
 }
 
-var unknownNATGateway = regexp.MustCompile(`unknown/NATGateway/[a-z-]+/status\.atProvider\.id`)
+var (
+	unknownNATGateway = regexp.MustCompile(`unknown/NATGateway/[a-z-]+/status\.atProvider\.id`)
+	unknownInterface  = regexp.MustCompile(`unknown/NATGateway/[a-z-]+/status\.atProvider\.networkInterfaceId`)
+)
 
 // masked is an object's JSON without what AWS assigns.
 func masked(t *testing.T, object map[string]any) string {
@@ -146,6 +149,7 @@ func masked(t *testing.T, object map[string]any) string {
 		t.Fatal(err)
 	}
 	data = unknownNATGateway.ReplaceAll(data, []byte("nat-0123456789abcdef0"))
+	data = unknownInterface.ReplaceAll(data, []byte("assigned"))
 	return strings.NewReplacer(
 		"https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF", "ISSUER",
 		"oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF", "ISSUER",
