@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
+	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/checkout"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/demo"
@@ -19,7 +20,7 @@ import (
 
 func newDemo() *cobra.Command {
 	var opts upOptions
-	o, shape, predicts := demo.Options{Burst: 1500, Timeout: 6 * time.Minute, ReportDir: "report"}, "", false
+	o, shape, predicts := demo.Options{Burst: 1500, Timeout: 6 * time.Minute, ReportDir: "report"}, "", true
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Bring the cluster up, send a burst, watch the consumers scale, and check that nothing is lost",
@@ -44,10 +45,19 @@ func newDemo() *cobra.Command {
 					return cli.Usage(fmt.Errorf("--trace: %w", err))
 				}
 			}
-			if predicts {
-				o.Prediction = env.predict(cmd.Context(), o.Burst, shape)
-			}
-			return env.demo(cmd, opts, o)
+			ctx, cancel := context.WithCancel(cmd.Context())
+			defer cancel()
+			expected := make(chan *report.Prediction, 1)
+			go func() {
+				defer close(expected)
+				if predicts {
+					expected <- env.predict(ctx, o.Burst, shape)
+				}
+			}()
+			err = env.demo(ctx, opts, o, expected)
+			cancel()
+			<-expected // its process ends with this one
+			return err
 		},
 	}
 	opts.flags(cmd)
@@ -55,14 +65,14 @@ func newDemo() *cobra.Command {
 	cmd.Flags().DurationVar(&o.Timeout, "demo-timeout", o.Timeout, "how long the burst may take")
 	cmd.Flags().StringVar(&o.ReportDir, "report", o.ReportDir, "folder for index.html, burst.svg and report.json")
 	cmd.Flags().StringVar(&shape, "trace", "", "replay a trace of "+traces+" instead of a burst, by its `name`")
-	cmd.Flags().BoolVar(&predicts, "predict", predicts, "simulate the burst before, for the report to draw the measured run in the predicted band")
+	cmd.Flags().BoolVar(&predicts, "predict", predicts, "simulate the burst while the cluster starts, for the report to draw the measured run in the predicted band")
 	return cmd
 }
 
 // demo leaves the cluster up for the user to look at, unless it started it and
-// was interrupted.
-func (e *environment) demo(cmd *cobra.Command, opts upOptions, o demo.Options) error {
-	ctx := cmd.Context()
+// was interrupted. It waits for what is expected of the burst before it sends it: the
+// machine must not be busy with both.
+func (e *environment) demo(ctx context.Context, opts upOptions, o demo.Options, expected <-chan *report.Prediction) error {
 	started, err := e.up(ctx, opts)
 	if err != nil {
 		return err
@@ -75,6 +85,7 @@ func (e *environment) demo(cmd *cobra.Command, opts upOptions, o demo.Options) e
 	if err != nil {
 		return err
 	}
+	o.Prediction = <-expected
 	e.log.Done("sending a burst of %d messages", o.Burst)
 	o.Config, o.Out, o.Terminal = config, e.out, e.log.Terminal()
 	o.Commit, o.Uncommitted, o.Processor = commit, uncommitted, processor()

@@ -18,25 +18,30 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/demo"
 )
 
-// predict runs the simulation of the burst before the machine is busy with it. The
-// simulation is a module of its own, with another version of Kubernetes' libraries, and
-// runs from its source. A demo works without a prediction: a failure is a warning.
+// predict runs the simulation of the burst. The simulation is a module of its own, with
+// another version of Kubernetes' libraries, and runs from its source. A demo works
+// without a prediction: a failure is a warning.
 func (e *environment) predict(ctx context.Context, burst int, shape string) *report.Prediction {
 	p, err := e.simulate(ctx, burst, shape)
 	if err != nil {
-		e.log.Done("no prediction: %v", err)
+		if ctx.Err() == nil {
+			e.log.Done("no prediction: %v", err)
+		}
 		return nil
 	}
 	e.log.Done("predicted: drained after %.0f s (%.0f to %.0f), %.0f consumers", p.Drain.P50, p.Drain.P5, p.Drain.P95, p.Peak.P50)
 	return p
 }
 
+// phases are as many as a P95 takes: half of what simulate runs, in some seconds.
+const phases = "100"
+
 func (e *environment) simulate(ctx context.Context, burst int, shape string) (*report.Prediction, error) {
 	load := []string{"--burst", strconv.Itoa(burst)}
 	if shape != "" {
 		load = []string{"--steady", "--trace", e.traceFile(shape)}
 	}
-	args := slices.Concat([]string{"run", ".", "--root", e.root, "--format", "json"}, load)
+	args := slices.Concat([]string{"run", ".", "--root", e.root, "--format", "json", "--phases", phases}, load)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = filepath.Join(e.root, "tools", "simulate"), toolchain.Environ()
 	var out, said bytes.Buffer
