@@ -53,13 +53,13 @@ var (
 	settings = []string{Today, "length-100", "climb"}
 )
 
-// Plan is all runs. What is cut short still has each shape with each setting.
+// Plan is all runs, those of a setting together: what is cut short has held-out runs, too.
 func Plan() (all []Planned) {
 	each := len(shapes) * len(settings)
-	for repeat := range repeats {
-		for _, setting := range settings {
-			for _, shape := range shapes {
-				slot := (len(all)%each*stride + repeat*each/repeats) % each
+	for s, setting := range settings {
+		for repeat := range repeats {
+			for n, shape := range shapes {
+				slot := ((s*len(shapes)+n)*stride + repeat*each/repeats) % each
 				wait := period * time.Duration(2*slot+1) / time.Duration(2*each)
 				all = append(all, Planned{Shape: shape, Setting: setting, Repeat: repeat + 1, Wait: wait})
 			}
