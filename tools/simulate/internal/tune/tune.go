@@ -23,7 +23,7 @@ var (
 	// mosts are tried maxReplicaCounts, in parts of today's.
 	mosts = []float64{1, 0.6}
 	// leasts are tried minReplicaCounts beside today's, windows tried scale-down windows.
-	leasts  = []int32{1, 3}
+	leasts  = []int32{1, 3, 10, 20}
 	windows = []int32{60, 300}
 )
 
