@@ -40,10 +40,10 @@ type Run struct {
 	FirstSent float64 `json:"firstSent"`
 	LastSent  float64 `json:"lastSent"`
 	// Latency counts the load's messages that took 0, 1, … whole seconds.
-	Latency []int             `json:"latency"`
-	Samples Samples           `json:"samples"`
-	Pods    []Pod             `json:"pods"`
-	Steps   []report.Step     `json:"steps"`
+	Latency []int         `json:"latency"`
+	Samples Samples       `json:"samples"`
+	Pods    []Pod         `json:"pods"`
+	Steps   []report.Step `json:"steps"`
 	// Scenario is what a simulation of the run begins with.
 	Scenario scenario.Scenario `json:"scenario"`
 }
@@ -113,6 +113,16 @@ func New(r report.Report, s scenario.Scenario, pods []Pod) Run {
 		FirstSent: r.FirstSent, LastSent: r.LastSent, Latency: r.Latency.Histogram, Samples: r.Samples, Pods: pods, Steps: r.Steps,
 		Scenario: s,
 	}
+}
+
+// FirstScaled is when the first pod came while the run was watched; false if none did.
+func (r Run) FirstScaled() (seconds float64, found bool) {
+	for _, p := range r.Pods {
+		if p.Created != nil && *p.Created > 0 && (!found || *p.Created < seconds) {
+			seconds, found = *p.Created, true
+		}
+	}
+	return seconds, found
 }
 
 // File is that of a recording in a folder.

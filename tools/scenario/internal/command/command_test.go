@@ -32,7 +32,7 @@ func TestRepository(t *testing.T) {
 		t.Errorf("%s, %+v", local.Name(), local.Trigger)
 	}
 	c := local.Consumer
-	if c.Settings.ProcessDelay != 2*time.Second || c.Settings.BatchSize != 5 || c.Service != nil || c.ProbePeriod != 2*time.Second || c.CPU != 0.01 {
+	if c.Settings.ProcessDelay != 2*time.Second || c.Settings.BatchSize != 5 || c.Service != nil || c.ProbePeriod != time.Second || c.CPU != 0.01 {
 		t.Errorf("the consumer: %+v", c)
 	}
 	if q := local.Queue; q.Delay != 2*time.Second || q.Visibility != 30*time.Second || q.MaxReceives != 10 {

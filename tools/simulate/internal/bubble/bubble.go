@@ -38,6 +38,7 @@ type work struct {
 	Job      int               `json:"job"`
 	Scenario scenario.Scenario `json:"scenario"`
 	Phase    world.Phase       `json:"phase"`
+	End      world.End         `json:"end"`
 	// Slim leaves the samples out.
 	Slim bool `json:"slim"`
 }
@@ -117,7 +118,7 @@ func read(in io.Reader, jobs chan<- work) error {
 }
 
 func simulate(t *testing.T, w work) made {
-	run, err := world.Simulate(t, w.Scenario, w.Phase)
+	run, err := world.SimulateUntil(t, w.Scenario, w.Phase, w.End)
 	if w.Slim {
 		run.Samples, run.PerSecond = nil, nil
 	}
@@ -134,6 +135,8 @@ type Options struct {
 	Phases int
 	// Slim leaves the samples out.
 	Slim bool
+	// Drained ends each run when its load is handled: pod-seconds are those until then.
+	Drained bool
 	// Progress, if it is set, hears how many runs are made.
 	Progress func(made, all int)
 }
@@ -181,9 +184,13 @@ func Simulate(ctx context.Context, scenarios []scenario.Scenario, o Options) ([]
 func ask(in io.WriteCloser, scenarios []scenario.Scenario, o Options) {
 	defer in.Close()
 	encoder := json.NewEncoder(in)
+	end := world.Settled
+	if o.Drained {
+		end = world.Drained
+	}
 	for job, s := range scenarios {
 		for phase := range o.Phases {
-			if encoder.Encode(work{job, s, world.Phase{Index: phase, Of: o.Phases}, o.Slim}) != nil {
+			if encoder.Encode(work{job, s, world.Phase{Index: phase, Of: o.Phases}, end, o.Slim}) != nil {
 				return
 			}
 		}

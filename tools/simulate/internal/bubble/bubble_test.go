@@ -2,6 +2,7 @@ package bubble
 
 import (
 	"context"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/trace"
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario/parts"
+	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
 
 // TestMain is the other process, too.
@@ -76,6 +78,26 @@ func TestSlim(t *testing.T) {
 	runs, err := Simulate(context.Background(), []scenario.Scenario{burst(50)}, Options{Phases: 1, Slim: true})
 	if err != nil || len(runs[0][0].Samples) > 0 || runs[0][0].Drained <= 0 {
 		t.Errorf("%v, %d samples", err, len(runs[0][0].Samples))
+	}
+}
+
+// TestDrained: a run that ends when it is drained is the same until then.
+func TestDrained(t *testing.T) {
+	runs := func(o Options) [][]world.Run {
+		t.Helper()
+		all, err := Simulate(context.Background(), []scenario.Scenario{burst(200)}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	whole, cut := runs(Options{Phases: 1})[0][0], runs(Options{Phases: 1, Drained: true})[0][0]
+	if math.Abs(whole.Drained-cut.Drained) > 0.1 || math.Abs(whole.P99-cut.P99) > 0.1 || cut.PodSeconds >= whole.PodSeconds {
+		t.Errorf("drained after %g s and %g s, p99 %g s and %g s, %g and %g pod-seconds", whole.Drained, cut.Drained, whole.P99, cut.P99,
+			whole.PodSeconds, cut.PodSeconds)
+	}
+	if last := cut.Samples[len(cut.Samples)-1].Seconds; last > cut.Drained+1.5 {
+		t.Errorf("drained after %g s, it ended after %g s", cut.Drained, last)
 	}
 }
 

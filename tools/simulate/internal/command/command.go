@@ -22,6 +22,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/bubble"
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/outcome"
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/show"
+	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
 
 // Execute runs one command line and returns the exit code.
@@ -95,7 +96,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.diff, "diff", "", "say what changed since a Git `revision`, before and after")
 	flags.BoolVar(&i.tune, "tune", false, "search the settings that meet an objective at the least cost")
 	flags.StringVar(&i.slo, "slo", "", "the `objective`, such as 'p99 <= 30s' (default the ScaledObject's annotation)")
-	flags.BoolVar(&i.write, "write", false, "with --tune, write the settings into the manifests")
+	flags.BoolVar(&i.write, "write", false, "write what --tune found into the manifests, what --table made into "+document)
 	flags.BoolVar(&i.checks, "check", false, "hold every ScaledObject that has an objective against it")
 	flags.StringVar(&i.compare, "compare", "", "hold the prediction against a measured run, by its report.json `file`")
 	flags.BoolVar(&i.table, "table", false, "predict every recorded run, and say how far off the predictions are")
@@ -172,8 +173,10 @@ func (i *invocation) check() error {
 	switch {
 	case modes > 1:
 		return errors.New("--diff, --tune, --check, --compare and --table: choose one")
-	case (i.slo != "" || i.write) && !i.tune:
-		return errors.New("--slo and --write go with --tune")
+	case i.slo != "" && !i.tune:
+		return errors.New("--slo goes with --tune")
+	case i.write && !i.tune && !i.table:
+		return errors.New("--write goes with --tune or --table")
 	case i.format == "markdown" && i.diff == "":
 		return errors.New("--format=markdown goes with --diff")
 	case !slices.Contains([]string{"text", "json", "markdown"}, i.format):
@@ -196,14 +199,7 @@ func (i *invocation) predict(ctx context.Context, scenarios []scenario.Scenario,
 }
 
 func (i *invocation) simulate(ctx context.Context, scenarios []scenario.Scenario, o bubble.Options) ([]outcome.Prediction, error) {
-	begun := time.Now()
-	if isTerminal(i.stderr) {
-		o.Progress = func(made, all int) {
-			fmt.Fprintf(i.stderr, "\rrun %d of %d, %.0f s ", made, all, time.Since(begun).Seconds())
-		}
-		defer fmt.Fprint(i.stderr, "\r\x1b[K")
-	}
-	runs, err := bubble.Simulate(ctx, scenarios, o)
+	runs, err := i.runs(ctx, scenarios, o)
 	if err != nil {
 		return nil, err
 	}
@@ -212,4 +208,16 @@ func (i *invocation) simulate(ctx context.Context, scenarios []scenario.Scenario
 		predictions[n] = outcome.New(s, runs[n])
 	}
 	return predictions, nil
+}
+
+// runs shows the progress on a terminal.
+func (i *invocation) runs(ctx context.Context, scenarios []scenario.Scenario, o bubble.Options) ([][]world.Run, error) {
+	begun := time.Now()
+	if isTerminal(i.stderr) {
+		o.Progress = func(made, all int) {
+			fmt.Fprintf(i.stderr, "\rrun %d of %d, %.0f s ", made, all, time.Since(begun).Seconds())
+		}
+		defer fmt.Fprint(i.stderr, "\r\x1b[K")
+	}
+	return bubble.Simulate(ctx, scenarios, o)
 }

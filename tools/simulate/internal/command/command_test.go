@@ -27,20 +27,21 @@ func execute(args ...string) (code int, out, said string) {
 
 func TestUsage(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--format=xml":                 {"--format", "xml"},
-		"--phases=0":                   {"--phases", "0"},
-		"--burst=0":                    {"--burst", "0"},
-		"--burst and --trace":          {"--burst", "5", "--trace", "x.csv"},
-		"choose one":                   {"--tune", "--check"},
-		"--slo and --write go with":    {"--write"},
-		"--format=markdown goes with":  {"--format", "markdown"},
-		"unknown argument":             {"x"},
-		"there is no part luck":        {"--part", "luck=1s"},
-		"cluster moon has no":          {"--cluster", "moon"},
-		"write a duration such as":     {"--service-time", "soon"},
-		"no such file":                 {"--trace", "missing.csv"},
-		"write terms such as":          {"--tune", "--slo", "fast"},
-		"is no report of make demo":    {"--compare", "command.go"},
+		"--format=xml":                {"--format", "xml"},
+		"--phases=0":                  {"--phases", "0"},
+		"--burst=0":                   {"--burst", "0"},
+		"--burst and --trace":         {"--burst", "5", "--trace", "x.csv"},
+		"choose one":                  {"--tune", "--check"},
+		"--write goes with":           {"--write"},
+		"--slo goes with":             {"--slo", "p99 <= 1s"},
+		"--format=markdown goes with": {"--format", "markdown"},
+		"unknown argument":            {"x"},
+		"there is no part luck":       {"--part", "luck=1s"},
+		"cluster moon has no":         {"--cluster", "moon"},
+		"write a duration such as":    {"--service-time", "soon"},
+		"no such file":                {"--trace", "missing.csv"},
+		"write terms such as":         {"--tune", "--slo", "fast"},
+		"is no report of make demo":   {"--compare", "command.go"},
 	} {
 		if code, _, said := execute(args...); code != 2 || !strings.Contains(said, want) {
 			t.Errorf("%q: exit code %d, %q, want 2 and %q", args, code, said, want)

@@ -126,7 +126,7 @@ func (i *invocation) runCheck(ctx context.Context) error {
 		}
 		scenarios, goals = append(scenarios, f.Scenario), append(goals, goal)
 	}
-	predictions, err := i.predict(ctx, scenarios, true)
+	predictions, err := i.simulate(ctx, scenarios, bubble.Options{Phases: i.phases, Slim: true, Drained: true})
 	if err != nil {
 		return err
 	}

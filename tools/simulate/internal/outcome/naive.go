@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
@@ -14,12 +13,12 @@ import (
 // of the HPA as many pods as the depth divided by queueLength, rounded up, all of them
 // there at once, each at a constant rate. The simulation must be nearer to what is
 // measured than this is.
-func Naive(s scenario.Scenario, phases int) report.Prediction {
+func Naive(s scenario.Scenario, phases int) []world.Run {
 	runs := make([]world.Run, phases)
 	for phase := range runs {
 		runs[phase] = naive(s, world.Phase{Index: phase, Of: phases})
 	}
-	return New(s, runs).Prediction
+	return runs
 }
 
 // naiveStep is how finely time passes.
@@ -29,7 +28,7 @@ func naive(s scenario.Scenario, phase world.Phase) world.Run {
 	arrivals := arrivalsOf(s)
 	end := arrivals[len(arrivals)-1]
 	rate, period, window := rateOf(s), s.Parts.SyncPeriod.Seconds(), float64(s.DownWindow())
-	next := period * (float64(phase.Index) + 0.5) / float64(phase.Of)
+	next := phase.Look(s.Parts.SyncPeriod).Seconds()
 	least, most := float64(s.Minimum()), float64(s.ScaledObject.GetHPAMaxReplicas())
 	pods, taken, sent := least, 0.0, 0
 	r := world.Run{Phase: phase.Index, Drained: -1, Messages: len(arrivals)}

@@ -63,7 +63,7 @@ func sample() scenario.Scenario {
 
 // TestNaive: 30 pods at once take 75 messages a second, and wait for the HPA up to 15 s.
 func TestNaive(t *testing.T) {
-	p := Naive(sample(), 20)
+	p := New(sample(), Naive(sample(), 20)).Prediction
 	if p.Drain.P50 < 20 || p.Drain.P50 > 35 || p.Peak.P50 != 30 || p.Undrained > 0 || p.P99.P50 > p.Drain.P50 {
 		t.Errorf("%+v", p)
 	}

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -134,5 +135,34 @@ func TestFlapping(t *testing.T) {
 	}
 	if len(rescales(one)) > 0 {
 		t.Errorf("a minimum of one became %v", rescales(one))
+	}
+}
+
+// TestPolling: #230. With a minimum above none, pollingInterval and cooldownPeriod change
+// nothing: the HPA asks by itself.
+func TestPolling(t *testing.T) {
+	s := local(400)
+	s.ScaledObject.Spec.PollingInterval, s.ScaledObject.Spec.CooldownPeriod = new(int32(5)), new(int32(10))
+	quick := simulate(t, s, Phase{1, 3})
+	s.ScaledObject.Spec.PollingInterval, s.ScaledObject.Spec.CooldownPeriod = new(int32(300)), new(int32(3000))
+	slow := simulate(t, s, Phase{1, 3})
+	if !slices.Equal(rescales(quick), rescales(slow)) || quick.Drained != slow.Drained || quick.Settled != slow.Settled {
+		t.Errorf("%v, drained after %g s; with slow polls %v, %g s", rescales(quick), quick.Drained, rescales(slow), slow.Drained)
+	}
+}
+
+// TestAge: #5754, #5488. SQS's age of the oldest message cannot scale; a queueLength bounds
+// the age instead, at a price: the longer it is, the older messages become, and the fewer
+// pod-seconds they cost.
+func TestAge(t *testing.T) {
+	age, cost := 0.0, 1e9
+	for _, length := range []int64{25, 50, 100, 200} {
+		s := local(1500)
+		s.Trigger.Target = length
+		r := simulate(t, s, Phase{1, 3})
+		if r.P99 <= age || r.PodSeconds >= cost {
+			t.Errorf("queueLength %d: p99 %g s and %g pod-seconds, half of it %g s and %g", length, r.P99, r.PodSeconds, age, cost)
+		}
+		age, cost = r.P99, r.PodSeconds
 	}
 }

@@ -48,6 +48,15 @@ const (
 // what chance decides besides.
 type Phase struct{ Index, Of int }
 
+// begins is how long the system has run when the load begins.
+func (p Phase) begins(period time.Duration) time.Duration {
+	return warmUp + period*time.Duration(2*p.Index+1)/time.Duration(2*p.Of)
+}
+
+// Look is how long after the load begins the HPA looks first: it looks once a period from
+// the system's begin.
+func (p Phase) Look(period time.Duration) time.Duration { return period - p.begins(period)%period }
+
 // Run is how one went. Times are seconds since the load was asked for, and -1 for what
 // never came.
 type Run struct {
@@ -88,9 +97,10 @@ type Run struct {
 type world struct {
 	scenario scenario.Scenario
 	phase    Phase
+	end      End
 	dice     parts.Dice
 
-	ctx     context.Context
+	ctx context.Context
 	// queue and dead are the queues, as a program reaches them.
 	queue, dead    sqs.Direct
 	requests, puts atomic.Int64
@@ -108,13 +118,30 @@ type world struct {
 	err error
 }
 
-// Simulate runs one phase of a scenario. It needs a test of package testing, in which
-// bubbles are.
+// End is when a run ends.
+type End string
+
+const (
+	// Settled is when the load is handled and the pods are back at their minimum.
+	Settled End = "settled"
+	// Drained is when the load is handled: for who asks how long that takes alone. A
+	// cluster whose producer sends on may take long to settle.
+	Drained End = "drained"
+)
+
+// Simulate runs one phase of a scenario until it is settled. It needs a test of package
+// testing, in which bubbles are.
 func Simulate(t *testing.T, s scenario.Scenario, phase Phase) (run Run, err error) {
+	return SimulateUntil(t, s, phase, Settled)
+}
+
+// SimulateUntil is Simulate with another end.
+func SimulateUntil(t *testing.T, s scenario.Scenario, phase Phase, end End) (run Run, err error) {
 	synctest.Test(t, func(*testing.T) {
 		ctx, cancel := context.WithCancel(quietly(context.Background()))
 		defer cancel()
 		w := newWorld(ctx, s, phase)
+		w.end = end
 		w.live()
 		cancel()
 		w.fleet.running.Wait()
@@ -158,7 +185,7 @@ func (w *world) live() {
 	if steady := w.scenario.Load.Steady; steady != nil {
 		w.background.Go(func() { w.send(*steady, nil, "steady", 1+2*w.phase.Index) })
 	}
-	w.sleep(w.ctx, warmUp+w.scenario.Parts.SyncPeriod*time.Duration(2*w.phase.Index+1)/time.Duration(2*w.phase.Of))
+	w.sleep(w.ctx, w.phase.begins(w.scenario.Parts.SyncPeriod))
 	w.begin()
 	w.background.Go(func() {
 		if w.sleep(w.ctx, w.scenario.Parts.ProducerStart.At(w.dice.Share("producer"))) {
@@ -189,7 +216,7 @@ func (w *world) send(c producer.Config, t trace.Trace, name string, seed int) {
 	}
 }
 
-// watch takes samples until the load is handled and the pods are back at their minimum.
+// watch takes samples until the end.
 func (w *world) watch() {
 	limit := w.scenario.Load.Lasts() + patience
 	every := max(time.Second, (limit / samples).Round(time.Second))
@@ -197,7 +224,8 @@ func (w *world) watch() {
 		s := w.sample()
 		w.samples = append(w.samples, s)
 		_, drained := w.tally.drained()
-		if w.failed() || drained && max(s.Desired, s.Pods, s.Ready) <= w.rest() || time.Since(w.began) >= limit {
+		settled := w.end == Drained || max(s.Desired, s.Pods, s.Ready) <= w.rest()
+		if w.failed() || drained && settled || time.Since(w.began) >= limit {
 			return
 		}
 		w.sleep(w.ctx, every)
