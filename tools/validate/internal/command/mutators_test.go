@@ -77,8 +77,6 @@ var mutators = []mutator{
 	{"pollingInterval without effect", every("ScaledObject", "spec/minReplicaCount", func(e *entry) fault { return e.beside("pollingInterval: 10") })},
 	{"replicas of a scaled Deployment", scaledReplicas},
 	{"delayed messages undecided", all("ScaledObject", "spec/triggers/*/metadata/scaleOnDelayed", (*entry).removed)},
-	{"secret key of a trigger misspelt", every("", "*/value/secretTargetRef/*/{name,key}", (*entry).misspelt)},
-	{"parameter of a trigger misspelt", every("", "*/value/secretTargetRef/*/parameter", (*entry).misspelt)},
 
 	// Queues and regions.
 	{"queue or bucket renamed", every("Event{Queue,Bucket}", "metadata/name", func(e *entry) fault { return e.misspelt().or(namers(e)...) })},
@@ -102,10 +100,6 @@ var mutators = []mutator{
 	{"number in words", all("Deployment", env+"/value", numbers("many"))},
 	{"queue or bucket misspelt", all("Deployment", env+"/value", resourceNames)},
 	{"endpoint misspelt", all("*", "{"+env+"/value,*/value}", endpoints)},
-	{"secret misspelt", every("Deployment", container+"/envFrom/*/secretRef/name", (*entry).misspelt)},
-	{"secret key misspelt", every("Secret", "stringData/*", func(e *entry) fault {
-		return e.renamed(misspell(e.key.Value)).or(e.file.repository.uses("^" + e.key.Value + "$")...)
-	})},
 
 	// Pods and their neighbours.
 	{"security setting removed", all("Deployment", "spec/template/spec/{securityContext,containers/*/securityContext}{,/{runAsNonRoot,seccompProfile,allowPrivilegeEscalation,readOnlyRootFilesystem,capabilities}}", unsecured)},
