@@ -351,7 +351,7 @@ func TestMonitoring(t *testing.T) {
 		t.Fatal("the dashboard shows no metric of ours")
 	}
 	for _, metric := range shown {
-		if name := strings.TrimSuffix(metric, "_bucket"); !regexp.MustCompile("[\"`]"+name+"[\"`{]").MatchString(measured) {
+		if name := strings.TrimSuffix(metric, "_bucket"); !regexp.MustCompile("[\"`]" + name + "[\"`{]").MatchString(measured) {
 			t.Errorf("the dashboard shows %s, which nothing measures", metric)
 		}
 	}

@@ -19,7 +19,7 @@ func TestSignatures(t *testing.T) {
 	args, _, _ := unstructured.NestedStringSlice(release, "spec", "values", "args")
 	plain := find(t, substituted(t, "infrastructure/crossplane/core/hub", facts), "HelmRelease", "crossplane")
 	before, _, _ := unstructured.NestedStringSlice(plain, "spec", "values", "args")
-	if want := append(before, "--enable-signature-verification"); !slices.Equal(args, want) {
+	if want := slices.Concat(before, []string{"--enable-signature-verification"}); !slices.Equal(args, want) {
 		t.Errorf("Crossplane's arguments are %q, want %q", args, want)
 	}
 
