@@ -17,7 +17,10 @@ import (
 const missingAction = "route53:AssociateVPCWithHostedZone"
 
 // The faults, as docs/localaws.md has them.
-const throttling = `{"action": "ec2:*", "rate": 0.2, "code": "RequestLimitExceeded"}`
+//
+// Throttling spares the reading: provider-aws loses what it created, and could not read
+// at once, and makes it again under a name that is then taken.
+const throttling = `{"action": "ec2:Create*", "rate": 0.2, "code": "RequestLimitExceeded"}`
 
 var (
 	// brokenNetworks: no network leads out, no cluster is made, no queue is seen, and of launch
@@ -34,8 +37,8 @@ var (
 // saying is what a composite resource says in its condition Provisioned.
 type saying struct{ spoke, kind, message string }
 
-// provision waits until everything of the spokes is ready, which a fifth of the calls to
-// EC2 delay. Before that networks, clusters and queues fail, and then nodes: the composite
+// provision waits until everything of the spokes is ready, which a fifth of EC2's
+// creations delay. Before that networks, clusters and queues fail, and then nodes: the composite
 // resources say so, and nothing is begun that needs what failed.
 func provision(t *testing.T, c client.Client, account *awsAccount) {
 	t.Helper()
