@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	smithyendpoints "github.com/aws/smithy-go/endpoints"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
@@ -33,7 +31,7 @@ const maxAttributes, maxSize = 10, 1 << 20
 // visibility timeout of the source, and the bucket, which it does not check.
 func Connect(ctx context.Context, c config.Config, awsConfig aws.Config) (Queue, Bucket, time.Duration, error) {
 	queue := Queue{Client: sqs.NewFromConfig(awsConfig)}
-	bucket := Bucket{Client: clients.S3(awsConfig, rememberEndpoint), Name: c.Bucket}
+	bucket := Bucket{Client: clients.S3(awsConfig), Name: c.Bucket}
 	var err error
 	if queue.Source, err = clients.QueueURL(ctx, queue.Client, c.Queue); err != nil {
 		return queue, bucket, 0, err
@@ -208,34 +206,3 @@ func (b Bucket) Put(ctx context.Context, key, body string) (taken bool, err erro
 // once leaves retries to the worker, which checks between two tries whether it was
 // asked to end.
 func once(o *sqs.Options) { o.Retryer = aws.NopRetryer{} }
-
-// rememberEndpoint has the rules evaluated once that say where a bucket is. The SDK does
-// so for each call.
-func rememberEndpoint(o *s3.Options) {
-	o.EndpointResolverV2 = &endpoint{EndpointResolverV2: o.EndpointResolverV2}
-}
-
-// endpoint is where the objects of one bucket are put.
-type endpoint struct {
-	s3.EndpointResolverV2
-	known atomic.Pointer[knownEndpoint]
-}
-
-type knownEndpoint struct {
-	bucket string
-	smithyendpoints.Endpoint
-}
-
-// ResolveEndpoint is the SDK's for the first object of a bucket. No rule reads the key,
-// which is all in which the next one differs.
-func (e *endpoint) ResolveEndpoint(ctx context.Context, p s3.EndpointParameters) (smithyendpoints.Endpoint, error) {
-	bucket := aws.ToString(p.Bucket)
-	if known := e.known.Load(); known != nil && known.bucket == bucket {
-		return known.Endpoint, nil
-	}
-	resolved, err := e.EndpointResolverV2.ResolveEndpoint(ctx, p)
-	if err == nil {
-		e.known.Store(&knownEndpoint{bucket, resolved})
-	}
-	return resolved, err
-}

@@ -66,10 +66,11 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 }
 
 // S3 makes the client of the bucket.
-func S3(c aws.Config, more ...func(*s3.Options)) *s3.Client {
-	// Valid on AWS too, and needs no name in DNS for each bucket.
-	pathStyle := func(o *s3.Options) { o.UsePathStyle = true }
-	return s3.NewFromConfig(c, append([]func(*s3.Options){pathStyle}, more...)...)
+func S3(c aws.Config) *s3.Client {
+	return s3.NewFromConfig(c, func(o *s3.Options) {
+		// Valid on AWS too, and needs no name in DNS for each bucket.
+		o.UsePathStyle = true
+	})
 }
 
 // QueueURL finds a queue by name, and waits some minutes for one that it cannot
