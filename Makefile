@@ -61,7 +61,7 @@ demo: preflight validate ## the whole system on this machine, a burst of BURST m
 soak: preflight ## EVENTS events twice, in peace and while consumers are killed and AWS fails (root)
 	$(LOCAL) soak --events=$(EVENTS) $(FLAGS)
 
-record: ## measure the runs of docs/simulate.md that are not recorded yet, in the local cluster (root; 45 minutes)
+record: ## measure the runs of docs/simulate.md that are not recorded yet, in the local cluster (root; an hour)
 	$(LOCAL) record $(FLAGS)
 
 up: preflight ## start the local cluster, if it is down, and let Flux apply this repository's HEAD (root)
