@@ -42,7 +42,7 @@ func (o *upOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.worktree, "worktree", false, "push the working tree with its uncommitted changes instead of HEAD")
 	cmd.Flags().BoolVar(&o.withoutNetwork, "without-network", false,
 		"leave out the network and the EKS cluster, which the local AWS simulates and nothing here runs on")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", 4*time.Minute, "how long the cluster may take to become ready, without building")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 8*time.Minute, "how long the cluster may take to become ready, without building")
 }
 
 // patches are those of the root Kustomization.
