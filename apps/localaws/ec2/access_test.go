@@ -29,7 +29,7 @@ func (s *Service) post(form string) *httptest.ResponseRecorder {
 func TestEveryActionAsks(t *testing.T) {
 	b := newBench(t)
 	b.vpc()
-	b.guard.denies = "*"
+	b.guard.Denies = "*"
 	before := slices.Clone(b.service.order)
 	for _, action := range slices.Sorted(maps.Keys(actions)) {
 		w := b.service.post("Action=" + action + "&Version=" + Version)
@@ -44,17 +44,11 @@ func TestEveryActionAsks(t *testing.T) {
 	}
 }
 
-// asked is action and resource of each check, with the condition keys that a
-// policy of this system uses.
-func (b *bench) asked(keys ...string) (list []string) {
-	for _, c := range b.guard.since() {
-		text := c.Action + " " + strings.TrimPrefix(c.Resource, "arn:aws:ec2:eu-west-1:111122223333:")
-		for _, key := range keys {
-			if values := c.Context[key]; len(values) > 0 {
-				text += " " + key + "=" + strings.Join(values, "+")
-			}
-		}
-		list = append(list, text)
+// asked is what the guard was asked, without what every ARN begins with.
+func (b *bench) asked(keys ...string) []string {
+	list := b.guard.Asked(keys...)
+	for i, text := range list {
+		list[i] = strings.Replace(text, " arn:aws:ec2:eu-west-1:111122223333:", " ", 1)
 	}
 	return list
 }
@@ -73,7 +67,7 @@ func TestWhatCallsAsk(t *testing.T) {
 		"ec2:CreateTags subnet/* ec2:AvailabilityZone=eu-west-1a ec2:Vpc=arn:aws:ec2:eu-west-1:111122223333:vpc/"+vpc,
 		"ec2:CreateSubnet vpc/"+vpc+" aws:ResourceTag/cluster=staging")
 	address := b.address()
-	b.guard.since()
+	b.guard.Since()
 	nat := b.nat(subnet, address)
 	b.list("CreateNatGateway", b.asked("aws:ResourceTag/cluster", "ec2:AllocationId"),
 		"ec2:CreateNatGateway natgateway/*", "ec2:CreateTags natgateway/*",
@@ -90,17 +84,17 @@ func TestWhatCallsAsk(t *testing.T) {
 		EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)},
 	})
 	b.ok(err)
-	b.guard.since()
+	b.guard.Since()
 	endpoint := &ec2.CreateVpcEndpointInput{
 		VpcId: &vpc, ServiceName: aws.String("com.amazonaws.eu-west-1.sqs"),
 		VpcEndpointType: types.VpcEndpointTypeInterface, PrivateDnsEnabled: aws.Bool(true),
 	}
-	b.guard.denies = "route53:AssociateVPCWithHostedZone"
+	b.guard.Denies = "route53:AssociateVPCWithHostedZone"
 	_, err = b.ec2.CreateVpcEndpoint(t.Context(), endpoint)
 	servicetest.Code(b, err, "UnauthorizedOperation")
 	b.equal("endpoints", len(all[*vpcEndpoint](b.service)), 0)
-	b.guard.denies = ""
-	b.guard.since()
+	b.guard.Denies = ""
+	b.guard.Since()
 	_, err = b.ec2.CreateVpcEndpoint(t.Context(), endpoint)
 	b.ok(err)
 	b.list("CreateVpcEndpoint", b.asked("ec2:VpceServiceName", "route53:VPCs"),

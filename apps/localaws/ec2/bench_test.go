@@ -1,11 +1,9 @@
 package ec2
 
 import (
-	"context"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
@@ -36,40 +34,11 @@ type bench struct {
 	service *Service
 	clock   *clock.Fake
 	faults  *fault.Faults
-	guard   *recorder
-}
-
-// recorder lets everybody do everything but what it denies, and remembers what it
-// was asked.
-type recorder struct {
-	mu     sync.Mutex
-	asked  []access.Check
-	denies string
-}
-
-func (r *recorder) Allow(_ context.Context, checks ...access.Check) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range checks {
-		r.asked = append(r.asked, c)
-		if r.denies == "*" || c.Action == r.denies {
-			return &access.Denied{Check: c, Caller: "arn:aws:sts::111122223333:assumed-role/r/s", Reason: "no identity-based policy allows it"}
-		}
-	}
-	return nil
-}
-
-// since returns what was asked since the last time.
-func (r *recorder) since() []access.Check {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	asked := r.asked
-	r.asked = nil
-	return asked
+	guard   *servicetest.Guard
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{T: t, clock: clock.NewFake(start), faults: &fault.Faults{}, guard: &recorder{}}
+	b := &bench{T: t, clock: clock.NewFake(start), faults: &fault.Faults{}, guard: &servicetest.Guard{}}
 	b.service = New(Options{Region: testRegion, AccountID: testAccount, Clock: b.clock, Faults: b.faults, Guard: b.guard})
 	server := httptest.NewServer(b.service)
 	t.Cleanup(server.Close)

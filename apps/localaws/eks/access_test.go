@@ -26,7 +26,7 @@ func (s *Service) send(method, path, body string) *httptest.ResponseRecorder {
 func TestEveryActionAsks(t *testing.T) {
 	b := newBench(t)
 	b.cluster()
-	b.guard.denies = "*"
+	b.guard.Denies = "*"
 	for _, route := range routes {
 		method, path, _ := strings.Cut(strings.Replace(route.is, "{}", staging, 1), " ")
 		w := b.service.send(method, strings.ReplaceAll(path, "{}", "x"), "{}")
@@ -38,29 +38,12 @@ func TestEveryActionAsks(t *testing.T) {
 	b.equal("clusters", len(b.service.clusters), 1)
 }
 
-// asked is action and resource of each check, with some of its condition keys.
-func (b *bench) asked(keys ...string) (list []string) {
-	b.guard.mu.Lock()
-	defer b.guard.mu.Unlock()
-	for _, c := range b.guard.asked {
-		text := c.Action + " " + c.Resource
-		for _, key := range keys {
-			if values := c.Context[key]; len(values) > 0 {
-				text += " " + key + "=" + strings.Join(values, "+")
-			}
-		}
-		list = append(list, text)
-	}
-	b.guard.asked = nil
-	return list
-}
-
 // Calls ask for what EKS does in the caller's name: it acts as a role, makes its
 // own once, and tags.
 func TestWhatCallsAsk(t *testing.T) {
 	b := newBench(t)
 	arn := *b.cluster().Arn
-	b.list("CreateCluster", b.asked("iam:PassedToService", "aws:RequestTag/cluster", "aws:ResourceTag/cluster", "eks:authenticationMode"),
+	b.list("CreateCluster", b.guard.Asked("iam:PassedToService", "aws:RequestTag/cluster", "aws:ResourceTag/cluster", "eks:authenticationMode"),
 		"eks:CreateCluster "+arn+" aws:RequestTag/cluster=staging eks:authenticationMode=API",
 		"iam:PassRole "+clusterRole+" iam:PassedToService=eks.amazonaws.com",
 		"iam:GetRole "+clusterRole,
@@ -69,7 +52,7 @@ func TestWhatCallsAsk(t *testing.T) {
 		"eks:DescribeCluster "+arn+" aws:ResourceTag/cluster=staging")
 	out, err := b.eks.CreateNodegroup(t.Context(), b.nodegroupInput())
 	b.ok(err)
-	b.list("CreateNodegroup", b.asked("iam:PassedToService", "aws:ResourceTag/cluster"),
+	b.list("CreateNodegroup", b.guard.Asked("iam:PassedToService", "aws:ResourceTag/cluster"),
 		"eks:CreateNodegroup "+arn+" aws:ResourceTag/cluster=staging",
 		"iam:PassRole "+nodeRole+" iam:PassedToService=ec2.amazonaws.com",
 		"iam:GetRole "+nodeRole, "iam:ListAttachedRolePolicies "+nodeRole, "ec2:DescribeSubnets *",
@@ -77,14 +60,14 @@ func TestWhatCallsAsk(t *testing.T) {
 		"eks:TagResource "+*out.Nodegroup.NodegroupArn)
 	in := b.clusterInput()
 	in.Name = aws.String("second")
-	b.guard.denies = "iam:CreateServiceLinkedRole" // which is there by now
+	b.guard.Denies = "iam:CreateServiceLinkedRole" // which is there by now
 	_, err = b.eks.CreateCluster(t.Context(), in)
 	b.ok(err)
-	b.guard.denies = "iam:PassRole"
+	b.guard.Denies = "iam:PassRole"
 	in.Name = aws.String("third")
 	_, err = b.eks.CreateCluster(t.Context(), in)
 	servicetest.Code(b, err, "AccessDeniedException")
-	b.asked()
+	b.guard.Asked()
 	_, err = b.eks.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{
 		ClusterName:  aws.String(staging),
 		PrincipalArn: aws.String(hubRole), PolicyArn: aws.String("p"), AccessScope: &types.AccessScope{},

@@ -1,11 +1,9 @@
 package eks
 
 import (
-	"context"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,10 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/ec2"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
@@ -42,7 +40,7 @@ type bench struct {
 	service *Service
 	clock   *clock.Fake
 	faults  *fault.Faults
-	guard   *recorder
+	guard   *servicetest.Guard
 	roles   roles
 	vpc     string
 	// subnets are private, one in each of two zones; table is theirs.
@@ -51,33 +49,13 @@ type bench struct {
 	table   string
 }
 
-// recorder lets everybody do everything but what it denies, and remembers what it
-// was asked.
-type recorder struct {
-	mu     sync.Mutex
-	asked  []access.Check
-	denies string
-}
-
-func (r *recorder) Allow(_ context.Context, checks ...access.Check) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range checks {
-		r.asked = append(r.asked, c)
-		if r.denies == "*" || c.Action == r.denies {
-			return &access.Denied{Check: c, Caller: "arn:aws:sts::111122223333:assumed-role/r/s", Reason: "no identity-based policy allows it"}
-		}
-	}
-	return nil
-}
-
 // roles are those that a service may not assume, and why.
 type roles map[string]error
 
 func (r roles) Trusts(roleARN, _ string) error { return r[roleARN] }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{T: t, clock: clock.NewFake(start), faults: &fault.Faults{}, guard: &recorder{}, roles: roles{}}
+	b := &bench{T: t, clock: clock.NewFake(start), faults: &fault.Faults{}, guard: &servicetest.Guard{}, roles: roles{}}
 	network := ec2.New(ec2.Options{Region: testRegion, AccountID: testAccount, Clock: b.clock, Faults: b.faults})
 	b.service = New(Options{
 		Region: testRegion, AccountID: testAccount, Clock: b.clock, Faults: b.faults, Guard: b.guard, Roles: b.roles, Network: network,

@@ -1,7 +1,6 @@
 package iam
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -36,21 +35,12 @@ type bench struct {
 	account *Account
 	clock   *clock.Fake
 	iam     *iam.Client
-	guard   *recorder
-}
-
-// recorder is a guard that lets everything pass, and writes it down.
-type recorder struct{ checks []access.Check }
-
-// Allow is access.Guard's.
-func (r *recorder) Allow(_ context.Context, checks ...access.Check) error {
-	r.checks = append(r.checks, checks...)
-	return nil
+	guard   *servicetest.Guard
 }
 
 func newBench(t *testing.T, config Config) *bench {
 	t.Helper()
-	b := &bench{T: t, clock: clock.NewFake(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), guard: &recorder{}}
+	b := &bench{T: t, clock: clock.NewFake(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), guard: &servicetest.Guard{}}
 	config.Policies = append(config.Policies, ManagedPolicy{Name: "boundary", Document: []byte(readAll)})
 	var err error
 	b.account, err = NewAccount(account, config, b.clock)
@@ -322,6 +312,7 @@ func TestWhatIsChecked(t *testing.T) {
 	_, err = b.iam.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("absent")})
 	servicetest.Fails[*types.NoSuchEntityException](b, err)
 	role := "arn:aws:iam::000000000000:role/sales-events/r"
+	asked := b.guard.Since()
 	for i, want := range []access.Check{
 		{Action: "iam:CreateRole", Resource: role, Context: map[string][]string{"iam:PermissionsBoundary": {boundary}, "aws:RequestTag/k": {"v"}, "aws:TagKeys": {"k"}}},
 		{Action: "iam:TagRole", Resource: role, Context: map[string][]string{"iam:PermissionsBoundary": {boundary}, "aws:RequestTag/k": {"v"}, "aws:TagKeys": {"k"}}},
@@ -330,8 +321,8 @@ func TestWhatIsChecked(t *testing.T) {
 		}},
 		{Action: "iam:GetRole", Resource: "arn:aws:iam::000000000000:role/absent", Context: map[string][]string{}},
 	} {
-		if i >= len(b.guard.checks) || fmt.Sprint(b.guard.checks[i]) != fmt.Sprint(want) {
-			t.Errorf("check %d: %v, want %v", i, b.guard.checks, want)
+		if i >= len(asked) || fmt.Sprint(asked[i]) != fmt.Sprint(want) {
+			t.Errorf("check %d: %v, want %v", i, asked, want)
 		}
 	}
 }

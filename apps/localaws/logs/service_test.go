@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -42,14 +41,8 @@ func TestLogGroups(t *testing.T) {
 	})
 }
 
-type refuser struct{}
-
-func (refuser) Allow(_ context.Context, checks ...access.Check) error {
-	return &access.Denied{Check: checks[0], Caller: "c", Reason: "r"}
-}
-
 func TestRefused(t *testing.T) {
-	servicetest.Run(t, newService(refuser{}), []servicetest.Step{
+	servicetest.Run(t, newService(&servicetest.Guard{Denies: "*"}), []servicetest.Step{
 		{Target: targetPrefix + "CreateLogGroup", Body: `{"logGroupName":"g"}`, Status: 400, Want: []string{"AccessDeniedException", "logs:CreateLogGroup", "log-group:g"}},
 	})
 }

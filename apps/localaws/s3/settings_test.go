@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/clock"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
@@ -162,16 +160,6 @@ func TestBucketPolicyAndTags(t *testing.T) {
 	servicetest.Code(t, err, "NoSuchTagSet")
 }
 
-// asked writes down what a guard is asked, and denies it.
-type asked []string
-
-func (a *asked) Allow(_ context.Context, checks ...access.Check) error {
-	for _, c := range checks {
-		*a = append(*a, c.Action+" "+c.Resource)
-	}
-	return &access.Denied{Check: checks[0], Caller: "c", Reason: "r"}
-}
-
 // Every request asks for its actions on its resources, before anything else.
 func TestWhatIsAsked(t *testing.T) {
 	for request, test := range map[string]struct{ body, copySource, want string }{
@@ -197,7 +185,7 @@ func TestWhatIsAsked(t *testing.T) {
 		"GET /v20180820/tags/arn:aws:s3:::events":  {want: "s3:ListTagsForResource arn:aws:s3:::events"},
 		"POST /v20180820/tags/arn:aws:s3:::events": {want: "s3:TagResource arn:aws:s3:::events"},
 	} {
-		guard := &asked{}
+		guard := &servicetest.Guard{Denies: "*"}
 		s, err := New(Options{Buckets: []string{testBucket}, Guard: guard, Clock: clock.System{}, Faults: &fault.Faults{}})
 		if err != nil {
 			t.Fatal(err)
@@ -209,7 +197,7 @@ func TestWhatIsAsked(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
-		if got := strings.Join(*guard, ", "); got != test.want || w.Code != http.StatusForbidden {
+		if got := strings.Join(guard.Asked(), ", "); got != test.want || w.Code != http.StatusForbidden {
 			t.Errorf("%s: %d, asked %s, want %s", request, w.Code, got, test.want)
 		}
 		if method != http.MethodHead && !strings.Contains(w.Body.String(), "<Code>AccessDenied</Code>") {

@@ -1,7 +1,6 @@
 package sts_test
 
 import (
-	"context"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -42,13 +41,6 @@ type bench struct {
 	sessions *service.Sessions
 	sts      *sts.Client
 	caller   *access.Caller
-}
-
-// refuser denies every check.
-type refuser struct{}
-
-func (refuser) Allow(_ context.Context, checks ...access.Check) error {
-	return &access.Denied{Check: checks[0], Caller: "somebody", Reason: "because of this test"}
 }
 
 func newBench(t *testing.T, guard access.Guard, changes ...func(*service.Issuer)) *bench {
@@ -98,7 +90,7 @@ func (b *bench) take(role, token string) (*sts.AssumeRoleWithWebIdentityOutput, 
 }
 
 func TestWebIdentity(t *testing.T) {
-	b := newBench(t, refuser{}) // the guard is for callers, of which there is none
+	b := newBench(t, &servicetest.Guard{Denies: "*"}) // the guard is for callers, of which there is none
 	out, err := b.take(roleARN, b.issuer.Token(t, subject, audience, start.Add(time.Hour)))
 	b.ok(err)
 	got := fmt.Sprint(*out.AssumedRoleUser.Arn, *out.SubjectFromWebIdentityToken, *out.Audience, *out.Provider, out.Credentials.Expiration)
@@ -230,13 +222,13 @@ func TestAssumeRole(t *testing.T) {
 	in.RoleArn = aws.String("arn:aws:iam::000000000000:role/open")
 	_, err = b.sts.AssumeRole(t.Context(), in)
 	servicetest.Code(t, err, "AccessDenied")
-	refused := newBench(t, refuser{})
+	refused := newBench(t, &servicetest.Guard{Denies: "*"})
 	_, err = refused.sts.AssumeRole(t.Context(), in)
 	servicetest.Code(t, err, "AccessDenied")
 }
 
 func TestCallerIdentity(t *testing.T) {
-	b := newBench(t, refuser{}) // "No permissions are required to perform this operation"
+	b := newBench(t, &servicetest.Guard{Denies: "*"}) // "No permissions are required to perform this operation"
 	out, err := b.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	b.ok(err)
 	if *out.Arn != b.caller.ARN || *out.Account != account || *out.UserId != b.caller.ID {

@@ -1,5 +1,5 @@
 // Package servicetest is what the tests of each service of the local AWS ask of an
-// answer, and what their benchmarks measure.
+// answer, the guard that they give a service, and what their benchmarks measure.
 //
 // It knows no service.
 package servicetest
