@@ -71,7 +71,7 @@ func (c *canvas) drained(r Report, f frame) {
 		ideal = "ideal: " + span(r.Ideal.Drained)
 	}
 	at, y := c.x(r.Verdict.TimeToDrain)+16, f.bottom-2.6*c.font
-	if width := 18 + c.textWidth(longer(drained, ideal)); at+width > c.right {
+	if width := 18 + max(c.textWidth(drained), c.textWidth(ideal)); at+width > c.right {
 		at, y = c.right-width, f.top+1.3*c.font
 	}
 	c.text("ink head", at, y, "start", drained)
@@ -84,13 +84,6 @@ func (c *canvas) drained(r Report, f frame) {
 	y += 1.6 * c.font
 	c.mark("ideal", at, y)
 	c.text("", at+18, y, "start", ideal)
-}
-
-func longer(a, b string) string {
-	if len(a) > len(b) {
-		return a
-	}
-	return b
 }
 
 func moveOrLine(i int) string {

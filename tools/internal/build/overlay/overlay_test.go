@@ -11,10 +11,39 @@ import (
 
 var old, young = "sha256:" + strings.Repeat("a", 64), "sha256:" + strings.Repeat("b", 64)
 
+// edit is what a file is before and after a digest is written into it, with OLD and NEW
+// for the digests.
+type edit struct{ file, before, after string }
+
+// check edits the file twice: the second time there is nothing to change.
+func (e edit) check(t *testing.T, set func(dir string) ([]string, error)) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, e.file)
+	digests := strings.NewReplacer("OLD", old, "NEW", young)
+	if err := os.WriteFile(file, []byte(digests.Replace(e.before)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := set(dir)
+	if err != nil || len(changed) != 1 || changed[0] != file {
+		t.Fatalf("changed %v, %v", changed, err)
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := digests.Replace(e.after); string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if changed, err := set(dir); err != nil || len(changed) > 0 {
+		t.Errorf("the second time: changed %v, %v", changed, err)
+	}
+}
+
 // Only the digest changes, wherever the image is pinned and however the entry is
 // written.
 func TestSet(t *testing.T) {
-	for name, test := range map[string]struct{ file, before, after string }{
+	for name, test := range map[string]edit{
 		"digest":         {"kustomization.yaml", "images:\n  # ours\n  - name: r/a # first\n    digest: OLD # why\n  - {name: r/b, digest: OLD}\n", "images:\n  # ours\n  - name: r/a # first\n    digest: NEW # why\n  - {name: r/b, digest: OLD}\n"},
 		"flow":           {"kustomization.yaml", "images: [{name: r/a, digest: OLD}]\n", "images: [{name: r/a, digest: NEW}]\n"},
 		"tag":            {"kustomization.yaml", "images:\n- name: r/a\n  newTag: \"1\" # why\nresources: [x]\n", "images:\n- name: r/a\n  digest: NEW # why\nresources: [x]\n"},
@@ -25,26 +54,7 @@ func TestSet(t *testing.T) {
 		"two references": {"pods.yaml", "a: r/a@OLD\nb: r/a@OLD\n", "a: r/a@NEW\nb: r/a@NEW\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			file := filepath.Join(dir, test.file)
-			digests := strings.NewReplacer("OLD", old, "NEW", young)
-			if err := os.WriteFile(file, []byte(digests.Replace(test.before)), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			changed, err := overlay.Set(dir, "r/a", young)
-			if err != nil || len(changed) != 1 || changed[0] != file {
-				t.Fatalf("changed %v, %v", changed, err)
-			}
-			got, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want := digests.Replace(test.after); string(got) != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-			if changed, err := overlay.Set(dir, "r/a", young); err != nil || len(changed) > 0 {
-				t.Errorf("the second time: changed %v, %v", changed, err)
-			}
+			test.check(t, func(dir string) ([]string, error) { return overlay.Set(dir, "r/a", young) })
 		})
 	}
 }
@@ -74,7 +84,7 @@ func TestNothingToPin(t *testing.T) {
 // The digest comes beside the tag, wherever the entry is and however it is written;
 // an image without a new digest stays as it is.
 func TestSetBeside(t *testing.T) {
-	for name, test := range map[string]struct{ file, before, after string }{
+	for name, test := range map[string]edit{
 		"new":      {"kustomization.yaml", "images:\n  - name: r/a # ours\n    newTag: \"1\" # why\n  - {name: r/b, newTag: v1}\n", "images:\n  - name: r/a # ours\n    newTag: \"1\" # why\n    digest: NEW\n  - {name: r/b, newTag: v1}\n"},
 		"old":      {"kustomization.yaml", "images:\n- newTag: \"1\"\n  name: r/a\n  digest: OLD # why\n", "images:\n- newTag: \"1\"\n  name: r/a\n  digest: NEW # why\n"},
 		"first":    {"kustomization.yaml", "images:\n- newTag: '1'\n  name: r/a", "images:\n- newTag: '1'\n  digest: NEW\n  name: r/a"},
@@ -85,26 +95,7 @@ func TestSetBeside(t *testing.T) {
 		"twice":    {"a.yaml", "a: {name: r/a, newTag: \"1\"}\nb:\n  name: r/a\n  newTag: \"1\"\n", "a: {name: r/a, newTag: \"1\", digest: NEW}\nb:\n  name: r/a\n  newTag: \"1\"\n  digest: NEW\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			file := filepath.Join(dir, test.file)
-			digests := strings.NewReplacer("OLD", old, "NEW", young)
-			if err := os.WriteFile(file, []byte(digests.Replace(test.before)), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			changed, err := overlay.SetBeside(dir, map[string]string{"r/a:1": young})
-			if err != nil || len(changed) != 1 || changed[0] != file {
-				t.Fatalf("changed %v, %v", changed, err)
-			}
-			got, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want := digests.Replace(test.after); string(got) != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-			if changed, err := overlay.SetBeside(dir, map[string]string{"r/a:1": young}); err != nil || len(changed) > 0 {
-				t.Errorf("the second time: changed %v, %v", changed, err)
-			}
+			test.check(t, func(dir string) ([]string, error) { return overlay.SetBeside(dir, map[string]string{"r/a:1": young}) })
 		})
 	}
 }

@@ -41,19 +41,25 @@ func (e *environment) simulate(ctx context.Context, burst int, shape string) (*r
 	if shape != "" {
 		load = []string{"--steady", "--trace", e.traceFile(shape)}
 	}
-	args := slices.Concat([]string{"run", ".", "--root", e.root, "--format", "json", "--phases", phases}, load)
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = filepath.Join(e.root, "tools", "simulate"), toolchain.Environ()
+	p := &report.Prediction{}
+	args := slices.Concat([]string{"--root", e.root, "--format", "json", "--phases", phases}, load)
+	return p, e.ask(ctx, "tools/simulate", p, args...)
+}
+
+// ask runs a command of the checkout in its folder, where its module is, and reads the
+// JSON that it writes.
+func (e *environment) ask(ctx context.Context, command string, answer any, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"run", "."}, args)...)
+	cmd.Dir, cmd.Env = filepath.Join(e.root, filepath.FromSlash(command)), toolchain.Environ()
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		return nil, errors.Join(err, errors.New(strings.TrimSpace(said.String())))
+		return errors.Join(err, errors.New(strings.TrimSpace(said.String())))
 	}
-	p := &report.Prediction{}
-	if err := json.Unmarshal(out.Bytes(), p); err != nil {
-		return nil, fmt.Errorf("read what tools/simulate writes: %w", err)
+	if err := json.Unmarshal(out.Bytes(), answer); err != nil {
+		return fmt.Errorf("read what %s writes: %w", command, err)
 	}
-	return p, nil
+	return nil
 }
 
 // traces is where those are that the local cluster's producer can replay.

@@ -1,14 +1,11 @@
 package command
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -18,7 +15,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 	"github.com/mystique-unicorn/sales-events/tools/internal/cli"
 	"github.com/mystique-unicorn/sales-events/tools/internal/recording"
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
@@ -197,16 +193,12 @@ func (r *recordings) set(ctx context.Context, setting string) error {
 
 // find reads the scenario of the setting's manifests.
 func (r *recordings) find(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "go", "run", "./tools/scenario", "--root", r.tree, "--cluster", "local")
-	cmd.Dir, cmd.Env = r.root, toolchain.Environ()
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("read the ScaledObject: %w\n%s", err, strings.TrimSpace(said.String()))
-	}
 	var found []scenario.Found
-	if err := json.Unmarshal(out.Bytes(), &found); err != nil || len(found) != 1 {
-		return fmt.Errorf("read what ./tools/scenario writes: %d ScaledObjects: %w", len(found), err)
+	if err := r.ask(ctx, "tools/scenario", &found, "--root", r.tree, "--cluster", "local"); err != nil {
+		return fmt.Errorf("read the ScaledObject: %w", err)
+	}
+	if len(found) != 1 {
+		return fmt.Errorf("the local cluster has %d ScaledObjects, want one", len(found))
 	}
 	r.found = found[0]
 	return nil

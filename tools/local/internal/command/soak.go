@@ -72,8 +72,8 @@ func newSoak() *cobra.Command {
 func (s soak) calm() string   { return filepath.Join(s.report, "without-faults") }
 func (s soak) faulty() string { return filepath.Join(s.report, "with-faults") }
 
-// producer returns the settings of a soak's producer: fast, and with as few bad
-// messages as a real stream has.
+// producer is the settings of a soak's producer: fast, and with as few bad messages as
+// a real stream has.
 var producer = map[string]string{"CONCURRENCY": "4", "BAD_MSG_PERCENT": "1"}
 
 // fast makes Flux apply the consumer at full speed.
