@@ -5,6 +5,8 @@
 BURST ?= 1500
 # Events of each of a soak's two runs.
 EVENTS ?= 1000000
+# The longest that one package's tests may take; go test's own 10m is little for a busy machine.
+TESTTIME ?= 20m
 # The first seed of faultsim: each time another one.
 FROM ?= $(shell date +%s)
 # How long each fuzz target runs.
@@ -91,9 +93,9 @@ hook: ## have Git validate before each commit
 
 test: ## every test: no cluster, no root; with a C compiler, the race detector on for apps/
 	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
-	go test $(RACE) ./apps/...
-	go test $$(go list ./... | grep -v /apps/) ./apps/faultsim
-	go test -C tools/simulate ./...
+	go test $(RACE) -timeout $(TESTTIME) ./apps/...
+	go test -timeout $(TESTTIME) $$(go list ./... | grep -v /apps/) ./apps/faultsim
+	go test -C tools/simulate -timeout $(TESTTIME) ./...
 
 fuzz: ## every fuzz target, each for FUZZTIME, FUZZJOBS at a time: whatever they are given, nothing crashes or hangs
 	@grep -rHoE '^func Fuzz\w+' --include='*_test.go' apps crossplane internal tools | sed -E 's|/[^/]*:func | |' | sort | \
