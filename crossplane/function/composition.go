@@ -4,20 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
-	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/crossplane/function-sdk-go/request"
 	"github.com/crossplane/function-sdk-go/resource"
 	"github.com/crossplane/function-sdk-go/resource/composed"
 	"github.com/crossplane/function-sdk-go/resource/composite"
 	"github.com/crossplane/function-sdk-go/response"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -327,85 +324,6 @@ func (c *composition) respond() error {
 	}
 	c.explain()
 	return nil
-}
-
-// conditionProvisioned says in words how far an XR is; Ready, which Crossplane sets,
-// only lists what is not ready.
-const conditionProvisioned = "Provisioned"
-
-func (c *composition) explain() {
-	p := c.progress()
-	if len(p.unresolved) > 0 {
-		c.waitFor("what these refer to is not ready: " + some(p.unresolved))
-	}
-	stuck := slices.Concat(p.refused, p.failed)
-	for _, message := range stuck {
-		response.Warning(c.rsp, errors.New(message)).TargetComposite()
-	}
-	provisioned := func(reason, message string) {
-		response.ConditionFalse(c.rsp, conditionProvisioned, reason).WithMessage(message).TargetComposite()
-	}
-	switch {
-	case len(p.refused) > 0:
-		provisioned("Refused", strings.Join(stuck, "; "))
-	case len(p.failed) > 0:
-		provisioned("Failed", strings.Join(stuck, "; "))
-	case len(c.waiting) > 0:
-		provisioned("Waiting", strings.Join(c.waiting, "; "))
-	case len(p.creating) > 0:
-		provisioned("Creating", "not ready yet: "+some(p.creating))
-	default:
-		response.ConditionTrue(c.rsp, conditionProvisioned, "Available").TargetComposite()
-	}
-}
-
-// some names a few of many.
-func some(objects []string) string {
-	const few = 5
-	if len(objects) <= few+1 {
-		return strings.Join(objects, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(objects[:few], ", "), len(objects)-few)
-}
-
-// unresolvedReference is how crossplane-runtime begins the message of a managed
-// resource that refers to another one which is not there or has no identifier
-// yet.
-const unresolvedReference = "cannot resolve references"
-
-// progress sorts the composed resources that are not ready by the reason.
-type progress struct {
-	refused    []string // by AWS or the provider, with the reason
-	failed     []string // AWS took it and it does not work, with what it reports
-	unresolved []string // it waits for another one
-	creating   []string
-}
-
-func (c *composition) progress() progress {
-	var p progress
-	for _, id := range slices.Sorted(maps.Keys(c.desired)) {
-		wanted := c.desired[id].Resource
-		object := fmt.Sprintf("%s %s", wanted.GetKind(), wanted.GetName())
-		observed, found := c.observed[id]
-		if !found {
-			p.creating = append(p.creating, object)
-			continue
-		}
-		synced, judged := observed.Resource.GetCondition(xpv2.TypeSynced), judge(observed.Resource)
-		switch {
-		case synced.Status == corev1.ConditionFalse && strings.HasPrefix(synced.Message, unresolvedReference):
-			p.unresolved = append(p.unresolved, object)
-		case synced.Status == corev1.ConditionFalse:
-			p.refused = append(p.refused, object+": "+synced.Message)
-		case judged.failed:
-			p.failed = append(p.failed, object+": "+judged.reason)
-		case !judged.works && judged.reason != "":
-			p.creating = append(p.creating, fmt.Sprintf("%s (%s)", object, judged.reason))
-		case !judged.works:
-			p.creating = append(p.creating, object)
-		}
-	}
-	return p
 }
 
 // fieldOf says which field of the XR a part of an AWS name comes from.

@@ -190,7 +190,10 @@ func (n networkComposer) addRoutes() error {
 	if err := n.addTable(public, public, n.Zones...); err != nil {
 		return err
 	}
-	err := n.part("route-"+public, route{Region: n.Region, RouteTableIDRef: to(n.name("table-" + public)), DestinationCIDRBlock: everywhere, GatewayIDRef: to(n.name("internet"))})
+	err := n.part("route-"+public, route{
+		Region: n.Region, RouteTableIDRef: to(n.name("table-" + public)),
+		DestinationCIDRBlock: everywhere, GatewayIDRef: to(n.name("internet")),
+	})
 	if err != nil {
 		return err
 	}
@@ -263,14 +266,15 @@ func (n networkComposer) addS3Endpoint() error {
 // within the VPC.
 func (n networkComposer) addSQSEndpoint() error {
 	const id = "sqs"
+	vpc, clients := to(n.name("vpc")), to(n.name("sqs-clients"))
 	for _, part := range []struct {
 		id          string
 		forProvider managed
 	}{
-		{id, vpcEndpoint{n.Region, to(n.name("vpc")), "com.amazonaws." + n.Region + ".sqs", "Interface", true, n.tagged(id)}},
-		{"sqs-clients", securityGroup{n.Region, to(n.name("vpc")), n.name("sqs-clients"), "Who may call the SQS endpoint", n.tagged("sqs-clients")}},
-		{"sqs-https", securityGroupIngressRule{n.Region, to(n.name("sqs-clients")), n.CIDR, "tcp", 443, 443}},
-		{"sqs-guard", vpcEndpointSecurityGroup{n.Region, to(n.name(id)), to(n.name("sqs-clients")), true}},
+		{id, vpcEndpoint{n.Region, vpc, "com.amazonaws." + n.Region + ".sqs", "Interface", true, n.tagged(id)}},
+		{"sqs-clients", securityGroup{n.Region, vpc, n.name("sqs-clients"), "Who may call the SQS endpoint", n.tagged("sqs-clients")}},
+		{"sqs-https", securityGroupIngressRule{n.Region, clients, n.CIDR, "tcp", 443, 443}},
+		{"sqs-guard", vpcEndpointSecurityGroup{n.Region, to(n.name(id)), clients, true}},
 	} {
 		if err := n.part(part.id, part.forProvider); err != nil {
 			return err

@@ -58,8 +58,9 @@ func composeWorkloadRole(c *composition) error {
 		return nil
 	}
 	err = c.add("role", name, name, spec.ProviderConfigName, role{
-		Path:                names.RolePath,
-		Description:         fmt.Sprintf("Pods of ServiceAccount %s/%s on cluster %s", spec.ServiceAccount.Namespace, spec.ServiceAccount.Name, spec.ClusterName),
+		Path: names.RolePath,
+		Description: fmt.Sprintf("Pods of ServiceAccount %s/%s on cluster %s",
+			spec.ServiceAccount.Namespace, spec.ServiceAccount.Name, spec.ClusterName),
 		AssumeRolePolicy:    document(trust(spec.AccountID, issuer, spec.ServiceAccount)),
 		PermissionsBoundary: fmt.Sprintf("arn:aws:iam::%s:policy/%s", spec.AccountID, spec.PermissionsBoundary),
 		Tags:                spec.tags(),

@@ -21,7 +21,8 @@ func main() {
 func run(args []string) int {
 	flags := flag.NewFlagSet("function", flag.ContinueOnError)
 	address := flags.String("address", functionsdk.DefaultAddress, "`address` to listen on")
-	certificates := flags.String("tls-certs-dir", os.Getenv("TLS_SERVER_CERTS_DIR"), "`folder` of tls.crt, tls.key and ca.crt; Crossplane sets TLS_SERVER_CERTS_DIR")
+	certificates := flags.String("tls-certs-dir", os.Getenv("TLS_SERVER_CERTS_DIR"),
+		"`folder` of tls.crt, tls.key and ca.crt; Crossplane sets TLS_SERVER_CERTS_DIR")
 	insecure := flags.Bool("insecure", false, "serve without TLS, for a debugger on this machine")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
