@@ -80,6 +80,7 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 		memory = newMemory(filepath.Join(r.work, "memory"))
 	}
 	shared := &shared{flux: options.Flux, charts: options.Charts, memory: memory, ready: make(chan struct{})}
+	shared.own.Memory = &memory.folders
 	go func() {
 		defer close(shared.ready)
 		kustomize.Warm() // while the first artifacts are made

@@ -3,6 +3,8 @@ package render
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -18,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/kustomize/api/resource"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/kustomize"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
@@ -69,8 +72,11 @@ type variables struct {
 	lacking bool
 	// emptied are the variables that become nothing.
 	emptied []Failure
-	// flux is the Kustomization for Flux's own code, with all values in place.
-	flux unstructured.Unstructured
+	// flux is the Kustomization for Flux's own code, with all values in place; digest
+	// is that of the values.
+	flux   unstructured.Unstructured
+	digest [sha256.Size]byte
+	memory *Memory
 }
 
 // variables reads what a Kustomization substitutes from. It is nil where Flux starts
@@ -79,7 +85,7 @@ func (w *walk) variables(ctx context.Context, k *Applier, into *outcome) (*varia
 	if k.Spec.PostBuild == nil {
 		return nil, nil
 	}
-	known, v := w.withoutOutside(k, into), &variables{k: k, lenient: w.lenient}
+	known, v := w.withoutOutside(k, into), &variables{k: k, lenient: w.lenient, memory: w.memory}
 	v.outside = len(known.Spec.PostBuild.SubstituteFrom) < len(k.Spec.PostBuild.SubstituteFrom)
 	v.absent, k.outside = w.absent(k), k.outside || v.outside
 	flux, err := known.unstructured()
@@ -106,6 +112,11 @@ func (w *walk) variables(ctx context.Context, k *Applier, into *outcome) (*varia
 			return nil, nil
 		}
 	}
+	values, err := json.Marshal(v.values) // in the order of the names
+	if err != nil {
+		return nil, err
+	}
+	v.digest = sha256.Sum256(values)
 	resolved := *k.Spec.PostBuild
 	resolved.SubstituteFrom, resolved.Substitute = nil, v.values
 	spec := k.Spec
@@ -168,6 +179,11 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if bytes.Count(data, []byte("${")) > limits.MaxVariables {
 		return nil, []Failure{v.failure(object, fmt.Errorf("it has more than %d variables", limits.MaxVariables))}
 	}
+	if !v.lenient && !v.outside && len(v.absent) == 0 {
+		if objects := v.remembered(ctx, object, data); len(objects) > 0 {
+			return objects, nil
+		}
+	}
 	r, err := kustomize.NewResource(object.Object)
 	if err != nil {
 		return nil, []Failure{v.failure(object, err)}
@@ -179,9 +195,8 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if v.outside {
 		v.leave(v.undefined(string(text)))
 	}
-	always := (&kustomizev1.Kustomization{Spec: v.k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways
-	result, err := fluxkustomize.SubstituteVariables(ctx, nil, v.flux, r,
-		fluxkustomize.SubstituteWithStrict(!v.lenient), fluxkustomize.SubstituteWithAlways(always))
+	always := v.always()
+	result, err := v.replace(ctx, r)
 	if err != nil && !v.outside && len(v.absent) > 0 && len(v.undefined(string(text))) > 0 {
 		v.outside, v.k.outside, v.lacking = true, true, true
 		return v.substitute(ctx, object, data)
@@ -202,6 +217,38 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 		return nil, []Failure{v.failure(object, err)}
 	}
 	return objects, nil
+}
+
+// remembered is an object in which an earlier rendering replaced the same variables by
+// the same values, or this one does now; nil if Flux refuses it.
+func (v *variables) remembered(ctx context.Context, object *Object, data []byte) []*unstructured.Unstructured {
+	key := substitutionKey{sha256.Sum256(data), v.digest, v.always()}
+	substituted, err := v.memory.substituted.Get(key, func() ([]byte, error) {
+		r, err := kustomize.NewResource(object.Object)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := v.replace(ctx, r); err != nil {
+			return nil, err
+		}
+		return kustomize.Content(r)
+	})
+	if err != nil {
+		return nil
+	}
+	objects, _ := kustomize.Decode(substituted)
+	return objects
+}
+
+// replace replaces the variables of an object as Flux does.
+func (v *variables) replace(ctx context.Context, r *resource.Resource) (*resource.Resource, error) {
+	return fluxkustomize.SubstituteVariables(ctx, nil, v.flux, r,
+		fluxkustomize.SubstituteWithStrict(!v.lenient), fluxkustomize.SubstituteWithAlways(v.always()))
+}
+
+// always reports whether Flux substitutes even where there are no values.
+func (v *variables) always() bool {
+	return (&kustomizev1.Kustomization{Spec: v.k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways
 }
 
 // leave gives variables themselves as values.

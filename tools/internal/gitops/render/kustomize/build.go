@@ -34,12 +34,14 @@ import (
 // value is empty.
 type Cache struct {
 	// Files are those that builds read.
-	Files  origin.Files
+	Files origin.Files
+	// Memory has what was built from other artifacts; nil for none.
+	Memory *Memory
 	builds memo.Memo[buildKey, *Build]
 	crds   memo.Memo[crdKey, [][]byte]
 }
 
-// buildKey is all that a build depends on.
+// buildKey is what a build depends on.
 type buildKey struct {
 	artifact, folder string
 	manifest         [sha256.Size]byte // the completed kustomization.yaml
@@ -66,11 +68,11 @@ func Warm() { _ = openapi.Schema() }
 // Build builds a folder as a Kustomization asks for. What is wrong with the content
 // is the build's own error.
 func (c *Cache) Build(source *artifact.Artifact, dir string, k *kustomizev1.Kustomization) (*Build, error) {
-	disk, err := securefs.MakeFsOnDiskSecure(source.Dir)
+	files, err := securefs.MakeFsOnDiskSecure(source.Dir)
 	if err != nil {
 		return nil, err
 	}
-	disk = guarded{disk, func(name string) string { return source.File(origin.Relative(source, name)) }}
+	disk := guarded{files, func(name string) string { return source.File(origin.Relative(source, name)) }}
 	result := &Build{Tree: &origin.Tree{Source: source, Folder: origin.Relative(source, dir), Files: &c.Files}}
 	if declared := kustomizationFile(disk, dir); declared != "" {
 		result.File = origin.Relative(source, declared)
@@ -82,10 +84,16 @@ func (c *Cache) Build(source *artifact.Artifact, dir string, k *kustomizev1.Kust
 	}
 	key := buildKey{source.Dir, dir, sha256.Sum256(manifest), k.Spec.Decryption != nil}
 	return c.builds.Get(key, func() (*Build, error) {
-		result.Resources, result.Err = c.make(result, overlay{disk, map[string][]byte{file: manifest}}, file, key.decrypted)
+		known := memoryKey{result.Folder, key.manifest, key.decrypted}
+		if c.Memory.recall(known, result) {
+			return result, nil
+		}
+		looks := newRecorder(disk, source)
+		result.Resources, result.Err = c.make(result, overlay{looks, map[string][]byte{file: manifest}}, file, key.decrypted)
 		if result.Err == nil && len(result.Resources) == 0 && !disk.Exists(file) {
 			result.Err = ErrEmpty
 		}
+		c.Memory.keep(known, result, looks.looked())
 		return result, nil
 	})
 }
