@@ -12,9 +12,10 @@ type run struct {
 	// asked ends when the worker is asked to end, begun when the calls must end
 	// that had begun by then, and drained when all must.
 	asked, begun, drained context.Context
-	// jobs are what the storers wait for, one for each message that may be stored at
-	// the same time. They stay: the SDK's calls are deep, and a new goroutine for each
-	// message would grow its stack anew, for a fifth of all processor time.
+	// jobs are what the storers wait for: there is one for each message that may be stored
+	// at the same time, as soon as so many are in hand. They stay: the SDK's calls are deep,
+	// and a new goroutine for each message would grow its stack anew, for a fifth of all
+	// processor time.
 	jobs chan job
 	// These are how the goroutines that own has started report to it.
 	polled  chan poll
@@ -24,7 +25,8 @@ type run struct {
 
 	// Only own uses the following.
 
-	hand hand
+	hand    hand
+	storers int
 	// stored are the messages to delete next. Until late the first of them waits
 	// for more.
 	stored []*message
@@ -146,6 +148,9 @@ func (r *run) onPoll(p poll) {
 	// It stops as if the worker had been asked to end only now.
 	if b.until, b.last = r.asked, r.asked.Err() != nil; b.last {
 		b.until = r.begun
+	}
+	for ; r.storers < min(r.hand.concurrency, r.hand.held); r.storers++ {
+		r.running.Go(r.storer)
 	}
 	r.running.Go(func() { r.process(b) })
 }

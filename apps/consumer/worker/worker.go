@@ -117,9 +117,6 @@ func (w *Worker) Run(ctx context.Context) {
 	drained, cancelDrained := shutdown.Outlast(ctx, w.drain)
 	defer cancelDrained()
 	r := newRun(ctx, begun, drained, w)
-	for range r.hand.concurrency {
-		r.running.Go(r.storer)
-	}
 	r.own()
 	close(r.jobs)
 	r.running.Wait()
