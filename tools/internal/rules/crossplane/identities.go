@@ -17,7 +17,7 @@ var Identities = rule.Rule{
 		"production's acts in production's account. A ProviderConfig is of its namespace alone " +
 		"(https://docs.crossplane.io/latest/packages/providers/#configure-a-provider). Judged where managed resources are in several " +
 		"namespaces, and those that use a ClusterProviderConfig in one of them.",
-	Example: "kind: ClusterProviderConfig\nmetadata:\n  name: production # all that uses it is in namespace production",
+	Example: "kind: ClusterProviderConfig\nmetadata:\n  name: production # everything that uses it is in namespace production",
 	Fix:     "Make it a ProviderConfig in that namespace, and say kind: ProviderConfig where it is used.",
 	Check:   checkIdentities,
 }
@@ -43,7 +43,8 @@ func checkIdentities(r *rule.Pass) {
 	for _, config := range configs {
 		by := slices.Collect(maps.Keys(users[config]))
 		if len(by) == 1 && len(namespaces) > 1 && r.Cluster.Complete(model.ManagedResources.For(config)) {
-			r.Report(model.At(config, "kind"), "all that uses %s is in namespace %s, and any other one may use it, too", config.Key(), by[0]).
+			r.Report(model.At(config, "kind"),
+				"everything that uses %s is in namespace %s, and every other namespace may use it, too", config.Key(), by[0]).
 				Fix("make it a ProviderConfig of namespace " + by[0])
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Namespaces is rule XP009.
 var Namespaces = rule.Rule{
 	ID: "XP009", Severity: findings.Warning, Title: "namespace that takes composite resources with it",
-	Why: "Who deletes a namespace deletes all that is in it: the composite resources, what they are composed of in the cloud, " +
+	Why: "Who deletes a namespace deletes everything in it: the composite resources, what they are composed of in the cloud, " +
 		"and the Usages that protect each of them from everything but that. A ClusterUsage refuses to delete the namespace " +
 		"(https://docs.crossplane.io/latest/managed-resources/usages/). Clusters whose facts say ENVIRONMENT: local are not judged.",
 	Example: "kind: Namespace\nmetadata:\n  name: production # with an EventQueue in it, and no ClusterUsage of it",

@@ -17,8 +17,8 @@ var Paths = rule.Rule{
 	ID: "XP011", Severity: findings.Error, Title: "patch from or to a field that is not there",
 	Why: "function-patch-and-transform passes over a patch whose source has no value, without a word, and the API server refuses " +
 		"or drops a field that the kind does not have (https://github.com/crossplane/crossplane/issues/2301): the setting never " +
-		"arrives, or the status stays empty. Paths are held against the composite resource's definition and the schema of what is " +
-		"composed.",
+		"arrives, or the status stays empty. Paths are looked up in the composite resource's definition and in the schema of what " +
+		"is composed.",
 	Example: "patches:\n  - fromFieldPath: spec.regoin # the definition has region\n    toFieldPath: spec.forProvider.region",
 	Fix:     "Correct the path, or add the field to the definition.",
 	Check:   checkPaths,
@@ -36,7 +36,7 @@ func checkPaths(r *rule.Pass) {
 	}
 }
 
-// checkPatch holds both ends of a patch against the kinds that they are in.
+// checkPatch looks up both ends of a patch in the schemas of their kinds.
 func checkPatch(r *rule.Pass, p patch, xr, composed runtimeschema.GroupVersionKind, said map[string]bool) {
 	kind := p.text("type")
 	if kind == "" {

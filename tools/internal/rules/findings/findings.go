@@ -15,8 +15,8 @@ import (
 // Severity says what a finding means for the exit code.
 type Severity string
 
-// An Error fails the run, a Warning does not. What is Off is no more than shown,
-// with the reason for which it is accepted.
+// An Error fails the run, a Warning does not. A finding that is Off is only shown, with
+// the reason for which it is accepted.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
@@ -58,6 +58,18 @@ func (f Finding) said() string {
 	default:
 		return fmt.Sprintf("%s (so do %d more, such as %s)", f.Message, len(f.Others), f.Others[0])
 	}
+}
+
+// subject is the object, where the message does not name it.
+func (f Finding) subject() string {
+	kind, name, _ := strings.Cut(f.Object, "/")
+	kind, _, _ = strings.Cut(kind, ".") // many messages leave out the group
+	for word := range strings.FieldsSeq(f.Message) {
+		if word = strings.TrimRight(word, ",:;)"); word == f.Object || word == kind+"/"+name {
+			return ""
+		}
+	}
+	return f.Object
 }
 
 // Merge puts findings in the order of their places and joins those that have one

@@ -58,6 +58,24 @@ func TestMergeObjects(t *testing.T) {
 	}
 }
 
+func TestSubject(t *testing.T) {
+	const object = "Deployment.apps/shop/web"
+	for message, want := range map[string]string{
+		"runs as root":                                         object,
+		"Deployment.apps/shop/web runs as root":                "",
+		"container c of Deployment.apps/shop/web has no image": "",
+		"KEDA refuses Deployment.apps/shop/web: no trigger":    "",
+		"Deployment/shop/web depends on itself":                "",
+		"Deployment.apps/shop/web-2 has the port":              object,
+		"Deployment.apps/shop/web.v2 has the port":             object,
+		"MyDeployment.apps/shop/web has the port":              object,
+	} {
+		if got := (Finding{Object: object, Message: message}).subject(); got != want {
+			t.Errorf("%q is said of %q, want %q", message, got, want)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	at := func(file string, line, column int, clusters ...string) Finding {
 		return Finding{Rule: "KEDA003", Severity: Error, Clusters: clusters, Object: "o", File: file, Line: line, Column: column, Message: "m", Fix: "n"}

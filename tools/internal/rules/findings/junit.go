@@ -87,7 +87,7 @@ func (s *testSuite) add(c testCase) {
 // run to run.
 func caseOf(finding Finding) testCase {
 	c := testCase{
-		Name:      plain(strings.TrimSpace(finding.Rule+" "+finding.Object) + ": " + finding.Message),
+		Name:      plain(strings.TrimSpace(finding.Rule+" "+finding.subject()) + ": " + finding.Message),
 		ClassName: title(finding.File),
 		File:      plain(finding.File),
 		Line:      known(finding.Line),

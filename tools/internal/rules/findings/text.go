@@ -40,8 +40,8 @@ func title(file string) string {
 
 func writeFinding(out *bytes.Buffer, paint paintFunc, finding Finding, coverage Coverage) {
 	what := []string{position(finding), paint(colorOf(finding.Severity), string(finding.Severity)), plain(finding.Rule)}
-	if finding.Object != "" {
-		what = append(what, plain(finding.Object))
+	if subject := finding.subject(); subject != "" {
+		what = append(what, plain(subject))
 	}
 	fmt.Fprintf(out, "  %s: %s%s\n", strings.Join(what, " "), plain(finding.said()), where(finding, coverage))
 	if finding.Fix != "" {

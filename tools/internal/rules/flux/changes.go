@@ -16,7 +16,7 @@ var Changes = rule.Rule{
 	ID: "FLX008", Severity: findings.Error, Title: "change that fails or destroys what is there", Base: true,
 	Why: "Both states are fine, the way from one to the other is not. The API server refuses a new value of an immutable " +
 		"field, and with it the whole Kustomization (https://github.com/fluxcd/flux2/issues/2386). What is no longer declared is " +
-		"pruned: a namespace with all that is in it, a definition with every object of its kind, a queue with its messages " +
+		"pruned: a namespace with everything in it, a definition with every object of its kind, a queue with its messages " +
 		"(https://github.com/fluxcd/flux2/issues/3949). What moves to another Kustomization, or is applied by one that is " +
 		"renamed, is pruned and created anew if the old one is first " +
 		"(https://github.com/fluxcd/flux2/issues/3316, https://github.com/fluxcd/kustomize-controller/issues/339).",
@@ -109,7 +109,7 @@ func loss(r *rule.Pass, o *render.Object) string {
 	kind := o.GroupVersionKind()
 	switch {
 	case kind.Group == "" && kind.Kind == "Namespace":
-		return "all that is in it"
+		return "everything in it"
 	case kind.Group == "" && kind.Kind == "PersistentVolumeClaim":
 		return "its data, unless its volume is retained"
 	case kind.Kind == "CustomResourceDefinition", kind.Group == model.CrossplaneGroup && kind.Kind == "CompositeResourceDefinition":

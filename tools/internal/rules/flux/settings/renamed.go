@@ -16,7 +16,7 @@ import (
 var RenamedNamespaces = rule.Rule{
 	ID: "FLX018", Severity: findings.Warning, Title: "Namespace that is renamed",
 	Why: "targetNamespace, and namespace in a kustomization.yaml, set the name of every Namespace in the build as well: the one " +
-		"that is written is not made, and Flux owns the other one, which it prunes with all that is in it when the file goes " +
+		"that is written is not made, and Flux owns the other one, which it prunes with everything in it when the file goes " +
 		"(https://github.com/fluxcd/flux2/issues/3949). It is an error where that is a namespace of the cluster, or that of Flux. Of a " +
 		"base that an overlay names anew nothing is said.",
 	Example: "spec:\n  targetNamespace: apps # and the path holds a Namespace monitoring",
