@@ -94,7 +94,8 @@ hook: ## have Git validate before each commit
 test: ## every test: no cluster, no root; with a C compiler, the race detector on for apps/
 	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
 	go test $(RACE) -timeout $(TESTTIME) ./apps/...
-	go test -timeout $(TESTTIME) $$(go list ./... | grep -v /apps/) ./apps/faultsim
+	go test -timeout $(TESTTIME) ./apps/faultsim
+	go test -timeout $(TESTTIME) $$(go list ./... | grep -v /apps/)
 	go test -C tools/simulate -timeout $(TESTTIME) ./...
 
 fuzz: ## every fuzz target, each for FUZZTIME, FUZZJOBS at a time: whatever they are given, nothing crashes or hangs

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
@@ -501,17 +502,21 @@ func (w *world) checkLeaks() {
 
 var header = regexp.MustCompile(`^goroutine \d+ .*(synctest bubble \d+)`)
 
+// stacks are buffers of goroutines: a new one would have to be cleared for each run.
+var stacks = sync.Pool{New: func() any { return new([1 << 20]byte) }}
+
 // goroutines are those of this bubble, but for the one that asks and those of synctest.Test.
 func goroutines() (others []string) {
-	buffer := make([]byte, 1<<20)
-	own := header.FindSubmatch(buffer[:runtime.Stack(buffer, false)])
+	pooled := stacks.Get().(*[1 << 20]byte)
+	defer stacks.Put(pooled)
+	// The one that asks comes first.
+	all := strings.Split(string(pooled[:runtime.Stack(pooled[:], true)]), "\n\n")
+	own := header.FindStringSubmatch(all[0])
 	if own == nil {
 		panic("a goroutine's stack does not name its bubble") // a bug of this test
 	}
-	bubble := string(own[1])
-	stacks := strings.Split(string(buffer[:runtime.Stack(buffer, true)]), "\n\n")
-	for _, stack := range stacks[1:] {
-		if found := header.FindStringSubmatch(stack); found != nil && found[1] == bubble && !strings.Contains(stack, "testing/synctest.Test") {
+	for _, stack := range all[1:] {
+		if found := header.FindStringSubmatch(stack); found != nil && found[1] == own[1] && !strings.Contains(stack, "testing/synctest.Test") {
 			others = append(others, stack)
 		}
 	}

@@ -2,4 +2,4 @@
 
 package faultsim
 
-const defaultSeeds = 1000
+const defaultSeeds, racing = 1000, false

@@ -89,7 +89,7 @@ func newPlan(seed int) plan {
 		p.pods = 12
 	}
 	p.producer = producer.Config{
-		Region: region, Queue: sourceName, Seed: seed + 1, Total: 16 + r.IntN(25),
+		Region: region, Queue: sourceName, Seed: seed + 1, Total: 10 + r.IntN(16),
 		Concurrency: pick(r, 1, 4), MsgsPerSec: pick(r, 0, 0, 2, 10), BadPercent: pick(r, 0, 10, 20), DuplicatePercent: pick(r, 0, 10, 20),
 	}
 	if r.IntN(4) == 0 {

@@ -3,4 +3,4 @@
 package faultsim
 
 // defaultSeeds are fewer with the race detector, which takes ten times as long.
-const defaultSeeds = 100
+const defaultSeeds, racing = 100, true

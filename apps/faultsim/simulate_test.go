@@ -72,9 +72,18 @@ func report(t *testing.T, r result) {
 		r.seed, r.violations[0].invariant, r.violations[0].detail, r.text(), r.seed)
 }
 
+// ofTheSimulation marks a test of the simulation itself, not of the workloads.
+func ofTheSimulation(t *testing.T) {
+	t.Helper()
+	if racing {
+		t.Skip("it says the same without the race detector, in a tenth of the time")
+	}
+}
+
 // TestReplay: a seed that runs again has the same history. Nearly always, since nothing
 // fixes the order of goroutines that may run at the same instant.
 func TestReplay(t *testing.T) {
+	ofTheSimulation(t)
 	const runs, want = 20, 15
 	same := 0
 	for seed := range runs {

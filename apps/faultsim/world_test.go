@@ -43,6 +43,11 @@ type result struct {
 	took       time.Duration // in the bubble
 }
 
+// broke reports whether the run broke an invariant.
+func (r result) broke(i invariant) bool {
+	return slices.ContainsFunc(r.violations, func(v violation) bool { return v.invariant == i })
+}
+
 // line is one of a run's history.
 type line struct {
 	at        time.Duration
@@ -228,15 +233,19 @@ func (w *world) end() {
 	// Longer than any may take, so that one that takes too long is seen to, and longer
 	// than a call waits in the server for a caller that is gone.
 	time.Sleep(2 * time.Minute)
-	if !slices.ContainsFunc(processes, (*process).isDead) {
+	killed := slices.ContainsFunc(processes, (*process).isDead)
+	if !killed {
 		w.checkLeaks()
 	}
 	close(w.over)
 	for _, p := range processes {
 		<-p.ended
 	}
-	time.Sleep(2 * time.Minute)
-	w.checkLeaks()
+	if killed {
+		// Only now that their calls have failed can those of a killed process end.
+		time.Sleep(2 * time.Minute)
+		w.checkLeaks()
+	}
 }
 
 // ask calls the server as nobody: without network and faults.

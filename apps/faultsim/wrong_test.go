@@ -18,8 +18,9 @@ import (
 // variant is a consumer that is wrong in one way: the worker, with a queue or a store
 // that does what such a consumer would do.
 type variant struct {
-	name string
-	wrap func(o outside) (worker.Queue, worker.Store)
+	name   string
+	breaks invariant
+	wrap   func(o outside) (worker.Queue, worker.Store)
 }
 
 // outside is what a consumer works with.
@@ -76,7 +77,7 @@ func all(times []time.Duration, d time.Duration) bool {
 var date = regexp.MustCompile(`/dt=\d{4}_\d\d_\d\d`)
 
 var variants = []variant{
-	{"deletes what it receives before it stores it", func(o outside) (worker.Queue, worker.Store) {
+	{"deletes what it receives before it stores it", storedFirst, func(o outside) (worker.Queue, worker.Store) {
 		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 			messages, err := o.Receive(ctx, limit, wait, visibility)
 			if len(messages) > 0 {
@@ -85,7 +86,7 @@ var variants = []variant{
 			return messages, err
 		}}, o
 	}},
-	{"has no heartbeat", func(o outside) (worker.Queue, worker.Store) {
+	{"has no heartbeat", heldUntilDone, func(o outside) (worker.Queue, worker.Store) {
 		var failed sync.Map // by body: it will be put off
 		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 				for _, m := range messages {
@@ -102,7 +103,7 @@ var variants = []variant{
 				return taken, err
 			})
 	}},
-	{"drops its batch when it is asked to end", func(o outside) (worker.Queue, worker.Store) {
+	{"drops its batch when it is asked to end", nothingLeft, func(o outside) (worker.Queue, worker.Store) {
 		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 			if all(times, 0) {
 				return nil, nil
@@ -110,7 +111,7 @@ var variants = []variant{
 			return o.Hide(ctx, messages, times)
 		}}, o
 	}},
-	{"acknowledges its batch when it is asked to end", func(o outside) (worker.Queue, worker.Store) {
+	{"acknowledges its batch when it is asked to end", storedFirst, func(o outside) (worker.Queue, worker.Store) {
 		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 			if all(times, 0) {
 				return o.Delete(ctx, messages)
@@ -118,17 +119,17 @@ var variants = []variant{
 			return o.Hide(ctx, messages, times)
 		}}, o
 	}},
-	{"has keys without the date", func(o outside) (worker.Queue, worker.Store) {
+	{"has keys without the date", storedFirst, func(o outside) (worker.Queue, worker.Store) {
 		return o, store(func(ctx context.Context, key, body string) (bool, error) {
 			return o.Put(ctx, date.ReplaceAllString(key, ""), body)
 		})
 	}},
-	{"has keys with the date on which it stores", func(o outside) (worker.Queue, worker.Store) {
+	{"has keys with the date on which it stores", storedFirst, func(o outside) (worker.Queue, worker.Store) {
 		return o, store(func(ctx context.Context, key, body string) (bool, error) {
 			return o.Put(ctx, date.ReplaceAllString(key, time.Now().UTC().Format("/dt=2006_01_02")), body)
 		})
 	}},
-	{"takes a key that is taken (412) for a failure", func(o outside) (worker.Queue, worker.Store) {
+	{"takes a key that is taken (412) for a failure", deadLettered, func(o outside) (worker.Queue, worker.Store) {
 		return o, store(func(ctx context.Context, key, body string) (bool, error) {
 			taken, err := o.Put(ctx, key, body)
 			if taken {
@@ -137,7 +138,7 @@ var variants = []variant{
 			return false, err
 		})
 	}},
-	{"stores a duplicate beside the first", func(o outside) (worker.Queue, worker.Store) {
+	{"stores a duplicate beside the first", storedOnce, func(o outside) (worker.Queue, worker.Store) {
 		return o, store(func(ctx context.Context, key, body string) (bool, error) {
 			taken, err := o.Put(ctx, key, body)
 			if taken {
@@ -146,7 +147,7 @@ var variants = []variant{
 			return taken, err
 		})
 	}},
-	{"deletes with the first receipt handle that it had", func(o outside) (worker.Queue, worker.Store) {
+	{"deletes with the first receipt handle that it had", heldUntilDone, func(o outside) (worker.Queue, worker.Store) {
 		var handles sync.Map // by message id
 		return queue{Queue: o, delete: func(ctx context.Context, messages []worker.Message) ([]worker.Failure, error) {
 			old := slices.Clone(messages)
@@ -163,7 +164,7 @@ var variants = []variant{
 			return messages, err
 		}}, o
 	}},
-	{"quarantines what it may not store for now (503 SlowDown)", func(o outside) (worker.Queue, worker.Store) {
+	{"quarantines what it may not store for now (503 SlowDown)", storedFirst, func(o outside) (worker.Queue, worker.Store) {
 		var bodies sync.Map // the message, by body
 		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 				messages, err := o.Receive(ctx, limit, wait, visibility)
@@ -181,7 +182,7 @@ var variants = []variant{
 				return taken, err
 			})
 	}},
-	{"hands back without delay what it cannot store", func(o outside) (worker.Queue, worker.Store) {
+	{"hands back without delay what it cannot store", deadLettered, func(o outside) (worker.Queue, worker.Store) {
 		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 			now := slices.Clone(times)
 			for i, t := range times {
@@ -192,7 +193,7 @@ var variants = []variant{
 			return o.Hide(ctx, messages, now)
 		}}, o
 	}},
-	{"has more in hand than its limit", func(o outside) (worker.Queue, worker.Store) {
+	{"has more in hand than its limit", inHandBounded, func(o outside) (worker.Queue, worker.Store) {
 		return queue{Queue: o, receive: func(ctx context.Context, _ int, wait, visibility time.Duration) ([]worker.Message, error) {
 			first, err := o.Receive(ctx, worker.MaxBatch, wait, visibility)
 			if err != nil {
@@ -202,13 +203,13 @@ var variants = []variant{
 			return append(first, second...), nil
 		}}, o
 	}},
-	{"counts each message twice", func(o outside) (worker.Queue, worker.Store) {
+	{"counts each message twice", totalIsExact, func(o outside) (worker.Queue, worker.Store) {
 		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 			messages, err := o.Receive(ctx, limit, wait, visibility)
 			return append(messages, messages...), err
 		}}, o
 	}},
-	{"receives no more after an error", func(o outside) (worker.Queue, worker.Store) {
+	{"receives no more after an error", drained, func(o outside) (worker.Queue, worker.Store) {
 		var failed sync.Once
 		broken := make(chan struct{})
 		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
@@ -224,12 +225,12 @@ var variants = []variant{
 			return messages, err
 		}}, o
 	}},
-	{"waits for its calls, however long it was asked to end", func(o outside) (worker.Queue, worker.Store) {
+	{"waits for its calls, however long it was asked to end", endsInTime, func(o outside) (worker.Queue, worker.Store) {
 		return o, store(func(ctx context.Context, key, body string) (bool, error) {
 			return o.Put(context.WithoutCancel(ctx), key, body)
 		})
 	}},
-	{"leaves a goroutine with each batch", func(o outside) (worker.Queue, worker.Store) {
+	{"leaves a goroutine with each batch", noLeak, func(o outside) (worker.Queue, worker.Store) {
 		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 			go func() { <-o.over }()
 			return o.Receive(ctx, limit, wait, visibility)
@@ -237,34 +238,31 @@ var variants = []variant{
 	}},
 }
 
-// TestWrongConsumers: the simulation can fail. Each wrong consumer is caught, and each
-// invariant of consumers catches one of them.
+// TestWrongConsumers: the simulation can fail. Each wrong consumer is caught by the
+// invariant that it breaks, and each invariant of consumers catches one of them.
 func TestWrongConsumers(t *testing.T) {
+	ofTheSimulation(t)
 	const limit = 300
-	caught := make([]result, len(variants))
+	caught := make([]int, len(variants)) // by seed
 	t.Run("all", func(t *testing.T) {
 		for i := range variants {
 			t.Run(strings.ReplaceAll(variants[i].name, " ", "_"), func(t *testing.T) {
 				t.Parallel()
-				for seed := range limit {
-					if caught[i] = simulate(t, seed, &variants[i]); len(caught[i].violations) > 0 {
-						return
-					}
+				for caught[i] < limit && !simulate(t, caught[i], &variants[i]).broke(variants[i].breaks) {
+					caught[i]++
 				}
-				t.Errorf("no seed below %d catches a consumer that %s", limit, variants[i].name)
+				if caught[i] == limit {
+					t.Errorf("no seed below %d shows of a consumer that %s that it breaks %q", limit, variants[i].name, variants[i].breaks)
+				}
 			})
 		}
 	})
-	biting := map[invariant]bool{}
 	t.Logf("%-55s %4s  %s", "a consumer that", "seed", "breaks")
-	for i, r := range caught {
-		if len(r.violations) > 0 {
-			biting[r.violations[0].invariant] = true
-			t.Logf("%-55s %4d  %s", variants[i].name, r.seed, r.violations[0].invariant)
-		}
+	for i, v := range variants {
+		t.Logf("%-55s %4d  %s", v.name, caught[i], v.breaks)
 	}
 	for _, i := range ofConsumers {
-		if !biting[i] {
+		if !slices.ContainsFunc(variants, func(v variant) bool { return v.breaks == i }) {
 			t.Errorf("no wrong consumer breaks %q", i)
 		}
 	}
