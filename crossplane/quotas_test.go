@@ -118,8 +118,8 @@ func TestQuotas(t *testing.T) {
 	checkTable(t, "quotas", rows.String())
 }
 
-// checkTable holds a table of docs/aws.md, between its marks, against what it is to
-// say; with -update it is written.
+// checkTable compares a table of docs/aws.md, between its marks, with what it must say;
+// with -update it is written.
 func checkTable(t *testing.T, name, want string) {
 	t.Helper()
 	begin, end := fmt.Sprintf("<!-- %s: go test ./crossplane -update writes this -->\n", name), fmt.Sprintf("<!-- /%s -->\n", name)

@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// A reference names a managed resource, of the kind that the field is for, that
-// the same example composes, or, from a cluster, its network: the provider would
-// wait for any other for ever.
+// A reference names a managed resource of the field's kind. The same example composes
+// it; a cluster may also refer to its network. For any other resource the provider
+// would wait for ever.
 func TestReferences(t *testing.T) {
 	for _, plural := range []string{"networks", "eksclusters"} {
 		for _, file := range examplesOf(t, plural) {

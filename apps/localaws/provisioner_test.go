@@ -331,7 +331,7 @@ func (p *provision) nodes(ctx context.Context) error {
 	})
 }
 
-// inside are an add-on, and who may enter.
+// inside makes an add-on and an access entry.
 func (p *provision) inside(ctx context.Context) error {
 	hub := aws.String("arn:aws:iam::444455556666:role/hub-kustomize-controller")
 	_, err := p.eks.CreateAddon(ctx, &eks.CreateAddonInput{

@@ -120,7 +120,7 @@ func (n *fakeNode) calls() []string {
 	return strings.Split(strings.TrimSpace(string(text)), "\n")
 }
 
-// installed is whether rpm installed the package.
+// installed reports whether rpm installed the package.
 func (n *fakeNode) installed() bool {
 	n.t.Helper()
 	found, err := exists(filepath.Join(n.dir, "installed"))

@@ -152,8 +152,8 @@ func TestScriptsAtOnce(t *testing.T) {
 
 var update = flag.Bool("update", false, "record anew what gpg says, which needs gpg")
 
-// What gpg says of real signatures, as it was recorded: who has no gpg can hold the
-// script against it too.
+// What gpg says of real signatures, as it was recorded: so the script is tested on
+// machines without gpg too.
 func TestScriptWithGPG(t *testing.T) {
 	var signer, other, expired *openpgp.Entity
 	if *update {

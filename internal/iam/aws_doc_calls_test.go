@@ -42,7 +42,7 @@ const (
 // addresses, security groups and buckets were read in its sources
 // (internal/service); those of staging were seen of the provider's own binary, with
 // alarms, topics and log groups excepted; the rest was written from AWS's APIs and not
-// held against them. None was tried on AWS.
+// compared with them. None was tried on AWS.
 var providerSource = []struct{ kind, on, actions string }{
 	{"vpcs.ec2", anywhere, "CreateVpc DescribeVpcs DescribeVpcAttribute ModifyVpcAttribute DescribeNetworkAcls DescribeRouteTables DescribeSecurityGroups DeleteVpc CreateTags DeleteTags"},
 	{"subnets.ec2", anywhere, "CreateSubnet DescribeSubnets ModifySubnetAttribute DescribeNetworkInterfaces DetachNetworkInterface DeleteNetworkInterface DeleteSubnet"},

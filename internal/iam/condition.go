@@ -71,7 +71,7 @@ type operator struct {
 	ifExists bool
 }
 
-// comparison is how one value of a policy is held against one of the request.
+// comparison compares one value of a policy with one of the request.
 type comparison struct {
 	negated   bool
 	wildcards bool

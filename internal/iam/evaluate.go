@@ -156,7 +156,7 @@ type verdict struct {
 	miss string
 }
 
-// stage is what of a statement did not match, in the order it is looked at.
+// stage is the part of a statement that did not match, in the order of evaluation.
 type stage int
 
 const (

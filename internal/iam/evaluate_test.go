@@ -55,8 +55,8 @@ func about(action, resource string) string {
 	return document(fmt.Sprintf(`"Action": %q, "Resource": %q`, action, resource))
 }
 
-// TestEvaluate names each case after the sentence of AWS's documentation that
-// it holds the package to.
+// TestEvaluate names each case after the sentence of AWS's documentation that it
+// tests.
 func TestEvaluate(t *testing.T) {
 	send := Request{Principal: asRole, Action: "sqs:SendMessage", Resource: queue}
 	anything := about("*", "*")

@@ -99,7 +99,7 @@ func (d *decoder) members(n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		key, _ := token.(string) // the decoder takes nothing else for a key
+		key, _ := token.(string) // the decoder has checked that a key is a string
 		if len(key) > maxKey {
 			return &Error{Statement: -1, Path: n.path, Offset: n.offset, Message: "has a key longer than any that a policy may have"}
 		}
@@ -156,7 +156,7 @@ func (n node) get(key string) (node, bool) {
 	return node{}, false
 }
 
-// list takes a single value for a list of one, as the grammar does.
+// list reads a single value as a list of one, as the grammar does.
 func (n node) list() []node {
 	if n.array {
 		return n.items

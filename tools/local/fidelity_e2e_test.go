@@ -25,7 +25,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// checkFidelity holds what render says of the local cluster against what the
+// checkFidelity compares what render says of the local cluster with what the
 // real kustomize-controller applied there: the same Kustomizations, the same
 // inventory of each, and a server-side apply of every rendered object under the
 // controller's name that changes nothing.

@@ -30,9 +30,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// checkComposed holds what render says that Crossplane composes against what the
-// real one composed: the same objects, and every field that render sets as it
-// says, the names on AWS among them, values that are observed apart.
+// checkComposed compares what render says that Crossplane composes with what the real
+// one composed: the same objects, and the same value in every field that render sets,
+// but for observed values.
 func checkComposed(t *testing.T, c client.Client, cluster *render.Cluster) {
 	t.Helper()
 	if err := compose.Run(t.Context(), cluster, inprocess.Functions(nil)); err != nil {

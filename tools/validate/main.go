@@ -1,6 +1,6 @@
 // Command validate is the gate before a push: it renders every cluster of a
-// repository as Flux would, holds each object against its schema and all of
-// them against each other, and points at the line to fix. It needs no cluster
+// repository as Flux would, validates each object by its schema and all of them
+// together, and points at the line to fix. It needs no cluster
 // and no network.
 package main
 

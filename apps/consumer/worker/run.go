@@ -81,7 +81,7 @@ func newRun(asked, begun, drained context.Context, w *Worker) *run {
 	}
 }
 
-// own keeps the account of what is in hand, until that is nothing and no more may come.
+// own tracks the messages in hand, until there are none and no more can come.
 // It starts the work that can be done now, and then waits for the next report.
 func (r *run) own() {
 	summaries := time.NewTicker(summaryPeriod)

@@ -59,9 +59,8 @@ func New(options Options) *Guard {
 	return &Guard{Options: options, decided: map[question]answer{}}
 }
 
-// question is all that a decision depends on, of a check without a context of
-// its own. Decisions hold for the second in which they are made: a policy may
-// compare the time.
+// question is the input of a decision, for a check without a context of its own.
+// Decisions hold for the second in which they are made: a policy may compare the time.
 type question struct {
 	caller           *access.Caller
 	action, resource string

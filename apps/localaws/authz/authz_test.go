@@ -146,7 +146,8 @@ func TestAnonymous(t *testing.T) {
 	}
 }
 
-// The table says who called what; joined with the policies, what nobody did.
+// The table says who called what. Joined with the policies, it says which permission
+// nobody used.
 func TestCalls(t *testing.T) {
 	p := policy(t, "p", iam.IdentityPolicy, `{"Effect":"Allow","Action":["sqs:SendMessage","sqs:Receive*","s3:PutObject"],"Resource":"*"}`)
 	g := New(Options{Directory: &directory{principal: Principal{Policies: []*iam.Policy{p}}}, Now: time.Now})

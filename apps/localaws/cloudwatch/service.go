@@ -107,7 +107,7 @@ var (
 	statistics  = []string{"SampleCount", "Average", "Sum", "Minimum", "Maximum"}
 )
 
-// check holds an alarm against
+// check validates an alarm as AWS does:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 func (a alarmIn) check() *protocol.Error {
 	switch {

@@ -1,4 +1,4 @@
-// Package conformance holds an endpoint against what AWS documents of SQS, S3,
+// Package conformance checks that an endpoint does what AWS documents of SQS, S3,
 // IAM, STS, EC2 and EKS, as far as this system uses them. Its tests are the suite:
 //
 //	go test ./apps/localaws/conformance                                  the local AWS, in process

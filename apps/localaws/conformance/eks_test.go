@@ -78,7 +78,7 @@ func (c *check) endCluster(name *string) {
 	}
 }
 
-// waits is eventually for what takes AWS minutes.
+// waits is like eventually, for what takes AWS minutes.
 func (c *check) waits(want string, get func() string) {
 	c.Helper()
 	got := ""

@@ -225,7 +225,7 @@ type deleteVPCEndpointsInput struct {
 	common
 }
 
-// unsuccessful is what a call that takes several did not do.
+// unsuccessful is one item of a batch call that failed.
 type unsuccessful struct {
 	ResourceID string `xml:"resourceId"`
 	Code       string `xml:"error>code"`

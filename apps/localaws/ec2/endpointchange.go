@@ -141,7 +141,7 @@ func (c *call) groups(e *endpoint, in *modifyVPCEndpointInput) (groups []groupID
 	return groups
 }
 
-// with are those of a list and those that are added, each once.
+// with is a list and what is added to it, each value once.
 func with(list, added []string) []string {
 	for _, id := range added {
 		if !slices.Contains(list, id) {

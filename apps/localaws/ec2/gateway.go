@@ -23,7 +23,7 @@ func (g *internetGateway) keys(*Service) map[string]string {
 	return map[string]string{"InternetGatewayID": g.id}
 }
 
-func (g *internetGateway) inside() (string, bool) { //nolint:unparam // what is in a VPC says whether it goes with it
+func (g *internetGateway) inside() (string, bool) { //nolint:unparam // every resource of a VPC reports whether it is deleted with it
 	if len(g.Attachments) == 0 {
 		return "", false
 	}

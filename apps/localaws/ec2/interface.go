@@ -30,7 +30,7 @@ type networkInterface struct {
 	Association      *interfaceAssociation `xml:"association,omitempty"`
 
 	address netip.Addr
-	// of is the id of what the interface is part of.
+	// of is the id of the instance or endpoint that the interface belongs to.
 	of string
 }
 
@@ -300,8 +300,8 @@ func (s *Service) Template(id, name, version string) (foundID, foundName, number
 // https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
 var ofNodes = []string{"ec2", "ecr.api", "ecr.dkr", "s3", "sts"}
 
-// ReachesAWS is nil if a machine in the subnet could call AWS: by the internet, or
-// by endpoints for all that a node calls.
+// ReachesAWS returns nil if a machine in the subnet can call AWS: through the internet,
+// or through endpoints for every service that a node calls.
 func (s *Service) ReachesAWS(subnetID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

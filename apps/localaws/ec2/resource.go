@@ -12,7 +12,7 @@ import (
 // resource is anything with an id.
 type resource interface {
 	base() *meta
-	// keys are its condition keys of EC2's, without those of its tags.
+	// keys are the condition keys that EC2 has for it, without those of its tags.
 	keys(s *Service) map[string]string
 }
 

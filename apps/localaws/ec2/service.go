@@ -26,7 +26,7 @@ type Options struct {
 	Region, AccountID string
 	Clock             clock.Clock
 	Faults            *fault.Faults
-	// Guard decides who may do what; nil lets everybody do everything.
+	// Guard decides who may do what; nil allows everything.
 	Guard access.Guard
 	// Speed is how many times faster than on AWS things become ready, and failed
 	// or deleted ones are forgotten; 0 is as on AWS.

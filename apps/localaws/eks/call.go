@@ -96,7 +96,7 @@ func (c *call) allowed(checks ...access.Check) *protocol.Error {
 	return access.Refusal(c.Guard.Allow(c.ctx, checks...), "AccessDeniedException")
 }
 
-// creates are what a call that creates a resource with tags needs besides.
+// creates returns the further checks of a call that creates a resource with tags.
 func (c *call) creates(arn string, tags map[string]string) []access.Check {
 	if len(tags) == 0 {
 		return nil

@@ -29,7 +29,7 @@ type Options struct {
 	Faults            *fault.Faults
 	// Guard decides who may do what; nil lets everybody do everything.
 	Guard access.Guard
-	// Roles says whether EKS could assume a role; nil is that it can.
+	// Roles reports whether EKS can assume a role; nil means that it always can.
 	Roles Roles
 	// Network has the subnets of clusters and nodes.
 	Network Network

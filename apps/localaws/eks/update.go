@@ -315,7 +315,7 @@ func describeUpdate(c *call, _ *none) (any, *protocol.Error) {
 	return updateAnswer{c.updates[i]}, nil
 }
 
-// updated is what the update is of that the call asks for.
+// updated returns the resource whose update the call asks for.
 func (c *cluster) updated(by *call) (arn string, keys map[string][]string) {
 	if name := by.query.Get("nodegroupName"); name != "" {
 		if g := c.nodegroup(name); g != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// allow asks the guard for all that a request needs.
+// allow asks the guard for every permission that a request needs.
 func (s *Service) allow(r *http.Request, t target, query url.Values) *protocol.Error {
 	action := t.action(r.Method)
 	if action == "" {

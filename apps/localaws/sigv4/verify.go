@@ -167,7 +167,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// checkObject holds a body of S3 against what its header declared.
+// checkObject checks that a body of S3 is what its header declared.
 func (v *Verifier) checkObject(r *http.Request, s *Signature, secret, declared string) error {
 	if declared == unsigned || strings.HasPrefix(declared, streaming) && declared != chunked {
 		return nil

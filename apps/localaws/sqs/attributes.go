@@ -110,7 +110,7 @@ func (s *Service) parseRedrive(queue, text string) (redrive, *protocol.Error) {
 
 const maxReceives = 1000
 
-// attributes are all that a queue has.
+// attributes returns every attribute of a queue.
 func (s *Service) attributes(q *queue, c counts) map[string]string {
 	all := map[string]string{
 		"QueueArn":                              s.arn(q.name),

@@ -27,8 +27,8 @@ func sendMessage(s *Service, c *call) (any, *protocol.Error) {
 	return l.send(q, s.clock.Now())
 }
 
-// letter is a message to be sent, with all that takes time done: the lock is
-// not held for it.
+// letter is a message that is ready to be sent: what takes time is done before the
+// lock is taken.
 type letter struct {
 	message *message
 	size    int

@@ -46,7 +46,7 @@ type Service struct {
 	clock           clock.Clock
 	faults          *fault.Faults
 
-	// mu guards everything below, and all that queues hold. One lock for all
+	// mu guards everything below, and the content of the queues. One lock for all
 	// queues, because a message moves between two of them in one step. It is
 	// held for a few microseconds: what takes time is done before and after.
 	mu      sync.Mutex

@@ -3,7 +3,7 @@
 //
 // It takes the events in the order of their positions, and when it is asked to end,
 // lets the calls that have begun end too. So what it has sent is the first n events of
-// its seed, in which order ever they arrive. It knows SQS only as Queue, and reads
+// its seed, in whatever order they arrive. It knows SQS only as Queue, and reads
 // neither environment nor files.
 package worker
 

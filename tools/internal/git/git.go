@@ -1,5 +1,5 @@
 // Package git runs the git program for the commands that ask a checkout something
-// or change it. It knows nothing of what it is asked.
+// or change it. It does not know what they are for.
 package git
 
 import (

@@ -48,7 +48,7 @@ type Run struct {
 	Scenario scenario.Scenario `json:"scenario"`
 }
 
-// Figures are what is held against a prediction; report.Prediction defines them.
+// Figures are what a prediction is compared with; report.Prediction defines them.
 type Figures struct {
 	Drain      float64 `json:"drain"`
 	P50        float64 `json:"p50"`

@@ -38,8 +38,8 @@ type Throughput struct {
 	Mean float64 `json:"mean"`
 }
 
-// Ideal is the run as it would have been with every consumer that was ever
-// ready there from the first second, each as fast as they were on average.
+// Ideal is the run with every consumer, each of average speed, ready from the first
+// second.
 type Ideal struct {
 	Consumers int32 `json:"consumers"`
 	// PerConsumer is the measured rate of a ready consumer, in messages per

@@ -91,7 +91,7 @@ func joinUnit(text, unit string) string {
 	return text + " " + unit
 }
 
-// Comparison holds the prediction against the run.
+// Comparison compares the prediction with the run.
 func (r Report) Comparison() []Compared {
 	if r.Prediction == nil {
 		return nil

@@ -36,7 +36,7 @@ type Report struct {
 	Latency    Latency    `json:"latency"`
 	Throughput Throughput `json:"throughput"`
 	Ideal      Ideal      `json:"ideal"`
-	// Steps are the HPA's rescales, Moments all that it and KEDA did.
+	// Steps are the HPA's rescales, Moments everything that it and KEDA did.
 	Steps   []Step   `json:"steps"`
 	Moments []Moment `json:"moments"`
 	// Samples are about a second apart.

@@ -1,5 +1,5 @@
-// Package rules is validate's judge: it holds every rule against a cluster, and the
-// findings against the exceptions of the configuration. Each family of rules is a
+// Package rules is validate's judge: it checks a cluster by every rule, and applies the
+// exceptions of the configuration to the findings. Each family of rules is a
 // package of its own, each rule a file with its text and its check, its fixtures
 // beside it in testdata. A rule never flags what works: where upstream tolerates
 // something, so does the rule.

@@ -9,8 +9,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 )
 
-// Guard lets everybody do everything but what it denies, and remembers what it was
-// asked.
+// Guard allows every call that it is not told to deny, and remembers the calls.
 type Guard struct {
 	// Denies is the action that nobody may do, or * for all of them.
 	Denies string

@@ -83,7 +83,7 @@ func pinUpstream(ctx context.Context, folders []string, check bool, stdout, stde
 	return nil
 }
 
-// checkDigests holds the digests that are written against those of the registries.
+// checkDigests compares the digests that are written with those of the registries.
 func checkDigests(folders []string, tags map[string][]overlay.Tag, digests map[string]string, stderr io.Writer) error {
 	var moved []error
 	for _, folder := range folders {

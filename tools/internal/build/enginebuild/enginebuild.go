@@ -15,8 +15,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/providertrim"
 )
 
-// Recipe is how one engine is built. With nothing but a name it is a plain
-// build.
+// Recipe is how one engine is built. One that has only a name is a plain `go build`.
 type Recipe struct {
 	// Name is the engine's folder in tools/engines.
 	Name string

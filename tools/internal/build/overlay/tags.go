@@ -52,8 +52,9 @@ func tags(file string, node *yaml.Node) []Tag {
 	return found
 }
 
-// SetBeside writes a digest, by the image with its tag, beside each tag of the folder,
-// and returns the files that changed. What has no digest stays as it is.
+// SetBeside writes the digest of each image of the folder beside its tag, and returns the
+// files that changed. The digests are by image and tag; an image without one stays as it
+// is.
 func SetBeside(dir string, digests map[string]string) ([]string, error) {
 	all, err := Tags(dir)
 	if err != nil {

@@ -65,7 +65,7 @@ func (k *pkg) write(out string) error {
 		files[f.name] = data
 	}
 	if len(files) == 0 {
-		// It is imported for nothing but its being there.
+		// Others import it without using anything of it.
 		files[path.Join(k.dir, "empty.go")] = []byte("package " + k.files[0].syntax.Name.Name + "\n")
 	}
 	for name, data := range files {

@@ -123,8 +123,8 @@ func newSide(cluster *model.Cluster) side {
 	return s
 }
 
-// add adds what Flux applies, and what Crossplane composes besides. Of an object
-// that two Kustomizations apply the last one counts.
+// add adds what Flux applies and what Crossplane composes. Where two Kustomizations
+// apply one object, the last one counts.
 func (s *side) add(cluster *model.Cluster) {
 	applied := cluster.All()
 	for _, object := range applied {

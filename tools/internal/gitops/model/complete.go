@@ -58,15 +58,14 @@ func ObjectsIn(namespace string) Scope {
 	})
 }
 
-// ClusterScoped are the objects of a group's kinds that live in no namespace. Of the
-// charts, those that are known to have other kinds do not hide them.
+// ClusterScoped are the objects of a group's kinds that live in no namespace. A chart
+// whose kinds are known hides none of other groups.
 func ClusterScoped(group string) Scope {
 	return unknowns(func(c *Cluster, u render.Unknown) bool { return hidesObjects(u) && c.mayBring(u.Object, group) })
 }
 
-// DefinitionsOf are the definitions of a group's kinds. Of the charts, those that are
-// known to have the group hide them or, where nobody is known to have it, those of
-// which nothing is known.
+// DefinitionsOf are the definitions of a group's kinds. Charts that are known to have the
+// group hide them. If no chart is known to have it, every chart of unknown content does.
 func DefinitionsOf(group string) Scope {
 	return unknowns(func(c *Cluster, u render.Unknown) bool { return hidesObjects(u) && c.mayDefine(u.Object, group) })
 }

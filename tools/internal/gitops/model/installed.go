@@ -49,9 +49,9 @@ func (c *Cluster) otherVersion(o *render.Object, project, pinned string, other f
 	return ""
 }
 
-// Schema is the schema that an object is held against. There is none where nobody
-// knows the kind, and where the cluster has another major version of the kind's
-// project than the schema is of: because says so.
+// Schema is the schema that an object is validated by. There is none where nobody knows
+// the kind, and where the cluster has another major version of the kind's project:
+// because says so.
 func (c *Cluster) Schema(o *render.Object) (s *catalog.Schema, because string) {
 	return c.SchemaBeside(o, o.GroupVersionKind())
 }

@@ -88,8 +88,8 @@ func prunedIf(prunes bool) (Fate, string) {
 	return Kept, "its Kustomization does not prune"
 }
 
-// fateOfComposed: Crossplane deletes what it no longer composes, and all that it
-// composed with the composite resource.
+// fateOfComposed: Crossplane deletes what it no longer composes and, with the composite
+// resource, everything that it composed.
 func (c *Cluster) fateOfComposed(old *render.Object, later *Cluster) (Fate, string) {
 	if later != nil && len(later.keys[PlaceOf(old.Composite)]) > 0 {
 		return Deleted, ""

@@ -74,9 +74,9 @@ type Redrive struct {
 	Err error
 }
 
-// Redrives are the redrive policies of the declared queues, those that a
-// QueueRedrivePolicy sets included. Complete is false when it is not known whose
-// policy one is.
+// Redrives returns the redrive policies of the declared queues, including those that a
+// QueueRedrivePolicy sets. complete is false if it is unknown which queue one of them
+// belongs to.
 func (c *Cluster) Redrives(queues []Queue) (policies []Redrive, complete bool) {
 	for _, q := range queues {
 		for _, provider := range []string{"forProvider", "initProvider"} {

@@ -10,7 +10,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
-// settle judges, once all that can be rendered is, what was missing on the way:
+// settle judges what was missing on the way, once everything that can be is rendered:
 // a name that looks misspelt is a failure; what something unknown, or
 // somebody outside of the repository, may bring is unknown.
 func (w *walk) settle() {

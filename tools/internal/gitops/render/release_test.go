@@ -18,8 +18,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// TestFidelityOfCharts holds what a HelmRelease is rendered to against what Helm
-// 4.2.2 would install, by its command line in helm.yaml: the same objects, but
+// TestFidelityOfCharts compares the rendering of a HelmRelease with what Helm 4.2.2
+// would install, by its command line in helm.yaml: the same objects, but
 // for the metadata that Flux and Helm set when they apply them.
 func TestFidelityOfCharts(t *testing.T) {
 	root := extract(t, "testdata/charts/fidelity.txtar")

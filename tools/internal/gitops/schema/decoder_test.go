@@ -80,8 +80,8 @@ func knownKinds() []schema.GroupVersionKind {
 	return kinds
 }
 
-// filled is a random object of a kind, without the fields that are not for
-// people to write, or that the pinned Kubernetes does not have.
+// filled is a random object of a kind. It leaves out fields that people do not write,
+// and those that the pinned Kubernetes does not have.
 func filled(t *testing.T, kind schema.GroupVersionKind, fill func(any)) map[string]any {
 	t.Helper()
 	value, err := scheme.Scheme.New(kind)

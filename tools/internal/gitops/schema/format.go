@@ -38,7 +38,7 @@ var goFormats = map[string]struct {
 var formats = func() strfmt.Registry {
 	registry := strfmt.NewFormats()
 	for name, format := range goFormats {
-		// The type does not matter: strings are held against formats, not parsed.
+		// The type does not matter: formats check strings, and parse nothing.
 		registry.Add(name, new(strfmt.Password), func(text string) bool { return format.decodes(text) == nil })
 	}
 	return registry

@@ -34,8 +34,8 @@ func pathSegment(name string, prefix bool) []string {
 	return content.IsPathSegmentName(name)
 }
 
-// validateMetadata holds metadata against its schema, then against the rules
-// that the API server has for the metadata of every kind.
+// validateMetadata validates metadata by its schema, then by the rules that the API
+// server has for the metadata of every kind.
 func (s *Schema) validateMetadata(given map[string]any) []Problem {
 	s.metadata.load()
 	if s.metadata.err != nil {

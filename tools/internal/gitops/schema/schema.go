@@ -49,8 +49,8 @@ func (s *Schema) Source() string { return s.source }
 // Kind is the version and kind whose schema this is.
 func (s *Schema) Kind() schema.GroupVersionKind { return s.kind }
 
-// Namespaced is whether objects of the kind live in a namespace; false for a
-// schema that cannot be read, of which Validate says so.
+// Namespaced reports whether objects of the kind live in a namespace. It is false for a
+// schema that cannot be read, which Validate reports.
 func (s *Schema) Namespaced() bool {
 	s.load()
 	return s.namespaced

@@ -180,7 +180,7 @@ func (s *Schema) start(given map[string]any) *run {
 	return run
 }
 
-// ofObjects is whether the schema describes whole objects, not their metadata.
+// ofObjects reports whether the schema describes whole objects, and not metadata alone.
 func (s *Schema) ofObjects() bool { return s.metadata != nil }
 
 // run is the validation of one object.
@@ -190,8 +190,8 @@ type run struct {
 	// is what the API server makes of it.
 	given, object map[string]any
 	problems      []Problem
-	// misshapen is whether CEL rules would stumble over the object. The API
-	// server leaves them out in the same cases.
+	// misshapen: the object has a wrong type somewhere, so that CEL rules cannot
+	// run. The API server leaves them out in the same cases.
 	misshapen bool
 }
 
@@ -294,7 +294,7 @@ func (r *run) checkFields(found field.ErrorList, kind Kind) {
 	}
 }
 
-// checkRules holds the object against the rules of its definition. Those for
+// checkRules checks the object by the rules of its definition. Those for
 // updates need what it was before; nil leaves them out.
 func (r *run) checkRules(old map[string]any) {
 	validator := r.schema.celValidator()

@@ -46,8 +46,8 @@ func checkClusterFacts(r *rule.Pass) {
 	}
 }
 
-// compareCluster holds an ARN against the clusters of the ConfigMap's namespace: where
-// none has the name, it is meant to be one of them.
+// compareCluster compares an ARN with the clusters of the ConfigMap's namespace: where
+// none has the name, the ARN is meant to name one of them.
 func compareCluster(r *rule.Pass, config *render.Object, named arn.ARN) {
 	name := strings.TrimPrefix(named.Resource, "cluster/")
 	place := model.At(config, "data", meta.KubeConfigKeyCluster)

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// tool is the name under which results are filed, home where a reader of them
-// finds out about it.
+// tool is the name under which results are filed; home is the page that explains it.
 const (
 	tool = "validate"
 	home = "https://github.com/mystique-unicorn/sales-events"

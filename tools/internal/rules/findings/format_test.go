@@ -152,8 +152,8 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// FuzzWrite holds what every format promises: valid UTF-8, for readers who look
-// at it no control character but the line's end, and the same bytes again.
+// FuzzWrite checks what every format promises: valid UTF-8, no control character other
+// than the line's end where people read it, and the same bytes for the same report.
 func FuzzWrite(f *testing.F) {
 	for _, finding := range slices.Concat(full.Findings, hostile.Findings) {
 		f.Add(finding.File, finding.Line, finding.Column, finding.Object, finding.Message, finding.Fix, finding.Accepted)

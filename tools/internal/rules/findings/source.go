@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// A hostile repository must fill neither the memory nor the screen: no more
-	// is read of a file, a longer line is left out, less is shown of one.
+	// A hostile repository must fill neither the memory nor the screen: these bound
+	// what is read of a file, which lines are shown, and how much of a line.
 	sourceLimit  = 4 << 20
 	lineLimit    = 64 << 10
 	excerptWidth = 100

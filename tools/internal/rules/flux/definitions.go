@@ -24,7 +24,7 @@ var Definitions = rule.Rule{
 }
 
 func checkDefinitions(r *rule.Pass) {
-	// On each API server its own.
+	// Each API server has definitions of its own.
 	type defined struct{ target, kind string }
 	definitions := map[defined]*render.Object{}
 	for _, definition := range slices.Concat(

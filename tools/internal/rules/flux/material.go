@@ -17,7 +17,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// material is what the files of a build say, whatever patches make of it.
+// material is what the files of a build say, before any patch.
 type material struct {
 	names map[string][]string // of objects, by kind
 	// manifests are the objects as they are written.

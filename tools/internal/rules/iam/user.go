@@ -39,8 +39,8 @@ type user struct {
 	calls   []call
 }
 
-// users are the known programs, and KEDA for its SQS triggers, where it is known as
-// which role they act.
+// users are the known programs, and KEDA for its SQS triggers, if the roles that they
+// assume are known.
 func users(r *rule.Pass) []user {
 	var all []user
 	for _, w := range r.Cluster.Workloads() {

@@ -69,8 +69,8 @@ func checkTriggerMetadata(r *rule.Pass, o *render.Object, index int, trigger map
 	}
 }
 
-// checkSQSValue holds a value against the type that KEDA's scaler reads it as.
-// An empty one is the default.
+// checkSQSValue checks that a value has the type that KEDA's scaler reads. An empty
+// one is the default.
 func checkSQSValue(r *rule.Pass, place model.Field, key, text string) {
 	if text == "" {
 		return

@@ -15,8 +15,9 @@ import (
 
 // reference is a field that names an object.
 type reference struct {
-	// from has the field, at a path as kustomize writes one: of the name, or of a
-	// mapping that says name, namespace, kind and apiVersion or group, as far as it does.
+	// from has the field, at a path as kustomize writes one. The field is the name, or a
+	// mapping with name and, where they can be said, namespace, kind and apiVersion or
+	// group.
 	from schema.GroupKind
 	path string
 	// to is what it names. Without a kind the mapping says it, else usual.

@@ -66,7 +66,7 @@ type Version struct {
 	Pinned string
 }
 
-// Schema names the schema that an object was held against; for none it says why.
+// Schema names the schema that an object was validated by; if there is none, it says why.
 func (i Input) Schema(o *render.Object) (kind runtimeschema.GroupVersionKind, source, because string) {
 	found, because := i.Cluster.Schema(o)
 	switch {
@@ -79,7 +79,7 @@ func (i Input) Schema(o *render.Object) (kind runtimeschema.GroupVersionKind, so
 		"no schema of %s in %s is known here: apply its definition or give it by --schema", o.GetKind(), o.GetAPIVersion())
 }
 
-// Run holds one rule against one cluster.
+// Run checks one cluster by one rule.
 func (r Rule) Run(input Input) []findings.Finding {
 	pass := &Pass{Input: input, rule: r}
 	var read func(*render.Object)

@@ -43,8 +43,8 @@ type Nodes struct {
 	Pods  int `json:"pods"`
 	// Processors are what the pods of a node share.
 	Processors float64 `json:"processors"`
-	// Max is how many an autoscaler brings, each Boot after it was missed; without an
-	// autoscaler it is Count.
+	// Max is the number that an autoscaler adds up to, each node Boot after it was
+	// needed; without an autoscaler it is Count.
 	Max  int           `json:"max"`
 	Boot time.Duration `json:"boot"`
 }

@@ -29,7 +29,7 @@ func newRecord() *cobra.Command {
 	within, timeout := time.Duration(0), 5*time.Minute
 	cmd := &cobra.Command{
 		Use:   "record",
-		Short: "Measure the runs that docs/simulate.md holds the simulation against, but for those that are recorded",
+		Short: "Measure those runs of docs/simulate.md that are not recorded yet",
 		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := errors.Join(positive("timeout", opts.timeout), positive("run-timeout", timeout)); err != nil {

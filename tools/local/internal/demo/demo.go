@@ -1,5 +1,5 @@
 // Package demo runs a burst of events through the pipeline of a live cluster,
-// watches it scale, and holds the bucket and the dead-letter queue against what
+// watches it scale, and compares the bucket and the dead-letter queue with what
 // was sent. It reads the cluster through the Kubernetes API and the events through
 // the AWS SDK, and knows nothing of how either is run.
 //

@@ -18,8 +18,8 @@ type Produced struct {
 	SHA256 string `json:"sha256"`
 }
 
-// judge says what a look found of what was sent, and holds the samples against
-// what a burst of this size must do.
+// judge says how much of what was sent a look found, and checks that the samples
+// show what a burst of this size must do.
 func judge(k *look, samples []Sample, s scaling) Verdict {
 	v := Verdict{
 		Produced: k.total, FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: -1,

@@ -105,7 +105,7 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// Every kind is listed, and what is applied is held against its own source: a
+// Every kind is listed, and what is applied is compared with its own source: a
 // GitRepository and an OCIRepository may have one name.
 func TestStatus(t *testing.T) {
 	c := clusterOf(

@@ -23,7 +23,7 @@ func Tree(ctx context.Context, root, setting, dir string) error {
 	if err != nil {
 		return err
 	}
-	// git takes an empty file for a broken index.
+	// git refuses an empty file as a broken index.
 	index.Close()
 	os.Remove(index.Name())
 	defer os.Remove(index.Name())

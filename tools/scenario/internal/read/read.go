@@ -87,7 +87,7 @@ func (f ScaledObject) Read(o Options) (scenario.Found, error) {
 	return found, nil
 }
 
-// fields are where the settings are said that tune changes.
+// fields are the places of the settings that tune changes.
 func (f ScaledObject) fields() map[string]scenario.Place {
 	places := map[string]scenario.Place{}
 	for name, field := range map[string][]any{

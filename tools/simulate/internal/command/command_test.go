@@ -13,7 +13,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/outcome"
 )
 
-// TestMain is the process that simulates, too.
+// TestMain also is the process that simulates.
 func TestMain(m *testing.M) {
 	bubble.ServeIfAsked()
 	os.Exit(m.Run())

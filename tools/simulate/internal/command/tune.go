@@ -101,7 +101,7 @@ func (i *invocation) goal(found scenario.Found) (objective.Objective, error) {
 	return o, nil
 }
 
-// runCheck holds every ScaledObject with an objective against it.
+// runCheck checks that every ScaledObject with an objective meets it.
 func (i *invocation) runCheck(ctx context.Context) error {
 	found, err := i.find(ctx, "--objectives")
 	if err != nil {

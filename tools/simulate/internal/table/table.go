@@ -1,5 +1,5 @@
-// Package table holds what was predicted of recorded runs against what was measured: how
-// far off the simulation is, and how far the naive formula. It makes neither.
+// Package table compares predictions of recorded runs with what was measured: how far off
+// the simulation is, and how far the naive formula. It makes no predictions.
 package table
 
 import (

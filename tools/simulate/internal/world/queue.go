@@ -33,7 +33,7 @@ func (w *world) newClient(name string) *client {
 	return &client{world: w, dice: parts.Dice(float64(1<<62) * w.dice.Share("client "+name))}
 }
 
-// wait is the call's time on the way.
+// wait sleeps as long as the call takes.
 func (c *client) wait(d parts.Distribution) {
 	time.Sleep(d.At(c.dice.Share(strconv.FormatInt(c.calls.Add(1), 10))))
 }

@@ -55,8 +55,8 @@ func ReadRevision(root string) (Revision, error) {
 	return Revision{Root: root, Config: settings, Versions: versions}, err
 }
 
-// Check renders the clusters and holds them against every rule. Faults are in
-// the report; the error is why there is none.
+// Check renders the clusters and checks them by every rule. Faults are in the report;
+// the error is why there is none.
 func Check(ctx context.Context, options Options) (findings.Report, error) {
 	start := time.Now()
 	var closing sync.WaitGroup // files are removed side by side

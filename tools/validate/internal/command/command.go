@@ -3,7 +3,7 @@
 // tools/internal/gitops/render, what is wrong to tools/internal/rules, how it is
 // written to tools/internal/rules/findings.
 //
-// Exit codes: 0 nothing but warnings; 1 errors; 2 it could not run.
+// Exit codes: 0 no errors; 1 errors; 2 it could not run.
 package command
 
 import (

@@ -41,9 +41,9 @@ func (j judgement) close() {
 	}
 }
 
-// judge loads a revision and holds its clusters against every rule, several at the
-// same time. Base has the clusters of the base revision by their folders; it is nil
-// where the revision is the base itself, which a cluster may be missing from.
+// judge loads a revision and checks its clusters by every rule, several at the same
+// time. Base has the clusters of the base revision by their folders; it is nil where
+// the revision is the base itself, from which a cluster may be missing.
 func (o Options) judge(ctx context.Context, revision Revision, base map[string]*model.Cluster) (judgement, error) {
 	j, err := o.load(ctx, revision, base)
 	if err != nil {

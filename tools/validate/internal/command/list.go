@@ -28,7 +28,7 @@ type listedObject struct {
 	Cluster string `json:"cluster"`
 	Object  string `json:"object"`
 	At      string `json:"at"`
-	// Schema is the one that the object was held against; empty if its kind has
+	// Schema is the one that the object was validated by; empty if its kind has
 	// none.
 	Schema string `json:"schema,omitempty"`
 	// Rules are the ids of the rules that judged the object, HeldBack of those that did

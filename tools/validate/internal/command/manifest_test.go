@@ -211,7 +211,8 @@ func (e *entry) replaceAt(node *yaml.Node, text string) fault {
 	return e.file.fault(fmt.Sprintf("%s: %s becomes %s", e.label(), source, text), lines, place{e.file.name, node.Line})
 }
 
-// sourceOf is how the text before it ends was written, quotes included.
+// sourceOf is a value as its file writes it, quotes included. rest is the line from the
+// value on.
 func sourceOf(node *yaml.Node, rest string) string {
 	switch node.Style {
 	case yaml.DoubleQuotedStyle, yaml.SingleQuotedStyle:

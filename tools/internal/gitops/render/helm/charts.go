@@ -51,8 +51,8 @@ const (
 	InvalidSpec Problem = "invalid spec" // the HelmRelease is malformed
 )
 
-// Refusal is the error of what Flux would refuse: what is wrong with which subject,
-// where, and what to do about it.
+// Refusal says that Flux would refuse something: what is wrong with it, where, and
+// what to do about it.
 type Refusal struct {
 	Problem               Problem
 	At                    origin.Location

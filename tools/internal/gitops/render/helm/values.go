@@ -12,7 +12,7 @@ import (
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 )
 
-// checkValues holds values against the schema of a chart and of those it depends on.
+// checkValues validates values by the schemas of a chart and of its dependencies.
 // Helm's own check fetches the schemas that a schema refers to; here these admit
 // everything.
 func checkValues(c *helmchart.Chart, values map[string]any, path []any) (at []any, err error) {

@@ -1,18 +1,18 @@
-// Package memo makes a thing for each key once, for callers at the same time too. It
-// knows nothing of the things.
+// Package memo makes the value of each key once, also for concurrent callers. It knows
+// nothing of the values.
 package memo
 
 import "sync"
 
-// Memo makes a thing for each key, and only once, for callers at the same time
-// too. The zero value has made nothing.
+// Memo makes the value of each key only once, also for concurrent callers. The zero
+// value is empty.
 type Memo[K comparable, V any] struct {
 	mutex sync.Mutex
 	made  map[K]func() (V, error)
 }
 
-// Get is the thing of a key, made now unless it is there. An error is kept like
-// a thing.
+// Get returns the value of a key, and makes it unless it is there. An error is kept like
+// a value.
 func (o *Memo[K, V]) Get(key K, make func() (V, error)) (V, error) {
 	return o.maker(key, make)()
 }

@@ -4,8 +4,8 @@
 // CompositeResourceDefinition. All speak the schema language of
 // CustomResourceDefinitions, so that one validator serves them all.
 //
-// The package knows how definitions are derived and packed. It knows nothing of
-// how an object is held against one.
+// The package knows how definitions are derived and packed. It does not
+// know how an object is validated.
 package definition
 
 import (

@@ -229,8 +229,8 @@ func (t translator) requireKeys(translated, list map[string]any) {
 	}
 }
 
-// allowNull takes null in a list of plain values for an empty one, as decoding
-// into a Go slice does. Elsewhere null is what is not given.
+// allowNull reads null in a list of plain values as an empty value, as decoding
+// into a Go slice does. Elsewhere null means that the field is not set.
 func allowNull(item any) {
 	if node, ok := item.(map[string]any); ok && node["type"] != "object" && node["type"] != "array" {
 		node["nullable"] = true
@@ -246,7 +246,7 @@ func (t translator) resolve(node any) map[string]any {
 	return object
 }
 
-// open is whether a node says nothing of what it holds.
+// open reports whether a node says nothing of its content.
 func open(node map[string]any) bool {
 	_, properties := node["properties"]
 	_, values := node["additionalProperties"]

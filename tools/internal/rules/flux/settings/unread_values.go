@@ -67,7 +67,7 @@ func words(path []any) []string {
 	return all
 }
 
-// textOf is all that a chart and those that it depends on say.
+// textOf is the text of a chart and of its dependencies.
 func textOf(chart *helmchart.Chart) string {
 	var text strings.Builder
 	for _, file := range chart.Templates {
