@@ -109,7 +109,7 @@ faultsim: ## the workloads under faults that a seed decides, seed after seed fro
 e2e: ## the tests that start a real local cluster, or compile Crossplane (root)
 	go test -tags=e2e -skip=TestAWS -count=1 -timeout=60m ./tools/local/... ./tools/image
 
-e2e-aws: ## staging and production in the local AWS, by the real provider: all made, faults, all gone again (root)
+e2e-aws: ## staging and production in the local AWS, by the real provider: all made, faults, all gone again (root; SPOKES=staging)
 	go test -tags=e2e -run=TestAWS -v -count=1 -timeout=4h ./tools/local
 
 e2e-vm: ## what a new user runs, in a virtual machine: a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -26,17 +27,17 @@ import (
 // The local AWS has one account and one region; this is its administrator's key.
 const localAccount, localRegion, localKey = "000000000000", "eu-west-1", "local"
 
-// spokes are what the hub provisions.
-var spokes = []string{"staging", "production"}
+// spokes are what the hub provisions: staging and production, or those of SPOKES.
+var spokes = strings.Fields(cmp.Or(os.Getenv("SPOKES"), "staging production"))
 
 // provisioning is for how long a whole spoke is waited for. Production's network and
 // cluster are some 80 objects, each of which waits for others.
 const provisioning = 30 * time.Minute
 
-// TestAWS has the local cluster be the hub: the real provider provisions staging and
-// production in the local AWS, with the permissions of docs/aws.md. On the way calls fail,
-// and the composite resources say so. Then the hub forgets production and finds it again.
-// Deleted in the order of docs/aws.md, both leave an empty account.
+// TestAWS has the local cluster be the hub: the real provider provisions the spokes in the
+// local AWS, with the permissions of docs/aws.md. On the way calls fail, and the composite
+// resources say so. Then the hub forgets the last spoke and finds it again. Deleted in the
+// order of docs/aws.md, they leave an empty account.
 func TestAWS(t *testing.T) {
 	paths, err := layout.Default()
 	if err != nil {
@@ -44,26 +45,29 @@ func TestAWS(t *testing.T) {
 	}
 	makeTarget(t, "down")
 	// It would be a third network and cluster, and take the time of the others.
-	makeTarget(t, "up", "FLAGS=--without-network")
+	makeTarget(t, "up", "FLAGS=--without-network --timeout=30m")
 	c, _ := connect(t, paths)
 	account := newAccount(t, c)
-	account.prepare(t, "staging", "")
-	account.prepare(t, "production", missingAction)
+	for _, spoke := range spokes {
+		account.prepare(t, spoke, missing(spoke)...)
+	}
 	account.inject(t, append(brokenNetworks, throttling)...)
 	dir := pushSpokes(t)
 	provision(t, c, account)
-	forgetSpoke(t, c, account, paths, dir, "production")
-	account.logCalls(t)
+	forgetSpoke(t, c, account, paths, dir, spokes[len(spokes)-1])
+	account.checkDenied(t)
 	removeSpokes(t, c, account)
 	for _, spoke := range spokes {
 		account.checkEmpty(t, spoke)
 	}
+	account.logCalls(t)
 	account.logUnused(t)
 	makeTarget(t, "down")
 }
 
-// pushSpokes adds the spokes' files of the hub to the local cluster's repository. What is
-// on the spokes themselves does not start: these clusters have no API server.
+// pushSpokes adds the spokes' files of the hub to the local cluster's repository, and takes
+// the apps out, for a hub has none. What is on the spokes themselves does not start: these
+// clusters have no API server.
 func pushSpokes(t *testing.T) (dir string) {
 	t.Helper()
 	const local = `
@@ -102,6 +106,9 @@ func pushSpokes(t *testing.T) (dir string) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Remove(filepath.Join(dir, "clusters", "local", "apps.yaml")); err != nil {
+		t.Fatal(err)
+	}
 	pushAll(t, dir, "Be the hub")
 	return dir
 }
@@ -118,23 +125,30 @@ var kustomization = schema.GroupVersionKind{Group: "kustomize.toolkit.fluxcd.io"
 // platformKinds are the composite resources.
 var platformKinds = []string{"Network", "EKSCluster", "EventQueue", "EventBucket", "WorkloadRole"}
 
-// checkProvisioned waits until everything of a spoke is ready, the composite resources and
-// what they are composed of.
-func checkProvisioned(t *testing.T, c client.Client, spoke string) {
+// checkProvisioned waits until everything of a spoke is ready, and nothing was denied.
+func (a *awsAccount) checkProvisioned(t *testing.T, c client.Client, spoke string) {
 	t.Helper()
 	within(t, provisioning, "all of "+spoke+" is ready", func() (string, bool) {
-		composites, managed := composites(t, c, spoke), managedResources(t, c, spoke)
-		var late []string
-		for _, o := range slices.Concat(composites, managed) {
-			if conditionOf(o, "Ready").Status != corev1.ConditionTrue || conditionOf(o, "Synced").Status != corev1.ConditionTrue {
-				late = append(late, fmt.Sprintf("%s %s: %s", o.GetKind(), o.GetName(), conditionOf(o, "Synced").Message))
-			}
-		}
-		enough := len(composites) > len(platformKinds) && len(managed) > len(composites)
-		return fmt.Sprintf("%d composite and %d managed resources, not ready: %s", len(composites), len(managed), strings.Join(late, "; ")),
-			enough && len(late) == 0
+		a.checkDenied(t)
+		return provisioned(t, c, spoke)
 	})
 	t.Logf("%s: %d managed resources", spoke, len(managedResources(t, c, spoke)))
+}
+
+// provisioned reports whether everything of a spoke is ready, the composite resources and
+// what they are composed of.
+func provisioned(t *testing.T, c client.Client, spoke string) (state string, ok bool) {
+	t.Helper()
+	composites, managed := composites(t, c, spoke), managedResources(t, c, spoke)
+	var late []string
+	for _, o := range slices.Concat(composites, managed) {
+		if conditionOf(o, "Ready").Status != corev1.ConditionTrue || conditionOf(o, "Synced").Status != corev1.ConditionTrue {
+			late = append(late, fmt.Sprintf("%s %s: %s", o.GetKind(), o.GetName(), conditionOf(o, "Synced").Message))
+		}
+	}
+	enough := len(composites) > len(platformKinds) && len(managed) > len(composites)
+	return fmt.Sprintf("%d composite and %d managed resources, not ready: %s", len(composites), len(managed), strings.Join(late, "; ")),
+		enough && len(late) == 0
 }
 
 func composites(t *testing.T, c client.Client, namespace string) []*unstructured.Unstructured {
@@ -153,8 +167,11 @@ func managedResources(t *testing.T, c client.Client, namespace string) []*unstru
 	var found []*unstructured.Unstructured
 	for _, name := range activated(t) {
 		plural, group, _ := strings.Cut(name, ".")
-		kind, err := c.RESTMapper().KindFor(schema.GroupVersionResource{Group: group, Version: "v1beta1", Resource: plural})
-		if err != nil {
+		var kind schema.GroupVersionKind
+		if err := answered(func() (err error) {
+			kind, err = c.RESTMapper().KindFor(schema.GroupVersionResource{Group: group, Version: "v1beta1", Resource: plural})
+			return err
+		}); err != nil {
 			t.Fatal(err)
 		}
 		found = append(found, list(t, c, kind, namespace)...)

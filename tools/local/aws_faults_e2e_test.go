@@ -16,6 +16,16 @@ import (
 // when a VPC endpoint gets its private DNS, and refuses the endpoint without.
 const missingAction = "route53:AssociateVPCWithHostedZone"
 
+// missing are the actions that a spoke's provisioner is not allowed at first: to create a
+// cluster, to observe a queue, and production's the one that nobody calls by its name.
+func missing(spoke string) []string {
+	actions := []string{"eks:CreateCluster", "sqs:GetQueueAttributes"}
+	if spoke == "production" {
+		actions = append(actions, missingAction)
+	}
+	return actions
+}
+
 // The faults, as docs/localaws.md has them.
 //
 // Throttling spares the reading: provider-aws loses what it created, and could not read
@@ -23,12 +33,9 @@ const missingAction = "route53:AssociateVPCWithHostedZone"
 const throttling = `{"action": "ec2:Create*", "rate": 0.2, "code": "RequestLimitExceeded"}`
 
 var (
-	// brokenNetworks: no network leads out, no cluster is made, no queue is seen, and of launch
-	// templates there are too many calls.
+	// brokenNetworks: no network leads out, and of launch templates there are too many calls.
 	brokenNetworks = []string{
 		`{"action": "ec2:CreateNatGateway", "rate": 1, "code": "InternalError", "fails": true}`,
-		`{"action": "eks:CreateCluster", "rate": 1, "code": "AccessDeniedException"}`,
-		`{"action": "GetQueueAttributes", "rate": 1, "code": "AccessDenied"}`,
 		`{"action": "ec2:CreateLaunchTemplate", "rate": 1, "code": "RequestLimitExceeded"}`,
 	}
 	brokenNodes = `{"action": "eks:CreateNodegroup", "rate": 1, "code": "NodeCreationFailure", "fails": true}`
@@ -42,41 +49,46 @@ type saying struct{ spoke, kind, message string }
 // resources say so, and nothing is begun that needs what failed.
 func provision(t *testing.T, c client.Client, account *awsAccount) {
 	t.Helper()
-	for _, expected := range []saying{
-		{"staging", "Network", "NATGateway staging-nat-a: AWS reports no"},
-		{"production", "Network", missingAction},
-		{"staging", "EKSCluster", "AccessDenied"},
-		{"production", "EKSCluster", "AccessDenied"},
-		{"staging", "EKSCluster", "RequestLimitExceeded"},
-		{"staging", "EventQueue", "AccessDenied"},
-		{"production", "EventQueue", "AccessDenied"},
-	} {
-		expected.check(t, c)
+	for _, spoke := range spokes {
+		saying{spoke, "Network", "NATGateway " + spoke + "-nat-a: AWS reports no"}.check(t, c, account)
+		saying{spoke, "EKSCluster", "RequestLimitExceeded"}.check(t, c, account)
+		for _, action := range missing(spoke) {
+			saying{spoke, composite(action), "not authorized to perform: " + action}.check(t, c, account)
+		}
 	}
 	for _, spoke := range spokes {
 		checkNone(t, c, spoke, "Addon", "NodeGroup")
 		checkQueues(t, c, spoke)
 		checkHeld(t, c, spoke)
 	}
-	account.grant(t, "production", "")
+	for _, spoke := range spokes {
+		account.grant(t, spoke)
+	}
 	account.inject(t, brokenNodes, throttling)
 	remake(t, c, "NATGateway")
 	for _, spoke := range spokes {
-		saying{spoke, "EKSCluster", "AWS reports the status CREATE_FAILED"}.check(t, c)
+		saying{spoke, "EKSCluster", "AWS reports the status CREATE_FAILED"}.check(t, c, account)
 		checkHeld(t, c, spoke)
 	}
 	account.inject(t, throttling)
 	remake(t, c, "NodeGroup")
 	for _, spoke := range spokes {
-		checkProvisioned(t, c, spoke)
+		account.checkProvisioned(t, c, spoke)
 	}
 	account.inject(t)
 }
 
+// composite is the kind that composes what needs an action.
+func composite(action string) string {
+	service, _, _ := strings.Cut(action, ":")
+	return map[string]string{"eks": "EKSCluster", "sqs": "EventQueue", "route53": "Network"}[service]
+}
+
 // check waits until the composite resource says it.
-func (s saying) check(t *testing.T, c client.Client) {
+func (s saying) check(t *testing.T, c client.Client, account *awsAccount) {
 	t.Helper()
-	within(t, provisioning, s.spoke+"'s "+s.kind+" says "+s.message, func() (string, bool) {
+	within(t, provisioning, s.spoke+"'s "+s.kind+" says: "+s.message, func() (string, bool) {
+		account.checkDenied(t)
 		var said []string
 		for _, o := range composites(t, c, s.spoke) {
 			if o.GetKind() != s.kind {

@@ -36,7 +36,7 @@ import (
 func forgetSpoke(t *testing.T, c client.Client, account *awsAccount, paths layout.Paths, dir, spoke string) {
 	t.Helper()
 	keepNames(t, c, dir, spoke)
-	checkProvisioned(t, c, spoke)
+	account.checkProvisioned(t, c, spoke)
 	// Not while Flux waits for what is forgotten: a new hub's Flux would wait for nothing.
 	within(t, provisioning, "Flux has applied "+spoke, func() (string, bool) {
 		is := conditionOf(named(list(t, c, kustomization, spoke), "platform")[0], "Ready")
@@ -51,7 +51,7 @@ func forgetSpoke(t *testing.T, c client.Client, account *awsAccount, paths layou
 	for _, o := range named(list(t, c, kustomization, spoke), "platform") {
 		patch(t, c, o, fmt.Appendf(nil, `{"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": %q}}}`, time.Now()))
 	}
-	checkProvisioned(t, c, spoke)
+	account.checkProvisioned(t, c, spoke)
 	if found := externalNames(t, c, spoke); !maps.Equal(found, names) {
 		t.Errorf("the hub found other resources in AWS than it had: %v instead of %v", found, names)
 	}

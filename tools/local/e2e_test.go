@@ -138,7 +138,7 @@ func TestLifecycle(t *testing.T) {
 	checkBridgedPackets(t, paths)
 	c, ca := connect(t, paths)
 	rendered := checkFidelity(t, c)
-	checkProvisioned(t, c, "local")
+	within(t, provisioning, "all of local is ready", func() (string, bool) { return provisioned(t, c, "local") })
 	checkComposed(t, c, rendered)
 	checkSpoke(t, c, ca)
 	checkPush(t, c)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -15,14 +14,10 @@ import (
 	"github.com/fluxcd/pkg/ssa/normalize"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
-	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
 // checkFidelity compares what render says of the local cluster with what the
@@ -58,24 +53,6 @@ func checkFidelity(t *testing.T, c client.Client) *render.Cluster {
 	}
 	t.Logf("%d objects of %d Kustomizations are as kustomize-controller applied them", objects, len(applied))
 	return cluster
-}
-
-// connect is a client of the cluster, and the API server's certificate authority.
-func connect(t *testing.T, paths layout.Paths) (client.Client, []byte) {
-	t.Helper()
-	rest, err := clientcmd.BuildConfigFromFlags("", paths.Kubeconfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(kustomizev1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.New(rest, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, rest.CAData
 }
 
 // inventories are the ids of what each Kustomization of the cluster owns.

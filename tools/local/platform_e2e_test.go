@@ -229,10 +229,10 @@ func until(t *testing.T, what string, done func() (state string, ok bool)) {
 	within(t, patience, what, done)
 }
 
-// within is until, for what takes longer.
+// within is until, for what takes longer and is asked for less often.
 func within(t *testing.T, limit time.Duration, what string, done func() (state string, ok bool)) {
 	t.Helper()
-	for start := time.Now(); ; time.Sleep(500 * time.Millisecond) {
+	for start := time.Now(); ; time.Sleep(limit / 360) {
 		state, ok := done()
 		if ok {
 			t.Logf("%s: %s", what, time.Since(start).Round(100*time.Millisecond))
