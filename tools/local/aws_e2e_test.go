@@ -36,8 +36,8 @@ const provisioning = 30 * time.Minute
 
 // TestAWS has the local cluster be the hub: the real provider provisions the spokes in the
 // local AWS, with the permissions of docs/aws.md. On the way calls fail, and the composite
-// resources say so. Then the hub forgets the last spoke and finds it again. Deleted in the
-// order of docs/aws.md, they leave an empty account.
+// resources say so. Then the hub forgets production and finds it again. Deleted in the order
+// of docs/aws.md, the spokes leave an empty account.
 func TestAWS(t *testing.T) {
 	paths, err := layout.Default()
 	if err != nil {
@@ -54,7 +54,9 @@ func TestAWS(t *testing.T) {
 	account.inject(t, append(brokenNetworks, throttling)...)
 	dir := pushSpokes(t)
 	provision(t, c, account)
-	forgetSpoke(t, c, account, paths, dir, spokes[len(spokes)-1])
+	if slices.Contains(spokes, "production") {
+		forgetSpoke(t, c, account, paths, dir, "production")
+	}
 	account.checkDenied(t)
 	removeSpokes(t, c, account)
 	for _, spoke := range spokes {
