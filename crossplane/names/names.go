@@ -141,8 +141,10 @@ func (c ClusterName) Network(part string) string { return string(c) + "-" + part
 func checkCluster(name string) error {
 	switch {
 	case !cluster.MatchString(name):
-		return &Error{Cluster, name,
-			"is not lower-case letters and digits that start with a letter: a hyphen would let two clusters share a name"}
+		return &Error{
+			Cluster, name,
+			"is not lower-case letters and digits that start with a letter: a hyphen would let two clusters share a name",
+		}
 	case len(name) > maxCluster:
 		return &Error{Cluster, name, fmt.Sprintf("is longer than %d characters", maxCluster)}
 	}
