@@ -195,7 +195,6 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if v.outside {
 		v.leave(v.undefined(string(text)))
 	}
-	always := v.always()
 	result, err := v.replace(ctx, r)
 	if err != nil && !v.outside && len(v.absent) > 0 && len(v.undefined(string(text))) > 0 {
 		v.outside, v.k.outside, v.lacking = true, true, true
@@ -205,7 +204,7 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 		return nil, v.refused(object, string(text), err)
 	}
 	// Without variables nothing is replaced, nor in an object that opts out.
-	if v.lenient && result != nil && (always || len(v.values) > 0) {
+	if v.lenient && result != nil && (v.always() || len(v.values) > 0) {
 		v.empty(object, v.undefined(string(text)))
 	}
 	substituted, err := kustomize.Content(r)

@@ -19,7 +19,7 @@ import (
 // empty.
 type Memory struct {
 	mutex  sync.Mutex
-	builds map[memoryKey][]remembered // of each key, the last used first
+	builds map[memoryKey][]*remembered // of each key, the last used first
 }
 
 // maxStates is how many states of a folder the memory keeps.
@@ -44,13 +44,9 @@ func (m *Memory) recall(key memoryKey, b *Build) bool {
 	if m == nil {
 		return false
 	}
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	states := m.builds[key]
-	for i, known := range states {
+	for _, known := range m.states(key) {
 		if known.holdsFor(b.Source) {
-			copy(states[1:i+1], states[:i])
-			states[0] = known
+			m.use(key, known)
 			b.Resources, b.Layers = known.resources, slices.Clone(known.layers)
 			for i, l := range b.Layers {
 				b.Layers[i].Name = b.Source.File(l.File)
@@ -61,21 +57,34 @@ func (m *Memory) recall(key memoryKey, b *Build) bool {
 	return false
 }
 
+// states are a copy, so that nobody waits for the files that another build compares.
+func (m *Memory) states(key memoryKey) []*remembered {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return slices.Clone(m.builds[key])
+}
+
+// use puts a state first, and drops the one that was used longest ago.
+func (m *Memory) use(key memoryKey, known *remembered) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if m.builds == nil {
+		m.builds = map[memoryKey][]*remembered{}
+	}
+	others := slices.DeleteFunc(m.builds[key], func(r *remembered) bool { return r == known })
+	states := slices.Insert(others, 0, known)
+	m.builds[key] = states[:min(len(states), maxStates)]
+}
+
 // keep remembers a build that nothing is wrong with.
 func (m *Memory) keep(key memoryKey, b *Build, seen map[string]content) {
 	if m == nil || b.Err != nil || len(b.Remote) > 0 || seen == nil {
 		return
 	}
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	if m.builds == nil {
-		m.builds = map[memoryKey][]remembered{}
-	}
-	states := slices.Insert(m.builds[key], 0, remembered{seen, b.Layers, b.Resources})
-	m.builds[key] = states[:min(len(states), maxStates)]
+	m.use(key, &remembered{seen, b.Layers, b.Resources})
 }
 
-func (r remembered) holdsFor(source *artifact.Artifact) bool {
+func (r *remembered) holdsFor(source *artifact.Artifact) bool {
 	for name, was := range r.seen {
 		if contentOf(source, name) != was {
 			return false

@@ -3,7 +3,6 @@ package kustomize
 import (
 	"bytes"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -79,13 +78,7 @@ func buildAt(t *testing.T, c *Cache, files map[string]string, folder string) *Bu
 		t.Fatal(err)
 	}
 	for name, text := range files {
-		file := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, filepath.Join(root, name), text)
 	}
 	built, err := c.Build(&artifact.Artifact{Dir: root}, filepath.Join(root, folder), &kustomizev1.Kustomization{})
 	if err != nil {
