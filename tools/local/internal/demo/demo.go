@@ -95,7 +95,6 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 		return Report{}, err
 	}
 	p.producerSettings = opts.Producer
-	p.scaling.paced = opts.Producer["TRACE"] != ""
 	tune(p)
 	if err := p.waitIdle(limited); err != nil {
 		return Report{}, err

@@ -187,6 +187,23 @@ func TestRunWithoutScaling(t *testing.T) {
 	}
 }
 
+// Messages that come over time need not scale, however many they are.
+func TestRunOfATraceWithoutScaling(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.peak = 1
+	w.work()
+	r, err := run(context.Background(), w.clients, Options{
+		Burst: 16, Out: io.Discard, ReportDir: t.TempDir(), Timeout: 20 * time.Second, Producer: map[string]string{"TRACE": "/traces/sparse.csv"},
+	}, w.tune)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := r.Verdict; !v.OK || !strings.Contains(v.Note, "over time") {
+		t.Errorf("OK %t, reasons %q, note %q", v.OK, v.Reasons, v.Note)
+	}
+}
+
 func TestRunSaysWhatItWaitsFor(t *testing.T) {
 	w := newWorld(t)
 	w.idle = true

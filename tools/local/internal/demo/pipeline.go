@@ -192,6 +192,7 @@ func (p *pipeline) idle(ctx context.Context) error {
 	if p.scaling, err = newScaling(scaler, p.settings); err != nil {
 		return err
 	}
+	p.scaling.paced = p.producerSettings["TRACE"] != ""
 	s, err := p.sample(ctx)
 	switch {
 	case err != nil:
