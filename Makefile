@@ -122,7 +122,7 @@ bench: ## validate against `kustomize build | kubeconform` and as a repository g
 	go run ./tools/bench/consumer
 	go test -run '^$$' -bench Producer -benchtime 1x ./apps/producer
 	go test -run '^$$' -bench 'Call|Server' ./apps/localaws/sqs
-	go test -C tools/simulate -run '^$$' -bench . -benchtime 1x ./internal/bubble
+	go test -C tools/simulate -run '^$$' -bench . -benchtime 1x ./internal/bubble ./internal/command
 
 # golangci-lint keeps positions by package: a checkout that was removed must not answer for this one.
 lint: export GOLANGCI_LINT_CACHE ?= $(shell git rev-parse --absolute-git-dir)/golangci-lint

@@ -142,24 +142,6 @@ func simulated(b *testing.B, s scenario.Scenario, phases int, limit time.Duratio
 
 func BenchmarkBurst(b *testing.B) { simulated(b, burst(1500), 200, 15*time.Second) }
 
-// BenchmarkTune is 200 candidates of 16 runs.
-func BenchmarkTune(b *testing.B) {
-	for b.Loop() {
-		begun := time.Now()
-		candidates := make([]scenario.Scenario, 200)
-		for n := range candidates {
-			candidates[n] = burst(1500)
-			candidates[n].Trigger.Target = int64(10 + n)
-		}
-		if _, err := Simulate(context.Background(), candidates, Options{Phases: 16, Slim: true}); err != nil {
-			b.Fatal(err)
-		}
-		if took := time.Since(begun); took > time.Minute {
-			b.Errorf("200 candidates took %s, wanted within a minute", took)
-		}
-	}
-}
-
 // BenchmarkDay is a million events in a day, taken by consumers as they run on AWS.
 func BenchmarkDay(b *testing.B) {
 	s := burst(1)

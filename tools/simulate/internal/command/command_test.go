@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/bubble"
@@ -89,6 +90,28 @@ func TestText(t *testing.T) {
 	for _, want := range []string{"local: sales-events-consumer-ns/consumer", "messages in the queue", "until drained", "the HPA 1 → ", "cost, a month", "█"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the text lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// BenchmarkTune is the whole search around the settings of the local cluster, whose
+// objective makes no candidate easy.
+func BenchmarkTune(b *testing.B) {
+	for b.Loop() {
+		begun := time.Now()
+		code, out, said := execute("--tune", "--slo", "p99 <= 30s", "--format", "json")
+		if code != 0 {
+			b.Fatalf("exit code %d: %s", code, said)
+		}
+		var t struct{ Candidates int }
+		if err := json.Unmarshal([]byte(out), &t); err != nil {
+			b.Fatal(err)
+		}
+		took := time.Since(begun)
+		b.ReportMetric(float64(t.Candidates), "candidates")
+		b.ReportMetric(took.Seconds()/float64(t.Candidates), "s/candidate")
+		if t.Candidates < 200 || took > time.Minute {
+			b.Errorf("%d candidates took %s, wanted are 200 within a minute", t.Candidates, took)
 		}
 	}
 }
