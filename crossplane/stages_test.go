@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -14,6 +16,7 @@ import (
 // observation is what the provider says of one composed resource.
 type observation struct {
 	ready      bool
+	created    bool   // AWS took it, and no more is known
 	refused    string // why the provider could not do it
 	atProvider map[string]any
 }
@@ -70,10 +73,18 @@ var stages = map[string]struct {
 			reason:   "Waiting", message: "Queue staging-reliable-q-dlq is not ready",
 		},
 		{
-			name:     "the dead-letter queue is created: the queue waits",
+			name:     "the dead-letter queue is not created: the queue waits",
 			observed: map[string]observation{"dead-letter-queue": {}},
 			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "topic"},
 			reason:   "Waiting", message: "Queue staging-reliable-q-dlq is not ready",
+		},
+		{
+			name: "the dead-letter queue is created: the queue need not wait until it is ready",
+			observed: map[string]observation{
+				"topic": {ready: true}, "age-alarm": {ready: true}, "dead-letter-alarm": {ready: true}, "dead-letter-queue": {created: true},
+			},
+			composed: []string{"age-alarm", "dead-letter-alarm", "dead-letter-queue", "queue", "topic"},
+			reason:   "Creating", message: "not ready yet: Queue staging-reliable-q-dlq, Queue staging-reliable-q",
 		},
 		{
 			name: "the dead-letter queue is there",
@@ -462,6 +473,9 @@ func (s stage) world(t *testing.T, xr *unstructured.Unstructured, complete map[s
 		}
 		conditions := []any{condition("Synced", o.refused == "", o.refused), condition("Ready", o.ready, "")}
 		object.Object["status"] = map[string]any{"conditions": conditions, "atProvider": o.atProvider}
+		if o.created {
+			meta.SetExternalCreateSucceeded(object, time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC))
+		}
 		w.composed[id] = object
 	}
 	return w

@@ -139,6 +139,15 @@ func (c *composition) after(first, id resource.Name) bool {
 	return false
 }
 
+// afterCreation is after for what AWS takes as soon as it has taken the other one, whether
+// or not the provider has seen enough of that to call it ready.
+func (c *composition) afterCreation(first, id resource.Name) bool {
+	if observed, found := c.observed[first]; found && !meta.GetExternalCreateSucceeded(observed.Resource).IsZero() {
+		return true
+	}
+	return c.after(first, id)
+}
+
 func (c *composition) isReady(id resource.Name) bool {
 	observed, found := c.observed[id]
 	return found && judge(observed.Resource).works

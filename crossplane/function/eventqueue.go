@@ -45,7 +45,8 @@ func composeEventQueue(c *composition) error {
 	if err := c.add("dead-letter-queue", name.DeadLetters, "", spec.ProviderConfigName, deadLetterQueue(spec, name)); err != nil {
 		return err
 	}
-	if c.after("dead-letter-queue", "queue") {
+	// The provider watches a new queue for 25 seconds before it is ready: both at once.
+	if c.afterCreation("dead-letter-queue", "queue") {
 		if err := c.add("queue", name.Source, "", spec.ProviderConfigName, sourceQueue(spec, name)); err != nil {
 			return err
 		}
