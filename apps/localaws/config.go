@@ -136,7 +136,10 @@ func (c Config) bucketProblems() (found []error) {
 	buckets := map[string]int{}
 	for i, name := range c.Buckets {
 		if err := gofakes3.ValidateBucketName(name); err != nil || "/"+name == healthPath {
-			found = append(found, fmt.Errorf("buckets[%d]: %q: must be 3 to 63 lower-case letters, digits, dots and hyphens, and not %s", i, name, healthPath[1:]))
+			found = append(
+				found,
+				fmt.Errorf("buckets[%d]: %q: must be 3 to 63 lower-case letters, digits, dots and hyphens, and not %s", i, name, healthPath[1:]),
+			)
 		}
 		if j, twice := buckets[name]; twice {
 			found = append(found, fmt.Errorf("buckets[%d]: %s: is buckets[%d] too", i, name, j))

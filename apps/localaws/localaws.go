@@ -146,7 +146,10 @@ func (s *Server) serve(config Config, guard access.Guard) error {
 	s.services["sqs"] = service{sqs.New(sqs.Options{
 		Region: config.Region, AccountID: config.AccountID, Queues: config.Queues, Guard: guard, Clock: s.clock, Faults: s.faults,
 	}), refuseSQS}
-	s.services["iam"] = service{iam.New(iam.Options{Account: s.account, Guard: guard, Clock: s.clock, Faults: s.faults}), refuseQuery(iam.Namespace)}
+	s.services["iam"] = service{
+		iam.New(iam.Options{Account: s.account, Guard: guard, Clock: s.clock, Faults: s.faults}),
+		refuseQuery(iam.Namespace),
+	}
 	s.services["sts"] = service{sts.New(sts.Options{
 		AccountID: config.AccountID, Directory: s.account, Sessions: s.sessions, Issuers: config.Issuers,
 		Guard: guard, Clock: s.clock, Faults: s.faults,

@@ -92,7 +92,10 @@ func (i installer) command(boot string, found agent) ([]string, error) {
 		return command, nil
 	}
 	if lacks := i.host.lacks("bash", "curl", "gpg", "rpm", "systemctl"); len(lacks) > 0 {
-		return nil, fmt.Errorf("this node cannot install the agent's RPM package, it has no %s: use an image that ships the agent, such as Amazon Linux 2023", strings.Join(lacks, ", "))
+		return nil, fmt.Errorf(
+			"this node cannot install the agent's RPM package, it has no %s: use an image that ships the agent, such as Amazon Linux 2023",
+			strings.Join(lacks, ", "),
+		)
 	}
 	url, err := packageURL(i.region, i.arch)
 	if err != nil {
@@ -172,7 +175,11 @@ func (i installer) wait(ctx context.Context, boot string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the agent did not come to run within %s: look at the node's journal for %s or cron; the next boot is tried again", i.timeout, unitName)
+			return fmt.Errorf(
+				"the agent did not come to run within %s: look at the node's journal for %s or cron; the next boot is tried again",
+				i.timeout,
+				unitName,
+			)
 		case <-ticker.C:
 		}
 	}

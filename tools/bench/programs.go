@@ -69,7 +69,14 @@ func (p programs) pipeline(ctx context.Context) (memory int64, err error) {
 
 func (p programs) check(ctx context.Context, overlay overlay) (memory int64, err error) {
 	var complaints strings.Builder
-	check := exec.CommandContext(ctx, filepath.Join(p.dir, "kubeconform"), "-strict", "-ignore-missing-schemas", "-schema-location", filepath.Join(p.dir, "schemas", schemaFile))
+	check := exec.CommandContext(
+		ctx,
+		filepath.Join(p.dir, "kubeconform"),
+		"-strict",
+		"-ignore-missing-schemas",
+		"-schema-location",
+		filepath.Join(p.dir, "schemas", schemaFile),
+	)
 	check.Stdout, check.Stderr = &complaints, &complaints
 	if !overlay.kustomized {
 		check.Args = append(check.Args, overlay.dir)

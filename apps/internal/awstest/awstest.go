@@ -102,7 +102,10 @@ func setup(env *testscript.Env) error {
 
 func (s *server) queueURL(name string) *string { return aws.String(s.url + "/" + account + "/" + name) }
 
-func command(low, high int, do func(context.Context, *testscript.TestScript, *server, []string) error) func(*testscript.TestScript, bool, []string) {
+func command(
+	low, high int,
+	do func(context.Context, *testscript.TestScript, *server, []string) error,
+) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, negated bool, args []string) {
 		if negated || len(args) < low || len(args) > high {
 			ts.Fatalf("want %d to %d arguments and no !", low, high)
@@ -114,7 +117,9 @@ func command(low, high int, do func(context.Context, *testscript.TestScript, *se
 func send(ctx context.Context, ts *testscript.TestScript, s *server, args []string) error {
 	in := &sqs.SendMessageInput{QueueUrl: s.queueURL(Queue), MessageBody: aws.String(ts.ReadFile(args[0]))}
 	if len(args) == 2 {
-		in.MessageAttributes = map[string]types.MessageAttributeValue{event.TypeAttribute: {DataType: aws.String("String"), StringValue: &args[1]}}
+		in.MessageAttributes = map[string]types.MessageAttributeValue{
+			event.TypeAttribute: {DataType: aws.String("String"), StringValue: &args[1]},
+		}
 	}
 	_, err := s.sqs.SendMessage(ctx, in)
 	return err

@@ -50,7 +50,8 @@ func (i *Issuer) Token(t testing.TB, subject, audience string, expires time.Time
 	t.Helper()
 	token, err := jwt.Signed(i.signer).Claims(jwt.Claims{
 		Issuer: i.URL, Subject: subject, Audience: jwt.Audience{audience},
-		Expiry: jwt.NewNumericDate(expires), IssuedAt: jwt.NewNumericDate(expires.Add(-time.Hour)), NotBefore: jwt.NewNumericDate(expires.Add(-time.Hour)),
+		Expiry:   jwt.NewNumericDate(expires),
+		IssuedAt: jwt.NewNumericDate(expires.Add(-time.Hour)), NotBefore: jwt.NewNumericDate(expires.Add(-time.Hour)),
 	}).Serialize()
 	if err != nil {
 		t.Fatal(err)

@@ -300,11 +300,13 @@ func (in *createNodegroupInput) nodegroup(c *call, of *cluster, arn string) *nod
 	g := &nodegroup{
 		Name: in.Name, ARN: arn, ClusterName: of.Name, Version: in.Version, ReleaseVersion: in.ReleaseVersion, CreatedAt: seconds(c.now),
 		ModifiedAt: seconds(c.now),
-		Status:     creating, CapacityType: in.CapacityType, ScalingConfig: in.ScalingConfig, InstanceTypes: in.InstanceTypes, Subnets: in.Subnets,
+		Status:     creating, CapacityType: in.CapacityType, ScalingConfig: in.ScalingConfig, InstanceTypes: in.InstanceTypes,
+		Subnets: in.Subnets,
 		AMIType: in.AMIType, NodeRole: in.NodeRole, Labels: map[string]string{}, Taints: in.Taints, DiskSize: in.DiskSize,
-		UpdateConfig: in.UpdateConfig,
-		Resources:    nodeResources{[]autoScalingGroup{{fmt.Sprintf("%s%s-%s", simulatedASG, in.Name, id)}}}, NodeRepairConfig: in.NodeRepairConfig,
-		LaunchTemplate: in.LaunchTemplate, Tags: map[string]string{}, Health: health{[]issue{{"Simulated", simulated, []string{}}}},
+		UpdateConfig:     in.UpdateConfig,
+		Resources:        nodeResources{[]autoScalingGroup{{fmt.Sprintf("%s%s-%s", simulatedASG, in.Name, id)}}},
+		NodeRepairConfig: in.NodeRepairConfig,
+		LaunchTemplate:   in.LaunchTemplate, Tags: map[string]string{}, Health: health{[]issue{{"Simulated", simulated, []string{}}}},
 		changes: c.in(nodegroupTime), givenUp: c.in(nodegroupFailTime), failure: c.fails,
 	}
 	maps.Copy(g.Labels, in.Labels)

@@ -96,14 +96,19 @@ var (
 
 func checkName(parameter, name string, form *regexp.Regexp) *protocol.Error {
 	if !form.MatchString(name) {
-		return validation("The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", parameter)
+		return validation(
+			"The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-",
+			parameter,
+		)
 	}
 	return nil
 }
 
 func checkPath(path string) *protocol.Error {
 	if !entityPath.MatchString(path) {
-		return validation("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+		return validation(
+			"The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+		)
 	}
 	return nil
 }
@@ -125,7 +130,11 @@ func tagged(current map[string]string, added []tag) (map[string]string, *protoco
 		case strings.HasPrefix(lower, "aws:"):
 			return nil, query.Errorf("InvalidInput", http.StatusBadRequest, "the tag %q is invalid: aws: is reserved", t.Key)
 		case seen[lower]:
-			return nil, query.Errorf("InvalidInput", http.StatusBadRequest, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+			return nil, query.Errorf(
+				"InvalidInput",
+				http.StatusBadRequest,
+				"Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+			)
 		default:
 			seen[lower] = true
 		}

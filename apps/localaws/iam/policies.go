@@ -162,7 +162,10 @@ func deletePolicy(s *Service, c *call, in *policyIn) (protocol.Elements, error) 
 	case len(s.users(p.arn, false)) > 0 || len(s.users(p.arn, true)) > 0:
 		return nil, deleteConflict("Cannot delete a policy attached to entities.")
 	case len(p.versions) > 1:
-		return nil, deleteConflict("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+		return nil, deleteConflict(
+			"This policy has more than one version. Before you delete a policy, you must delete the policy's versions. " +
+				"The default version is deleted with the policy.",
+		)
 	}
 	s.change(func(v *view) { delete(v.policies, p.arn) })
 	return nil, nil
@@ -227,7 +230,10 @@ func createPolicyVersion(s *Service, c *call, in *versionIn) (protocol.Elements,
 	case invalid != nil:
 		return nil, invalid
 	case len(p.versions) >= maxVersions:
-		return nil, limitExceeded("A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxVersions)
+		return nil, limitExceeded(
+			"A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.",
+			maxVersions,
+		)
 	}
 	p = p.edit()
 	p.made++

@@ -67,7 +67,12 @@ func createProvider(s *Service, c *call, in *createProviderIn) (protocol.Element
 func (a *Account) newProvider(in *createProviderIn) (*provider, error) {
 	address, secure := strings.CutPrefix(in.Url, scheme)
 	if parsed, err := url.Parse(in.Url); err != nil || !secure || address == "" || parsed.RawQuery != "" || len(in.Url) > 255 {
-		return nil, query.Errorf("InvalidInput", http.StatusBadRequest, "Invalid Open ID Connect Provider URL: it begins with https:// and has no query, not %q", in.Url)
+		return nil, query.Errorf(
+			"InvalidInput",
+			http.StatusBadRequest,
+			"Invalid Open ID Connect Provider URL: it begins with https:// and has no query, not %q",
+			in.Url,
+		)
 	}
 	if len(in.ClientIDList) > maxClients {
 		return nil, limitExceeded("Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", maxClients)
@@ -77,7 +82,14 @@ func (a *Account) newProvider(in *createProviderIn) (*provider, error) {
 		return nil, err
 	}
 	address = strings.TrimSuffix(address, "/")
-	p := &provider{url: address, arn: a.providerARN(address), created: a.clock.Now(), clients: in.ClientIDList, thumbprints: in.ThumbprintList, tags: tags}
+	p := &provider{
+		url:         address,
+		arn:         a.providerARN(address),
+		created:     a.clock.Now(),
+		clients:     in.ClientIDList,
+		thumbprints: in.ThumbprintList,
+		tags:        tags,
+	}
 	if len(p.thumbprints) == 0 {
 		// AWS reads it from the issuer's certificate; nobody checks it.
 		p.thumbprints = []string{strings.Repeat("0", 40)}

@@ -120,7 +120,8 @@ func (a *Account) newRole(in *createRoleIn) (*role, error) {
 	}
 	r := &role{
 		name: in.RoleName, path: in.Path, id: newID("AROA"), arn: a.roleARN(in.Path, in.RoleName), description: in.Description,
-		created: a.clock.Now(), maxSession: defaultSession, trust: trust, boundary: in.PermissionsBoundary, inline: map[string]document{}, tags: tags,
+		created: a.clock.Now(), maxSession: defaultSession, trust: trust, boundary: in.PermissionsBoundary,
+		inline: map[string]document{}, tags: tags,
 	}
 	return r, r.setSession(in.MaxSessionDuration)
 }

@@ -223,7 +223,8 @@ func describeLogGroups(s *Service, in request) (any, *protocol.Error) {
 		}
 		g, arn := s.groups[name], s.prefix+name
 		found = append(found, description{
-			LogGroupName: name, Arn: arn + ":*", LogGroupArn: arn, LogGroupClass: g.class, CreationTime: g.created.UnixMilli(), RetentionInDays: g.retention,
+			LogGroupName: name, Arn: arn + ":*", LogGroupArn: arn, LogGroupClass: g.class,
+			CreationTime: g.created.UnixMilli(), RetentionInDays: g.retention,
 		})
 	}
 	return map[string]any{"logGroups": found}, nil
@@ -247,8 +248,11 @@ func putRetentionPolicy(s *Service, in request) *protocol.Error {
 	case err != nil:
 		return err
 	case !slices.Contains(retentions, in.RetentionInDays):
-		return invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %v",
-			in.RetentionInDays, retentions)
+		return invalid(
+			"1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %v",
+			in.RetentionInDays,
+			retentions,
+		)
 	}
 	g.retention = in.RetentionInDays
 	return nil

@@ -41,7 +41,13 @@ func With[S, In any](do func(S, *Call, *In) (protocol.Elements, error)) Action[S
 		case err != nil:
 			return nil, err
 		case len(unknown) > 0:
-			return nil, Errorf("ValidationError", http.StatusBadRequest, "the local AWS server does not have the parameter %s of %s", unknown[0], c.Action)
+			return nil, Errorf(
+				"ValidationError",
+				http.StatusBadRequest,
+				"the local AWS server does not have the parameter %s of %s",
+				unknown[0],
+				c.Action,
+			)
 		}
 		return do(s, c, in)
 	}

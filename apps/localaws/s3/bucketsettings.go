@@ -89,7 +89,10 @@ func (b *bucketSettings) addTags(added []tag, replace bool) *protocol.Error {
 	seen := map[string]bool{}
 	for _, t := range added {
 		if t.Key == "" || len(t.Key) > 128 || len(t.Value) > 256 || strings.HasPrefix(t.Key, "aws:") || seen[t.Key] {
-			return &protocol.Error{Code: "InvalidTag", Message: "The tag " + t.Key + " is invalid or there twice: a key of 1 to 128 and a value of at most 256 characters"}
+			return &protocol.Error{
+				Code:    "InvalidTag",
+				Message: "The tag " + t.Key + " is invalid or there twice: a key of 1 to 128 and a value of at most 256 characters",
+			}
 		}
 		next[t.Key], seen[t.Key] = t.Value, true
 	}

@@ -94,5 +94,6 @@ func eachKey(r *http.Request, t target, check access.Check) ([]access.Check, *pr
 }
 
 var malformedXML = &protocol.Error{
-	Code: "MalformedXML", Message: "The XML you provided was not well-formed or did not validate against our published schema", Status: http.StatusBadRequest,
+	Code: "MalformedXML", Message: "The XML you provided was not well-formed or did not validate against our published schema",
+	Status: http.StatusBadRequest,
 }

@@ -146,7 +146,11 @@ func misread(r *http.Request) *protocol.Error {
 }
 
 func notImplemented(what string) *protocol.Error {
-	return &protocol.Error{Code: "NotImplemented", Message: "the local AWS server does not implement " + what, Status: http.StatusNotImplemented}
+	return &protocol.Error{
+		Code:    "NotImplemented",
+		Message: "the local AWS server does not implement " + what,
+		Status:  http.StatusNotImplemented,
+	}
 }
 
 // nowhere takes an answer that is lost.

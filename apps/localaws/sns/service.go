@@ -63,7 +63,8 @@ func New(options Options) *Service {
 		topics: map[string]*topic{}, subscriptions: map[string]*subscription{},
 	}
 	s.Handler = query.Handler[*Service]{
-		Service: s, Prefix: "sns", Namespace: Namespace, Denied: "AuthorizationError", Actions: actions, Clock: options.Clock, Faults: options.Faults,
+		Service: s, Prefix: "sns", Namespace: Namespace, Denied: "AuthorizationError", Actions: actions,
+		Clock: options.Clock, Faults: options.Faults,
 	}
 	return s
 }
@@ -177,7 +178,8 @@ func createTopic(s *Service, c *query.Call, in *createIn) (protocol.Elements, er
 		return nil, err
 	}
 	switch old := s.topics[arn]; {
-	case old != nil && (len(in.Tags) > 0 && !maps.Equal(old.tags, t.tags) || len(in.Attributes.Entry) > 0 && !maps.Equal(old.attributes, t.attributes)):
+	case old != nil && (len(in.Tags) > 0 && !maps.Equal(old.tags, t.tags) ||
+		len(in.Attributes.Entry) > 0 && !maps.Equal(old.attributes, t.attributes)):
 		return nil, invalid("Attributes Reason: Topic already exists with different attributes or tags")
 	case old == nil && len(s.topics) >= maxTopics:
 		return nil, query.Errorf("TopicLimitExceeded", http.StatusForbidden, "an account has at most %d topics", maxTopics)
@@ -188,9 +190,11 @@ func createTopic(s *Service, c *query.Call, in *createIn) (protocol.Elements, er
 }
 
 func (s *Service) newTopic(arn string) *topic {
-	policy := `{"Version":"2008-10-17","Id":"__default_policy_ID","Statement":[{"Sid":"__default_statement_ID","Effect":"Allow","Principal":{"AWS":"*"},` +
-		`"Action":["SNS:GetTopicAttributes","SNS:SetTopicAttributes","SNS:AddPermission","SNS:RemovePermission","SNS:DeleteTopic","SNS:Subscribe",` +
-		`"SNS:ListSubscriptionsByTopic","SNS:Publish"],"Resource":"` + arn + `","Condition":{"StringEquals":{"AWS:SourceOwner":"` + s.account + `"}}}]}`
+	policy := `{"Version":"2008-10-17","Id":"__default_policy_ID","Statement":[{"Sid":"__default_statement_ID",` +
+		`"Effect":"Allow","Principal":{"AWS":"*"},` +
+		`"Action":["SNS:GetTopicAttributes","SNS:SetTopicAttributes","SNS:AddPermission","SNS:RemovePermission","SNS:DeleteTopic",` +
+		`"SNS:Subscribe","SNS:ListSubscriptionsByTopic","SNS:Publish"],"Resource":"` + arn + `",` +
+		`"Condition":{"StringEquals":{"AWS:SourceOwner":"` + s.account + `"}}}]}`
 	t := &topic{attributes: map[string]string{"DisplayName": ""}, tags: map[string]string{}}
 	if err := s.set(arn, t, "Policy", policy); err != nil {
 		t.attributes["Policy"] = policy // a topic without a policy that decides
@@ -238,8 +242,8 @@ func getTopicAttributes(s *Service, c *query.Call, in *topicIn) (protocol.Elemen
 	all["TopicArn"], all["Owner"] = in.TopicArn, s.account
 	all["SubscriptionsPending"] = itoa(len(s.of(in.TopicArn)))
 	all["SubscriptionsConfirmed"], all["SubscriptionsDeleted"] = "0", "0"
-	all["EffectiveDeliveryPolicy"] = `{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,"numMaxDelayRetries":0,` +
-		`"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"},"disableSubscriptionOverrides":false}}`
+	all["EffectiveDeliveryPolicy"] = `{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,` +
+		`"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"},"disableSubscriptionOverrides":false}}`
 	return protocol.Elements{"Attributes": pairsOf(all)}, nil
 }
 

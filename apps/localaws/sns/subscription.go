@@ -37,10 +37,16 @@ func subscribe(s *Service, c *query.Call, in *subscribeIn) (protocol.Elements, e
 	sub := s.same(in)
 	if sub == nil {
 		if len(s.subscriptions) >= maxSubscriptions {
-			return nil, query.Errorf("SubscriptionLimitExceeded", http.StatusForbidden, "an account has at most %d subscriptions here", maxSubscriptions)
+			return nil, query.Errorf(
+				"SubscriptionLimitExceeded",
+				http.StatusForbidden,
+				"an account has at most %d subscriptions here",
+				maxSubscriptions,
+			)
 		}
 		sub = &subscription{
-			arn: in.TopicArn + ":" + uuid.NewString(), topic: in.TopicArn, protocol: in.Protocol, endpoint: in.Endpoint, attributes: map[string]string{},
+			arn: in.TopicArn + ":" + uuid.NewString(), topic: in.TopicArn, protocol: in.Protocol, endpoint: in.Endpoint,
+			attributes: map[string]string{},
 		}
 		for _, a := range in.Attributes.Entry {
 			if err := sub.set(a.Key, a.Value); err != nil {
@@ -76,7 +82,14 @@ func (s *Service) of(topic string) (found []*subscription) {
 
 // subscriptionAttributes can be set:
 // https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html
-var subscriptionAttributes = []string{"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy", "SubscriptionRoleArn"}
+var subscriptionAttributes = []string{
+	"DeliveryPolicy",
+	"FilterPolicy",
+	"FilterPolicyScope",
+	"RawMessageDelivery",
+	"RedrivePolicy",
+	"SubscriptionRoleArn",
+}
 
 func (s *subscription) set(name, value string) *protocol.Error {
 	if !slices.Contains(subscriptionAttributes, name) {

@@ -87,9 +87,14 @@ func parseRedriveAllow(text string) (redriveAllow, *protocol.Error) {
 	byQueue := policy.RedrivePermission == "byQueue"
 	switch {
 	case !byQueue && policy.RedrivePermission != "allowAll" && policy.RedrivePermission != "denyAll":
-		return policy, invalidAttribute("invalid value for the parameter RedriveAllowPolicy: redrivePermission must be allowAll, denyAll or byQueue")
+		return policy, invalidAttribute(
+			"invalid value for the parameter RedriveAllowPolicy: redrivePermission must be allowAll, denyAll or byQueue",
+		)
 	case byQueue != (len(policy.SourceQueueArns) > 0) || len(policy.SourceQueueArns) > maxSources:
-		return policy, invalidAttribute("invalid value for the parameter RedriveAllowPolicy: sourceQueueArns must have 1 to %d queues with byQueue, and none without", maxSources)
+		return policy, invalidAttribute(
+			"invalid value for the parameter RedriveAllowPolicy: sourceQueueArns must have 1 to %d queues with byQueue, and none without",
+			maxSources,
+		)
 	}
 	return policy, nil
 }

@@ -95,15 +95,26 @@ func (s *Service) parseRedrive(queue, text string) (redrive, *protocol.Error) {
 	}
 	n, err := strconv.Atoi(policy.MaxReceiveCount.String())
 	if err != nil || n < 1 || n > maxReceives {
-		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: maxReceiveCount must be between 1 and %d", text, maxReceives)
+		return redrive{}, invalidParameter(
+			"value %s for parameter RedrivePolicy is invalid: maxReceiveCount must be between 1 and %d",
+			text,
+			maxReceives,
+		)
 	}
 	target, ours := strings.CutPrefix(policy.DeadLetterTargetArn, s.arn(""))
 	dead := s.queues[target]
 	if dead == nil || !ours || target == queue {
-		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: dead letter target does not exist, or is the queue itself", text)
+		return redrive{}, invalidParameter(
+			"value %s for parameter RedrivePolicy is invalid: dead letter target does not exist, or is the queue itself",
+			text,
+		)
 	}
 	if allowed, err := parseRedriveAllow(dead.settings.redriveAllow); err != nil || !allowed.allows(s.arn(queue)) {
-		return redrive{}, invalidParameter("value %s for parameter RedrivePolicy is invalid: the RedriveAllowPolicy of %s does not allow it", text, target)
+		return redrive{}, invalidParameter(
+			"value %s for parameter RedrivePolicy is invalid: the RedriveAllowPolicy of %s does not allow it",
+			text,
+			target,
+		)
 	}
 	return redrive{target, n}, nil
 }

@@ -79,12 +79,18 @@ func checkBatch(entries []entry, size int) *protocol.Error {
 		return &protocol.Error{Code: "EmptyBatchRequest", Message: "there should be at least one entry in the request"}
 	}
 	if len(entries) > maxBatch {
-		return &protocol.Error{Code: "TooManyEntriesInBatchRequest", Message: fmt.Sprintf("there may be at most %d entries in the request, not %d", maxBatch, len(entries))}
+		return &protocol.Error{
+			Code:    "TooManyEntriesInBatchRequest",
+			Message: fmt.Sprintf("there may be at most %d entries in the request, not %d", maxBatch, len(entries)),
+		}
 	}
 	seen := map[string]bool{}
 	for _, e := range entries {
 		if len(e.Id) > 80 || !isPlain(e.Id) {
-			return &protocol.Error{Code: "InvalidBatchEntryId", Message: "the entry id " + e.Id + " is invalid: 1 to 80 letters, digits, hyphens and underscores"}
+			return &protocol.Error{
+				Code:    "InvalidBatchEntryId",
+				Message: "the entry id " + e.Id + " is invalid: 1 to 80 letters, digits, hyphens and underscores",
+			}
 		}
 		if seen[e.Id] {
 			return &protocol.Error{Code: "BatchEntryIdsNotDistinct", Message: "the entry id " + e.Id + " is repeated"}
@@ -92,7 +98,10 @@ func checkBatch(entries []entry, size int) *protocol.Error {
 		seen[e.Id] = true
 	}
 	if size > maxSize {
-		return &protocol.Error{Code: "BatchRequestTooLong", Message: fmt.Sprintf("the messages of a batch may have at most %d bytes together, not %d", maxSize, size)}
+		return &protocol.Error{
+			Code:    "BatchRequestTooLong",
+			Message: fmt.Sprintf("the messages of a batch may have at most %d bytes together, not %d", maxSize, size),
+		}
 	}
 	return nil
 }

@@ -102,11 +102,17 @@ func createQueue(s *Service, c *call) (any, *protocol.Error) {
 	case err != nil:
 		return nil, err
 	case exists && next != current:
-		return nil, &protocol.Error{Code: "QueueNameExists", Message: "a queue already exists with the same name and a different value for an attribute"}
+		return nil, &protocol.Error{
+			Code:    "QueueNameExists",
+			Message: "a queue already exists with the same name and a different value for an attribute",
+		}
 	case exists:
 		return queueURL{s.url(c, c.QueueName)}, nil
 	case now.Before(s.deleted[c.QueueName]):
-		return nil, &protocol.Error{Code: "QueueDeletedRecently", Message: "you must wait 60 seconds after deleting a queue before you can create another with the same name"}
+		return nil, &protocol.Error{
+			Code:    "QueueDeletedRecently",
+			Message: "you must wait 60 seconds after deleting a queue before you can create another with the same name",
+		}
 	}
 	q = newQueue(c.QueueName, next, now)
 	q.policy, _ = s.parsePolicy(q.name, next.policy) // it was read before
@@ -179,7 +185,10 @@ func purgeQueue(s *Service, c *call) (any, *protocol.Error) {
 	}
 	now := s.clock.Now()
 	if !q.purged.IsZero() && now.Before(q.purged.Add(cooldown)) {
-		return nil, &protocol.Error{Code: "PurgeQueueInProgress", Message: "only one PurgeQueue operation on " + q.name + " is allowed every 60 seconds"}
+		return nil, &protocol.Error{
+			Code:    "PurgeQueueInProgress",
+			Message: "only one PurgeQueue operation on " + q.name + " is allowed every 60 seconds",
+		}
 	}
 	q.purged = now
 	q.clear()

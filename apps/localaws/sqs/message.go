@@ -97,7 +97,10 @@ func (m newMessage) check() *protocol.Error {
 		return invalidParameter("number of message attributes [%d] exceeds the allowed maximum [%d]", len(m.MessageAttributes), maxAttributes)
 	}
 	if i := strings.IndexFunc(m.MessageBody, forbidden); i >= 0 {
-		return &protocol.Error{Code: "InvalidMessageContents", Message: fmt.Sprintf("the message contains a character outside the allowed set at byte %d", i)}
+		return &protocol.Error{
+			Code:    "InvalidMessageContents",
+			Message: fmt.Sprintf("the message contains a character outside the allowed set at byte %d", i),
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.MessageAttributes)) {
 		if err := checkAttribute(name, m.MessageAttributes[name]); err != nil {
@@ -113,7 +116,11 @@ func (m newMessage) check() *protocol.Error {
 }
 
 func tooLong(size, limit int) *protocol.Error {
-	return invalidParameter("one or more parameters are invalid: the message, %d bytes with its attributes, must be at most %d bytes", size, limit)
+	return invalidParameter(
+		"one or more parameters are invalid: the message, %d bytes with its attributes, must be at most %d bytes",
+		size,
+		limit,
+	)
 }
 
 const traceHeader = "AWSTraceHeader"
@@ -159,9 +166,17 @@ func checkAttribute(name string, a messageAttribute) *protocol.Error {
 	lower := strings.ToLower(name)
 	switch {
 	case len(name) > maxName || !isAttributeName(name) || strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
-		return invalidParameter("message attribute name %q is invalid: 1 to %d letters, digits, _, - and single dots inside, not beginning with AWS. or Amazon.", name, maxName)
+		return invalidParameter(
+			"message attribute name %q is invalid: 1 to %d letters, digits, _, - and single dots inside, not beginning with AWS. or Amazon.",
+			name,
+			maxName,
+		)
 	case len(a.DataType) > maxName || !isType(a.DataType) || strings.ContainsFunc(a.DataType, forbidden):
-		return invalidParameter("message attribute %q has an invalid type %q: String, Number or Binary, with an optional label after a dot", name, a.DataType)
+		return invalidParameter(
+			"message attribute %q has an invalid type %q: String, Number or Binary, with an optional label after a dot",
+			name,
+			a.DataType,
+		)
 	case len(a.StringListValues)+len(a.BinaryListValues) > 0:
 		return &protocol.Error{Code: "UnsupportedOperation", Message: fmt.Sprintf("message attribute %q: list values are not implemented", name)}
 	case a.size() == 0 || a.binary() == (a.StringValue != nil) || a.StringValue != nil && a.BinaryValue != nil:
@@ -169,7 +184,14 @@ func checkAttribute(name string, a messageAttribute) *protocol.Error {
 	case a.StringValue != nil && strings.ContainsFunc(*a.StringValue, forbidden):
 		return invalidParameter("message attribute %q contains a character outside the allowed set", name)
 	case strings.HasPrefix(a.DataType, "Number") && !isNumber(*a.StringValue):
-		return invalidParameter("message attribute %q: %q is not a number of at most %d digits from 10^%d to 10^%d", name, *a.StringValue, maxDigits, minPower, maxPower)
+		return invalidParameter(
+			"message attribute %q: %q is not a number of at most %d digits from 10^%d to 10^%d",
+			name,
+			*a.StringValue,
+			maxDigits,
+			minPower,
+			maxPower,
+		)
 	}
 	return nil
 }
@@ -225,7 +247,13 @@ const senderID = "AIDALOCALAWSSIMULATED"
 // answer is the message as a receive gives it, with the attributes that the
 // request names.
 func (d *delivery) answer(in *request) receivedMessage {
-	out := receivedMessage{MessageId: d.id.String(), ReceiptHandle: d.handle, Body: d.body, MD5OfBody: md5Hex(d.body), receives: int(d.received)}
+	out := receivedMessage{
+		MessageId:     d.id.String(),
+		ReceiptHandle: d.handle,
+		Body:          d.body,
+		MD5OfBody:     md5Hex(d.body),
+		receives:      int(d.received),
+	}
 	system := systemAttributes{}
 	for _, a := range []struct {
 		name  string

@@ -181,7 +181,10 @@ func (q *queue) find(handle string) (m *message, newest bool, err *protocol.Erro
 	}
 	b, decodeErr := base64.RawURLEncoding.DecodeString(handle)
 	if decodeErr != nil || len(b) != 36 || uuid.UUID(b[:16]) != q.id {
-		return nil, false, &protocol.Error{Code: "ReceiptHandleIsInvalid", Message: fmt.Sprintf("the input receipt handle %q is not a valid receipt handle of queue %s", handle, q.name)}
+		return nil, false, &protocol.Error{
+			Code:    "ReceiptHandleIsInvalid",
+			Message: fmt.Sprintf("the input receipt handle %q is not a valid receipt handle of queue %s", handle, q.name),
+		}
 	}
 	m = q.messages[uuid.UUID(b[16:32])]
 	return m, m != nil && m.received == binary.BigEndian.Uint32(b[32:]), nil
@@ -198,14 +201,21 @@ func (q *queue) changeVisibility(handle string, visibility *int, now time.Time) 
 		return err
 	}
 	if m == nil {
-		return invalidParameter("value %s for parameter ReceiptHandle is invalid: the message does not exist or is not available for visibility timeout change", handle)
+		return invalidParameter(
+			"value %s for parameter ReceiptHandle is invalid: the message does not exist or is not available for visibility timeout change",
+			handle,
+		)
 	}
 	if !newest || m.visible {
 		return &protocol.Error{Code: "MessageNotInflight", Message: "the message referred to is not in flight by this receipt handle"}
 	}
 	hiddenFor := seconds(*visibility)
 	if at(now.Add(hiddenFor)) > m.lastReceived+instant(seconds(maxVisibility)) {
-		return invalidParameter("value %d for parameter VisibilityTimeout is invalid: total VisibilityTimeout for the message is beyond the limit [%d seconds]", *visibility, maxVisibility)
+		return invalidParameter(
+			"value %d for parameter VisibilityTimeout is invalid: total VisibilityTimeout for the message is beyond the limit [%d seconds]",
+			*visibility,
+			maxVisibility,
+		)
 	}
 	q.lift(m)
 	q.place(m, hiddenFor, now)

@@ -80,7 +80,8 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), TargetPrefix)
 	if !ok {
 		protocol.WriteXMLError(w, r, &protocol.Error{
-			Code: "UnsupportedOperation", Message: "the local AWS server does not speak the query protocol of SQS: use an SDK that speaks JSON 1.0 to it",
+			Code:    "UnsupportedOperation",
+			Message: "the local AWS server does not speak the query protocol of SQS: use an SDK that speaks JSON 1.0 to it",
 		})
 		return
 	}

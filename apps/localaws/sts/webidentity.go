@@ -39,7 +39,8 @@ func assumeRoleWithWebIdentity(s *Service, c *query.Call, in *webIdentityIn) (pr
 		"aws:FederatedProvider": {who.provider}, "sts:RoleSessionName": {in.RoleSessionName},
 	}
 	decision := iam.Policies{Resource: role.Trust}.Evaluate(iam.Request{
-		Principal: iam.Principal{Kind: iam.Federated, ID: who.provider}, Action: "sts:AssumeRoleWithWebIdentity", Resource: in.RoleArn, Context: keys,
+		Principal: iam.Principal{Kind: iam.Federated, ID: who.provider},
+		Action:    "sts:AssumeRoleWithWebIdentity", Resource: in.RoleArn, Context: keys,
 	})
 	if !decision.Allowed() {
 		return nil, query.Errorf("AccessDenied", http.StatusForbidden, "Not authorized to perform sts:AssumeRoleWithWebIdentity")
@@ -114,12 +115,20 @@ func (s *Service) verified(ctx context.Context, token *jwt.JSONWebToken, issuer 
 	}
 	found, err := source.find(ctx, token.Headers[0].KeyID)
 	if err != nil {
-		return claims, query.Errorf("IDPCommunicationError", http.StatusBadRequest, "Couldn't retrieve verification key from your identity provider: %v", err)
+		return claims, query.Errorf(
+			"IDPCommunicationError",
+			http.StatusBadRequest,
+			"Couldn't retrieve verification key from your identity provider: %v",
+			err,
+		)
 	}
 	for _, key := range found {
 		if key.IsPublic() && token.Claims(key.Key, &claims) == nil {
 			return claims, nil
 		}
 	}
-	return claims, invalidToken("Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity documentation for requirements")
+	return claims, invalidToken(
+		"Couldn't retrieve verification key from your identity provider, " +
+			"please reference AssumeRoleWithWebIdentity documentation for requirements",
+	)
 }

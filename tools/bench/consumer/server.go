@@ -144,7 +144,10 @@ func (s *server) fill(ctx context.Context, events int) error {
 			for i := first; i < min(first+10, events); i++ {
 				entries = append(entries, entry(i))
 			}
-			_, err := client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: aws.String(s.url + "/" + account + "/" + queue), Entries: entries})
+			_, err := client.SendMessageBatch(
+				ctx,
+				&sqs.SendMessageBatchInput{QueueUrl: aws.String(s.url + "/" + account + "/" + queue), Entries: entries},
+			)
 			return err
 		})
 	}

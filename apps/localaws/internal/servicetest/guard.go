@@ -27,7 +27,11 @@ func (g *Guard) Allow(_ context.Context, checks ...access.Check) error {
 	if denied < 0 {
 		return nil
 	}
-	return &access.Denied{Check: checks[denied], Caller: "arn:aws:sts::111122223333:assumed-role/r/s", Reason: "no identity-based policy allows it"}
+	return &access.Denied{
+		Check:  checks[denied],
+		Caller: "arn:aws:sts::111122223333:assumed-role/r/s",
+		Reason: "no identity-based policy allows it",
+	}
 }
 
 // Since returns what was asked since the last time.

@@ -115,7 +115,12 @@ func verify(image, configFile, keyFile string) error {
 	if err != nil {
 		return err
 	}
-	validator, err := signature.NewCosignValidator(secret{data: map[string][]byte{"cosign.pub": key}}, nil, "crossplane-system", "no service account")
+	validator, err := signature.NewCosignValidator(
+		secret{data: map[string][]byte{"cosign.pub": key}},
+		nil,
+		"crossplane-system",
+		"no service account",
+	)
 	if err != nil {
 		return err
 	}

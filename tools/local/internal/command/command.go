@@ -108,7 +108,10 @@ func otherRuns(paths layout.Paths) error {
 	if !found {
 		return nil
 	}
-	return fmt.Errorf("no local cluster of this user runs, but the one in %s does: run this as who started it, with sudo if that was root", cache)
+	return fmt.Errorf(
+		"no local cluster of this user runs, but the one in %s does: run this as who started it, with sudo if that was root",
+		cache,
+	)
 }
 
 func (e *environment) restConfig() (*rest.Config, error) {

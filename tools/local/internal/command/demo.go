@@ -61,11 +61,13 @@ func newDemo() *cobra.Command {
 		},
 	}
 	opts.flags(cmd)
-	cmd.Flags().IntVar(&o.Burst, "burst", o.Burst, "how many messages to send at once; with a queueLength of 50, a hundred and more must scale, a thousand and more to ten consumers")
+	cmd.Flags().IntVar(&o.Burst, "burst", o.Burst, "how many messages to send at once; with a queueLength of 50, "+
+		"a hundred and more must scale, a thousand and more to ten consumers")
 	cmd.Flags().DurationVar(&o.Timeout, "demo-timeout", o.Timeout, "how long the burst may take")
 	cmd.Flags().StringVar(&o.ReportDir, "report", o.ReportDir, "folder for index.html, burst.svg and report.json")
 	cmd.Flags().StringVar(&shape, "trace", "", "replay a trace of "+traces+" instead of a burst, by its `name`")
-	cmd.Flags().BoolVar(&predicts, "predict", predicts, "simulate the burst while the cluster starts, for the report to draw the measured run in the predicted band")
+	cmd.Flags().BoolVar(&predicts, "predict", predicts,
+		"simulate the burst while the cluster starts, for the report to draw the measured run in the predicted band")
 	return cmd
 }
 

@@ -27,7 +27,10 @@ var installed = []string{"./tools/local/internal/supervisor", "./tools/local/int
 // checkSame refuses a running cluster that was started with other programs or pins than
 // those of the checkout: a push changes its manifests alone.
 func (e *environment) checkSame(ctx context.Context) error {
-	other := errors.New("the cluster runs other programs or pins than this checkout has, which a push does not change: end it with `make down`, then start it anew")
+	other := errors.New(
+		"the cluster runs other programs or pins than this checkout has, which a push does not change: " +
+			"end it with `make down`, then start it anew",
+	)
 	started, err := os.ReadFile(e.paths.Fingerprint())
 	if err != nil {
 		return other

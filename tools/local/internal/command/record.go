@@ -138,7 +138,13 @@ func (r *recordings) measure(ctx context.Context, run recorder.Planned) error {
 	if err != nil {
 		return err
 	}
-	o := demo.Options{Config: r.config, Out: io.Discard, ReportDir: filepath.Join(r.root, "report", "recorded"), Timeout: r.timeout, Processor: processor()}
+	o := demo.Options{
+		Config:    r.config,
+		Out:       io.Discard,
+		ReportDir: filepath.Join(r.root, "report", "recorded"),
+		Timeout:   r.timeout,
+		Processor: processor(),
+	}
 	if err := errors.Join(makeFolder(o.ReportDir), r.setShape(&o, run.Shape)); err != nil {
 		return err
 	}

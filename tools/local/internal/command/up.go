@@ -52,7 +52,8 @@ func (o *upOptions) patches() []kustomize.Patch {
 	}
 	return []kustomize.Patch{{
 		Target: &kustomize.Selector{Kind: "Kustomization", Name: "platform-cluster"},
-		Patch:  `{"$patch": "delete", "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": {"name": "platform-cluster"}}`,
+		Patch: `{"$patch": "delete", "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", ` +
+			`"metadata": {"name": "platform-cluster"}}`,
 	}}
 }
 

@@ -139,7 +139,10 @@ func (p *pipeline) produced(ctx context.Context, selector string) ([]Produced, e
 				return nil, fmt.Errorf("read the log of %s: %w", pod.Name, err)
 			}
 			if slices.ContainsFunc(sent, func(m Produced) bool { return m.SHA256 == "" }) {
-				return nil, fmt.Errorf("the log of %s has messages without sha256: the cluster runs a producer of an earlier checkout, start over with `make down`", pod.Name)
+				return nil, fmt.Errorf(
+					"the log of %s has messages without sha256: the cluster runs a producer of an earlier checkout, start over with `make down`",
+					pod.Name,
+				)
 			}
 			all = append(all, sent...)
 		}

@@ -178,7 +178,12 @@ func (p *pipeline) hold(ctx context.Context, dead counts) (map[string]held, erro
 		}
 	}
 	if len(letters) < depth {
-		return letters, fmt.Errorf("read %d of the %d messages of the dead-letter queue: another reader has held the others for %s", len(letters), depth, patience)
+		return letters, fmt.Errorf(
+			"read %d of the %d messages of the dead-letter queue: another reader has held the others for %s",
+			len(letters),
+			depth,
+			patience,
+		)
 	}
 	return letters, nil
 }
@@ -204,7 +209,11 @@ func (p *pipeline) handBack(ctx context.Context, letters map[string]held) error 
 	for batch := range slices.Chunk(slices.Collect(maps.Values(letters)), 10) {
 		entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(batch))
 		for i, m := range batch {
-			entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &m.receipt, VisibilityTimeout: 0}
+			entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
+				Id:                aws.String(strconv.Itoa(i)),
+				ReceiptHandle:     &m.receipt,
+				VisibilityTimeout: 0,
+			}
 		}
 		out, err := p.sqs.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &p.dead, Entries: entries})
 		if err != nil {

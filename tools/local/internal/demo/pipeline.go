@@ -242,7 +242,10 @@ type counts struct {
 func (c counts) depth() int { return c.visible + c.inFlight + c.delayed }
 
 func (p *pipeline) attributes(ctx context.Context, url string) (counts, error) {
-	out, err := p.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
+	out, err := p.sqs.GetQueueAttributes(
+		ctx,
+		&sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}},
+	)
 	if err != nil {
 		return counts{}, fmt.Errorf("read the attributes of %s: %w", url, err)
 	}

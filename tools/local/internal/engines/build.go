@@ -168,7 +168,13 @@ func (e *Engine) build(ctx context.Context, compilers compilers, work *work) err
 		return fmt.Errorf("build engine %s: %w", e.Name, context.Cause(ctx))
 	}
 	if err != nil {
-		return fmt.Errorf("build engine %s %s: %w\n%s\nretry with `make up`: what is built is kept", e.Name, e.Version, err, tail.Lines(watch.said, 15))
+		return fmt.Errorf(
+			"build engine %s %s: %w\n%s\nretry with `make up`: what is built is kept",
+			e.Name,
+			e.Version,
+			err,
+			tail.Lines(watch.said, 15),
+		)
 	}
 	if err := e.keep(bin); err != nil {
 		return fmt.Errorf("keep engine %s: %w", e.Name, err)

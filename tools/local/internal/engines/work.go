@@ -166,7 +166,14 @@ func (w *watch) end(user time.Duration) {
 		w.work.compile(s)
 	}
 	w.work.user += user
-	w.work.log.Done("built %s %s in %s, %d of %d", w.engine.Name, w.engine.Version, time.Since(w.start).Round(time.Second), w.work.begun, w.work.engines)
+	w.work.log.Done(
+		"built %s %s in %s, %d of %d",
+		w.engine.Name,
+		w.engine.Version,
+		time.Since(w.start).Round(time.Second),
+		w.work.begun,
+		w.work.engines,
+	)
 }
 
 func (w *work) end() {

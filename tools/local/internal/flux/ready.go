@@ -26,7 +26,10 @@ import (
 var (
 	sources  = kindsOf("source.toolkit.fluxcd.io", "v1", "gitrepositories", "ocirepositories", "buckets", "helmrepositories")
 	charts   = kindsOf("source.toolkit.fluxcd.io", "v1", "helmcharts")
-	appliers = slices.Concat(kindsOf("kustomize.toolkit.fluxcd.io", "v1", "kustomizations"), kindsOf("helm.toolkit.fluxcd.io", "v2", "helmreleases"))
+	appliers = slices.Concat(
+		kindsOf("kustomize.toolkit.fluxcd.io", "v1", "kustomizations"),
+		kindsOf("helm.toolkit.fluxcd.io", "v2", "helmreleases"),
+	)
 )
 
 func kindsOf(group, version string, resources ...string) []schema.GroupVersionResource {
@@ -360,7 +363,8 @@ func unanswered(ctx context.Context, c dynamic.Interface, kind schema.GroupVersi
 		if o.GetAnnotations()[meta.ReconcileRequestAnnotation] == token {
 			continue
 		}
-		if _, err := c.Resource(kind).Namespace(o.GetNamespace()).Patch(ctx, o.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		objects := c.Resource(kind).Namespace(o.GetNamespace())
+		if _, err := objects.Patch(ctx, o.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 			return nil, fmt.Errorf("ask for a reconciliation of %s %s: %w", o.GetKind(), o.GetName(), err)
 		}
 	}

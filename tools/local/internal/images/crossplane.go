@@ -62,7 +62,11 @@ func functionSpec(root string) (image.Spec, error) {
 
 // familyKinds are the provider's own configuration, a package of the family for
 // itself.
-var familyKinds = []string{"clusterproviderconfigs.aws.m.upbound.io", "providerconfigs.aws.m.upbound.io", "providerconfigusages.aws.m.upbound.io"}
+var familyKinds = []string{
+	"clusterproviderconfigs.aws.m.upbound.io",
+	"providerconfigs.aws.m.upbound.io",
+	"providerconfigusages.aws.m.upbound.io",
+}
 
 // providerSpecs is the packages of provider-aws: the pinned definitions of the kinds that
 // the platform activates, and for each API group the one program that has them all.

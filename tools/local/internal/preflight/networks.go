@@ -58,9 +58,18 @@ func (m machine) takenNetworks() []error {
 		}
 		taken := m.routes[i]
 		if taken.link == layout.HostLink {
-			return append(found, fmt.Errorf("another local cluster runs on this machine, from the cache folder %s: end it first, `make down` as who started it", taken.alias))
+			return append(
+				found,
+				fmt.Errorf(
+					"another local cluster runs on this machine, from the cache folder %s: end it first, `make down` as who started it",
+					taken.alias,
+				),
+			)
 		}
-		found = append(found, fmt.Errorf("the local cluster's network %s is in use here: %s leads to %s; end what uses it", wanted, taken.link, taken.network))
+		found = append(
+			found,
+			fmt.Errorf("the local cluster's network %s is in use here: %s leads to %s; end what uses it", wanted, taken.link, taken.network),
+		)
 	}
 	return found
 }

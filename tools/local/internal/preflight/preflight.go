@@ -164,7 +164,12 @@ func (m machine) obstacles() []error {
 	for i, d := range m.disks {
 		at := strings.Join(d.folders, ", ")
 		if d.free < d.need {
-			obstacle("%.1f GB free at %s, %.0f GB needed: free some, or have XDG_CACHE_HOME, GOCACHE or GOMODCACHE name a larger disk", gigabytes(d.free), at, gigabytes(d.need))
+			obstacle(
+				"%.1f GB free at %s, %.0f GB needed: free some, or have XDG_CACHE_HOME, GOCACHE or GOMODCACHE name a larger disk",
+				gigabytes(d.free),
+				at,
+				gigabytes(d.need),
+			)
 		}
 		if i == 0 && d.overlay {
 			obstacle("%s is on overlayfs, on which containers cannot lay their own: have XDG_CACHE_HOME name a folder on a disk", at)

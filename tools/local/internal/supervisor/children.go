@@ -67,7 +67,11 @@ func storeAndRuntime(opts Options) []child {
 			"--unsafe-no-fsync",
 			"--log-level=warn",
 		}},
-		{name: "containerd", path: opts.bin("containerd") + "/containerd", args: []string{"--config=" + layout.Inside + "/config/containerd.toml"}},
+		{
+			name: "containerd",
+			path: opts.bin("containerd") + "/containerd",
+			args: []string{"--config=" + layout.Inside + "/config/containerd.toml"},
+		},
 		// While definitions are installed it allocates far more than it keeps: at the
 		// default it collects for a fifth of its time.
 		{name: apiServerName, path: kubernetes + "/" + apiServerName, env: []string{"GOGC=300", "GOMEMLIMIT=1GiB"}, args: []string{

@@ -84,7 +84,12 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.cluster, "cluster", "local", "the `cluster` whose manifests are simulated")
 	flags.StringVar(&i.name, "scaledobject", "", "the `ScaledObject`, as name or namespace/name (default the only one)")
 	flags.IntVar(&i.burst, "burst", 1500, "how many `messages` are sent at once, beside the cluster's producer")
-	flags.StringVar(&i.trace, "trace", "", "a CSV `file` of what is sent instead: seconds,messages, or CloudWatch's export of NumberOfMessagesSent")
+	flags.StringVar(
+		&i.trace,
+		"trace",
+		"",
+		"a CSV `file` of what is sent instead: seconds,messages, or CloudWatch's export of NumberOfMessagesSent",
+	)
 	flags.BoolVar(&i.steady, "steady", false, "with --trace, have the cluster's producer send beside it")
 	flags.StringVar(&i.serviceTime, "service-time", "", "how long a consumer works on a message: a `duration`, or median..p99")
 	flags.IntVar(&i.concurrency, "concurrency", 0, "on how many messages such a consumer works at a time (default 1)")

@@ -26,7 +26,15 @@ func Report(s scenario.Scenario, p outcome.Prediction, commit string, uncommitte
 	}
 	simulated := report.New(e)
 	simulated.Simulated, simulated.Prediction, simulated.Why = true, &p.Prediction, p.Why
-	simulated.Latency = report.Latency{Events: r.Measured, P50: r.P50, P95: r.P95, P99: r.P99, Max: r.Max, Resolution: 0.001, Histogram: []int{}}
+	simulated.Latency = report.Latency{
+		Events:     r.Measured,
+		P50:        r.P50,
+		P95:        r.P95,
+		P99:        r.P99,
+		Max:        r.Max,
+		Resolution: 0.001,
+		Histogram:  []int{},
+	}
 	return simulated
 }
 
