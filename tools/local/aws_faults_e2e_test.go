@@ -58,7 +58,6 @@ func provision(t *testing.T, c client.Client, account *awsAccount) {
 	}
 	for _, spoke := range spokes {
 		checkNone(t, c, spoke, "Addon", "NodeGroup")
-		checkQueues(t, c, spoke)
 		checkHeld(t, c, spoke)
 	}
 	for _, spoke := range spokes {
@@ -126,16 +125,6 @@ func checkNone(t *testing.T, c client.Client, spoke string, kinds ...string) {
 	for _, o := range managedResources(t, c, spoke) {
 		if slices.Contains(kinds, o.GetKind()) {
 			t.Errorf("%s %s/%s was begun before what it needs", o.GetKind(), spoke, o.GetName())
-		}
-	}
-}
-
-// checkQueues holds that the dead-letter queue alone was begun.
-func checkQueues(t *testing.T, c client.Client, spoke string) {
-	t.Helper()
-	for _, o := range managedResources(t, c, spoke) {
-		if o.GetKind() == "Queue" && !strings.HasSuffix(o.GetName(), "-dlq") {
-			t.Errorf("Queue %s/%s was begun before its dead-letter queue", spoke, o.GetName())
 		}
 	}
 }
