@@ -4,8 +4,10 @@
 package awshttp
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -35,4 +37,36 @@ func (c plainBodies) Do(request *http.Request) (*http.Response, error) {
 		request.Body = struct{ io.ReadCloser }{request.Body}
 	}
 	return c.HTTPClient.Do(request)
+}
+
+// Bound ends a request that has no answer after limit, or whose answer is not read by
+// then. The timeout of the SDK's client does the same with two goroutines a request,
+// because net/http does not know the transport below it.
+func Bound(client aws.HTTPClient, limit time.Duration) aws.HTTPClient { return bounded{client, limit} }
+
+type bounded struct {
+	aws.HTTPClient
+	limit time.Duration
+}
+
+// Do gives the request a context of its own, which ends with the answer's body.
+func (c bounded) Do(request *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(request.Context(), c.limit)
+	response, err := c.HTTPClient.Do(request.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return response, err
+	}
+	response.Body = boundedBody{response.Body, cancel}
+	return response, nil
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b boundedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
 }

@@ -60,7 +60,11 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load the AWS configuration: %w", err)
 	}
-	// Not earlier: a custom CA bundle needs the SDK's own client.
+	// Not earlier: a custom CA bundle needs the SDK's own client, and so does the timeout
+	// of those that fetch credentials.
+	if client, ok := c.HTTPClient.(*sdkhttp.BuildableClient); ok {
+		c.HTTPClient = awshttp.Bound(client.WithTimeout(0), CallTimeout)
+	}
 	c.HTTPClient = awshttp.PlainBodies(c.HTTPClient)
 	return c, nil
 }
