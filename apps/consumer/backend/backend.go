@@ -31,7 +31,7 @@ const maxAttributes, maxSize = 10, 1 << 20
 // visibility timeout of the source, and the bucket, which it does not check.
 func Connect(ctx context.Context, c config.Config, awsConfig aws.Config) (Queue, Bucket, time.Duration, error) {
 	queue := Queue{Client: sqs.NewFromConfig(awsConfig)}
-	bucket := Bucket{Client: clients.S3(awsConfig), Name: c.Bucket}
+	bucket := Bucket{Client: clients.S3(awsConfig, remember(c.Bucket)), Name: c.Bucket}
 	var err error
 	if queue.Source, err = clients.QueueURL(ctx, queue.Client, c.Queue); err != nil {
 		return queue, bucket, 0, err

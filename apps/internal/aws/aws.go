@@ -70,11 +70,10 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 }
 
 // S3 makes the client of the bucket.
-func S3(c aws.Config) *s3.Client {
-	return s3.NewFromConfig(c, func(o *s3.Options) {
-		// Valid on AWS too, and needs no name in DNS for each bucket.
-		o.UsePathStyle = true
-	})
+func S3(c aws.Config, options ...func(*s3.Options)) *s3.Client {
+	// Valid on AWS too, and needs no name in DNS for each bucket.
+	options = append(options, func(o *s3.Options) { o.UsePathStyle = true })
+	return s3.NewFromConfig(c, options...)
 }
 
 // QueueURL finds a queue by name, and waits some minutes for one that it cannot
