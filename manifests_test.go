@@ -345,7 +345,7 @@ func TestMonitoring(t *testing.T) {
 		t.Fatal("no PodMonitor")
 	}
 
-	measured := string(read(t, "apps/consumer/worker/metrics.go")) + string(read(t, "apps/producer/worker/send.go"))
+	measured := string(read(t, "apps/consumer/worker/metrics.go")) + string(read(t, "apps/producer/worker/metrics.go"))
 	shown := regexp.MustCompile(`\b(?:consumer|producer)_[a-z_]+`).FindAllString(string(read(t, "infrastructure/monitoring/base/dashboard.json")), -1)
 	if len(shown) == 0 {
 		t.Fatal("the dashboard shows no metric of ours")

@@ -133,7 +133,7 @@ func position(id *string, n int) (int, error) {
 // with what its object must be.
 func (w *Worker) acknowledge(ctx context.Context, m outgoing) {
 	w.acknowledged.Add(1)
-	w.counters.GetOrCreateCounter(fmt.Sprintf(`producer_messages_total{event_type=%q,bad="%t",duplicate="%t"}`, m.EventType, m.Bad, m.Duplicate)).Inc()
+	w.counters[kind{m.EventType, m.Bad, m.Duplicate}].Inc()
 	if !w.log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}

@@ -36,7 +36,7 @@ type Worker struct {
 	queue    Queue
 	queueURL string
 	log      *slog.Logger
-	counters *metrics.Set
+	counters counters
 	pace     pace
 	trace    trace.Trace
 
@@ -52,13 +52,13 @@ type Worker struct {
 // lines; the settings then name its file. A seed of 0 is drawn here. The messages that SQS
 // acknowledged are counted by event type and deliberate fault.
 func New(
-	c config.Config, t trace.Trace, queue Queue, queueURL string, log *slog.Logger, counters *metrics.Set,
+	c config.Config, t trace.Trace, queue Queue, queueURL string, log *slog.Logger, set *metrics.Set,
 ) *Worker {
 	if c.Seed == 0 {
 		c.Seed = 1 + rand.IntN(math.MaxInt)
 	}
 	return &Worker{
-		config: c, queue: queue, queueURL: queueURL, log: log, counters: counters, pace: newPace(c, t), trace: t,
+		config: c, queue: queue, queueURL: queueURL, log: log, counters: newCounters(set), pace: newPace(c, t), trace: t,
 		source: events.Source{Seed: c.Seed, BadPercent: c.BadPercent, DuplicatePercent: c.DuplicatePercent},
 	}
 }

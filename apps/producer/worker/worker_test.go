@@ -131,7 +131,7 @@ func TestLogIsWhatTheQueueHolds(t *testing.T) {
 			if n := s.depth(); n != total {
 				t.Errorf("the queue holds %d messages, want %d", n, total)
 			}
-			logged, sent := map[message]int{}, map[sentMessage]int{}
+			logged, sent, counted := map[message]int{}, map[sentMessage]int{}, map[kind]uint64{}
 			for line := range strings.Lines(log.String()) {
 				var entry struct {
 					Msg            string    `json:"msg"`
@@ -154,6 +154,14 @@ func TestLogIsWhatTheQueueHolds(t *testing.T) {
 			}
 			if want := firstOf(w.source, total); !maps.Equal(sent, want) {
 				t.Errorf("sent %v, the seed has %v", sent, want)
+			}
+			for m, n := range sent {
+				counted[kind{m.eventType, m.bad, m.duplicate}] += uint64(n)
+			}
+			for k, want := range counted {
+				if n := w.counters[k].Get(); n != want {
+					t.Errorf("%d messages of %+v are counted, want %d", n, k, want)
+				}
 			}
 		})
 	}
