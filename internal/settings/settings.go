@@ -23,10 +23,13 @@ type Format struct {
 	Pattern *regexp.Regexp
 	Rule    string
 	Except  *regexp.Regexp
+	// Max is how long the text may be; 0 is any length. A long bound in Pattern would be
+	// compiled as so many copies of what it bounds.
+	Max int
 }
 
 func (f Format) matches(text string) bool {
-	return f.Pattern.MatchString(text) && (f.Except == nil || !f.Except.MatchString(text))
+	return (f.Max == 0 || len(text) <= f.Max) && f.Pattern.MatchString(text) && (f.Except == nil || !f.Except.MatchString(text))
 }
 
 // The forms of AWS's names. Otherwise a typing error shows up as an endless wait for

@@ -40,7 +40,8 @@ type Config struct {
 
 // prefix keeps to what S3 documents as safe in keys; empty is no prefix.
 var prefix = settings.Format{
-	Pattern: regexp.MustCompile(`^[A-Za-z0-9!_.*'()=/-]{0,512}$`),
+	Pattern: regexp.MustCompile(`^[A-Za-z0-9!_.*'()=/-]*$`),
+	Max:     512,
 	Rule:    "at most 512 letters, digits and any of ! - _ . * ' ( ) = /",
 }
 

@@ -83,6 +83,8 @@ func TestRanges(t *testing.T) {
 		{"S3_PREFIX", "", true},
 		{"S3_PREFIX", "a/b=c", true},
 		{"S3_PREFIX", "a?b", false},
+		{"S3_PREFIX", strings.Repeat("a", 512), true},
+		{"S3_PREFIX", strings.Repeat("a", 513), false},
 		{"STORE_EVENTS_BKT", "Events", false},
 		{"STORE_EVENTS_BKT", "a.b-c.1", true},
 		{"STORE_EVENTS_BKT", "a..b", false},

@@ -47,8 +47,11 @@ type Event struct {
 // maxStore is the number of physical stores.
 const maxStore = 10
 
-// requestID bounds what becomes part of a key: no separators, no dots alone.
-var requestID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+// requestID and maxRequestID bound what becomes part of a key: no separators, no dots
+// alone. A repetition with a bound would be compiled as so many copies.
+var requestID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+const maxRequestID = 128
 
 // Parse reads a message. An error says why the message can never be stored,
 // however often it is tried.
@@ -66,7 +69,7 @@ func Parse(body, eventType string) (Event, error) {
 		return e, errors.New("no store_id")
 	case *e.StoreID < 1 || *e.StoreID > maxStore:
 		return e, fmt.Errorf("store_id %d: must be 1 to %d", *e.StoreID, maxStore)
-	case !requestID.MatchString(e.RequestID):
+	case len(e.RequestID) > maxRequestID || !requestID.MatchString(e.RequestID):
 		return e, fmt.Errorf("request_id %q cannot be part of a key", e.RequestID)
 	case e.TS.IsZero():
 		return e, errors.New("no ts")

@@ -29,6 +29,7 @@ func TestParse(t *testing.T) {
 		"a slash":              {strings.Replace(good, "r-1", "a/b", 1), Sale, `request_id "a/b"`},
 		"a parent folder":      {strings.Replace(good, "r-1", "..", 1), Sale, `request_id ".."`},
 		"a line break":         {strings.Replace(good, "r-1", `a\n`, 1), Sale, `request_id "a\n"`},
+		"as long as may be":    {strings.Replace(good, "r-1", strings.Repeat("a", 128), 1), Sale, ""},
 		"too long":             {strings.Replace(good, "r-1", strings.Repeat("a", 129), 1), Sale, "cannot be part of a key"},
 		"no ts":                {`{"request_id":"r-1","store_id":3}`, Sale, "no ts"},
 		"a ts of no time":      {strings.Replace(good, "2026-11-23T09:00:00Z", "today", 1), Sale, "the body is not an event in JSON"},
