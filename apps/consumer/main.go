@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -21,6 +22,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
 	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
+
+// begun is when this process was started, but for a few milliseconds.
+var begun = time.Now()
 
 func main() {
 	c, err := config.Parse(os.LookupEnv)
@@ -58,6 +62,8 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 		return err
 	}
 	server.SetReady(true)
+	// kubelet says so in whole seconds.
+	log.Info("ready", "after_ms", time.Since(begun).Milliseconds())
 	context.AfterFunc(ctx, func() { server.SetReady(false) })
 	w.Run(ctx)
 	return nil

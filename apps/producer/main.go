@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -24,6 +25,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/worker"
 	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
+
+// begun is when this process was started, but for a few milliseconds.
+var begun = time.Now()
 
 func main() {
 	c, err := config.Parse(os.LookupEnv)
@@ -80,5 +84,7 @@ func run(ctx context.Context, c config.Config, replay trace.Trace, log *slog.Log
 		return err
 	}
 	server.SetReady(true)
+	// kubelet says so in whole seconds.
+	log.Info("ready", "after_ms", time.Since(begun).Milliseconds())
 	return worker.New(c, replay, client, url, log, set).Run(ctx)
 }
