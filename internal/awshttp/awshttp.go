@@ -66,6 +66,7 @@ type boundedBody struct {
 	cancel context.CancelFunc
 }
 
+// Close ends the request's context, too.
 func (b boundedBody) Close() error {
 	defer b.cancel()
 	return b.ReadCloser.Close()

@@ -15,6 +15,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -25,6 +27,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
 )
 
 // This program is also the server and the bare pipeline: its first argument says so.
@@ -64,11 +68,10 @@ func bench(ctx context.Context, concurrency, events, runs int, out io.Writer) er
 		return err
 	}
 	defer os.RemoveAll(work)
-	consumer := filepath.Join(work, "consumer")
-	build := exec.CommandContext(ctx, "go", "build", "-o", consumer, "./apps/consumer")
-	if text, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build ./apps/consumer: %w\n%s", err, text)
+	if err := image.Compile(ctx, ".", []string{"./apps/consumer"}, work); err != nil {
+		return err
 	}
+	consumer := filepath.Join(work, "consumer")
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -88,11 +91,15 @@ func bench(ctx context.Context, concurrency, events, runs int, out io.Writer) er
 			return err
 		}
 	}
-	idle, err := idleMemory(ctx, consumer, concurrency)
+	ready, idle, err := rest(ctx, consumer, concurrency)
 	if err != nil {
 		return err
 	}
-	return report(out, concurrency, events, single, ours.median(), floor.median(), idle)
+	if err := report(out, concurrency, events, single, ours.median(), floor.median(), idle); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nready %d ms after its start\n", ready.Milliseconds())
+	return nil
 }
 
 func report(out io.Writer, concurrency, events int, single, ours, floor result, idle memory) error {
@@ -177,23 +184,64 @@ func command(ctx context.Context, program []string, url string, concurrency, eve
 	return cmd
 }
 
-// idleMemory is what the consumer has taken after some seconds with an empty queue.
-func idleMemory(ctx context.Context, consumer string, concurrency int) (memory, error) {
+// rest is how long the consumer takes until it is ready, and the memory that it has
+// taken after some seconds with an empty queue.
+func rest(ctx context.Context, consumer string, concurrency int) (ready time.Duration, idle memory, err error) {
 	server, err := startServer(ctx, 0)
 	if err != nil {
-		return memory{}, err
+		return 0, memory{}, err
 	}
 	defer server.stop()
+	address, err := freeAddress()
+	if err != nil {
+		return 0, memory{}, err
+	}
 	cmd := command(ctx, []string{consumer}, server.url, concurrency, 0)
+	cmd.Env = append(cmd.Env, "HTTP_ADDR="+address)
+	begun := time.Now()
 	if err := cmd.Start(); err != nil {
-		return memory{}, err
+		return 0, memory{}, err
 	}
 	most := watch(cmd.Process.Pid)
+	err = waitReady(ctx, "http://"+address+"/readyz")
+	ready = time.Since(begun)
 	select {
 	case <-ctx.Done():
 	case <-time.After(3 * time.Second):
 	}
 	_ = cmd.Process.Kill() // it would wait for its long poll
 	_ = cmd.Wait()
-	return <-most, nil
+	return ready, <-most, err
+}
+
+// freeAddress is one that nobody listens on.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// waitReady asks more often than kubelet does.
+func waitReady(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the consumer is not ready: %w", ctx.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
