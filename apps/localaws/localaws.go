@@ -219,8 +219,8 @@ func unsignedService(r *http.Request) string {
 	return "s3"
 }
 
-// authenticate finds who signed a request; nil is nobody, whom services refuse
-// unless a policy or the action lets everybody in. The error is a
+// authenticate finds who signed a request. It is nil for an unsigned one, which
+// services refuse unless a policy or the action allows everybody. The error is a
 // *sigv4.Failure.
 func (s *Server) authenticate(r *http.Request, signature *sigv4.Signature, unread error) (*access.Caller, error) {
 	if s.guard == nil {

@@ -156,7 +156,7 @@ func TestQueueURLWaitsForWhatMayPass(t *testing.T) {
 			if test.refusal == "" && err != nil {
 				t.Error(err)
 			}
-			// SQS names it as its older protocol does, beside, and the SDK takes that.
+			// SQS also names the error as its older protocol does, and the SDK reports that name.
 			said := strings.TrimSuffix(code, "Exception")
 			if test.refusal != "" && (err == nil || !strings.HasPrefix(err.Error(), test.refusal) || !strings.Contains(err.Error(), said)) {
 				t.Errorf("error %v, want %s… %s", err, test.refusal, said)

@@ -68,7 +68,7 @@ type Caller struct {
 	Session map[string][]string
 }
 
-// Call is a call, as far as it is not its service's.
+// Call is the part of a call that does not depend on its service.
 type Call struct {
 	// Caller is nil if nobody signed it.
 	Caller   *Caller

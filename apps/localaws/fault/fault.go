@@ -168,7 +168,7 @@ func (h Hit) Answer() *protocol.Error {
 	}
 }
 
-// Outcome is how what the call creates fails later, nil if it does not.
+// Outcome is the error with which the created resource fails later; nil if it does not fail.
 func (h Hit) Outcome() *protocol.Error {
 	if !h.fails {
 		return nil
@@ -178,8 +178,8 @@ func (h Hit) Outcome() *protocol.Error {
 
 const injected = "injected by the local AWS server"
 
-// statuses are what AWS answers with an error that is no client's fault; the
-// others' are the services'.
+// statuses are AWS's HTTP statuses of the errors that any service may return; a
+// service sets the status of its own errors.
 var statuses = map[string]int{
 	"AccessDenied":          403,
 	"AccessDeniedException": 403,
@@ -192,17 +192,18 @@ var statuses = map[string]int{
 	"UnauthorizedOperation": 403,
 }
 
-// Faults are the failures that a server injects. A call suffers the first of
-// those without Rate that are meant for it, and all those with Rate that it is
-// drawn for. The zero value is none; it is safe for concurrent use.
+// Faults are the failures that a server injects. Of the faults that match a call,
+// the first one without a Rate hits it, and so does each one with a Rate for
+// which the draw says so. The zero value injects none. Faults is safe for
+// concurrent use.
 type Faults struct {
 	mu     sync.Mutex
 	seed   uint64
 	coming []*armed
 }
 
-// armed is a fault with what it has done. It draws from numbers of its own: the
-// n-th call that it is meant for is hit or not, whatever else goes on.
+// armed is a fault and its record. Each fault has its own random numbers, so
+// that other calls and other faults do not change whether its n-th call is hit.
 type armed struct {
 	Fault
 	random *rand.Rand

@@ -10,8 +10,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// controlTags begins the paths of S3 Control's tags. Its host has the account
-// before that of the endpoint.
+// controlTags begins the paths of S3 Control's tags. A client puts the account
+// before the endpoint's host name.
 const controlTags = "/v20180820/tags/"
 
 // serveControl answers the tags of a bucket as S3 Control has them.

@@ -122,8 +122,8 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) *protocol.Error 
 	return nil
 }
 
-// misread refuses what gofakes3 takes for something else: it would store the
-// framing of chunks with a trailer, and write where a condition forbids it.
+// misread refuses the requests that gofakes3 misreads: it would store the framing
+// of chunks that have a trailer, and write although a condition forbids it.
 func misread(r *http.Request) *protocol.Error {
 	payload := r.Header.Get("X-Amz-Content-Sha256")
 	if strings.HasPrefix(payload, "STREAMING-") && payload != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" {

@@ -15,7 +15,7 @@ func (q *queue) counts() counts {
 	return counts{q.visible.length, q.inFlight, q.hidden.Len() - q.inFlight}
 }
 
-// past is what the counts were until a time, since that of the past before.
+// past holds the counts of a period: it ends at a time, and begins where the past before ends.
 type past struct {
 	counts
 	until time.Time

@@ -9,8 +9,7 @@ import (
 )
 
 // Direct calls actions for a program of the same process, without HTTP and JSON, which
-// cost more than the actions. All else is as it is for others: faults, permissions,
-// limits.
+// cost more than the actions. Faults, permissions and limits are those of other calls.
 type Direct struct {
 	service *Service
 	url     string

@@ -132,7 +132,7 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// The messages of a lost receive are in flight, for nobody.
+// The messages of a lost receive are in flight, although no consumer has them.
 func TestLostReceive(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.send("m")

@@ -67,8 +67,9 @@ func (q *queue) clear() {
 	q.aging = ordered{time: func(m *message) instant { return m.sent }, place: func(m *message) *int { return &m.inAging }}
 }
 
-// settle lets time do its work: everything else takes for granted that it was
-// called for now.
+// settle removes the messages that are past their retention, and makes those
+// visible whose delay or visibility timeout has ended. The other methods assume
+// that it was called for the same now.
 func (q *queue) settle(now time.Time) {
 	limit := at(now.Add(-seconds(q.settings.retention)))
 	for m := q.aging.first(); m != nil && m.sent <= limit; m = q.aging.first() {

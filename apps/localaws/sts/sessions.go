@@ -44,7 +44,7 @@ type Session struct {
 // maxOpened bounds the sessions that are kept open.
 const maxOpened = 1000
 
-// NewSessions makes them with a key, without which sessions end with the process.
+// NewSessions encrypts sessions with key. Without a key they end with the process.
 func NewSessions(key string) (*Sessions, error) {
 	sum := sha256.Sum256([]byte(key))
 	if key == "" {

@@ -1,7 +1,7 @@
 // Package trace reads what the producer replays: how many messages come when.
 //
-// A line is an interval, `seconds,messages`: so many messages, evenly spread over so
-// many seconds. 0 seconds is all at once, 0 messages a silence. What follows a # is a
+// A line is an interval, `seconds,messages`: the messages are spread evenly over the
+// seconds. With 0 seconds all come at once, with 0 messages none comes. A # begins a
 // comment. After the last line the trace starts over.
 package trace
 
