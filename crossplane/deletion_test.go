@@ -95,7 +95,7 @@ func inUsage(t *testing.T, usage *unstructured.Unstructured, side string) target
 	return target{schema.FromAPIVersionAndKind(spec[side].APIVersion, spec[side].Kind).GroupKind(), spec[side].ResourceRef.Name}
 }
 
-// What may be protected is, when its spec says so, by a Usage of the XR itself.
+// A Usage of the XR protects it exactly when its spec says deletionProtection.
 func TestProtection(t *testing.T) {
 	protected := 0
 	for plural, api := range allAPIs(t) {

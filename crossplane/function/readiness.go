@@ -24,8 +24,8 @@ type report struct {
 	// state is a field of status.atProvider whose value is one of works.
 	state string
 	works []string
-	// underway are the values of state, and missing the lack of a field, of what is
-	// not finished. Everything else stays as it is until somebody acts.
+	// underway are the values of state while AWS still works on the resource; missing
+	// says that an absent field means the same. Any other state stays until somebody acts.
 	underway []string
 	missing  bool
 	// advice is what a person does about it.
@@ -60,7 +60,7 @@ var reports = map[schema.GroupVersionKind]report{
 	eip{}.kind():             {fields: []string{"publicIp"}, missing: true},
 }
 
-// verdict is whether a composed resource works, and what AWS reports if not.
+// verdict says whether a composed resource works and, if not, what AWS reports.
 type verdict struct {
 	works  bool
 	failed bool // it will not change by itself
