@@ -127,9 +127,9 @@ func writeTable(root string, recorded []recording.Run, text string) error {
 	return os.WriteFile(file, append(append(data[:at[0]:at[0]], section...), data[at[1]:]...), 0o644)
 }
 
-// madeOf is a digest of what a table follows from: the recorded runs, the modelled parts,
-// and what the golden runs come to. To make the table takes minutes, to compare this does
-// not.
+// madeOf is a digest of the inputs of a table: the recorded runs, the modelled parts and
+// the results of the golden runs. It says without a new run whether the table is current;
+// making the table takes minutes.
 func madeOf(root string, recorded []recording.Run) (string, error) {
 	golden, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(goldenRuns)))
 	if err != nil {

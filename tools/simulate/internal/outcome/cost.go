@@ -30,8 +30,8 @@ type Prices struct {
 
 // Cost is in US dollars.
 type Cost struct {
-	// Burst is the load once: pods, calls and objects. Month is with so many of it a day,
-	// and the pods at their minimum for the rest of the time.
+	// Burst is what one run of the load costs: pods, calls and objects. Month is what a
+	// month with BurstsPerDay of it costs, with the fewest pods for the rest of the time.
 	Burst        float64 `json:"burst"`
 	BurstsPerDay float64 `json:"burstsPerDay"`
 	Month        float64 `json:"month"`

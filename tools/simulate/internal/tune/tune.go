@@ -134,8 +134,8 @@ const idleSeconds = 24 * 3600
 // the rest of the day.
 func Cost(p outcome.Prediction) float64 { return p.PodSeconds.P95 + float64(p.Minimum)*idleSeconds }
 
-// shortest is how many candidates are worth more runs, and slack by how much one may miss
-// the objective in few runs.
+// shortest is how many candidates get more runs. slack is the factor by which a candidate
+// may miss the objective in its first few runs and still be among them.
 const shortest, slack = 24, 1.15
 
 // Shortlist are the candidates that are worth more runs, by what few runs say: today's
