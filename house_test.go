@@ -231,8 +231,8 @@ func checkImports(packages map[string]pkg) []string {
 	return found
 }
 
-// checkInternal finds what an internal folder holds for nobody. That nobody
-// else uses it is the compiler's own rule.
+// checkInternal finds internal packages that nothing imports. The compiler already
+// sees to it that nobody outside of their parent does.
 func checkInternal(packages map[string]pkg) []string {
 	var found []string
 	for dir, p := range packages {

@@ -77,7 +77,7 @@ type server struct {
 	stdin io.Closer
 }
 
-// startServer starts one with so many events in its queue.
+// startServer starts a server whose queue holds the given number of events.
 func startServer(ctx context.Context, events int) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -275,7 +275,7 @@ func (s Scaling) most(step Step) float64 {
 	return float64(step.To) * s.Target
 }
 
-// reasonFor is that of the HPA's event nearest to the step.
+// reasonFor returns the reason of the HPA's event that is nearest to the step.
 func reasonFor(step Step, rescales []Rescale, started time.Time) string {
 	at := started.Add(time.Duration(step.Decided * float64(time.Second)))
 	var same []Rescale

@@ -51,7 +51,8 @@ func (r Report) deepest() float64 {
 	return highest
 }
 
-// peak names the highest depth, above it: beside it the queue may stay as it is.
+// peak writes the highest depth above its point: a label beside it could cover the line
+// of a queue that stays as deep.
 func (c *canvas) peak(samples []Sample, f frame) {
 	if len(samples) < 2 {
 		return

@@ -6,6 +6,6 @@ type Scaling struct {
 	// Target is how many messages one consumer is wanted for: the ScaledObject's
 	// queueLength.
 	Target float64
-	// Tolerance is by how much, in parts of the target, the HPA lets it be exceeded.
+	// Tolerance is the fraction of the target by which the HPA lets the metric exceed it.
 	Tolerance float64
 }

@@ -29,7 +29,7 @@ type Recipe struct {
 	// Stamp gives the linker flags that set what the programs report as their
 	// version; nil where they report none, or learn it from their module.
 	Stamp func(version string) string
-	// Source generates what is built; nil where that is the module as it is.
+	// Source generates the source that is built; nil builds the module unchanged.
 	Source *Source
 }
 

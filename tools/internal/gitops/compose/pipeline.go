@@ -54,7 +54,7 @@ func (c *composer) composites() []*composite {
 	return c.xrs
 }
 
-// pipeline is that of the Composition which is due for an XR.
+// pipeline returns the pipeline of the Composition that Crossplane selects for an XR.
 func (c *composer) pipeline(xr *render.Object) ([]step, error) {
 	composition, err := c.composition(xr)
 	if err != nil {

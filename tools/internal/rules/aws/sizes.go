@@ -50,7 +50,7 @@ func checkSizes(r *rule.Pass) {
 	}
 }
 
-// size is a number of nodes; kept is whether the provider sets it again and again.
+// size is a number of nodes. kept reports whether the provider sets it at every reconciliation.
 type size struct {
 	model.Field
 	size int64

@@ -20,7 +20,7 @@ var Support = rule.Rule{
 	Check:   checkSupport,
 }
 
-// enoughSupport is how long a version must be supported at least.
+// enoughSupport is the shortest time for which a version must still be supported.
 const enoughSupport = 6 * 30 * 24 * time.Hour
 
 // standardSupport is when EKS's standard support of a version of Kubernetes ends, of

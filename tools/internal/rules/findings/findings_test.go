@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestIntroduced leaves out what is known, wherever it stands, as often as it is
-// known.
+// TestIntroduced: a known finding is left out wherever it now is, and only as many
+// times as it was known.
 func TestIntroduced(t *testing.T) {
 	finding := func(object, message, cluster string, line int) Finding {
 		return Finding{Rule: "KEDA003", Object: object, Message: message, Clusters: []string{cluster}, File: "a.yaml", Line: line}

@@ -31,8 +31,9 @@ func kedaNamespace(r *rule.Pass, from *render.Object) string {
 	return ""
 }
 
-// makers are the fields by which objects name what an operator makes of them: kind of the
-// maker, path, and kind of what is made. Without the field it has the maker's name, if usual.
+// makers are the fields in which an object names another one that an operator creates for
+// it: the kind that has the field, its path, and the kind that is created. Where the field
+// is absent and usual is set, the created object has its maker's name.
 var makers = []struct {
 	by    schema.GroupKind
 	path  string

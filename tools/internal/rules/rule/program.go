@@ -35,8 +35,8 @@ type Settings struct {
 	Consumer *Consumer
 }
 
-// Use is a resource that a program calls, and with which IAM actions: a queue or,
-// with its prefix, the objects of a bucket.
+// Use is a resource that a program calls, and the IAM actions that it needs there. The
+// resource is a queue, or the objects of a bucket below a prefix.
 type Use struct {
 	Service, Name, Prefix string
 	Actions               []string
@@ -45,9 +45,9 @@ type Use struct {
 // Consumer is how a program takes messages from a queue.
 type Consumer struct {
 	Queue, DeadLetterQueue string
-	// InHand is how many messages one pod has received and not deleted at most.
+	// InHand is the largest number of messages that one pod has received and not yet deleted.
 	InHand int
-	// Batch is how long it works on a batch at least.
+	// Batch is the shortest time that work on a batch takes.
 	Batch time.Duration
 	// Drain is how long it takes from SIGTERM to its end, LongPoll how long a
 	// receive waits.

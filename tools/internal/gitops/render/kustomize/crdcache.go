@@ -15,8 +15,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// minCacheSize: below so many bytes of CustomResourceDefinitions, caching them costs
-// more than building them again.
+// minCacheSize is in bytes of CustomResourceDefinitions: caching fewer costs more than
+// building them again.
 const minCacheSize = 64 << 10
 
 // crdKey is what the builds of a folder have in common, be they of other patches
