@@ -53,7 +53,9 @@ type Queue struct {
 // Visibility reads the visibility timeout of the queue.
 func (q Queue) Visibility(ctx context.Context) (time.Duration, error) {
 	const name = types.QueueAttributeNameVisibilityTimeout
-	out, err := q.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.Source, AttributeNames: []types.QueueAttributeName{name}})
+	out, err := q.Client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &q.Source, AttributeNames: []types.QueueAttributeName{name},
+	})
 	if err != nil {
 		return 0, fmt.Errorf("read the visibility timeout of %s: %w", q.Source, err)
 	}
@@ -144,7 +146,9 @@ func failures(failed []types.BatchResultErrorEntry, entries int) ([]worker.Failu
 
 // Quarantine implements worker.Queue.
 func (q Queue) Quarantine(ctx context.Context, m worker.Message, reason string) error {
-	_, err := q.Client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &q.Dead, MessageBody: &m.Body, MessageAttributes: withReason(m, reason)}, once)
+	_, err := q.Client.SendMessage(ctx, &sqs.SendMessageInput{
+		QueueUrl: &q.Dead, MessageBody: &m.Body, MessageAttributes: withReason(m, reason),
+	}, once)
 	return err
 }
 

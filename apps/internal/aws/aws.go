@@ -110,7 +110,9 @@ func queueURL(ctx context.Context, client *sqs.Client, name string, patience tim
 
 // inTheMaking are the codes of what does not exist yet: the queue, or, since IAM
 // is consistent only after a while, the role, its policy or its issuer.
-var inTheMaking = []string{"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "AccessDenied", "AccessDeniedException", "InvalidIdentityToken"}
+var inTheMaking = []string{
+	"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "AccessDenied", "AccessDeniedException", "InvalidIdentityToken",
+}
 
 // mayPass reports whether a call that failed may succeed later unchanged.
 func mayPass(err error) bool {

@@ -331,8 +331,8 @@ func md5Hex(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// encodeAttributes writes them as their MD5 is taken of:
-// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
+// encodeAttributes writes attributes in the form of which SQS takes the MD5 digest:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 func encodeAttributes(attributes map[string]messageAttribute) string {
 	if len(attributes) == 0 {
 		return ""

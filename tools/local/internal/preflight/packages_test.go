@@ -174,7 +174,7 @@ func TestInstalls(t *testing.T) {
 	}
 }
 
-// What a compiler can link decides, not which packages say that they are there.
+// A library is missing if the compiler cannot link it, whichever packages are installed.
 func TestMissing(t *testing.T) {
 	links := func(what string) string { return `cat >"$DIR/source"; grep -q '` + what + `' "$DIR/source" || exit 1` }
 	for name, test := range map[string]struct {
