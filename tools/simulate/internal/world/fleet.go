@@ -197,7 +197,8 @@ func (f *fleet) boot(missed int) {
 	}
 }
 
-// start has a node start a pod: one that others come before waits for them.
+// start has a node start a pod. A node starts its pods one after another, so the pod waits
+// for those that came before it.
 func (f *fleet) start(p *pod, n *node) {
 	part := f.world.scenario.Parts
 	p.node = n
