@@ -261,11 +261,6 @@ const (
 	maxColumns = 140
 )
 
-// narrow are the folders whose lines are held to maxColumns.
-var narrow = []string{
-	"crossplane", "internal", "tools/image", "tools/internal", "tools/promote", "tools/render", "tools/scenario", "tools/validate",
-}
-
 func checkSizes(t *testing.T, root string) []string {
 	t.Helper()
 	var found []string
@@ -285,9 +280,6 @@ func checkSizes(t *testing.T, root string) []string {
 		lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 		if len(lines) > maxLines {
 			found = append(found, fmt.Sprintf("%s has %d lines, at most %d are wanted", file, len(lines), maxLines))
-		}
-		if !slices.ContainsFunc(narrow, func(dir string) bool { return within(file, dir) }) {
-			return
 		}
 		for i, line := range lines {
 			if columns := utf8.RuneCountInString(line); columns > maxColumns {
