@@ -67,7 +67,7 @@ func TestBadMessageStaysUntilQuarantined(t *testing.T) {
 	})
 }
 
-// The reason is that of this time, and gives way where SQS leaves no room.
+// A new reason replaces an earlier one, and is dropped where SQS leaves no room.
 func TestQuarantineKeepsAttributes(t *testing.T) {
 	const (
 		maxAttributes, maxSize = 10, 1 << 20 // of SQS

@@ -22,7 +22,7 @@ func (s *Service) send(method, path, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// No action answers anything else to who may do nothing.
+// Every action refuses a caller without permissions, even where it lacks a parameter.
 func TestEveryActionAsks(t *testing.T) {
 	b := newBench(t)
 	b.cluster()

@@ -108,7 +108,7 @@ func (s *Service) call(ctx context.Context, name, host string, body []byte) (any
 	return s.do(ctx, name, host, func() (*request, *protocol.Error) { return decode(body) })
 }
 
-// do does one action, whose request is read once the call has arrived.
+// do performs one action. It reads the request only once the call has arrived.
 func (s *Service) do(ctx context.Context, name, host string, read func() (*request, *protocol.Error)) (any, *protocol.Error) {
 	do, ok := actions[name]
 	if !ok {

@@ -60,7 +60,8 @@ func blamedPatch(t *origin.Tree, text string) origin.Location {
 	return origin.Location{}
 }
 
-// mentions reports whether a text names a JSON pointer, and not one that goes on.
+// mentions reports whether a text names exactly this JSON pointer, not a longer one that
+// begins with it.
 func mentions(text, pointer string) bool {
 	if len(pointer) < 2 {
 		return false

@@ -99,7 +99,7 @@ func (r *layerReader) dropOrphanPatches() error {
 	return nil
 }
 
-// without is a copy; that of nothing is nothing.
+// without returns a copy of all without what out selects; nil stays nil.
 func without[T any](all []T, out func(T) bool) []T { return slices.DeleteFunc(slices.Clone(all), out) }
 
 // isForOthers reports whether a patch, which is a file beside the kustomization or a

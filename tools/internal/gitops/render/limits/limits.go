@@ -56,7 +56,7 @@ func Check(data []byte) error {
 			return nil
 		}
 		if err != nil {
-			// Text that is no YAML: for a generator, or kustomize says so.
+			// It is no YAML: a generator reads it as text, or else kustomize reports it.
 			return nil //nolint:nilerr // what is wrong with it is up to who reads it
 		}
 		if err := total.add(&document, map[*yaml.Node]int{}); err != nil {
