@@ -5,9 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,11 +18,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
@@ -43,7 +48,7 @@ type conformanceCase struct {
 	run          func(c *check)
 }
 
-var allCases = slices.Concat(sqsCases, s3Cases, s3SettingCases, iamCases, ec2Cases, eksCases)
+var allCases = slices.Concat(sqsCases, s3Cases, s3SettingCases, iamCases, ec2Cases, eksCases, cloudwatchCases, snsCases, logsCases)
 
 func TestConformance(t *testing.T) {
 	clientsOf := connect(t)
@@ -91,11 +96,18 @@ type clients struct {
 	sts *sts.Client
 	ec2 *ec2.Client
 	eks *eks.Client
+	sns *sns.Client
+
+	cloudwatch *cloudwatch.Client
+	logs       *cloudwatchlogs.Client
 }
 
 func newClients(c aws.Config, options ...func(*s3.Options)) func() clients {
 	return func() clients {
-		return clients{sqs.NewFromConfig(c), s3.NewFromConfig(c, options...), iam.NewFromConfig(c), sts.NewFromConfig(c), ec2.NewFromConfig(c), eks.NewFromConfig(c)}
+		return clients{
+			sqs.NewFromConfig(c), s3.NewFromConfig(c, options...), iam.NewFromConfig(c), sts.NewFromConfig(c), ec2.NewFromConfig(c), eks.NewFromConfig(c),
+			sns.NewFromConfig(c), cloudwatch.NewFromConfig(c, queryProtocol), cloudwatchlogs.NewFromConfig(c),
+		}
 	}
 }
 
@@ -207,6 +219,17 @@ func (c *check) eventually(want string, get func() string) {
 	}
 	c.Errorf("got %s, want %s", got, want)
 }
+
+// sortedPairs are tags as text.
+func sortedPairs(tags map[string]string) string {
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		pairs = append(pairs, key+"="+tags[key])
+	}
+	return strings.Join(pairs, " ")
+}
+
+func decimal(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
 
 func newName() string { return "conformance-" + uuid.NewString() }
 
