@@ -30,8 +30,8 @@ type Config struct {
 	// Enforce verifies signatures and decides every call by the policies of its
 	// caller. Without it everybody is an administrator.
 	Enforce bool `json:"enforce,omitempty"`
-	// AssumeTLS has calls count as made over TLS, for policies that refuse others:
-	// the server has none itself.
+	// AssumeTLS counts calls as made over TLS, for policies that refuse others:
+	// the server itself has no TLS.
 	AssumeTLS bool `json:"assumeTLS,omitempty"`
 	// Keys are those of administrators.
 	Keys []Key `json:"keys,omitempty"`
@@ -57,8 +57,8 @@ type Key struct {
 	User string `json:"user,omitempty"`
 }
 
-// LoadConfig reads a YAML file. An unknown field is an error; every problem is
-// named with the file and the field, all at once.
+// LoadConfig reads a YAML file. An unknown field is an error. The error lists
+// every problem with its file and field.
 func LoadConfig(path string) (Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

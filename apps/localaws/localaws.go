@@ -3,12 +3,12 @@
 // It stands in for AWS: simulated throughout. docs/localaws.md has every action,
 // and where it differs from AWS.
 //
-// What it keeps over a restart: nothing. The queues, buckets, roles and policies
-// of its Config are there again; with a SessionKey, temporary credentials hold.
+// It keeps nothing over a restart. The queues, buckets, roles and policies of its
+// Config exist again; with a SessionKey, temporary credentials stay valid.
 //
-// With Config.Enforce each call's signature is verified and the policies of its
-// caller decide; without, whoever calls is an administrator. One account, one region.
-// It knows nothing of the events that pass through it.
+// With Config.Enforce it verifies each call's signature and evaluates the caller's
+// policies; without, every caller is an administrator. It has one account and one
+// region. It must not know the events that pass through it.
 package localaws
 
 import (
@@ -45,14 +45,14 @@ type Server struct {
 
 	account *iam.Account
 	anyone  *access.Caller // who calls if nobody asks
-	// What is below is there if permissions are enforced.
+	// The fields below are set if permissions are enforced.
 	guard    *authz.Guard
 	verifier *sigv4.Verifier
 	keys     map[string]administrator // by access key
 	sessions *sts.Sessions
 }
 
-// service is one of AWS, and how it refuses who is not who they say.
+// service is a service of AWS, and how it refuses a bad signature.
 type service struct {
 	http.Handler
 
@@ -64,7 +64,7 @@ type administrator struct {
 	caller *access.Caller
 }
 
-// What a server is made of, from the packages that have it.
+// The types that a caller needs, from the packages that define them.
 type (
 	// Queue is a queue that is there from the start.
 	Queue = sqs.Queue
@@ -204,8 +204,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const healthPath = "/healthz"
 
-// unsignedService is where a request goes that says nothing of it: clients without
-// credentials take roles by web identity, and get objects.
+// unsignedService finds the service of an unsigned request: clients without
+// credentials assume roles by web identity, and get objects.
 func unsignedService(r *http.Request) string {
 	target := r.Header.Get("X-Amz-Target")
 	switch {
@@ -259,8 +259,8 @@ func (s *Server) lookUp(signature *sigv4.Signature) (secret string, caller *acce
 	return session.Secret, session.Caller, nil
 }
 
-// Calls is what the guard decided, and what roles may do and did not; nothing if
-// permissions are not enforced.
+// Calls returns what the guard decided, and the granted actions that no role used;
+// nothing if permissions are not enforced.
 func (s *Server) Calls() ([]authz.Count, []authz.Unused) {
 	if s.guard == nil {
 		return nil, nil

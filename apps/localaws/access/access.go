@@ -21,7 +21,7 @@ type Check struct {
 	// Resource is an ARN, or * for an action without a resource.
 	Resource string
 	// Context has the condition keys of the call that the service knows, such
-	// as aws:RequestTag/team. Keys of the caller are not its concern.
+	// as aws:RequestTag/team. The guard adds those of the caller.
 	Context map[string][]string
 	// Policy is the resource's own, such as a queue's or a role's trust policy;
 	// nil if it has none.
@@ -35,7 +35,7 @@ type Guard interface {
 	Allow(ctx context.Context, checks ...Check) error
 }
 
-// Anyone lets everybody do everything: a server that enforces no permissions.
+// Anyone allows every call: the guard of a server that enforces no permissions.
 type Anyone struct{}
 
 // Allow is Guard's.
@@ -47,7 +47,8 @@ type Denied struct {
 	Check
 	// Caller is the ARN of who asked.
 	Caller string
-	// Reason is which policy refused, or that none allows, as AWS words it.
+	// Reason names the policy that denied the call, or says that none allows it,
+	// in AWS's words.
 	Reason string
 }
 
@@ -77,12 +78,12 @@ type Call struct {
 
 type contextKey struct{}
 
-// NewContext makes a context for what a call does.
+// NewContext returns a context that carries a call.
 func NewContext(ctx context.Context, call Call) context.Context {
 	return context.WithValue(ctx, contextKey{}, call)
 }
 
-// Of is the call of a context.
+// Of returns the call that a context carries.
 func Of(ctx context.Context) Call {
 	call, _ := ctx.Value(contextKey{}).(Call)
 	return call

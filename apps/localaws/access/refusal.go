@@ -7,8 +7,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Refusal is what a service answers to the error of its guard, nil for none: the
-// code is the service's for a denied call.
+// Refusal turns the error of a guard into a service's answer, nil into nil. The
+// code is the service's own for a denied call.
 func Refusal(err error, code string) *protocol.Error {
 	var denied *Denied
 	var other *protocol.Error

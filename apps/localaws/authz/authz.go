@@ -2,7 +2,7 @@
 // the boundary and the session of the caller and the policy of the resource, which
 // internal/iam evaluates. It counts what it decides.
 //
-// It knows no service, and not where policies are kept.
+// It must not know any service, nor where policies are kept.
 package authz
 
 import (
@@ -27,9 +27,10 @@ type Principal struct {
 
 // Directory has the policies.
 type Directory interface {
-	// Principal is what holds for a caller; without policies if its role is gone.
+	// Principal returns what applies to a caller; without policies if its role is
+	// gone.
 	Principal(caller *access.Caller) Principal
-	// Generation changes whenever an answer of Principal may.
+	// Generation changes whenever an answer of Principal may change.
 	Generation() uint64
 }
 
@@ -39,8 +40,8 @@ type Options struct {
 	Now       func() time.Time
 	// Region is the server's.
 	Region string
-	// TLS says that calls count as made over TLS, to aws:SecureTransport, although
-	// the server itself has none.
+	// TLS sets aws:SecureTransport: calls count as made over TLS, although the
+	// server itself has none.
 	TLS bool
 }
 
@@ -73,7 +74,7 @@ type question struct {
 // answer is nil if allowed.
 type answer struct{ denied *access.Denied }
 
-// maxDecided bounds what is remembered.
+// maxDecided bounds the number of remembered decisions.
 const maxDecided = 10_000
 
 // Allow is access.Guard's.
@@ -192,7 +193,7 @@ func reason(policies iam.Policies, request iam.Request, decision iam.Decision) s
 	return fmt.Sprintf("because no %s allows the %s action", kind, request.Action)
 }
 
-// side is which of the policies has a name.
+// side says which of the policies has a name.
 func side(policies iam.Policies, name string) string {
 	switch {
 	case policies.Boundary != nil && policies.Boundary.Name == name:

@@ -30,11 +30,11 @@ type Calls struct {
 
 type callKey struct{ caller, action, resource string }
 
-// maxCounts bounds the table. Beyond it resources are counted together, as
-// everything else that comes.
+// maxCounts bounds the table. Beyond it all calls without a row are counted in one
+// row.
 const maxCounts = 10_000
 
-// other stands for resources, and callers, that have no row of their own.
+// other stands for callers, actions and resources without a row of their own.
 const other = "(other)"
 
 func (c *Calls) count(caller *access.Caller, check access.Check, allowed bool) {
@@ -105,9 +105,9 @@ func (c *Calls) Reset() {
 // Calls are those that the guard has decided.
 func (g *Guard) Calls() *Calls { return &g.calls }
 
-// Unused are the actions that a role's policies grant and that nobody called with
-// success: what could be taken from it. An action is as the policy has it, with
-// its wildcards.
+// Unused lists the actions that a role's policies grant and that nobody called
+// successfully: its policies could drop them. Actions are written as in the
+// policy, with wildcards.
 type Unused struct {
 	Role    string   `json:"role"`
 	Actions []string `json:"actions"`

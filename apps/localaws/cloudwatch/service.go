@@ -266,8 +266,8 @@ type resourceIn struct {
 	TagKeys     []string
 }
 
-// find finds an alarm by its ARN, if the caller may do what it calls to it. The
-// lock is held afterwards.
+// find finds an alarm by its ARN, if the caller may do its action to it. The lock
+// is held afterwards.
 func (s *Service) find(c *query.Call, arn string) (*alarm, error) {
 	err := s.guard.Allow(c, access.Check{Action: "cloudwatch:" + c.Action, Resource: arn})
 	s.mu.Lock()

@@ -23,7 +23,7 @@ type call struct {
 	query  *protocol.Query
 	now    time.Time
 	dryRun bool
-	// fails is what an injected fault has become of what the call creates.
+	// fails is how an injected fault makes the created resource fail later.
 	fails *protocol.Error
 }
 
@@ -72,7 +72,8 @@ func (s *Service) arn(k *kind, id string) string {
 	return "arn:aws:ec2:" + s.region + ":" + s.account + ":" + k.name + "/" + id
 }
 
-// on is what a call does something to, which may not be there.
+// on makes a target of a resource that a call acts on, even of one that does not
+// exist.
 func (c *call) on(k *kind, id string) target {
 	t := target{arn: c.arn(k, id), keys: map[string][]string{}}
 	r, found := c.resources[id]
@@ -119,7 +120,7 @@ func requestTags(tags []tag) map[string][]string {
 // everything without one, and tag what it creates.
 func (c *call) allow(targets ...target) *protocol.Error { return c.allowWith(nil, targets...) }
 
-// allowWith is allow with what AWS does in the caller's name besides.
+// allowWith is allow with further checks: what AWS does on the caller's behalf.
 func (c *call) allowWith(besides []access.Check, targets ...target) *protocol.Error {
 	if len(targets) == 0 {
 		targets = []target{{arn: "*"}}
@@ -180,7 +181,7 @@ func refused(code, format string, args ...any) *protocol.Error {
 	return &protocol.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// unsupported names what AWS has and this does not.
+// unsupported refuses a parameter that AWS has and this server does not.
 func unsupported(what string) *protocol.Error {
 	return refused("UnsupportedOperation", "The local AWS does not simulate %s", what)
 }
@@ -213,7 +214,7 @@ type filter struct {
 	Values []string `query:"Value"`
 }
 
-// attributes are the filters of a kind: what a resource has by each name.
+// attributes are the filters of a kind, by name: each returns a resource's values.
 type attributes[R resource] map[string]func(R) []string
 
 // one is an attribute that a resource has once.
@@ -235,8 +236,8 @@ const (
 	maxFilters = 200
 )
 
-// describe are the resources of a kind that the filters hold for: all, or those
-// with the ids, each of which must be there. The token is that of the next page.
+// describe returns the resources of a kind that match the filters: of all, or of
+// those with the ids, each of which must exist. The token is that of the next page.
 func describe[R resource](c *call, k *kind, ids []string, in describing, by attributes[R]) ([]R, string, *protocol.Error) {
 	if err := first(c.allow(), in.check(), known(in.Filter, by)); err != nil {
 		return nil, "", err
@@ -302,7 +303,7 @@ func valuesOf[R resource](r R, name string, by attributes[R]) (values []string) 
 	return by[name](r)
 }
 
-// literal has path.Match take what EC2 takes literally.
+// literal escapes what path.Match treats as special and EC2 does not.
 var literal = strings.NewReplacer(`[`, `\[`, `/`, "\x00")
 
 func (f filter) holds(value string) bool {

@@ -48,8 +48,8 @@ const (
 	interfaceType = "Interface"
 )
 
-// zoneOfAWS is the hosted zone in which AWS has the names of a service: an example
-// of AWS's documentation.
+// zoneOfAWS is the hosted zone for the names of a service. The id is an example
+// from AWS's documentation.
 const zoneOfAWS = "Z0123456789ABCDEFGHIJ"
 
 // anyPolicy is the policy of an endpoint that has none.
@@ -119,8 +119,8 @@ func createVPCEndpoint(c *call, in *createVPCEndpointInput) (protocol.Elements, 
 	return protocol.Elements{"vpcEndpoint": e, "clientToken": in.ClientToken}, nil
 }
 
-// privateDNSChecks are for what AWS does in the caller's name: private DNS is a
-// hosted zone of AWS's that is associated with the VPC.
+// privateDNSChecks are the checks for what AWS does on the caller's behalf: for
+// private DNS it associates a hosted zone of its own with the VPC.
 func (c *call) privateDNSChecks(vpcID string) (checks []access.Check) {
 	keys := map[string][]string{"route53:VPCs": {"VPCId=" + vpcID + ",VPCRegion=" + c.region}}
 	zone := target{arn: "arn:aws:route53:::hostedzone/" + zoneOfAWS}
@@ -188,7 +188,7 @@ func (c *call) checkEndpoint(in *createVPCEndpointInput) *protocol.Error {
 	return endpointKind.room(len(ofType))
 }
 
-// privateDNS refuses it where it cannot be.
+// privateDNS refuses private DNS where the VPC or its endpoints rule it out.
 func (c *call) privateDNS(e *endpoint, v *vpc) *protocol.Error {
 	if !v.attributes["enableDnsSupport"] || !v.attributes["enableDnsHostnames"] {
 		return refused("InvalidParameter",

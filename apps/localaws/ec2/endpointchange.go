@@ -141,7 +141,7 @@ func (c *call) groups(e *endpoint, in *modifyVPCEndpointInput) (groups []groupID
 	return groups
 }
 
-// with is a list and what is added to it, each value once.
+// with returns a list with values added, each once.
 func with(list, added []string) []string {
 	for _, id := range added {
 		if !slices.Contains(list, id) {
@@ -151,8 +151,8 @@ func with(list, added []string) []string {
 	return list
 }
 
-// names are those of an interface endpoint: its own, one for each zone, and with
-// private DNS the service's.
+// names are the DNS names of an interface endpoint: its own, one for each zone, and
+// with private DNS the service's.
 func (e *endpoint) names(s *Service) (entries []dnsEntry) {
 	if e.Type != interfaceType || len(e.SubnetIDs) == 0 {
 		return nil
@@ -187,7 +187,7 @@ type prefixList struct {
 	CIDRs []string `xml:"cidrSet>item"`
 }
 
-// route has the tables of a gateway endpoint lead to it, and no others.
+// route makes exactly the tables of a gateway endpoint lead to it.
 func (e *endpoint) route(s *Service) {
 	list, has := prefixLists[strings.TrimPrefix(e.ServiceName, "com.amazonaws."+s.region+".")]
 	if !has || e.Type != gatewayType {

@@ -74,7 +74,7 @@ func createFlowLogs(c *call, in *createFlowLogsInput) (protocol.Elements, *proto
 	return protocol.Elements{"clientToken": in.ClientToken, "flowLogIdSet": items(ids), "unsuccessful": items(not)}, nil
 }
 
-// delivery is for what AWS does in the caller's name.
+// delivery is the check for what AWS does on the caller's behalf.
 func (c *call) delivery(action string) []access.Check {
 	return []access.Check{c.check(action, target{arn: "*"}, nil)}
 }
@@ -139,7 +139,7 @@ var flowLogAttributes = attributes[*flowLog]{
 	"traffic-type": one(func(l *flowLog) string { return l.TrafficType }),
 }
 
-// describeFlowLogs leaves out what is not there: AWS has no error for it.
+// describeFlowLogs leaves out unknown ids: AWS has no error for them.
 func describeFlowLogs(c *call, in *describeFlowLogsInput) (protocol.Elements, *protocol.Error) {
 	if len(in.FlowLogIds) > 0 {
 		in.Filter = append(in.Filter, filter{"flow-log-id", in.FlowLogIds})

@@ -169,8 +169,8 @@ type allocateAddressInput struct {
 	common
 }
 
-// publicIPs is a block that stands for public addresses in documentation
-// (RFC 5737): what is simulated cannot be taken for an address of somebody.
+// publicIPs is a block reserved for documentation (RFC 5737): nobody can take a
+// simulated address for a real one.
 var publicIPs = netip.MustParsePrefix("203.0.113.0/24")
 
 func allocateAddress(c *call, in *allocateAddressInput) (protocol.Elements, *protocol.Error) {
@@ -233,8 +233,8 @@ type disassociateAddressInput struct {
 	common
 }
 
-// disassociateAddress refuses: an address is associated with a NAT gateway alone,
-// which is AWS's.
+// disassociateAddress always refuses: only NAT gateways have addresses here, and
+// AWS manages these.
 func disassociateAddress(c *call, in *disassociateAddressInput) (protocol.Elements, *protocol.Error) {
 	associated := where(c.Service, func(a *address) bool { return in.AssociationId != "" && a.AssociationID == in.AssociationId })
 	var targets []target
@@ -291,8 +291,7 @@ type describeAddressesAttributeInput struct {
 	describing
 }
 
-// describeAddressesAttribute has no reverse DNS to tell of: AWS's answer for
-// addresses without it.
+// describeAddressesAttribute gives AWS's answer for addresses without reverse DNS.
 func describeAddressesAttribute(c *call, in *describeAddressesAttributeInput) (protocol.Elements, *protocol.Error) {
 	list, next, err := describe(c, addressKind, in.AllocationIds, in.describing, addressAttributes)
 	if err != nil {

@@ -36,7 +36,8 @@ func (g *securityGroup) keys(s *Service) map[string]string {
 
 func (g *securityGroup) inside() (string, bool) { return g.VPCID, g.Name == defaultGroup }
 
-// newGroup has the rule that every new group has: anything may leave.
+// newGroup gives a group the rule that AWS gives every new one: all egress is
+// allowed.
 func (s *Service) newGroup(vpcID, name, description string, tags []tag) *securityGroup {
 	g := &securityGroup{
 		meta: newMeta(groupKind, tags), Name: name, Description: description, VPCID: vpcID, OwnerID: s.account,
@@ -170,14 +171,14 @@ type referencedGroup struct {
 // anyProtocol has no ports.
 const anyProtocol = "-1"
 
-// same reports whether two rules let the same pass.
+// same reports whether two rules allow the same traffic.
 func (r *rule) same(other *rule) bool {
 	return r.IsEgress == other.IsEgress && r.Protocol == other.Protocol && r.From == other.From && r.To == other.To &&
 		r.CIDRIPv4 == other.CIDRIPv4 &&
 		r.CIDRIPv6 == other.CIDRIPv6 && r.PrefixListID == other.PrefixListID && r.peer() == other.peer()
 }
 
-// peer is the group that a rule lets through.
+// peer is the group that a rule allows.
 func (r *rule) peer() string {
 	if r.Referenced == nil {
 		return ""
@@ -198,7 +199,7 @@ func (s *Service) rulesOf(groupID string) []*rule {
 	return where(s, func(r *rule) bool { return r.GroupID == groupID })
 }
 
-// permission is rules of a protocol and its ports, in a request and in an answer.
+// permission is the rules for one protocol and ports, in a request and in an answer.
 type permission struct {
 	IpProtocol    string       `xml:"ipProtocol"`
 	FromPort      *int         `xml:"fromPort,omitempty"`

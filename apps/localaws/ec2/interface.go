@@ -107,7 +107,8 @@ func (s *Service) interfacesOf(id string) []*networkInterface {
 	return where(s, func(i *networkInterface) bool { return i.of == id })
 }
 
-// removeInterfaces removes those of what is gone, and gives back its addresses.
+// removeInterfaces removes the interfaces of a deleted owner, and frees their
+// addresses.
 func (s *Service) removeInterfaces(of string) {
 	for _, i := range s.interfacesOf(of) {
 		s.removeInterface(i)
@@ -200,10 +201,10 @@ func deleteNetworkInterface(c *call, in *deleteNetworkInterfaceInput) (protocol.
 	return nil, refused("InvalidParameterValue", "Network interface '%s' is currently in use.", i.id)
 }
 
-// What follows is for services that run something in a VPC. It asks no guard: the
-// caller of those services was asked about their own action.
+// What follows is for services that run something in a VPC. It asks no guard:
+// these services have asked it about their own action.
 
-// VPCOf is the VPC of subnets, and how many availability zones they are in.
+// VPCOf returns the VPC of subnets, and the number of their availability zones.
 func (s *Service) VPCOf(subnets []string) (vpcID string, zones int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,7 +222,7 @@ func (s *Service) VPCOf(subnets []string) (vpcID string, zones int, err error) {
 	return vpcID, len(seen), nil
 }
 
-// NewGroup makes a security group that lets its own members in.
+// NewGroup makes a security group that allows traffic between its members.
 func (s *Service) NewGroup(vpcID, name, description string, tags map[string]string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,7 +21,7 @@ type natGateway struct {
 
 	// changes is when the state pending or deleting is over.
 	changes time.Time
-	// failure is how pending ends, if not well.
+	// failure is why the gateway fails when pending ends; nil if it succeeds.
 	failure *protocol.Error
 }
 
@@ -40,7 +40,7 @@ func (g *natGateway) inside() (string, bool) {
 	return g.VPCID, gone
 }
 
-// settle ends the states that last, and forgets the gateway.
+// settle ends the states pending and deleting, and finally forgets the gateway.
 func (g *natGateway) settle(s *Service, now time.Time) {
 	if now.Before(g.changes) {
 		return
@@ -67,7 +67,7 @@ func (g *natGateway) settle(s *Service, now time.Time) {
 	}
 }
 
-// end gives back what the gateway had. It is shown for an hour after.
+// end frees what the gateway had. AWS shows it for another hour.
 func (g *natGateway) end(s *Service, at time.Time) {
 	g.Deleted = &at
 	s.removeInterfaces(g.id)
@@ -140,7 +140,8 @@ func (c *call) newNATGateway(in *createNATGatewayInput, tags []tag) (*natGateway
 	return g, nil
 }
 
-// natFailure is why the gateway will fail: AWS takes the call and says so later.
+// natFailure returns why the gateway will fail: AWS accepts the call and reports the
+// failure later.
 func (c *call) natFailure(g *natGateway, a *address) *protocol.Error {
 	switch {
 	case c.fails != nil:

@@ -105,7 +105,7 @@ func (s *Service) remove(id string) {
 	s.order = slices.DeleteFunc(s.order, func(other string) bool { return other == id })
 }
 
-// get is the resource of an id, if it is of the type.
+// get returns the resource with an id, if it is of the type.
 func get[R resource](s *Service, id string) (R, bool) {
 	r, ok := s.resources[id].(R)
 	return r, ok
@@ -121,7 +121,7 @@ func all[R resource](s *Service) (list []R) {
 	return list
 }
 
-// where are those of a type for which ok holds.
+// where returns the resources of a type for which ok holds.
 func where[R resource](s *Service, ok func(R) bool) (list []R) {
 	for _, r := range all[R](s) {
 		if ok(r) {
@@ -131,7 +131,7 @@ func where[R resource](s *Service, ok func(R) bool) (list []R) {
 	return list
 }
 
-// find is get with AWS's error.
+// find is get with AWS's error for an unknown id.
 func find[R resource](s *Service, k *kind, parameter, id string) (R, *protocol.Error) {
 	r, ok := get[R](s, id)
 	switch {
@@ -149,7 +149,7 @@ func notFound(k *kind, id string) *protocol.Error {
 	return refused(k.missing, "The %s ID '%s' does not exist", k.name, id)
 }
 
-// room refuses what would be one too many.
+// room refuses a resource that would exceed the quota.
 func (k *kind) room(have int) *protocol.Error {
 	if have >= k.limit {
 		return refused(k.overLimit, "The maximum number of %s resources has been reached: %d", k.name, k.limit)
@@ -174,7 +174,8 @@ type tagging struct {
 	TagSpecification []tagSpecification
 }
 
-// tags are those for a kind. Only that kind is created, so others are wrong.
+// tags returns the tags for a kind. Only that kind is created, so tags for another
+// are an error.
 func (t tagging) tags(k *kind) ([]tag, *protocol.Error) {
 	var tags []tag
 	for _, s := range t.TagSpecification {
@@ -192,7 +193,7 @@ const (
 	maxTagValue = 256
 )
 
-// withTags are the tags of a resource after some were added.
+// withTags returns the tags of a resource with some added.
 func withTags(had, added []tag) ([]tag, *protocol.Error) {
 	tags := slices.Clone(had)
 	seen := map[string]bool{}

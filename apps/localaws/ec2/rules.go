@@ -17,10 +17,10 @@ type permitting struct {
 	common
 }
 
-// egress reports whether the action is about what leaves.
+// egress reports whether the action is about egress rules.
 func (c *call) egress() bool { return strings.HasSuffix(c.query.Action, "Egress") }
 
-// named are the rules that the permissions of a call stand for.
+// named returns the rules that the permissions of a call stand for.
 func (c *call) named(in *permitting) (list []*rule, err *protocol.Error) {
 	for _, p := range in.IpPermissions {
 		rules, err := p.rules(c.egress())

@@ -3,9 +3,9 @@
 // endpoints, launch templates and flow logs, over EC2's query protocol.
 // docs/localaws.md has every action, and where it differs from AWS.
 //
-// Nothing is routed and no packet is sent: simulated. What depends on other
-// things is refused as AWS refuses it, and what takes AWS time takes a share of
-// it here. It knows no other service; who runs in its subnets asks by Network.
+// It is simulated: nothing is routed and no packet is sent. It refuses to delete
+// what others depend on, as AWS does, and takes a share of AWS's time. It must not
+// know any other service: those that run something in its subnets call it.
 package ec2
 
 import (
@@ -123,7 +123,7 @@ func (s *Service) locked(do action, c *call) ([]byte, *protocol.Error) {
 	return out.Encode()
 }
 
-// settle moves on what has become ready, failed or gone by now.
+// settle updates what has become ready, failed or gone by now.
 func (s *Service) settle(now time.Time) {
 	for _, gateway := range all[*natGateway](s) {
 		gateway.settle(s, now)
@@ -136,7 +136,7 @@ func (s *Service) settle(now time.Time) {
 	}
 }
 
-// in is the time when something is over that takes AWS d.
+// in returns when something ends that takes AWS d.
 func (c *call) in(d time.Duration) time.Time { return c.now.Add(c.lasts(d)) }
 
 func (s *Service) lasts(d time.Duration) time.Duration { return time.Duration(float64(d) / s.speed) }

@@ -132,7 +132,7 @@ func fits(block netip.Prefix, v *vpc, siblings []*subnet) *protocol.Error {
 // last.
 const reserved = 5
 
-// take gives out the address that is wanted, the lowest that is free where it is empty.
+// take reserves the wanted address, or the lowest free one if none is wanted.
 func (s *subnet) take(wanted string) (netip.Addr, *protocol.Error) {
 	address := s.block.Addr()
 	for range reserved - 1 {
@@ -152,7 +152,7 @@ func (s *subnet) take(wanted string) (netip.Addr, *protocol.Error) {
 		"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", s.id)
 }
 
-// takeThis takes the address that is wanted, from the first on.
+// takeThis reserves the wanted address.
 func (s *subnet) takeThis(wanted string, first netip.Addr) (netip.Addr, *protocol.Error) {
 	address, err := netip.ParseAddr(wanted)
 	switch {

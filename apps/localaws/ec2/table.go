@@ -53,7 +53,7 @@ func (t *routeTable) main() bool {
 
 func (t *routeTable) inside() (string, bool) { return t.VPCID, t.main() }
 
-// settle finds the routes that lead to what is no longer there.
+// settle finds the routes whose target no longer exists.
 func (t *routeTable) settle(s *Service) {
 	for _, r := range t.Routes {
 		r.State = active
@@ -214,7 +214,7 @@ type state struct {
 	State string `xml:"state"`
 }
 
-// associated is the association for which is holds, and its table.
+// associated returns the association for which is holds, and its table.
 func (s *Service) associated(is func(*association) bool) (*routeTable, *association) {
 	for _, t := range all[*routeTable](s) {
 		if i := slices.IndexFunc(t.Associations, is); i >= 0 {
@@ -224,7 +224,7 @@ func (s *Service) associated(is func(*association) bool) (*routeTable, *associat
 	return nil, nil
 }
 
-// associationToChange is one that a call names.
+// associationToChange returns the association that a call names.
 func (c *call) associationToChange(id string, more ...target) (*routeTable, *association, *protocol.Error) {
 	t, a := c.associated(func(a *association) bool { return a.ID == id })
 	targets := append([]target{c.on(tableKind, "*")}, more...)
@@ -362,7 +362,7 @@ func (c *call) noTarget(in *routeInput) *protocol.Error {
 	return refused("InvalidGatewayID.NotFound", "The gateway ID '%s' does not exist", in.GatewayId)
 }
 
-// route is the one to exactly the destination.
+// route returns the route to exactly the destination.
 func (t *routeTable) route(destination string) *route {
 	i := slices.IndexFunc(t.Routes, func(r *route) bool { return r.Destination == destination })
 	if i < 0 {
@@ -392,7 +392,7 @@ func deleteRoute(c *call, in *deleteRouteInput) (protocol.Elements, *protocol.Er
 	return done, nil
 }
 
-// without are those of a list that are not removed.
+// without returns a list without some of its values.
 func without(list, removed []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return slices.Contains(removed, id) })
 }

@@ -124,7 +124,8 @@ func createLaunchTemplate(c *call, in *createLaunchTemplateInput) (protocol.Elem
 	return protocol.Elements{"launchTemplate": t}, nil
 }
 
-// caller is the ARN of who calls; the root user's, if nobody asks.
+// caller returns the ARN of the caller; the root user's if no permissions are
+// enforced.
 func (c *call) caller() string {
 	if caller := access.Of(c.ctx).Caller; caller != nil {
 		return caller.ARN
@@ -154,7 +155,7 @@ func (t *launchTemplate) addVersion(c *call, description string, data templateDa
 // templateID names a launch template by one of the two.
 type templateID struct{ LaunchTemplateId, LaunchTemplateName string }
 
-// template is the one that a call is about, which may do its action to it.
+// template returns the launch template of a call that may do its action to it.
 func (c *call) template(by templateID) (*launchTemplate, *protocol.Error) {
 	named := c.templateNamed(by.LaunchTemplateName)
 	id := by.LaunchTemplateId
@@ -208,7 +209,7 @@ func createLaunchTemplateVersion(c *call, in *createLaunchTemplateVersionInput) 
 	return protocol.Elements{"launchTemplateVersion": v}, nil
 }
 
-// version is one by number, $Latest or $Default.
+// version returns a version by its number, $Latest or $Default.
 func (t *launchTemplate) version(name string) *templateVersion {
 	switch name {
 	case "$Latest":

@@ -152,8 +152,8 @@ func deleteVPC(c *call, in *deleteVPCInput) (protocol.Elements, *protocol.Error)
 	return done, nil
 }
 
-// inside is what is in a VPC. It keeps the VPC from being deleted, unless it came
-// with it or goes with it.
+// inside is a resource in a VPC. It keeps the VPC from being deleted, unless AWS
+// makes or deletes it with the VPC.
 type inside interface {
 	inside() (vpc string, withVPC bool)
 }

@@ -29,8 +29,8 @@ type addon struct {
 	failure *protocol.Error
 }
 
-// addonVersions are the add-ons there are, with the version that is installed if
-// none is asked for. Which versions fit a cluster is not checked.
+// addonVersions lists the add-ons, each with the version that is installed by
+// default. Whether a version fits the cluster is not checked.
 var addonVersions = map[string]string{
 	"amazon-cloudwatch-observability": "v4.7.0-eksbuild.1",
 	"aws-ebs-csi-driver":              "v1.54.0-eksbuild.1",
@@ -41,7 +41,8 @@ var addonVersions = map[string]string{
 	"vpc-cni":                         "v1.21.1-eksbuild.1",
 }
 
-// needNodes are those whose pods are no DaemonSet's: without a node they wait.
+// needNodes are the add-ons whose pods belong to a Deployment: without a node these
+// stay pending.
 var needNodes = []string{"amazon-cloudwatch-observability", "aws-ebs-csi-driver", "coredns", "metrics-server"}
 
 func (c *cluster) addon(name string) *addon {
@@ -71,7 +72,7 @@ func (a *addon) settle(of *cluster, now time.Time) {
 	}
 }
 
-// hasNodes reports whether a pod would be placed.
+// hasNodes reports whether a pod would find a node.
 func (c *cluster) hasNodes() bool {
 	return c.ComputeConfig.on() || slices.ContainsFunc(c.nodegroups, func(g *nodegroup) bool {
 		return g.Status == active ||
@@ -141,7 +142,8 @@ func createAddon(c *call, in *createAddonInput) (any, *protocol.Error) {
 	return addonAnswer{a}, nil
 }
 
-// checkConfiguration knows no add-on's schema: it wants JSON where it looks like it.
+// checkConfiguration only checks that what looks like JSON is JSON: it knows no
+// add-on's schema.
 func checkConfiguration(values string) *protocol.Error {
 	if strings.HasPrefix(strings.TrimSpace(values), "{") && !json.Valid([]byte(values)) {
 		return invalid("ConfigurationValue provided in request is not supported: Json schema validation failed with error: it is not JSON")
@@ -156,7 +158,8 @@ func checkConflicts(resolve string) *protocol.Error {
 	return nil
 }
 
-// theAddon is the one that the path names, if the call may do its action to it.
+// theAddon returns the add-on that the path names, if the call may do its action to
+// it.
 func (c *call) theAddon() (*addon, *protocol.Error) {
 	c.about["clusterName"], c.about["addonName"] = c.path[0], c.path[1]
 	arn, keys := c.arn("addon", c.path[0]+"/"+c.path[1]+"/*"), map[string][]string(nil)

@@ -28,13 +28,14 @@ type call struct {
 	query  url.Values
 	body   []byte
 	now    time.Time
-	// fails is what an injected fault has become of what the call creates.
+	// fails is how an injected fault makes the created resource fail later.
 	fails *protocol.Error
-	// about is what an error's answer names besides: the cluster, the node group.
+	// about holds what the answer of an error also names: the cluster, the node
+	// group.
 	about map[string]string
 }
 
-// none is the input of an action that takes what its path says.
+// none is the input of an action whose parameters are all in its path.
 type none struct{}
 
 // of decodes the body of an action.
@@ -80,8 +81,8 @@ func (s *Service) arn(kind, rest string) string {
 	return "arn:aws:eks:" + s.Region + ":" + s.AccountID + ":" + kind + "/" + rest
 }
 
-// allow asks whether the call may do its action to a resource, with condition keys
-// of EKS's, and what it needs besides.
+// allow asks whether the call may do its action to a resource, with EKS's condition
+// keys, and asks for the further checks.
 func (c *call) allow(arn string, keys map[string][]string, besides ...access.Check) *protocol.Error {
 	return c.allowed(append([]access.Check{c.check("eks:"+c.action, arn, keys)}, besides...)...)
 }
@@ -121,12 +122,12 @@ func resourceTags(tags map[string]string) map[string][]string {
 	return keys
 }
 
-// passes is what a call needs that has a service act as a role.
+// passes returns the check of a call that passes a role to a service.
 func (c *call) passes(roleARN, to, associated string) access.Check {
 	return c.check("iam:PassRole", roleARN, map[string][]string{"iam:PassedToService": {to}, "iam:AssociatedResourceArn": {associated}})
 }
 
-// linking is what the first call needs that has EKS make a service-linked role.
+// linking returns the checks of a call for which EKS makes a service-linked role.
 func (c *call) linking(service, role string) []access.Check {
 	if c.linked[service] {
 		return nil

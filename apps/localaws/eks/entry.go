@@ -13,7 +13,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// entry lets a principal of IAM into a cluster.
+// entry gives a principal of IAM access to a cluster.
 type entry struct {
 	ARN              string            `json:"accessEntryArn"`
 	ClusterName      string            `json:"clusterName"`
@@ -69,7 +69,7 @@ func (c *cluster) entry(principalARN string) *entry {
 	return c.entries[i]
 }
 
-// newEntry is nil if the principal is none.
+// newEntry returns nil if the principal is malformed.
 func (c *call) newEntry(of *cluster, principalARN, kind string) *entry {
 	parts := principal.FindStringSubmatch(principalARN)
 	if parts == nil {
@@ -89,7 +89,7 @@ func (c *call) newEntry(of *cluster, principalARN, kind string) *entry {
 	return e
 }
 
-// admitNodes lets the nodes of a group in, as EKS does by itself.
+// admitNodes adds the access entry that EKS itself makes for the nodes of a group.
 func (c *cluster) admitNodes(by *call, roleARN string) {
 	if c.AccessConfig.AuthenticationMode == "CONFIG_MAP" || c.entry(roleARN) != nil {
 		return
@@ -100,7 +100,7 @@ func (c *cluster) admitNodes(by *call, roleARN string) {
 	}
 }
 
-// admitCreator makes the caller an administrator, unless the cluster is not to.
+// admitCreator makes the caller an administrator, unless the request forbids it.
 func (c *cluster) admitCreator(by *call) {
 	caller := access.Of(by.ctx).Caller
 	if caller == nil || c.AccessConfig.AuthenticationMode == "CONFIG_MAP" || !*c.AccessConfig.BootstrapAdmin {
@@ -207,7 +207,8 @@ func (e *entry) set(groups []string, username string) {
 	}
 }
 
-// theEntry is the one that the path names, if the call may do its action to it.
+// theEntry returns the access entry that the path names, if the call may do its
+// action to it.
 func (c *call) theEntry(keys map[string][]string) (*entry, *protocol.Error) {
 	c.about["clusterName"] = c.path[0]
 	arn, all := c.arn("access-entry", c.path[0]+"/*"), map[string][]string{"eks:principalArn": {c.path[1]}}

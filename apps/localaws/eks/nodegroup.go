@@ -78,9 +78,9 @@ type templateVersion struct {
 	Version string `json:"version,omitempty"`
 }
 
-// simulated is said of a node group wherever a user looks: in its tags, its
-// health, and the name of its Auto Scaling group, which the provider shows. Tags
-// that begin with aws: are no difference to what was asked for.
+// simulated marks a node group wherever a user looks: in its tags, its health, and
+// the name of its Auto Scaling group, which the provider shows. The provider ignores
+// tags that begin with aws:, so this one is no drift.
 const (
 	simulated    = "simulated: no machine backs this node group"
 	simulatedTag = "aws:localaws:simulated"
@@ -201,7 +201,7 @@ func createNodegroup(c *call, in *createNodegroupInput) (any, *protocol.Error) {
 	return nodegroupAnswer{g}, nil
 }
 
-// besides are the permissions that EKS uses in the caller's name.
+// besides returns the checks for what EKS does on the caller's behalf.
 func (in *createNodegroupInput) besides(c *call, arn string) []access.Check {
 	checks := slices.Concat([]access.Check{
 		c.passes(in.NodeRole, nodeService, arn), c.check("iam:GetRole", in.NodeRole, nil), c.check("iam:ListAttachedRolePolicies",
@@ -339,7 +339,8 @@ func (g *nodegroup) nodeSubnets() (subnets []string) {
 	return subnets
 }
 
-// theNodegroup is the one that the path names, if the call may do its action to it.
+// theNodegroup returns the node group that the path names, if the call may do its
+// action to it.
 func (c *call) theNodegroup() (*cluster, *nodegroup, *protocol.Error) {
 	c.about["clusterName"], c.about["nodegroupName"] = c.path[0], c.path[1]
 	arn, keys := c.arn("nodegroup", c.path[0]+"/"+c.path[1]+"/*"), map[string][]string(nil)

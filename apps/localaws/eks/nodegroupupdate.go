@@ -50,7 +50,7 @@ func updateNodegroupConfig(c *call, in *updateNodegroupConfigInput) (any, *proto
 	return c.updatingNodegroup(g, "ConfigUpdate", updateTime, in.ClientRequestToken, parameter("DesiredSize", scaling.DesiredSize)), nil
 }
 
-// resize gives the nodes of another size their interfaces.
+// resize gives each node of a resized group its interface.
 func (c *call) resize(of *cluster, g *nodegroup, scaling scalingConfig) *protocol.Error {
 	resized, groups := *g, []string{of.VPC.ClusterSecurityGroupID}
 	resized.ScalingConfig = scaling

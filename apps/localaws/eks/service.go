@@ -3,8 +3,8 @@
 // JSON protocol. docs/localaws.md has every action, and where it differs from
 // AWS.
 //
-// No machine backs a node group and no control plane a cluster: simulated. It
-// knows roles and networks only by what it asks of them, Roles and Network.
+// It is simulated: node groups have no machines and clusters no control plane. It
+// must not know IAM and EC2 beyond the interfaces Roles and Network.
 package eks
 
 import (
@@ -43,12 +43,12 @@ type Options struct {
 
 // Server is where the API server of a cluster is.
 type Server struct {
-	// Cluster is the name of the one that has it; without, every cluster has it.
+	// Cluster is the name of the cluster that has it; empty means every cluster.
 	Cluster  string `json:"cluster,omitempty"`
 	Endpoint string `json:"endpoint"`
-	// CertificateAuthority is the PEM of the one that its certificate is of.
+	// CertificateAuthority signs its certificate, in PEM.
 	CertificateAuthority string `json:"certificateAuthority,omitempty"`
-	// Issuer is that of the tokens of its service accounts.
+	// Issuer is the issuer of its ServiceAccounts' tokens.
 	Issuer string `json:"issuer,omitempty"`
 }
 
@@ -62,8 +62,8 @@ type Roles interface {
 type Network interface {
 	// VPCOf is the VPC of subnets, and in how many availability zones they are.
 	VPCOf(subnets []string) (vpcID string, zones int, err error)
-	// NewGroup makes a security group whose members reach each other, DeleteGroup
-	// deletes it unless it is in use.
+	// NewGroup makes a security group that allows traffic between its members;
+	// DeleteGroup deletes it unless it is in use.
 	NewGroup(vpcID, name, description string, tags map[string]string) (id string)
 	DeleteGroup(id string)
 	// Attach makes a network interface in each of the subnets, Detach removes those
@@ -190,7 +190,7 @@ func (s *Service) locked(do action, c *call) (json.RawMessage, *protocol.Error) 
 	return answer, nil
 }
 
-// settle moves on what has become ready, failed or gone by now.
+// settle updates what has become ready, failed or gone by now.
 func (s *Service) settle(now time.Time) {
 	for _, u := range s.updates {
 		u.settle(now)
@@ -205,7 +205,7 @@ func (s *Service) settle(now time.Time) {
 	s.clusters = left
 }
 
-// in is the time when something is over that takes AWS d.
+// in returns when something ends that takes AWS d.
 func (c *call) in(d time.Duration) time.Time {
 	return c.now.Add(time.Duration(float64(d) / c.Speed))
 }

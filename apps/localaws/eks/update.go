@@ -19,7 +19,8 @@ func (s *Service) find(name string) (*cluster, *protocol.Error) {
 	return s.clusters[i], nil
 }
 
-// cluster is the one that the path names, if the call may do its action to it.
+// cluster returns the cluster that the path names, if the call may do its action to
+// it.
 func (c *call) cluster() (*cluster, *protocol.Error) {
 	name := c.path[0]
 	c.about["clusterName"] = name
@@ -102,7 +103,7 @@ func (u *update) settle(now time.Time) {
 	}
 }
 
-// begin makes an update that ends after d. What it changes is answered at once.
+// begin makes an update that ends after d. Answers show its changes at once.
 func (c *call) begin(of, kind string, d time.Duration, params ...param) *update {
 	if params == nil {
 		params = []param{}
@@ -167,7 +168,7 @@ func (c *call) updating(found *cluster, kind string, d time.Duration, token stri
 	return updateAnswer{u}
 }
 
-// again is the update that an earlier call with the token began.
+// again returns the update that an earlier call with the token began.
 func (c *call) again(token string) (*update, *protocol.Error) {
 	id, err := c.remembered(token)
 	if err != nil || id == "" {
@@ -226,8 +227,8 @@ func or[T any](value, otherwise *T) *T {
 	return value
 }
 
-// mayFollow reports whether an authentication mode may follow another: towards API
-// alone.
+// mayFollow reports whether one authentication mode may follow another: only changes
+// towards API are allowed.
 func mayFollow(from, to string) bool {
 	order := []string{"CONFIG_MAP", "API_AND_CONFIG_MAP", "API"}
 	return slices.Contains(order, to) && slices.Index(order, to) > slices.Index(order, from)

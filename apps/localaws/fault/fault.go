@@ -1,6 +1,6 @@
-// Package fault is the failures that the local AWS server injects. Tests add
-// them in process, everybody else by the admin endpoint, Handler. What is
-// random is drawn from a seed.
+// Package fault injects failures into the local AWS server. Tests add
+// them in process, everybody else by the admin endpoint, Handler. Random
+// choices are drawn from a seed.
 package fault
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Fault is failures to come.
+// Fault describes failures that the server will inject.
 type Fault struct {
 	// Action is an SQS action, such as SendMessage, S3: and an HTTP method, such as
 	// S3:PUT, or the IAM action of another service, such as iam:CreateRole; or a
@@ -37,7 +37,7 @@ type Fault struct {
 	Latency time.Duration `json:"-"`
 	Spread  time.Duration `json:"-"`
 	// Code is the AWS error code of the answer, such as RequestThrottled or
-	// SlowDown. A Fault without Code is what else it has alone.
+	// SlowDown. A Fault without Code has only its other effects.
 	Code string `json:"code,omitempty"`
 	// Status is the answer's HTTP status; 0 is what AWS answers with Code, or
 	// 400. From 500 on the fault is the receiver's.
@@ -103,7 +103,7 @@ func (f Fault) check() error {
 	return nil
 }
 
-// per is what a fault is drawn for.
+// per says for what a fault is drawn: a call, an entry or a message.
 type per int
 
 const (
@@ -135,7 +135,7 @@ type Hit struct {
 	fails     bool
 }
 
-// add lays another fault on top: latencies add up, of errors the first counts.
+// add combines the hit with another one: latencies add up, the first error counts.
 func (h *Hit) add(f Fault, random *rand.Rand) {
 	h.Latency += f.Latency
 	if f.Spread > 0 {
@@ -301,8 +301,8 @@ func (f *Faults) Of(ctx context.Context) *Faults {
 	return f
 }
 
-// Around does a call of an action as the faults have it: later, with an error in
-// place of its answer, or not at all.
+// Around does a call of an action under its faults: late, with an error instead of
+// its answer, or not at all.
 func (f *Faults) Around(ctx context.Context, c clock.Clock, action string, do func(Hit) *protocol.Error) *protocol.Error {
 	hit := f.Of(ctx).Call(action)
 	clock.Sleep(ctx, c, hit.Latency)

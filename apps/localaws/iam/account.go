@@ -3,7 +3,7 @@
 // query protocol. docs/localaws.md has every action, and where it differs from
 // AWS.
 //
-// Account is what it keeps, of which the guard and STS ask. It knows nothing of
+// Account holds its state; the guard and STS read it. The package must not know
 // signatures and sessions, and evaluates no policy: internal/iam does.
 package iam
 
@@ -20,9 +20,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// Account is the roles, policies and providers of an account. IAM itself answers
-// with what was changed at once; other services see a change when it has
-// propagated. It is safe for concurrent use.
+// Account is the roles, policies and providers of an account. IAM itself shows a
+// change at once; other services see it when it has propagated. It is safe for
+// concurrent use.
 type Account struct {
 	id    string
 	clock clock.Clock
@@ -121,7 +121,7 @@ func (p *provider) edit() *provider {
 	return &next
 }
 
-// change does something now, and for other services when it has propagated. The
+// change makes a change now, and for other services when it has propagated. The
 // lock is held.
 func (a *Account) change(do func(*view)) {
 	a.settle()
@@ -201,7 +201,7 @@ func (v *view) boundary(r *role) *iam.Policy {
 	return noPolicy
 }
 
-// managed is the document of a managed policy, of AWS or the account, that holds.
+// managed returns the default version of a managed policy, AWS's or the account's.
 func (v *view) managed(arn string) (document, bool) {
 	if d, ok := awsManaged[arn]; ok {
 		return d, true
@@ -225,7 +225,7 @@ func (a *Account) Granted() map[string][]*iam.Policy {
 	return granted
 }
 
-// Role is what other services know of a role.
+// Role is what other services know about a role.
 type Role struct {
 	ARN, ID    string
 	Trust      *iam.Policy
@@ -244,7 +244,7 @@ func (a *Account) Role(arn string) (Role, bool) {
 	return Role{r.arn, r.id, r.trust.policy, time.Duration(r.maxSession) * time.Second}, true
 }
 
-// Provider is what other services know of an OpenID Connect provider.
+// Provider is what other services know about an OpenID Connect provider.
 type Provider struct {
 	ARN     string
 	Clients []string

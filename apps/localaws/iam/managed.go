@@ -16,13 +16,13 @@ var managedYAML []byte
 // administrator is the policy of users, and of the root user.
 const administrator = awsOwned + "AdministratorAccess"
 
-// managedSince is when AWS's policies came to be, as far as they are served.
+// managedSince is the creation date that the server gives for AWS's policies.
 var managedSince = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // awsManaged are AWS's policies that this system attaches, by ARN.
 var awsManaged = mustRead(managedYAML)
 
-// mustRead panics for a file that is not what is embedded: a test reads it.
+// mustRead panics if the embedded file is wrong, which a test would show.
 func mustRead(data []byte) map[string]document {
 	var file map[string]any
 	if err := yaml.Unmarshal(data, &file); err != nil {

@@ -16,7 +16,7 @@ import (
 // awsOwned begins the ARNs of AWS's managed policies.
 const awsOwned = "arn:aws:iam::aws:policy/"
 
-// own finds a policy of the account, if the caller may do what it calls to it.
+// own finds a policy of the account, if the caller may do its action to it.
 func (s *Service) own(c *call, arn string, keys map[string][]string) (*policy, error) {
 	context := map[string][]string{}
 	if p := s.now.policies[arn]; p != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 )
 
-// issuer finds a provider by ARN, if the caller may do what it calls to it.
+// issuer finds a provider by ARN, if the caller may do its action to it.
 func (s *Service) issuer(c *call, arn string, keys map[string][]string) (*provider, error) {
 	context := map[string][]string{}
 	if p := s.now.providers[arn]; p != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// find finds a role by name, if the caller may do what it calls to it. Of a role
-// that is not there nobody knows the path: its ARN is taken to have none.
+// find finds a role by name, if the caller may do its action to it. The path of a
+// role that does not exist is unknown: its ARN is taken to have none.
 func (s *Service) find(c *call, name string, keys map[string][]string) (*role, error) {
 	if err := checkName("roleName", name, entityName); err != nil {
 		return nil, err

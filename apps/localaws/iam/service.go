@@ -101,7 +101,7 @@ var actions = map[string]query.Action[*Service]{
 	"ListOpenIDConnectProviderTags":           with(listProviderTags),
 }
 
-// page is what lists take of a request.
+// page holds the parameters that all lists have.
 type page struct {
 	MaxItems *int
 	Marker   string
@@ -109,8 +109,8 @@ type page struct {
 
 const maxItems = 1000
 
-// cut is one page of a list that is in order, and the elements that say so. The
-// marker is the key of the last item before.
+// cut returns one page of a sorted list, and the elements of the answer that say
+// whether more follow. The marker is the last key of the page before.
 func cut[T any](p page, items []T, key func(T) string) ([]T, protocol.Elements, error) {
 	limit := 100
 	if p.MaxItems != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// Trusts is nil if a service of AWS, such as eks.amazonaws.com, may take a role.
-// The error says why not, and is none of AWS's: a service words it in its own way.
+// Trusts returns nil if a service of AWS, such as eks.amazonaws.com, may assume a
+// role. The error says why not, but not in AWS's words: each service has its own.
 func (a *Account) Trusts(roleARN, service string) error {
 	role, ok := a.Role(roleARN)
 	if !ok {

@@ -1,7 +1,6 @@
-// Package protocol is what the services of the local AWS server share of AWS's
-// protocols: the error, how requests are read and answers written. JSON 1.0 is
-// SQS's, REST JSON is EKS's, the query protocol EC2's, IAM's and STS's, REST XML
-// S3's. It knows no service.
+// Package protocol reads requests and writes answers and errors in AWS's protocols,
+// for all services of the local AWS server. SQS speaks JSON 1.0, EKS REST JSON,
+// EC2, IAM and STS the query protocol, S3 REST XML. It must not know any service.
 package protocol
 
 import (
@@ -21,7 +20,7 @@ import (
 type Error struct {
 	// Code is the name of the error's shape in the API's model.
 	Code, Message string
-	// Status 0 is what the service answers with Code.
+	// Status is the HTTP status; 0 is the one that the service has for Code.
 	Status int
 	// Receiver says that the server is at fault, not the caller.
 	Receiver bool
@@ -71,8 +70,7 @@ func writeJSON(w http.ResponseWriter, kind string, status int, body any) {
 
 var buffers = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
-// WriteJSONError answers with an error that no service has: the request names
-// none that is there.
+// WriteJSONError answers a request that names no service of this server.
 func WriteJSONError(w http.ResponseWriter, err *Error) {
 	WriteJSON(w, http.StatusBadRequest, map[string]string{"__type": err.Code, "message": err.Message})
 }

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Limits of a request in the query protocol. They are above what the services
-// take: user data has 16 KiB, a policy document 10.
+// Limits of a request in the query protocol. They are above the limits of the
+// services: user data has at most 16 KiB, a policy document 10.
 const (
 	maxQuery  = 256 << 10
 	maxParams = 2000
@@ -31,7 +31,7 @@ type Query struct {
 	root *node
 }
 
-// node is what the parameters with a common beginning of their names say.
+// node holds the parameters whose names begin alike, as a tree.
 type node struct {
 	name, value string
 	set         bool

@@ -22,8 +22,8 @@ type made struct {
 // maxTokens is how many are remembered; AWS remembers them for hours.
 const maxTokens = 1000
 
-// Made is the id of what a call with the token made, empty for none. Differs
-// reports that it had another body: AWS refuses that.
+// Made returns the id of what an earlier call with the token made, empty for none.
+// Differs reports whether that call had another body: AWS refuses that.
 func (t *Tokens) Made(action, token, body string) (id string, differs bool) {
 	m, found := t.made[tokenKey{action, token}]
 	if token == "" || !found {

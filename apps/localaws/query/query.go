@@ -1,7 +1,6 @@
-// Package query is what the services of the query protocol have in common: an
-// action is found by its name, suffers the faults that are meant for it, has its
-// parameters decoded and its errors answered in the protocol's form. It knows no
-// service.
+// Package query serves actions over the query protocol: it finds an action by its
+// name, applies its faults, decodes its parameters and answers its errors. It must
+// not know any service.
 package query
 
 import (
@@ -31,8 +30,8 @@ type Call struct {
 // *access.Denied; any other is the server's.
 type Action[S any] func(S, *Call) (protocol.Elements, error)
 
-// With makes an action whose parameters are the fields of In. Others are refused:
-// AWS has them, and the local AWS has not.
+// With makes an action whose parameters are the fields of In. It refuses others:
+// AWS may have them, the local AWS does not.
 func With[S, In any](do func(S, *Call, *In) (protocol.Elements, error)) Action[S] {
 	return func(s S, c *Call) (protocol.Elements, error) {
 		in := new(In)

@@ -71,8 +71,8 @@ func keysOf(action string, query url.Values) map[string][]string {
 // maxDelete is above a thousand keys of 1,024 bytes.
 const maxDelete = 4 << 20
 
-// eachKey is a check for every key that DeleteObjects names. AWS answers for each
-// one alone; here one that is not allowed refuses all.
+// eachKey returns a check for every key that DeleteObjects names. AWS answers for
+// each key; here one that is not allowed refuses all.
 func eachKey(r *http.Request, t target, check access.Check) ([]access.Check, *protocol.Error) {
 	body, tooLarge := protocol.ReadBody(r, maxDelete)
 	if tooLarge != nil {

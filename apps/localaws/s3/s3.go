@@ -1,7 +1,7 @@
-// Package s3 serves buckets in memory: github.com/johannesboyne/gofakes3 for
-// objects, and in front of it faults, permissions, the settings of buckets, and
-// what it would misread, which is refused. docs/localaws.md has every action, and
-// where it differs from AWS.
+// Package s3 serves buckets in memory. github.com/johannesboyne/gofakes3 serves
+// objects. In front of it this package injects faults, checks permissions, serves
+// the settings of buckets, and refuses requests that gofakes3 would misread.
+// docs/localaws.md has every action, and where it differs from AWS.
 package s3
 
 import (
@@ -22,8 +22,8 @@ import (
 type Options struct {
 	// Buckets exist from the start.
 	Buckets []string
-	// HashesOnly keeps the size and the hash of an object, and not its body,
-	// which GetObject then answers with NotImplemented.
+	// HashesOnly keeps the size and the hash of an object, but not its body:
+	// GetObject then answers NotImplemented.
 	HashesOnly bool
 	// Region is the buckets'.
 	Region string
@@ -62,8 +62,8 @@ func New(options Options) (*Service, error) {
 	return s, nil
 }
 
-// libraryTime is a Clock for gofakes3. It formats times as they are, and HTTP wants
-// GMT by that name.
+// libraryTime is a Clock for gofakes3, which formats times in their own zone: HTTP
+// wants GMT by that name.
 type libraryTime struct{ clock.Clock }
 
 var gmt = time.FixedZone("GMT", 0)
@@ -153,7 +153,7 @@ func notImplemented(what string) *protocol.Error {
 	}
 }
 
-// nowhere takes an answer that is lost.
+// nowhere discards an answer that is lost.
 type nowhere struct{ header http.Header }
 
 // Header is http.ResponseWriter's.

@@ -14,15 +14,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// setting is a sub-resource of buckets that is a document: kept, given back as it
-// was put, and but for the policy and what blocks public ones not acted upon.
+// setting is a sub-resource of buckets that is a document. The server keeps it and
+// gives it back as it was put. Only the policy and the public access block have an
+// effect.
 type setting struct {
 	root string
-	// initial is the content of a new bucket's, by AWS's defaults; reset says that
-	// DELETE brings it back.
+	// initial is its content in a new bucket, AWS's default; reset says that
+	// DELETE restores it.
 	initial string
 	reset   bool
-	// none is the code of the error while there is none, and why.
+	// none is the code and message of the error while there is no document.
 	none, why string
 	// form is what a document must have, besides its root.
 	form *regexp.Regexp

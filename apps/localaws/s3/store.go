@@ -283,9 +283,8 @@ type listing struct {
 	out                      *gofakes3.ObjectList
 }
 
-// walk lists keys from one on, until it comes to a common prefix. It returns
-// the first key behind that, and whether to go on there: what is inside of a
-// common prefix is not looked at.
+// walk lists keys from one on, until it comes to a common prefix, whose keys it
+// skips. It returns the first key behind that, and whether to go on there.
 func (l *listing) walk(objects *btree.BTreeG[*object], from string) (next string, more bool) {
 	objects.AscendGreaterOrEqual(&object{key: from}, func(o *object) bool {
 		if !strings.HasPrefix(o.key, l.prefix) {
@@ -316,8 +315,8 @@ func (l *listing) walk(objects *btree.BTreeG[*object], from string) (next string
 	return next, more
 }
 
-// common is what a key has up to the delimiter that follows the prefix, if one
-// does.
+// common returns the part of a key up to the first delimiter after the prefix, if
+// there is one.
 func (l *listing) common(key string) string {
 	if l.delimiter == "" {
 		return ""

@@ -18,8 +18,8 @@ type target struct {
 	version bool
 }
 
-// verbs are the IAM actions of a sub-resource, by what is done to it. What has
-// none, the server does not have:
+// verbs are the IAM actions of a sub-resource, by the kind of access. The server
+// does not serve what has none:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 type verbs struct{ get, put, post, del string }
 
@@ -59,9 +59,8 @@ var unserved = []string{
 	"restore", "retention", "select", "session", "torrent",
 }
 
-// parseTarget reads a request as gofakes3 does: a decision about another target
-// than the one that it acts on would be none. Two sub-resources at once are no
-// request of S3.
+// parseTarget reads a request as gofakes3 does: the guard must decide about the
+// target that gofakes3 then acts on. S3 has no request with two sub-resources.
 func parseTarget(path string, query url.Values) (target, *protocol.Error) {
 	t := target{}
 	t.bucket, t.key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")

@@ -46,7 +46,7 @@ func unchunk(r *http.Request, s *Signature, secret string, body []byte) error {
 	return nil
 }
 
-// plain makes the request one whose body came in one piece.
+// plain turns the request into one whose body came in one piece.
 func plain(r *http.Request, content []byte) {
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(content)), int64(len(content))
 	r.Header.Set("Content-Length", strconv.Itoa(len(content)))
@@ -69,8 +69,8 @@ type chunk struct {
 	signature string
 }
 
-// nextChunk takes one off: its size and signature in a line, its bytes, an end of
-// line.
+// nextChunk takes one chunk off: a line with its size and signature, its bytes, a
+// line end.
 func nextChunk(body []byte) (c chunk, rest []byte, err error) {
 	line, rest, ok := bytes.Cut(body, []byte("\r\n"))
 	size, signature, signed := strings.Cut(string(line), ";chunk-signature=")

@@ -4,7 +4,7 @@
 // header, in the query of a presigned URL, and over the chunks of a body. What
 // must be signed is computed by the SDK's own signer.
 //
-// It knows no service's error codes, no policy, and not where keys come from.
+// It must not know error codes of services, policies, or where keys come from.
 package sigv4
 
 import (
@@ -61,7 +61,7 @@ func fail(kind Kind, format string, args ...any) *Failure {
 	return &Failure{kind, fmt.Sprintf(format, args...)}
 }
 
-// Signature is what a request says about its own.
+// Signature is the signature that a request carries, taken apart.
 type Signature struct {
 	AccessKey, Token string
 	// Day, Region and Service are the credential scope.

@@ -63,9 +63,9 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Verify checks that a request is what was signed with the secret, within its
-// time, its body too: it has been read then, and can be read again. The error is
-// a *Failure.
+// Verify checks that the secret signed this request, body included, and that the
+// signature is still valid. It reads the body, which can be read again. The error
+// is a *Failure.
 func (v *Verifier) Verify(r *http.Request, s *Signature, secret string) error {
 	if err := v.inTime(s); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (v *Verifier) inTime(s *Signature) error {
 	return nil
 }
 
-// coversHeaders wants each header of AWS signed: else whoever is in between
+// coversHeaders checks that every header of AWS's is signed: otherwise a proxy
 // could add one.
 func (s *Signature) coversHeaders(r *http.Request) error {
 	for name := range r.Header {
@@ -121,8 +121,8 @@ func (s *Signature) coversHeaders(r *http.Request) error {
 	return nil
 }
 
-// payloadHash is what the signature holds of the body. S3 has it from a header,
-// and compares it with the body later; the others from the body.
+// payloadHash returns the hash of the body that is signed. S3 takes it from a
+// header and compares it with the body later; the others compute it.
 func payloadHash(r *http.Request, s *Signature) (string, error) {
 	if s.Service == s3Service {
 		declared := r.Header.Get(contentHash)
@@ -144,7 +144,7 @@ func payloadHash(r *http.Request, s *Signature) (string, error) {
 	return hashOf(body), nil
 }
 
-// readBody reads it, and leaves it to be read again.
+// readBody reads the body, and lets it be read again.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil

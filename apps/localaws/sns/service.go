@@ -132,7 +132,7 @@ func (s *Service) allow(c *query.Call, arn string, more ...string) error {
 	return s.guard.Allow(c, checks...)
 }
 
-// find finds a topic, if the caller may do what it calls to it. The lock is held
+// find finds a topic, if the caller may do its action to it. The lock is held
 // afterwards.
 func (s *Service) find(c *query.Call, arn string) (*topic, error) {
 	err := s.allow(c, arn)
@@ -259,7 +259,7 @@ func setTopicAttributes(s *Service, c *query.Call, in *topicIn) (protocol.Elemen
 	return nil, nil
 }
 
-// deleteTopic succeeds again, and takes the subscriptions along.
+// deleteTopic succeeds even if the topic is gone. It also deletes the subscriptions.
 func deleteTopic(s *Service, c *query.Call, in *topicIn) (protocol.Elements, error) {
 	if err := s.allow(c, in.TopicArn); err != nil {
 		return nil, err

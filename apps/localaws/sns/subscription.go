@@ -101,7 +101,7 @@ func (s *subscription) set(name, value string) *protocol.Error {
 
 type subscriptionIn struct{ SubscriptionArn, AttributeName, AttributeValue string }
 
-// subscription finds one, if the caller may do what it calls to its topic. The lock
+// subscription finds one, if the caller may do its action to its topic. The lock
 // is held afterwards.
 func (s *Service) subscription(c *query.Call, arn string) (*subscription, error) {
 	err := s.allow(c, topicOf(arn))

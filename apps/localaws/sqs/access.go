@@ -36,7 +36,7 @@ func (s *Service) allow(c *call) *protocol.Error {
 	return access.Refusal(s.guard.Allow(c.ctx, checks...), "AccessDeniedException")
 }
 
-// queueName is the queue of a call, which need not be there.
+// queueName returns the name of a call's queue, which need not exist.
 func (c *call) queueName() string {
 	if c.QueueUrl != "" {
 		return c.QueueUrl[strings.LastIndex(c.QueueUrl, "/")+1:]

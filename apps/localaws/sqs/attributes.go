@@ -146,7 +146,8 @@ func (s *Service) attributes(q *queue, c counts) map[string]string {
 	return all
 }
 
-// isAttribute knows also those that a queue may lack.
+// isAttribute reports whether a name is an attribute's, also one that a queue may
+// lack.
 func isAttribute(name string, has map[string]string) bool {
 	_, ok := has[name]
 	return ok || name == "RedrivePolicy" || documents[name] != nil || slices.Contains(unserved, name)

@@ -44,9 +44,9 @@ func changeMessageVisibilityBatch(s *Service, c *call) (any, *protocol.Error) {
 	})
 }
 
-// batch does each entry for itself: the answer is 200 with those that failed
-// beside those that did not. What is wrong with the batch as a whole fails it
-// before any entry is done.
+// batch does each entry on its own: the answer is 200, with the entries that failed
+// and those that did not. A fault of the batch as a whole fails it before any entry
+// is done.
 func (s *Service) batch(c *call, size int, do func(*queue, int, time.Time) (any, *protocol.Error)) (any, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,7 +21,7 @@ type past struct {
 	until time.Time
 }
 
-// resolution is how exact the times of a queue's past are.
+// resolution is the resolution of times in a queue's history.
 const resolution = time.Second
 
 // remember keeps the counts as they are before a call changes them.
@@ -35,8 +35,8 @@ func (q *queue) remember(now time.Time) {
 	q.history = append(q.history, past{q.counts(), now})
 }
 
-// approximate are the counts as AWS documents them: they lag behind, and are
-// not exact, as far as a fault says so.
+// approximate returns the counts as AWS documents them: a fault makes them late and
+// inexact.
 func (q *queue) approximate(hit fault.Hit, now time.Time) counts {
 	c := q.counts()
 	if hit.Lag > 0 {

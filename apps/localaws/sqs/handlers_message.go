@@ -27,8 +27,8 @@ func sendMessage(s *Service, c *call) (any, *protocol.Error) {
 	return l.send(q, s.clock.Now())
 }
 
-// letter is a message that is ready to be sent: what takes time is done before the
-// lock is taken.
+// letter is a message that is ready to be sent. It is made before the lock is
+// taken, since that takes time.
 type letter struct {
 	message *message
 	size    int
@@ -37,7 +37,7 @@ type letter struct {
 	err     *protocol.Error
 }
 
-// write makes a letter, in a batch with an id.
+// write makes a letter; in a batch it has an id.
 func write(id string, in newMessage) letter {
 	if err := in.check(); err != nil {
 		return letter{err: err}
@@ -121,8 +121,8 @@ func receiveMessage(s *Service, c *call) (any, *protocol.Error) {
 	return received{}, nil
 }
 
-// attempt is one look at a queue. If it found nothing, looking again makes
-// sense when the waiter is woken, or after wait if that is positive.
+// attempt looks at a queue once. If it finds nothing, the caller tries again when
+// the waiter is woken, or after wait if that is positive.
 type attempt struct {
 	found []delivery
 	wait  time.Duration

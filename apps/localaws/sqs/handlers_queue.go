@@ -34,8 +34,8 @@ var actions = map[string]action{
 	"SendMessageBatch":             sendMessageBatch,
 }
 
-// locked is for actions that do nothing that takes time; the others lock for
-// themselves.
+// locked holds the lock during an action, for actions that are quick; the others
+// take it themselves.
 func locked(do action) action {
 	return func(s *Service, c *call) (any, *protocol.Error) {
 		s.mu.Lock()

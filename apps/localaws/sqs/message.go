@@ -132,7 +132,7 @@ func (m newMessage) trace() string {
 	return ""
 }
 
-// forbidden tells characters that SQS rejects:
+// forbidden reports whether SQS rejects a character:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 func forbidden(r rune) bool {
 	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
@@ -140,7 +140,8 @@ func forbidden(r rune) bool {
 
 var numberValue = regexp.MustCompile(`^[+-]?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 
-// isAttributeName knows plain parts with single dots between them.
+// isAttributeName reports whether a name is plain parts with single dots between
+// them.
 func isAttributeName(name string) bool {
 	for part := range strings.SplitSeq(name, ".") {
 		if !isPlain(part) {
@@ -150,7 +151,8 @@ func isAttributeName(name string) bool {
 	return true
 }
 
-// isPlain knows texts of letters, digits, _ and -, of which there are thousands a second.
+// isPlain reports whether a text is letters, digits, _ and -. It runs thousands of
+// times a second, so it is no regular expression.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		if c := text[i] | 0x20; (c < 'a' || c > 'z') && (text[i] < '0' || text[i] > '9') && text[i] != '_' && text[i] != '-' {
@@ -196,7 +198,8 @@ func checkAttribute(name string, a messageAttribute) *protocol.Error {
 	return nil
 }
 
-// isType knows the three types, each with an optional label after a dot.
+// isType reports whether a text is one of the three types, with an optional label
+// after a dot.
 func isType(text string) bool {
 	kind, label, labelled := strings.Cut(text, ".")
 	return (kind == "String" || kind == "Number" || kind == "Binary") && (label != "") == labelled
@@ -311,7 +314,8 @@ func (in *request) checkSystemNames() *protocol.Error {
 	return nil
 }
 
-// wants knows exact names, All and .* for every one, and prefix.*.
+// wants reports whether one of the names asks for an attribute: All and .* ask for
+// every one, prefix.* for those with the prefix.
 func wants(names []string, attribute string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		prefix, wild := strings.CutSuffix(name, ".*")
@@ -321,7 +325,7 @@ func wants(names []string, attribute string) bool {
 
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
-// md5Hex is empty of nothing: a message has no empty body, and without
+// md5Hex of nothing is empty: a message has no empty body, and without
 // attributes there is no digest of them.
 func md5Hex(text string) string {
 	if text == "" {

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// instant is a time in a third of time.Time's space, of which a message has
-// several: nanoseconds since 1970. 0 is none.
+// instant is nanoseconds since 1970; 0 is none. It takes a third of the space of
+// time.Time, and a message has several.
 type instant int64
 
 func at(t time.Time) instant { return instant(t.UnixNano()) }
 
 func (i instant) time() time.Time { return time.Unix(0, int64(i)) }
 
-// line is messages one after the other.
+// line is a linked list of messages.
 type line struct {
 	front, back *message
 	length      int
@@ -87,8 +87,8 @@ func (o *ordered) Pop() any {
 	return m
 }
 
-// waiter is a long poll that found nothing. The first of a queue is woken by
-// what changes, and wakes the next when it leaves: a message does not wake all.
+// waiter is a long poll that found nothing. A change of the queue wakes its first
+// waiter, which wakes the next when it leaves: a message does not wake all.
 type waiter struct{ woken chan struct{} }
 
 func (q *queue) wait(w *waiter) {
@@ -97,7 +97,7 @@ func (q *queue) wait(w *waiter) {
 	}
 }
 
-// leave ends a wait. Who is first then has to look for itself.
+// leave ends a wait, and has the waiter that is now first look again.
 func (q *queue) leave(w *waiter) {
 	if i := slices.Index(q.waiting, w); i >= 0 {
 		q.waiting = slices.Delete(q.waiting, i, i+1)

@@ -107,7 +107,7 @@ func (q *queue) place(m *message, hiddenFor time.Duration, now time.Time) {
 	q.wake()
 }
 
-// lift takes a message out of its state.
+// lift takes a message out of the visible or the hidden ones.
 func (q *queue) lift(m *message) {
 	if m.visible {
 		q.visible.remove(m)
@@ -131,9 +131,9 @@ type delivery struct {
 	handle string
 }
 
-// receive takes up to n visible messages, in no promised order, and hides
-// them, except those that are to come again. Those that had their tries go to
-// dead, if it is not nil.
+// receive takes up to n visible messages, in no guaranteed order, and hides
+// them, except those that are to be delivered again. Messages that reached their
+// limit of receives move to dead, if it is not nil.
 func (q *queue) receive(n int, visibility time.Duration, dead *queue, arn string, again func() bool, now time.Time) (taken []delivery) {
 	n = min(n, maxInFlight-q.inFlight)
 	// What comes back at once is behind the others.

@@ -3,7 +3,7 @@
 //
 // Where AWS promises little, it does the strictest or simplest thing that AWS
 // may do:
-//   - The Approximate* counts are exact; a new or deleted queue is so at once.
+//   - The Approximate* counts are exact; a queue is created and deleted at once.
 //   - Every receive sees the whole queue, and no message is delivered before
 //     its timeout ends; AWS delivers at least once, at times more often.
 //   - Each receive gives a new receipt handle. Deleting by an old one succeeds

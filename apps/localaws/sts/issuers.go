@@ -49,8 +49,8 @@ func Problems(issuers []Issuer) (found []error) {
 
 const (
 	scheme = "https://"
-	// fresh is how long keys are not asked for again, even for one that is not
-	// among them.
+	// fresh is the shortest time between two fetches of the keys, even if a key is
+	// missing.
 	fresh   = 10 * time.Second
 	maxKeys = 1 << 20
 )

@@ -3,7 +3,7 @@
 // the token of an OpenID Connect issuer. docs/localaws.md has every action, and
 // where it differs from AWS.
 //
-// It knows roles and providers by what it asks of Directory, and nothing of
+// It must not know roles and providers beyond the interface Directory, nor
 // signatures.
 package sts
 
@@ -96,8 +96,8 @@ var (
 
 const minDuration, defaultDuration = 15 * time.Minute, time.Hour
 
-// check checks the form, and finds the role. Without the role it is one that
-// nobody may take.
+// check checks the form, and finds the role. It treats a missing role as one that
+// nobody may assume.
 func (a assumption) check(d Directory) (roles.Role, error) {
 	switch {
 	case !roleARN.MatchString(a.RoleArn):

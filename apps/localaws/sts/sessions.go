@@ -15,9 +15,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 )
 
-// Sessions makes temporary credentials and knows its own again. A session is in
-// its token, sealed, as AWS's are: nothing is kept of it, and who asks for a
-// million fills no memory. It is safe for concurrent use.
+// Sessions makes temporary credentials and recognizes its own. A session is sealed
+// in its token, as AWS's are, so that a million of them need no memory. It is safe
+// for concurrent use.
 type Sessions struct {
 	key    []byte
 	sealer cipher.AEAD
@@ -78,7 +78,7 @@ func (s *Sessions) Issue(caller *access.Caller, expires time.Time) Credentials {
 	return Credentials{accessKey, s.secret(accessKey), base64.StdEncoding.EncodeToString(token), expires.UTC().Format(time.RFC3339)}
 }
 
-// secret follows from the access key.
+// secret derives the secret key from the access key.
 func (s *Sessions) secret(accessKey string) string {
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write([]byte(accessKey))

@@ -65,8 +65,8 @@ func invalidToken(format string, args ...any) error {
 }
 
 // identify checks a token as AWS does: its issuer has a provider in the account,
-// its signature is of one of the issuer's keys, its time has come and is not over,
-// and its audience is one of the provider's.
+// one of the issuer's keys signed it, it is valid now, and its audience is one of
+// the provider's.
 func (s *Service) identify(ctx context.Context, token string) (identity, error) {
 	if len(token) < 4 || len(token) > maxToken {
 		return identity{}, validation("webIdentityToken must have 4 to %d characters", maxToken)
@@ -106,7 +106,7 @@ func expiry(claims jwt.Claims) int64 {
 	return claims.Expiry.Time().Unix()
 }
 
-// verified are the claims of a token, by one of the keys of its issuer.
+// verified returns the claims of a token that one of its issuer's keys signed.
 func (s *Service) verified(ctx context.Context, token *jwt.JSONWebToken, issuer string) (claims jwt.Claims, err error) {
 	source := s.issuers[issuer]
 	if source == nil {

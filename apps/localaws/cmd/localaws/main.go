@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	// Most of the heap is messages and objects that stay: at 100 a million of
+	// Most of the heap is messages and objects that stay: at GOGC=100 a million of
 	// them would take twice their space.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -87,8 +87,8 @@ type endpoint struct {
 	handler       http.Handler
 }
 
-// serve returns when ctx is over, or an endpoint failed. Long polls then end at
-// once, with an empty answer: what they wait for is gone with this process.
+// serve returns when ctx is done or an endpoint failed. Long polls then end at
+// once, with an empty answer: their messages go with this process.
 func serve(ctx context.Context, endpoints []endpoint, log *slog.Logger) error {
 	failed := make(chan error, len(endpoints))
 	var servers []*http.Server

@@ -1,7 +1,7 @@
-// Package servicetest is what the tests of each service of the local AWS ask of an
-// answer, the guard that they give a service, and what their benchmarks measure.
+// Package servicetest holds what the tests of all services of the local AWS share:
+// checks of answers, a guard, and what benchmarks measure.
 //
-// It knows no service.
+// It must not know any service.
 package servicetest
 
 import (
@@ -19,7 +19,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 )
 
-// Fails wants an error of type E, as the SDK makes it of a modelled error.
+// Fails wants an error of type E, which the SDK makes of an error in the API's
+// model.
 func Fails[E error](t testing.TB, err error) {
 	t.Helper()
 	var want E
@@ -28,7 +29,7 @@ func Fails[E error](t testing.TB, err error) {
 	}
 }
 
-// Code wants an error that the API's model does not have, or only a code.
+// Code wants an error with a code, for errors that are not in the API's model.
 func Code(t testing.TB, err error, want string) {
 	t.Helper()
 	var api smithy.APIError
