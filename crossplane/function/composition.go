@@ -139,8 +139,8 @@ func (c *composition) after(first, id resource.Name) bool {
 	return false
 }
 
-// afterCreation is after for what AWS takes as soon as it has taken the other one, whether
-// or not the provider has seen enough of that to call it ready.
+// afterCreation is after for resources that AWS accepts as soon as the other one exists,
+// even if the provider does not report it as ready yet.
 func (c *composition) afterCreation(first, id resource.Name) bool {
 	if observed, found := c.observed[first]; found && !meta.GetExternalCreateSucceeded(observed.Resource).IsZero() {
 		return true

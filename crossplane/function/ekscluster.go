@@ -48,8 +48,8 @@ type nodes struct {
 	Labels         map[string]string `json:"labels"`
 }
 
-// composeEKSCluster composes the control plane, who may do what with it, its
-// add-ons and its nodes, each when AWS takes it. Two parts wait for what AWS
+// composeEKSCluster composes the control plane, access to it, its add-ons and its
+// nodes, each as soon as AWS accepts it. Two parts wait for what AWS
 // assigns: the OIDC provider for the issuer, the nodes for the version of their
 // launch template.
 func composeEKSCluster(c *composition) error {
@@ -204,9 +204,9 @@ func (e eksComposer) addAddons() error {
 	return nil
 }
 
-// addNodes adds nodes once the VPC CNI gives them their addresses, because EKS
-// says how many pods a node takes when it creates the node, and once the network
-// leads to their cluster's endpoint: a node that does not join fails its group.
+// addNodes adds nodes once two things are ready. The VPC CNI, because EKS decides
+// how many pods fit on a node when it creates the node. And the network's way to the
+// cluster's endpoint, because a node that cannot join fails its group.
 func (e eksComposer) addNodes() error {
 	name := e.name("nodes")
 	if err := e.part("node-template", "nodes", "", e.launchTemplate(name)); err != nil {
@@ -296,7 +296,7 @@ func (e eksComposer) orderDeletion() {
 	}
 }
 
-// partsOf are a role and its policies.
+// partsOf returns the names of a role and its policies.
 func (e eksComposer) partsOf(role string) []resource.Name {
 	var parts []resource.Name
 	for id := range e.desired {

@@ -69,8 +69,8 @@ func versioningStatus(on bool) string {
 	return "Suspended"
 }
 
-// delegateToAccessPoints leaves it to access points of the bucket's own account
-// who of that account reads and writes through them:
+// delegateToAccessPoints lets the access points of the bucket's own account decide
+// who reads and writes through them:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html#access-points-delegating-control
 func delegateToAccessPoints(account, bucket string) statement {
 	return statement{

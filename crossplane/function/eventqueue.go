@@ -115,7 +115,7 @@ func queueAlarm(spec eventQueue, name names.QueueNames, queue, metric string, ab
 		Region: spec.Region, AlarmDescription: description,
 		Namespace: "AWS/SQS", MetricName: metric, Dimensions: map[string]string{"QueueName": queue},
 		Statistic: "Maximum", Period: 60, EvaluationPeriods: 3, ComparisonOperator: "GreaterThanThreshold", Threshold: above,
-		// SQS reports nothing of a queue that nobody used for six hours.
+		// SQS reports no metrics of a queue that nobody used for six hours.
 		TreatMissingData: "notBreaching",
 		AlarmActions:     []string{spec.topicARN(name.Topic)}, OKActions: []string{spec.topicARN(name.Topic)},
 		Tags: spec.tags(),

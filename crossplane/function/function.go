@@ -6,7 +6,7 @@
 //
 //  1. The XR's kind picks what composes it; another kind is a fatal result.
 //  2. The XR's spec is decoded. Defaults and the rules of the XR's definition
-//     have been applied before, by the API server or by who calls in process.
+//     have been applied before, by the API server or the caller in process.
 //  3. It is composed. Names come from crossplane/names and depend on nothing
 //     that AWS assigns, so that ARNs are known before anything exists.
 //  4. What AWS refuses before another resource is ready waits, where the

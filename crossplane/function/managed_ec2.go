@@ -9,9 +9,9 @@ func ec2(kind string) schema.GroupVersionKind {
 // reference names another managed resource of the XR's namespace, whose
 // identifier AWS assigns.
 //
-// It is resolved once. One that is resolved always, to follow another resource, does not
-// work beside a second one: the provider applies those that changed, which removes the
-// others, and so on with each in turn.
+// It is resolved once. References with the policy Always, which follow another resource,
+// do not work two at a time: the provider applies only those that changed, which removes
+// the others, and so on in turn.
 type reference struct {
 	Name string `json:"name"`
 }

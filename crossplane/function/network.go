@@ -167,9 +167,9 @@ func (n networkComposer) addNAT() error {
 	return nil
 }
 
-// interfaceOf is the network interface that an address is at. The provider writes into the
-// spec where it found the address, and would put it back to the interface of a NAT gateway
-// that is gone.
+// interfaceOf returns the network interface that has an address. Otherwise the provider
+// would write the interface that it saw first into the spec, and bind the address to it
+// again after the NAT gateway is gone.
 func (n networkComposer) interfaceOf(nat, address string) string {
 	if n.isReady(resource.Name(nat)) {
 		return n.observedString(resource.Name(nat), observedPath+"networkInterfaceId")
@@ -212,7 +212,7 @@ func (n networkComposer) addRoutes() error {
 	return nil
 }
 
-// addNATRoute leads a table to a NAT gateway, and to another one once that is ready.
+// addNATRoute routes a table to a NAT gateway, and to another one once that is ready.
 func (n networkComposer) addNATRoute(table, nat string) error {
 	id, gateway := "route-"+table, n.observedString(resource.Name(nat), natGatewayPath)
 	if gateway == "" || !n.isReady(resource.Name(nat)) {

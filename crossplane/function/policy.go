@@ -51,8 +51,8 @@ func jsonOf(value any) string {
 	return string(data)
 }
 
-// Target is what a permission is on, of the EventQueue or EventBucket that a
-// grant names.
+// Target is the part of a granted EventQueue or EventBucket that a permission is
+// on.
 type Target string
 
 // The targets of permissions.

@@ -15,9 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// report is what AWS reports of a kind that works. The provider's condition Ready
-// is not enough: it is True of everything that has an identifier, of what AWS
-// failed to create, too (crossplane-contrib/provider-upjet-aws#1228, #1982).
+// report says how a kind's status shows that a resource works. The provider's
+// condition Ready is not enough: it is True for everything that has an identifier,
+// even if AWS failed to create it (crossplane-contrib/provider-upjet-aws#1228, #1982).
 type report struct {
 	// fields of status.atProvider are there.
 	fields []string
@@ -28,7 +28,7 @@ type report struct {
 	// says that an absent field means the same. Any other state stays until somebody acts.
 	underway []string
 	missing  bool
-	// advice is what a person does about it.
+	// advice tells a person what to do about it.
 	advice string
 }
 
@@ -37,8 +37,8 @@ const replace = " says why; delete this object once that is corrected, Crossplan
 // observedPath is where the provider keeps what AWS reports.
 const observedPath = "status.atProvider."
 
-// reports are by kind. A kind without one is what Ready says of it: nothing in
-// its status tells more. An Addon is such a kind.
+// reports are by kind. For a kind without one Ready decides, since its status says
+// nothing more. An Addon is such a kind.
 var reports = map[schema.GroupVersionKind]report{
 	eksControlPlane{}.kind(): {
 		state: "status", works: []string{"ACTIVE", "UPDATING"}, underway: []string{"CREATING", "PENDING", "DELETING"}, missing: true,
@@ -97,7 +97,7 @@ func contains(states []string, state string) bool {
 	return slices.ContainsFunc(states, func(one string) bool { return strings.EqualFold(one, state) })
 }
 
-// verdict is that of what does not work.
+// verdict returns the verdict on a resource that does not work.
 func (r report) verdict(underway bool, short, sentence string) verdict {
 	if underway {
 		return verdict{reason: short}
@@ -114,8 +114,8 @@ func text(observed *composed.Unstructured, field string) string {
 	return value
 }
 
-// setReadiness says of each composed resource whether it is ready. Without, it
-// would count as not ready for ever.
+// setReadiness reports for each composed resource whether it is ready. Crossplane
+// takes one without this report for not ready.
 func (c *composition) setReadiness() {
 	for id, wanted := range c.desired {
 		wanted.Ready = resource.ReadyFalse
@@ -155,7 +155,7 @@ func (c *composition) explain() {
 	}
 }
 
-// some names a few of many.
+// some lists the first few of many names.
 func some(objects []string) string {
 	const few = 5
 	if len(objects) <= few+1 {
@@ -172,7 +172,7 @@ const unresolvedReference = "cannot resolve references"
 // progress sorts the composed resources that are not ready by the reason.
 type progress struct {
 	refused    []string // by AWS or the provider, with the reason
-	failed     []string // AWS took it and it does not work, with what it reports
+	failed     []string // AWS accepted it and it does not work, with what AWS reports
 	unresolved []string // it waits for another one
 	creating   []string
 }

@@ -1,10 +1,10 @@
 // Package names builds the name of everything that this repository creates on
-// AWS, from names that stand in Git, so that no output must be copied by hand.
+// AWS from names in Git, so that nobody must copy an output by hand.
 //
-// Every name starts with the cluster and a hyphen, and a cluster's name holds no
-// hyphen: two clusters never give one name. Within a cluster the suffixes and
-// prefixes that the package itself adds are reserved: two resources never give
-// one name either. What does not fit is an [*Error] that names its part.
+// Every name starts with the cluster and a hyphen, and a cluster's name has no
+// hyphen, so two clusters never share a name. Within a cluster the suffixes and
+// prefixes that the package itself adds are reserved, so two resources never share
+// one either. A part that breaks a rule gives an [*Error] that names it.
 //
 // The package must not know what a name is for beyond AWS' limits: nothing of
 // Kubernetes, Crossplane or policies. Its limits are those of the API references
@@ -63,8 +63,8 @@ func (e *Error) Error() string {
 // somebody else made, whatever its name.
 const RolePath = "/sales-events/"
 
-// QueueNames are the names of a queue, of its dead-letter queue and of what
-// alarms about both.
+// QueueNames are the names of a queue, of its dead-letter queue, and of the topic
+// and alarms for both.
 type QueueNames struct {
 	Source, DeadLetters string
 	// Topic is where alarms go.
@@ -120,8 +120,8 @@ func ForRole(clusterName, workload string) (string, error) {
 }
 
 // ClusterName is the name of a cluster that passed the checks of [ForCluster]. It
-// names what is there once for each cluster: what follows the name is this
-// repository's own and never a user's, and so short that it fits.
+// names what each cluster has once. This repository chooses what follows the name,
+// never a user, so it always fits.
 type ClusterName string
 
 // ForCluster checks a cluster's own name: lower-case letters and digits that
