@@ -27,8 +27,7 @@ func newContext(given map[string][]string) context {
 
 func (c context) get(key string) []string { return c[strings.ToLower(key)] }
 
-// setDefault fills in what the request itself says, unless the caller knows
-// better.
+// setDefault sets a key that follows from the request, unless the caller has set it.
 func (c context) setDefault(key, value string) {
 	key = strings.ToLower(key)
 	if len(c[key]) == 0 && value != "" {
@@ -205,8 +204,8 @@ func (o operator) compare(wanted []glob, values []string) bool {
 	return o.negated
 }
 
-// wanted is the policy's values for this request; false if a variable stayed
-// without value.
+// wanted returns the policy's values for this request; false if a variable has no
+// value.
 func (c Condition) wanted(request context, variables bool) ([]glob, bool) {
 	if !variables || !c.operator.variables {
 		request = nil
@@ -220,8 +219,8 @@ func (c Condition) wanted(request context, variables bool) ([]glob, bool) {
 	return wanted, len(wanted) == len(c.Values)
 }
 
-// meaningful leaves out empty strings: to Null and the set operators a key with
-// an empty value is as good as absent.
+// meaningful drops empty strings: Null and the set operators treat a key with an
+// empty value as absent.
 func meaningful(values []string) []string {
 	var kept []string
 	for _, v := range values {

@@ -1,7 +1,7 @@
 // Package iam answers what a set of AWS IAM policies allows, and why, without
 // AWS: [Parse] reads a policy document, [Policies.Evaluate] decides a request,
-// [Policy.Grants] lists what is handed out, and [Policy.Trusts] explains whom a
-// role's trust policy lets in by web identity.
+// [Policy.Grants] lists what the policy grants, and [Policy.Trusts] explains who can
+// assume a role by web identity.
 //
 // It follows these pages of the IAM User Guide
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/):

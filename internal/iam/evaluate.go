@@ -38,8 +38,8 @@ type Policies struct {
 // Outcome is how a request ends.
 type Outcome string
 
-// Denied is by a Deny statement; NotAllowed, what AWS calls an implicit deny,
-// is for want of an Allow.
+// Denied means that a Deny statement applies; NotAllowed, AWS's implicit deny, that
+// no Allow does.
 const (
 	Allowed    Outcome = "allowed"
 	Denied     Outcome = "denied"
@@ -71,11 +71,11 @@ func (d Decision) Allowed() bool { return d.Outcome == Allowed }
 //     within the boundary if it names the role, and not at all if it names the
 //     account, which only leaves the matter to the principal's policies;
 //   - across accounts both sides must allow;
-//   - a KMS key and a role are used only if their own policy allows it, be it
-//     by naming the account.
+//   - a KMS key and a role are used only if their own policy allows it; naming the
+//     account is enough.
 //
-// A key without key policy is one whose policy is not known: then the
-// principal's policies decide.
+// If a key's policy is not given, it is unknown: then the principal's policies
+// decide.
 func (p Policies) Evaluate(r Request) Decision {
 	e := newEvaluation(r)
 	if by, ok := e.first(p.all(), Deny); ok {
@@ -128,8 +128,8 @@ func (e evaluation) what() string {
 	return e.request.Action + " on " + e.request.Resource
 }
 
-// foreign reports whether principal and resource are of different accounts. Who
-// has no account, such as a service, needs no policy of its own.
+// foreign reports whether principal and resource are of different accounts. A
+// principal without an account, such as a service, needs no policy of its own.
 func (e evaluation) foreign() bool {
 	owner := e.request.ResourceAccount
 	if parts := strings.SplitN(e.request.Resource, ":", arnParts); owner == "" && len(parts) == arnParts {
@@ -138,15 +138,14 @@ func (e evaluation) foreign() bool {
 	return owner != "" && e.sender.account != "" && owner != e.sender.account
 }
 
-// guarded reports whether nobody gets at the resource unless its policy says
-// so.
+// guarded reports whether only the resource's own policy can give access to it.
 func (e evaluation) guarded(resource *Policy) bool {
 	parts := strings.SplitN(e.request.Resource, ":", 4)
 	key := len(parts) > 2 && parts[2] == "kms"
 	return e.foreign() || resource != nil && (key || resource.Kind == TrustPolicy)
 }
 
-// verdict is how far a statement got with a request.
+// verdict is how much of a statement matches a request.
 type verdict struct {
 	policy    *Policy
 	statement *Statement
@@ -276,7 +275,7 @@ func (s *Statement) matchesResource(arn string, kind Kind, variables context) bo
 	return s.Resources.Not
 }
 
-// refuse explains the want of an Allow by the statement that came closest.
+// refuse explains a missing Allow by the statement that came closest.
 func (e evaluation) refuse(side string, policies ...*Policy) Decision {
 	var nearest verdict
 	names := []string{}

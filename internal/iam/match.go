@@ -140,10 +140,10 @@ func MatchesAction(pattern, action string) bool { return matchAction(pattern, ac
 // arnParts is how many parts an ARN has; the last may hold colons.
 const arnParts = 6
 
-// resource narrows a pattern to the wildcards of a resource ARN. By
-// reference_policies_elements_resource a wildcard stays within its part, but
-// for a * at the end of one; in the part after the fifth colon, which names the
-// resource, colons are characters like others.
+// resource limits the wildcards of a pattern to those of a resource ARN. According to
+// reference_policies_elements_resource a wildcard matches within its part, except a *
+// at the end of a part. After the fifth colon, in the resource's name, a colon is an
+// ordinary character.
 func (g glob) resource() glob {
 	narrowed := slices.Clone(g)
 	colons := 0

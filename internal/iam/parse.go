@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Error is one thing that the grammar does not allow. Its statement is -1 where
-// it is about the document as a whole.
+// Error is one violation of the grammar. Its statement is -1 if it is about the
+// document as a whole.
 type Error struct {
 	Policy    string
 	Statement int
@@ -148,8 +148,7 @@ func (p *parser) statement(index int, n node) {
 
 var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]*$`)
 
-// sid holds Sid to what IAM itself demands; other services have rules of their
-// own.
+// sid checks Sid by IAM's own rules; other services have rules of their own.
 func (p *parser) sid(n node) string {
 	sid := p.text(n)
 	p.where.Sid = sid
@@ -216,8 +215,8 @@ func (p *parser) action(n node, text string) {
 	}
 }
 
-// resource holds identity policies to what IAM says when it refuses one. The
-// resources of other policies have forms of their service.
+// resource checks identity policies by the rules that IAM names when it refuses one.
+// In other policies the service decides the form of a resource.
 func (p *parser) resource(n node, text string) {
 	if p.policy.Kind != IdentityPolicy || text == "*" {
 		return

@@ -123,7 +123,7 @@ type Condition struct {
 	operator operator
 }
 
-// Grant is what one Allow statement hands out. An Allow of NotAction or
+// Grant is what one Allow statement grants. An Allow of NotAction or
 // NotResource is a grant of "*": what it leaves out is no limit on what AWS adds.
 type Grant struct {
 	Statement int
@@ -134,8 +134,8 @@ type Grant struct {
 	Conditional bool
 }
 
-// Grants lists what the policy's Allow statements hand out, in their order.
-// Deny statements, boundaries and the conditions are not taken off.
+// Grants lists what the policy's Allow statements grant, in their order.
+// It ignores Deny statements, boundaries and conditions.
 func (p *Policy) Grants() []Grant {
 	var grants []Grant
 	for _, s := range p.Statements {

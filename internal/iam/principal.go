@@ -36,10 +36,10 @@ func (s *Statement) covers(p Principal) reach {
 	return closest
 }
 
-// excepts reports whether NotPrincipal leaves the principal out. "AWS might
+// excepts reports whether NotPrincipal excepts the principal. "AWS might
 // validate the account first, then the role, and then the assumed-role user"
-// (reference_policies_elements_notprincipal): so a Deny spares only who is
-// named with each of these, and an Allow leaves out who is named by any.
+// (reference_policies_elements_notprincipal): so a Deny spares a principal only if
+// each of these is named, and an Allow excepts one if any is named.
 func (l Principals) excepts(p Principal, effect Effect) bool {
 	var named [namesPrincipal + 1]bool
 	for _, v := range l.Values {

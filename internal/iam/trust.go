@@ -34,9 +34,9 @@ func (s Subject) Claim() string {
 // DefectKind says what is wrong with a trust policy.
 type DefectKind string
 
-// The kinds up to DefectDenied keep the subject out, and are reported if it is
-// kept out; a wrong key and a wildcard that never matches, always. The others
-// let in more than the subject, and are reported in any case.
+// The kinds up to DefectDenied keep the subject out. They are reported only if it is
+// kept out, except a wrong key and a wildcard that never matches, which are always
+// reported. The other kinds let in more than the subject, and are always reported.
 const (
 	// DefectAction: no statement allows sts:AssumeRoleWithWebIdentity.
 	DefectAction DefectKind = "action"
@@ -147,8 +147,8 @@ func (t *trust) report(kind DefectKind, path, format string, args ...any) {
 	t.defects = append(t.defects, Defect{kind, index, path, fmt.Sprintf(format, args...)})
 }
 
-// decide tries each provider that the policy names for the subject. A Deny for
-// one of them says more than the want of an Allow for another.
+// decide tries each provider that the policy names for the subject. A Deny for one
+// of them explains more than a missing Allow for another.
 func (t *trust) decide() {
 	for i := range t.policy.Statements {
 		t.statement = &t.policy.Statements[i]
@@ -224,7 +224,8 @@ func (t *trust) unnamed() provider {
 	return p
 }
 
-// everyone looks for principals that leave all to the conditions.
+// everyone looks for principals that name everyone, so that only conditions limit
+// who is let in.
 func (t *trust) everyone() {
 	list := t.statement.Principals
 	if list.Not {
