@@ -144,7 +144,7 @@ func requestOf(key string) string {
 	return strings.TrimSuffix(key[strings.LastIndex(key, "/")+1:], ".json")
 }
 
-// letter knows a body, or makes its acquaintance: then the process is its producer.
+// letter finds the letter of a body, or makes one: then the process is its producer.
 func (w *world) letter(p *process, body string) *letter {
 	if l := w.letters[body]; l != nil {
 		return l
@@ -271,7 +271,7 @@ func (w *world) onEffect(c *call, answer *httptest.ResponseRecorder, lost bool) 
 	}
 }
 
-// excuseAll is for what befalls all messages at once.
+// excuseAll excuses every message, for an event that affects all of them.
 func (w *world) excuseAll() {
 	for _, r := range w.receipts {
 		r.excused = "the clock jumped"
@@ -380,8 +380,8 @@ func (w *world) labels(handles map[string]bool) []string {
 	return labels
 }
 
-// checkProducer holds a producer to its log: what is acknowledged is the beginning of its
-// seed, and all of it unless it was asked to end.
+// checkProducer compares a producer's log with its seed: the acknowledged events are the
+// first of the seed, and all of them unless it was asked to end.
 func (w *world) checkProducer(p *process, err error) {
 	if err != nil {
 		return

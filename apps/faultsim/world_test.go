@@ -73,8 +73,8 @@ type world struct {
 	server  *localaws.Server
 	clock   *jumpingClock
 	began   time.Time
-	// ending says that no pod comes again, over that nothing is left to see: the calls of
-	// processes that were killed then fail, so that their goroutines end.
+	// ending says that no pod starts any more. over says that the run is over: the calls
+	// of killed processes then fail, so that their goroutines end.
 	ending, over chan struct{}
 	pods         sync.WaitGroup
 

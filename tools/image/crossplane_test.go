@@ -37,9 +37,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/image/internal/command"
 )
 
-// What docs/aws.md says of Crossplane and signatures, by Crossplane's own code: it takes
-// a signature by a key as cosign makes one, beside the image, if Rekor, Sigstore's log,
-// has it, too; and one that image makes, which tells no log, it refuses.
+// What docs/aws.md says about Crossplane and signatures, by Crossplane's own code: it
+// accepts a signature that cosign made with a key if Rekor, Sigstore's log, has it too. It
+// refuses one that tools/image made, which is in no log.
 func TestCrossplaneVerifies(t *testing.T) {
 	images := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer images.Close()
@@ -142,8 +142,8 @@ type entry struct {
 	LogIndex       int64  `json:"logIndex"`
 }
 
-// record has the log know the signature of an image, and writes beside the signature
-// that it does, as `cosign sign` without --tlog-upload=false.
+// record enters the signature of an image in the log, and writes the proof beside the
+// signature, as `cosign sign` does without --tlog-upload=false.
 func (l rekorLog) record(t *testing.T, signed string, key []byte) {
 	t.Helper()
 	digest, err := name.NewDigest(signed)

@@ -3,10 +3,10 @@
 // tools/internal/build/providertrim puts this file into provider-aws's own module, whose
 // internal packages it imports, and lists the kinds beside it.
 //
-// Upstream has a program for each API group. This one differs from them in this alone: it
-// takes the groups by a flag, and has no cluster-scoped kinds, no webhooks, which only
-// these need, no change logs and no metrics of its own. Flags that upstream has as well
-// are called as there, and are taken from the environment as there: PROVIDER_POLL is -poll.
+// Upstream has a program for each API group. This one takes the groups by a flag. It has no
+// cluster-scoped kinds, no webhooks, which only these need, no change logs and no metrics
+// of its own. Flags that upstream has too keep their names, and can be set by the
+// environment as there: PROVIDER_POLL is -poll.
 package main
 
 import (
