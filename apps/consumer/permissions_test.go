@@ -200,23 +200,18 @@ func TestActionTakenFromTheRole(t *testing.T) {
 			e.eventually("the consumer works", func() bool { return e.stored() == 1 && e.held() == "0" })
 
 			e.grant(without(test.action))
-			stored := 1
-			if test.action == "sqs:ReceiveMessage" { // the poll that is on its way was allowed, and brings one more
-				e.send("r-0")
-				stored++
-				e.eventually("the next poll is denied", func() bool { _, n := e.denied(); return n > 0 && e.stored() == stored })
-			}
+			e.hangUp() // a poll that is on its way was allowed
 			e.send("r-2")
 			e.eventually("the call is denied", func() bool { _, n := e.denied(); return n > 1 })
 			if denied, _ := e.denied(); len(denied) != 1 || !denied[test.action+" on "+test.on] {
 				t.Errorf("denied: %v, want %s on %s alone", denied, test.action, test.on)
 			}
-			if held := e.held(); held != "1" || e.stored() != stored+test.more {
-				t.Errorf("the queue holds %s and %d objects are stored, want 1 and %d", held, e.stored(), stored+test.more)
+			if held := e.held(); held != "1" || e.stored() != 1+test.more {
+				t.Errorf("the queue holds %s and %d objects are stored, want 1 and %d", held, e.stored(), 1+test.more)
 			}
 
 			e.grant(without(""))
-			e.eventually("it works again", func() bool { return e.stored() == stored+1 && e.held() == "0" })
+			e.eventually("it works again", func() bool { return e.stored() == 2 && e.held() == "0" })
 			cancel()
 			e.hangUp() // the poll that it waits for
 			if err := <-ended; err != nil {
