@@ -275,16 +275,12 @@ func (d *delivery) answer(in *request) receivedMessage {
 			out.Attributes = &system
 		}
 	}
-	all := decodeAttributes(d.attributes)
-	out.MessageAttributes = make(map[string]messageAttribute, len(all))
-	for name, a := range all {
-		if wants(in.MessageAttributeNames, name) {
-			out.MessageAttributes[name] = a
-		}
-	}
+	out.MessageAttributes = decodeAttributes(d.attributes)
+	all := len(out.MessageAttributes)
+	maps.DeleteFunc(out.MessageAttributes, func(name string, _ messageAttribute) bool { return !wants(in.MessageAttributeNames, name) })
 	switch len(out.MessageAttributes) {
 	case 0:
-	case len(all):
+	case all:
 		out.MD5OfMessageAttributes = md5Hex(d.attributes)
 	default:
 		out.MD5OfMessageAttributes = md5Hex(encodeAttributes(out.MessageAttributes))
