@@ -57,7 +57,7 @@ func ServeIfAsked() {
 		return
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300) // a run leaves much behind, and lives for a moment
+		debug.SetGCPercent(1000) // a run leaves much behind, and lives for a moment
 	}
 	klog.SetLogger(logr.Discard())
 	logf.SetLogger(logr.Discard())
