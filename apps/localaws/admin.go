@@ -6,16 +6,19 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/authz"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/recording"
 )
 
 // callsPath is where Admin has the calls.
 const callsPath = "/calls"
 
 // Admin is the admin endpoint: faults, and GET /calls, which is who called what,
-// and what roles are granted and never used. DELETE /calls begins anew.
+// and what roles are granted and never used. DELETE /calls begins anew. /recording
+// records the calls of a role.
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(fault.AdminPath, fault.Handler(s.faults))
+	mux.Handle(recording.AdminPath, s.recordings())
 	mux.HandleFunc("GET "+callsPath, s.showCalls)
 	mux.HandleFunc("DELETE "+callsPath, func(w http.ResponseWriter, r *http.Request) {
 		if s.guard != nil {
@@ -24,6 +27,16 @@ func (s *Server) Admin() http.Handler {
 		s.showCalls(w, r)
 	})
 	return mux
+}
+
+// recordings is the endpoint of recordings, which are of a role's calls.
+func (s *Server) recordings() http.Handler {
+	if s.guard != nil {
+		return recording.Handler(s.recorder)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "a recording is of the calls of a role: without enforce in the configuration no call has one", http.StatusConflict)
+	})
 }
 
 func (s *Server) showCalls(w http.ResponseWriter, _ *http.Request) {

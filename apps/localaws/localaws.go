@@ -29,6 +29,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/iam"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/logs"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
+	"github.com/mystique-unicorn/sales-events/apps/localaws/recording"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/s3"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sigv4"
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sns"
@@ -42,6 +43,7 @@ type Server struct {
 	clock    Clock
 	faults   *Faults
 	services map[string]service // by the name for which their requests are signed
+	recorder *recording.Recorder
 
 	account *iam.Account
 	anyone  *access.Caller // who calls if nobody asks
@@ -101,6 +103,7 @@ func New(config Config, options ...Option) (*Server, error) {
 	for _, option := range options {
 		option(s)
 	}
+	s.recorder = recording.NewRecorder(s.clock)
 	s.anyone = user(config.AccountID, "anyone")
 	var err error
 	if s.account, err = iam.NewAccount(config.AccountID, config.IAM, s.clock); err != nil {
@@ -199,7 +202,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	call := access.Call{Caller: caller}
 	call.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
-	to.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), call)))
+	s.recorder.Serve(w, r.WithContext(access.NewContext(r.Context(), call)), name, to)
 }
 
 const healthPath = "/healthz"

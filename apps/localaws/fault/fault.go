@@ -164,7 +164,7 @@ func (h Hit) Answer() *protocol.Error {
 	}
 	status := cmp.Or(h.status, statuses[h.code])
 	return &protocol.Error{
-		Code: h.code, Message: injected, Status: status, Receiver: status >= http.StatusInternalServerError || h.receiving,
+		Code: h.code, Message: Message, Status: status, Receiver: status >= http.StatusInternalServerError || h.receiving,
 	}
 }
 
@@ -173,10 +173,11 @@ func (h Hit) Outcome() *protocol.Error {
 	if !h.fails {
 		return nil
 	}
-	return &protocol.Error{Code: h.code, Message: injected}
+	return &protocol.Error{Code: h.code, Message: Message}
 }
 
-const injected = "injected by the local AWS server"
+// Message is the message of every injected error.
+const Message = "injected by the local AWS server"
 
 // statuses are AWS's HTTP statuses of the errors that any service may return; a
 // service sets the status of its own errors.

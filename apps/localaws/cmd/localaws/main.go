@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "YAML `file` that declares what the account has (required)")
 	address := flags.String("addr", ":4566", "`address` to listen on")
-	admin := flags.String("admin", "", "`address` of the admin endpoint, which injects faults and shows who called what; none without")
+	admin := flags.String("admin", "", "`address` of the admin endpoint, for faults, the table of calls and recordings; none without")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {

@@ -1,0 +1,93 @@
+package recording
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Actions lists which actions were called with which parameters, sorted, one
+// parameter a line. It has no values, and nothing that depends on how often a program
+// asks: what differs between two recordings is what the program does differently.
+func Actions(calls []Call) string {
+	parameters := map[string]map[string]bool{}
+	for _, c := range calls {
+		action := c.Service + " " + identifiers.ReplaceAllString(c.Action(), "*")
+		if parameters[action] == nil {
+			parameters[action] = map[string]bool{}
+		}
+		for _, name := range c.parameters() {
+			parameters[action][name] = true
+		}
+	}
+	var out strings.Builder
+	for _, action := range slices.Sorted(maps.Keys(parameters)) {
+		fmt.Fprintln(&out, action)
+		for _, name := range slices.Sorted(maps.Keys(parameters[action])) {
+			fmt.Fprintln(&out, "  "+name)
+		}
+	}
+	return out.String()
+}
+
+// index is the number of a parameter in a list.
+var index = regexp.MustCompile(`\.\d+\b`)
+
+// parameters are the names of what the request says.
+func (c Call) parameters() (names []string) {
+	if query, err := url.ParseQuery(c.Query); err == nil {
+		names = slices.Collect(maps.Keys(query))
+	}
+	for name := range c.Body.Form {
+		if name != "Action" && name != "Version" {
+			names = append(names, index.ReplaceAllString(name, ".N"))
+		}
+	}
+	var value any
+	if json.Unmarshal(c.Body.JSON, &value) == nil {
+		names = append(names, leaves("", value)...)
+	}
+	return append(names, elements(c.Body.Text)...)
+}
+
+// leaves are the paths of the values of JSON.
+func leaves(path string, value any) (paths []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inside := range v {
+			paths = append(paths, leaves(strings.TrimPrefix(path+"."+key, "."), inside)...)
+		}
+	case []any:
+		for _, inside := range v {
+			paths = append(paths, leaves(path+".N", inside)...)
+		}
+	}
+	if len(paths) == 0 && path != "" {
+		return []string{path}
+	}
+	return paths
+}
+
+// elements are the paths of the elements of XML.
+func elements(text string) (paths []string) {
+	decoder := xml.NewDecoder(strings.NewReader(text))
+	var path []string
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return paths
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			path = append(path, t.Name.Local)
+			paths = append(paths, strings.Join(path, "."))
+		case xml.EndElement:
+			path = path[:len(path)-1]
+		}
+	}
+}
