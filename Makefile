@@ -37,12 +37,12 @@ SIMULATE := go run -C tools/simulate .
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help simulate preflight demo soak record up down status reconcile validate promote pin hook test fuzz faultsim e2e e2e-aws e2e-vm bench lint go
+.PHONY: help simulate preflight demo soak record up down status reconcile validate promote pin hook test fuzz faultsim e2e e2e-aws record-aws e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-simulate preflight demo soak record up down status reconcile validate promote pin test fuzz faultsim e2e e2e-aws e2e-vm bench lint: | go
+simulate preflight demo soak record up down status reconcile validate promote pin test fuzz faultsim e2e e2e-aws record-aws e2e-vm bench lint: | go
 
 # go says what is wrong, but not what to do; sudo often hides it.
 go:
@@ -111,7 +111,10 @@ e2e: ## the tests that start a real local cluster, or compile Crossplane (root)
 	go test -tags=e2e -skip=TestAWS -count=1 -timeout=60m ./tools/local/... ./tools/image
 
 e2e-aws: ## staging and production in the local AWS, by the real provider: all made, faults, all gone again (root; SPOKES=staging)
-	go test -tags=e2e -run=TestAWS -v -count=1 -timeout=4h ./tools/local
+	go test -tags=e2e -run='^TestAWS$$' -v -count=1 -timeout=4h ./tools/local
+
+record-aws: ## what the real provider calls to make staging and remove it, recorded for its replay in make test (root)
+	go test -tags=e2e -run='^TestAWSRecording$$' -v -count=1 -timeout=2h ./tools/local
 
 e2e-vm: ## what a new user runs, in a virtual machine: a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)
 	go test -tags=e2evm -v -count=1 -timeout=0 ./tools/local/vm
