@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,8 +39,11 @@ var index = regexp.MustCompile(`\.\d+\b`)
 
 // parameters are the names of what the request says.
 func (c Call) parameters() (names []string) {
-	if query, err := url.ParseQuery(c.Query); err == nil {
-		names = slices.Collect(maps.Keys(query))
+	names = slices.Collect(maps.Keys(c.query(func(value string) bool { return value != "" })))
+	for name := range c.Header {
+		if !slices.Contains([]string{"Content-Type", "X-Amz-Target", "X-Amzn-Query-Mode"}, name) {
+			names = append(names, name)
+		}
 	}
 	for name := range c.Body.Form {
 		if name != "Action" && name != "Version" {

@@ -126,10 +126,20 @@ func (c Call) Action() string {
 		return target[strings.LastIndex(target, ".")+1:]
 	}
 	action := c.Method + " " + c.Path
-	if query, err := url.ParseQuery(c.Query); err == nil && len(query) > 0 {
-		action += "?" + strings.Join(slices.Sorted(maps.Keys(query)), "&")
+	if sub := slices.Sorted(maps.Keys(c.query(func(value string) bool { return value == "" }))); len(sub) > 0 {
+		action += "?" + strings.Join(sub, "&")
 	}
 	return action
+}
+
+// query is the part of the query whose values are wanted.
+func (c Call) query(wanted func(value string) bool) url.Values {
+	query, err := url.ParseQuery(c.Query)
+	if err != nil {
+		return nil
+	}
+	maps.DeleteFunc(query, func(name string, _ []string) bool { return !wanted(query.Get(name)) })
+	return query
 }
 
 // observes reports whether the call changes nothing.

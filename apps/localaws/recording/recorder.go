@@ -112,7 +112,8 @@ func (r *recording) serve(request *http.Request, service string, body []byte, ne
 	return a
 }
 
-// keep leaves out what an injected fault answered: it is nothing that AWS does.
+// keep leaves out what an injected fault answered: it is nothing that AWS does. The
+// answer to a HEAD has no message that shows it.
 func (r *recording) keep(c Call, size int, faulty bool) {
 	if faulty || len(r.calls) >= maxCalls || r.bytes+size > maxBytes {
 		r.leftOut++
@@ -130,14 +131,17 @@ type answer struct {
 	body    bytes.Buffer
 }
 
+// Header is http.ResponseWriter's.
 func (a *answer) Header() http.Header { return a.header }
 
+// WriteHeader is http.ResponseWriter's.
 func (a *answer) WriteHeader(status int) {
 	if !a.written {
 		a.status, a.written = status, true
 	}
 }
 
+// Write is http.ResponseWriter's.
 func (a *answer) Write(data []byte) (int, error) {
 	a.written = true
 	return a.body.Write(data)

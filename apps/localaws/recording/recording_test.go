@@ -126,7 +126,8 @@ func TestReadAndWrite(t *testing.T) {
 
 func TestActionsList(t *testing.T) {
 	calls := append(normalized(t, run("1")), recording.Call{
-		Service: "s3", Method: "PUT", Path: "/b", Query: "tagging=", Body: recording.Body{Text: "<Tagging><Tag><Key>k</Key></Tag></Tagging>"},
+		Service: "s3", Method: "PUT", Path: "/b", Query: "tagging=&x-id=1", Header: map[string]string{"X-Amz-Acl": "private", "Content-Type": "application/xml"},
+		Body: recording.Body{Text: "<Tagging><Tag><Key>k</Key></Tag></Tagging>"},
 	}, recording.Call{
 		Service: "sqs", Method: "POST", Path: "/", Header: map[string]string{"X-Amz-Target": "AmazonSQS.CreateQueue"},
 		Body: recording.Body{JSON: json.RawMessage(`{"QueueName":"q","tags":{"a":"b"},"List":[{"x":1},{"y":[]}]}`)},
@@ -145,7 +146,8 @@ s3 PUT /b?tagging
   Tagging
   Tagging.Tag
   Tagging.Tag.Key
-  tagging
+  X-Amz-Acl
+  x-id
 sqs CreateQueue
   List.N.x
   List.N.y

@@ -2,6 +2,7 @@ package recording
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -47,6 +48,8 @@ func Replay(calls []Call, do func(Call) (status int, answer string)) []Call {
 }
 
 var (
+	// document is a policy in an answer of IAM, which escapes it as a part of a URL.
+	document  = regexp.MustCompile(`%7B[^<]*`)
 	requestID = regexp.MustCompile(`(<(?:requestId|RequestId|RequestID)>)[^<]*`)
 	// session is how the caller of a denied call named its session.
 	session  = regexp.MustCompile(`(:assumed-role/[^/\s]+/)[^\s"<]+`)
@@ -55,8 +58,15 @@ var (
 	epoch = regexp.MustCompile(`\b1[6-9]\d{8}(?:\d{3})?(?:\.\d+)?\b`)
 )
 
-// scrub takes out what changes each time and is never sent back.
+// scrub takes out what changes each time and is never sent back, and makes policies
+// readable.
 func scrub(text string) string {
+	text = document.ReplaceAllStringFunc(text, func(escaped string) string {
+		if plain, err := url.PathUnescape(escaped); err == nil {
+			return plain
+		}
+		return escaped
+	})
 	text = requestID.ReplaceAllString(text, "$1")
 	text = session.ReplaceAllString(text, "${1}SESSION")
 	text = dateTime.ReplaceAllString(text, "TIME")
