@@ -53,7 +53,7 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 	// Served until the drain is over, not until it is asked for.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	server, err := observe.Start(serving, c.Address, set)
+	server, err := observe.Start(serving, c.Address, set, log)
 	if err != nil {
 		return err
 	}

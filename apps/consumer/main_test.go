@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -15,35 +13,44 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 	"github.com/mystique-unicorn/sales-events/apps/internal/aws"
+	"github.com/mystique-unicorn/sales-events/apps/internal/logtest"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
 // While it drains, the pod still answers, that it is not ready.
 func TestNotReadyWhileItDrains(t *testing.T) {
-	faults := &localaws.Faults{}
-	faults.Add(localaws.Fault{Action: "S3:PUT", Times: 1, Latency: time.Second})
 	server, err := localaws.New(localaws.Config{
 		Region: "eu-west-1", AccountID: "000000000000", Buckets: []string{"events"}, Queues: []localaws.Queue{{Name: "q"}, {Name: "dlq"}},
-	}, localaws.WithFaults(faults))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := httptest.NewServer(server)
+	storing, stored := make(chan struct{}), make(chan struct{})
+	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			close(storing)
+			select {
+			case <-stored:
+			case <-r.Context().Done():
+			}
+		}
+		server.ServeHTTP(w, r)
+	}))
 	t.Cleanup(listener.Close)
 	t.Setenv("AWS_ENDPOINT_URL", listener.URL)
 	t.Setenv("AWS_ACCESS_KEY_ID", "local")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "local")
 	send(t, listener.URL+"/000000000000/q")
 
-	c := config.Config{Region: "eu-west-1", Queue: "q", DeadLetterQueue: "dlq", Bucket: "events", BatchSize: 1, Address: freeAddress(t)}
+	c := config.Config{Region: "eu-west-1", Queue: "q", DeadLetterQueue: "dlq", Bucket: "events", BatchSize: 1, Address: "127.0.0.1:0"}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, c, slog.New(slog.DiscardHandler)) }()
-	for faults.Left("S3:PUT") > 0 {
-		time.Sleep(10 * time.Millisecond)
-	}
+	log := &logtest.Log{}
+	go func() { ended <- run(ctx, c, log.Logger()) }()
+	address := log.Await(t, "serving")
+	<-storing
 	ready := func() int {
-		response, err := http.Get("http://" + c.Address + "/readyz")
+		response, err := http.Get("http://" + address + "/readyz")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,6 +65,7 @@ func TestNotReadyWhileItDrains(t *testing.T) {
 	for ready() != http.StatusServiceUnavailable {
 		time.Sleep(10 * time.Millisecond)
 	}
+	close(stored)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
@@ -77,14 +85,4 @@ func send(t *testing.T, url string) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

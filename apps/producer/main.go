@@ -70,7 +70,7 @@ func load(file string) (trace.Trace, error) {
 
 func run(ctx context.Context, c config.Config, replay trace.Trace, log *slog.Logger) error {
 	set := metrics.NewSet()
-	server, err := observe.Start(ctx, c.Address, set)
+	server, err := observe.Start(ctx, c.Address, set, log)
 	if err != nil {
 		return err
 	}

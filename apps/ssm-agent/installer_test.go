@@ -2,19 +2,22 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mystique-unicorn/sales-events/apps/internal/logtest"
 )
 
 func (n *fakeNode) installer() installer {
 	return installer{
 		host: n.host, key: []byte(testKey), fingerprint: testFingerprint,
 		region: "eu-west-1", arch: "amd64",
-		timeout: 5 * time.Second, poll: 5 * time.Millisecond,
+		timeout: time.Minute, poll: 5 * time.Millisecond,
 		systemd: func(context.Context, string, string, []string) error {
 			n.t.Error("asked systemd")
 			return nil
@@ -218,10 +221,13 @@ func TestMend(t *testing.T) {
 				t.Errorf("calls:\n got %q\nwant %q", got, tc.calls)
 			}
 			// A second entry is crond's to remove, too.
-			for deadline := time.Now().Add(5 * time.Second); n.read(cronFile) != ""; time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatalf("left the entry %q", n.read(cronFile))
+			if err := logtest.Eventually(func() error {
+				if entry := n.read(cronFile); entry != "" {
+					return fmt.Errorf("left the entry %q", entry)
 				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
 			}
 			if found, _ := n.agent(); (found.state == running) != (err == nil) {
 				t.Errorf("agent %+v, error %v", found, err)

@@ -80,7 +80,7 @@ func main() {
 }
 
 func run(ctx context.Context, c config.Config, log *slog.Logger) error {
-	server, err := observe.Start(ctx, c.Address, metrics.NewSet())
+	server, err := observe.Start(ctx, c.Address, metrics.NewSet(), log)
 	if err != nil {
 		return err
 	}

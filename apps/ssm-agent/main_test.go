@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mystique-unicorn/sales-events/apps/internal/logtest"
 	"github.com/mystique-unicorn/sales-events/apps/ssm-agent/config"
 )
 
@@ -24,13 +22,13 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("HTTP_ADDR", freeAddress(t))
+			env.Setenv("HTTP_ADDR", "127.0.0.1:0")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			// term sends SIGTERM to what runs in the background, once it serves.
+			"logged": logtest.Logged,
+			// term sends SIGTERM to what runs in the background.
 			"term": func(ts *testscript.TestScript, _ bool, _ []string) {
-				ts.Check(awaitStatus("http://"+ts.Getenv("HTTP_ADDR")+"/healthz", http.StatusOK))
 				for _, cmd := range ts.BackgroundCmds() {
 					ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 				}
@@ -61,12 +59,17 @@ func TestReadiness(t *testing.T) {
 			n.write("/key", testKey)
 			c := config.Config{
 				Mode: tc.mode, HostRoot: n.root, Region: "eu-west-1", KeyFile: n.path("/key"),
-				Fingerprint: testFingerprint, Timeout: time.Minute, Address: freeAddress(t),
+				Fingerprint: testFingerprint, Timeout: time.Minute, Address: "127.0.0.1:0",
 			}
 			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan error)
-			go func() { ended <- run(ctx, c, slog.New(slog.DiscardHandler)) }()
-			if err := awaitStatus("http://"+c.Address+"/readyz", tc.want); err != nil {
+			ended := make(chan error, 1)
+			log := &logtest.Log{}
+			go func() { ended <- run(ctx, c, log.Logger()) }()
+			address := log.Await(t, "serving")
+			if tc.want != http.StatusOK {
+				log.Await(t, "the agent does not run") // and it does not look again
+			}
+			if err := logtest.Eventually(func() error { return answers("http://"+address+"/readyz", tc.want) }); err != nil {
 				t.Error(err)
 			}
 			cancel()
@@ -77,35 +80,15 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// answers is an error if it answers with another status.
+func answers(url string, want int) error {
+	response, err := http.Get(url)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-// awaitStatus takes what is not ready for the answer only when it stays so.
-func awaitStatus(url string, want int) error {
-	patience := 10 * time.Second
-	if want != http.StatusOK {
-		patience = 500 * time.Millisecond
-	}
-	got := 0
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		response, err := http.Get(url)
-		if err != nil {
-			continue
-		}
-		response.Body.Close()
-		if got = response.StatusCode; got == http.StatusOK {
-			break
-		}
-	}
-	if got != want {
-		return fmt.Errorf("%s answers %d, want %d", filepath.Base(url), got, want)
+	response.Body.Close()
+	if response.StatusCode != want {
+		return fmt.Errorf("%s answers %d, want %d", url, response.StatusCode, want)
 	}
 	return nil
 }

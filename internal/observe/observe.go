@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -30,8 +31,8 @@ func (s *Server) Address() string { return s.address }
 func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }
 
 // Start listens and serves in the background the metrics of set, and those of the
-// process. The error is that of listening.
-func Start(ctx context.Context, address string, set *metrics.Set) (*Server, error) {
+// process. It logs where. The error is that of listening.
+func Start(ctx context.Context, address string, set *metrics.Set, log *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("serve health and metrics on HTTP_ADDR=%s: %w", address, err)
@@ -54,6 +55,7 @@ func Start(ctx context.Context, address string, set *metrics.Set) (*Server, erro
 		metrics.WriteProcessMetrics(w)
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	log.Info("serving", "address", s.address)
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func TestServer(t *testing.T) {
 	set := metrics.NewSet()
 	set.NewCounter(`events_total{result="new"}`)
 	set.NewCounter(`events_total{result="duplicate"}`)
-	s, err := Start(ctx, "127.0.0.1:0", set)
+	s, err := Start(ctx, "127.0.0.1:0", set, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +76,11 @@ func TestServer(t *testing.T) {
 			t.Errorf("/metrics lacks %s", name)
 		}
 	}
-	if _, err := Start(t.Context(), s.Address(), metrics.NewSet()); err == nil || !strings.Contains(err.Error(), s.Address()) {
+	if _, err := Start(t.Context(), s.Address(), metrics.NewSet(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), s.Address()) {
 		t.Errorf("an address in use: %v", err)
 	}
 	cancel()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		response, err := http.Get("http://" + s.Address() + "/healthz")
 		if err != nil {
 			return

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
+	"github.com/mystique-unicorn/sales-events/apps/internal/logtest"
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
@@ -37,8 +38,6 @@ const (
 const (
 	region  = "eu-west-1"
 	account = "000000000000"
-	// patience is how long a command waits for what it expects.
-	patience = 10 * time.Second
 )
 
 // Params are those of the scripts in dir. Their programs find the server by
@@ -49,6 +48,8 @@ const (
 //	object key file               compares an object's content with the file
 //	objects n                     compares the number of objects
 //	fault action times code status [entry]
+//	logged file text              waits until a program has logged the text to the file
+//	metric file name value        waits until the program that logs to the file serves that
 //	term                          sends SIGTERM to what runs in the background
 func Params(dir string) testscript.Params {
 	return testscript.Params{
@@ -58,6 +59,7 @@ func Params(dir string) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"send": command(1, 2, send), "depth": command(3, 3, depth), "object": command(2, 2, object),
 			"objects": command(1, 1, objects), "fault": command(4, 5, fault), "term": command(0, 0, term),
+			"logged": logtest.Logged, "metric": command(3, 3, metric),
 		},
 	}
 }
@@ -127,7 +129,7 @@ func send(ctx context.Context, ts *testscript.TestScript, s *server, args []stri
 
 func depth(ctx context.Context, _ *testscript.TestScript, s *server, args []string) error {
 	want := args[1:]
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	return logtest.Eventually(func() error {
 		out, err := s.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 			QueueUrl: s.queueURL(args[0]), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
 		})
@@ -135,13 +137,31 @@ func depth(ctx context.Context, _ *testscript.TestScript, s *server, args []stri
 			return err
 		}
 		got := []string{out.Attributes["ApproximateNumberOfMessages"], out.Attributes["ApproximateNumberOfMessagesNotVisible"]}
-		if slices.Equal(got, want) {
-			return nil
-		}
-		if time.Now().After(deadline) {
+		if !slices.Equal(got, want) {
 			return fmt.Errorf("%s holds %s visible and %s in flight, want %s and %s", args[0], got[0], got[1], want[0], want[1])
 		}
+		return nil
+	})
+}
+
+func metric(_ context.Context, ts *testscript.TestScript, _ *server, args []string) error {
+	address, err := logtest.Serving(ts.MkAbs(args[0]), "")
+	if err != nil {
+		return err
 	}
+	want := args[1] + " " + args[2]
+	return logtest.Eventually(func() error {
+		answer, err := http.Get("http://" + address + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		served, err := io.ReadAll(answer.Body)
+		if err == nil && !slices.Contains(strings.Split(string(served), "\n"), want) {
+			err = fmt.Errorf("no %s is served: %s", want, served)
+		}
+		return err
+	})
 }
 
 func object(ctx context.Context, ts *testscript.TestScript, s *server, args []string) error {
