@@ -81,10 +81,6 @@ func S3(c aws.Config, options ...func(*s3.Options)) *s3.Client {
 // waiting does not help, such as a wrong key, is an error at once, and so is the
 // end of ctx.
 func QueueURL(ctx context.Context, client *sqs.Client, name string) (string, error) {
-	return queueURL(ctx, client, name, patience)
-}
-
-func queueURL(ctx context.Context, client *sqs.Client, name string, patience time.Duration) (string, error) {
 	limit := time.After(patience)
 	for {
 		out, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(name)})
