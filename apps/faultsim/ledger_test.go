@@ -503,14 +503,18 @@ func (w *world) checkLeaks() {
 var header = regexp.MustCompile(`^goroutine \d+ .*(synctest bubble \d+)`)
 
 // stacks are buffers of goroutines: a new one would have to be cleared for each run.
-var stacks = sync.Pool{New: func() any { return new([1 << 20]byte) }}
+var stacks = sync.Pool{New: func() any { return new(make([]byte, 1<<20)) }}
 
 // goroutines are those of this bubble, but for the one that asks and those of synctest.Test.
 func goroutines() (others []string) {
-	pooled := stacks.Get().(*[1 << 20]byte)
+	pooled := stacks.Get().(*[]byte)
 	defer stacks.Put(pooled)
+	n := runtime.Stack(*pooled, true)
+	for ; n == len(*pooled); n = runtime.Stack(*pooled, true) { // there may be more
+		*pooled = make([]byte, 2*n)
+	}
 	// The one that asks comes first.
-	all := strings.Split(string(pooled[:runtime.Stack(pooled[:], true)]), "\n\n")
+	all := strings.Split(string((*pooled)[:n]), "\n\n")
 	own := header.FindStringSubmatch(all[0])
 	if own == nil {
 		panic("a goroutine's stack does not name its bubble") // a bug of this test

@@ -141,7 +141,7 @@ func connect(t *testing.T) func() clients {
 }
 
 // limit is for a case, patience for what AWS does not promise at once.
-func limit() time.Duration { return 2*patience() + 20*time.Second }
+func limit() time.Duration { return 2*patience() + time.Minute }
 
 func patience() time.Duration {
 	if *endpoint == "aws" {
