@@ -89,14 +89,10 @@ func TestChaos(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	for range 100 { // until the last blow is over
+	for over := false; !over; time.Sleep(20 * time.Millisecond) { // until the last blow is
 		mu.Lock()
-		over := slices.Contains(did, "SIGCONT aws")
+		over = slices.Contains(did, "SIGCONT aws")
 		mu.Unlock()
-		if over {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	summary, err := c.Stop(t.Context())
 	if err != nil {

@@ -53,7 +53,7 @@ func TestRunTwiceInOneCluster(t *testing.T) {
 				folded++
 			}
 		}
-		v, dir, err := w.demo(60, 20*time.Second)
+		v, dir, err := w.demo(60, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 				return test.handle(w, m)
 			}}
 			w.work()
-			v, _, err := w.demo(40, 20*time.Second)
+			v, _, err := w.demo(40, time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +176,7 @@ func TestRunWithoutScaling(t *testing.T) {
 			w := newWorld(t)
 			w.peak = 1
 			w.work()
-			v, _, err := w.demo(burst, 20*time.Second)
+			v, _, err := w.demo(burst, time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +194,7 @@ func TestRunOfATraceWithoutScaling(t *testing.T) {
 	w.peak = 1
 	w.work()
 	r, err := run(context.Background(), w.clients, Options{
-		Burst: 16, Out: io.Discard, ReportDir: t.TempDir(), Timeout: 20 * time.Second, Producer: map[string]string{"TRACE": "/traces/sparse.csv"},
+		Burst: 16, Out: io.Discard, ReportDir: t.TempDir(), Timeout: time.Minute, Producer: map[string]string{"TRACE": "/traces/sparse.csv"},
 	}, w.tune)
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +205,7 @@ func TestRunOfATraceWithoutScaling(t *testing.T) {
 }
 
 func TestRunSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.idle = true
 	w.work()
@@ -215,8 +216,8 @@ func TestRunSaysWhatItWaitsFor(t *testing.T) {
 	if _, err := w.clients.CoreV1().Pods(producerNamespace).Create(context.Background(), stuck, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := w.demo(40, time.Second)
-	for _, want := range []string{"not over after 1s", "burst's Job burst-", "has not ended", "0 visible", "pod sales-events-producer-ns/burst-1: ImagePullBackOff"} {
+	_, _, err := w.demo(40, 5*time.Second)
+	for _, want := range []string{"not over after 5s", "burst's Job burst-", "has not ended", "0 visible", "pod sales-events-producer-ns/burst-1: ImagePullBackOff"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}
@@ -330,7 +331,7 @@ func TestQuarantinedReadsAll(t *testing.T) {
 	}
 	// Longer than the queue itself hides them, which is 30 s.
 	hide(60)
-	letters, err := p.hold(t.Context(), counts{visible: 23, visibility: time.Second})
+	letters, err := p.hold(t.Context(), counts{visible: 23, visibility: 5 * time.Second})
 	if err == nil || len(letters) != 13 || !strings.Contains(err.Error(), "13 of the 23 messages") {
 		t.Errorf("messages that another reader holds: %d, %v", len(letters), err)
 	}
@@ -357,7 +358,7 @@ func TestRunRefusesAnOldProducer(t *testing.T) {
 	w := newWorld(t)
 	w.logs["producer-1"] = `{"msg":"event produced","request_id":"a","event_type":"sale_event","bad":false,"duplicate":false}` + "\n"
 	w.work()
-	_, _, err := w.demo(40, 20*time.Second)
+	_, _, err := w.demo(40, time.Minute)
 	if err == nil || !strings.Contains(err.Error(), "the log of producer-1 has messages without sha256") || !strings.Contains(err.Error(), "`make down`") {
 		t.Errorf("error %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,6 +59,8 @@ type world struct {
 	seed int
 	// peak is what the consumers scale to while there is work.
 	peak int32
+	// looks counts how often the demo has asked for KEDA's metric, once a sample.
+	looks atomic.Int64
 }
 
 const bucket = "local-000000000000-sales-events"
@@ -145,6 +148,7 @@ func (w *world) keda(ctx context.Context, uri string) ([]byte, error) {
 	if uri == scaledObject {
 		return []byte(`{"status":{"conditions":[{"type":"Ready","status":"True"},{"type":"Active","status":"True"}]}}`), nil
 	}
+	w.looks.Add(1)
 	out, err := w.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &w.queue, AttributeNames: []types.QueueAttributeName{"All"}})
 	if err != nil {
 		return nil, err
@@ -214,10 +218,22 @@ func (w *world) work() {
 		defer close(done)
 		for ctx.Err() == nil {
 			w.runJobs(ctx)
-			w.scale(ctx, w.consume(ctx))
+			busy := w.consume(ctx)
+			w.scale(ctx, busy)
 			time.Sleep(30 * time.Millisecond)
+			if busy {
+				w.awaitSample(ctx)
+			}
 		}
 	}()
+}
+
+// awaitSample waits until the demo has seen the consumers as they are, however slowly it
+// looks: the next sample may have begun before.
+func (w *world) awaitSample(ctx context.Context) {
+	for after := w.looks.Load() + 2; w.looks.Load() < after && ctx.Err() == nil; {
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 const typeAttribute = "event_type"

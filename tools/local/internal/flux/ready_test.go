@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -154,25 +155,27 @@ func TestStatus(t *testing.T) {
 // What is suspended is named and not waited for, and an API server that fails
 // once is asked again.
 func TestWaitReady(t *testing.T) {
-	c := clusterOf(
-		ready(t, "gitrepositories", "apps", `{}`, `{"artifact": {"revision": "main@2"}}`),
-		ready(t, "kustomizations", "apps", `{"sourceRef": {"kind": "GitRepository", "name": "apps"}}`, `{"lastAppliedRevision": "main@2"}`),
-		ready(t, "kustomizations", "left", `{"suspend": true, "sourceRef": {"kind": "GitRepository", "name": "apps"}}`, `{"lastAppliedRevision": "main@1"}`),
-	)
-	failOnce(c, "list", "kustomizations")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	var said bytes.Buffer
-	if err := waitReady(ctx, c, progress.New(&said)); err != nil {
-		t.Error(err)
-	}
-	want := `ready: GitRepository flux-system/apps at main@2
+	synctest.Test(t, func(t *testing.T) {
+		c := clusterOf(
+			ready(t, "gitrepositories", "apps", `{}`, `{"artifact": {"revision": "main@2"}}`),
+			ready(t, "kustomizations", "apps", `{"sourceRef": {"kind": "GitRepository", "name": "apps"}}`, `{"lastAppliedRevision": "main@2"}`),
+			ready(t, "kustomizations", "left", `{"suspend": true, "sourceRef": {"kind": "GitRepository", "name": "apps"}}`, `{"lastAppliedRevision": "main@1"}`),
+		)
+		failOnce(c, "list", "kustomizations")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var said bytes.Buffer
+		if err := waitReady(ctx, c, progress.New(&said)); err != nil {
+			t.Error(err)
+		}
+		want := `ready: GitRepository flux-system/apps at main@2
 ready: Kustomization flux-system/apps at main@2
 not waited for: Kustomization flux-system/left is suspended
 `
-	if got := regexp.MustCompile(`(?m)^ *[0-9.]+s  `).ReplaceAllString(said.String(), ""); got != want {
-		t.Errorf("says\n%swant\n%s", got, want)
-	}
+		if got := regexp.MustCompile(`(?m)^ *[0-9.]+s  `).ReplaceAllString(said.String(), ""); got != want {
+			t.Errorf("says\n%swant\n%s", got, want)
+		}
+	})
 }
 
 // Whoever waits in vain is told for which objects, and why.
@@ -195,50 +198,54 @@ func TestWaitInVain(t *testing.T) {
 
 // Whoever can answer is asked once, and until all have answered it goes on.
 func TestAsk(t *testing.T) {
-	suspended, reader := `{"suspend": true}`, `{"type": "oci"}`
-	c := clusterOf(
-		ready(t, "gitrepositories", "asked", `{}`, `{}`), ready(t, "gitrepositories", "suspended", suspended, `{}`),
-		ready(t, "helmrepositories", "static", reader, `{}`), ready(t, "helmcharts", "chart", `{}`, `{}`),
-		ready(t, "kustomizations", "asked", `{}`, `{}`), ready(t, "kustomizations", "suspended", suspended, `{}`),
-		ready(t, "helmreleases", "asked", `{}`, `{}`),
-	)
-	// Their controllers answer at once.
-	var asked []string
-	c.PrependReactor("patch", "*", func(action clientgotesting.Action) (bool, runtime.Object, error) {
-		patch := action.(clientgotesting.PatchAction)
-		asked = append(asked, kindOf[patch.GetResource().Resource]+" "+patch.GetName())
-		o, err := c.Tracker().Get(patch.GetResource(), patch.GetNamespace(), patch.GetName())
-		if err != nil {
-			return true, nil, err
+	synctest.Test(t, func(t *testing.T) {
+		suspended, reader := `{"suspend": true}`, `{"type": "oci"}`
+		c := clusterOf(
+			ready(t, "gitrepositories", "asked", `{}`, `{}`), ready(t, "gitrepositories", "suspended", suspended, `{}`),
+			ready(t, "helmrepositories", "static", reader, `{}`), ready(t, "helmcharts", "chart", `{}`, `{}`),
+			ready(t, "kustomizations", "asked", `{}`, `{}`), ready(t, "kustomizations", "suspended", suspended, `{}`),
+			ready(t, "helmreleases", "asked", `{}`, `{}`),
+		)
+		// Their controllers answer at once.
+		var asked []string
+		c.PrependReactor("patch", "*", func(action clientgotesting.Action) (bool, runtime.Object, error) {
+			patch := action.(clientgotesting.PatchAction)
+			asked = append(asked, kindOf[patch.GetResource().Resource]+" "+patch.GetName())
+			o, err := c.Tracker().Get(patch.GetResource(), patch.GetNamespace(), patch.GetName())
+			if err != nil {
+				return true, nil, err
+			}
+			answered := o.(*unstructured.Unstructured)
+			if err := unstructured.SetNestedField(answered.Object, "now", "status", "lastHandledReconcileAt"); err != nil {
+				return true, nil, err
+			}
+			return true, answered, c.Tracker().Update(patch.GetResource(), answered, patch.GetNamespace())
+		})
+		failOnce(c, "list", "gitrepositories")
+		failOnce(c, "patch", "kustomizations")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for _, kinds := range [][]schema.GroupVersionResource{sources, charts, appliers} {
+			if err := ask(ctx, c, kinds, "now"); err != nil {
+				t.Fatal(err)
+			}
 		}
-		answered := o.(*unstructured.Unstructured)
-		if err := unstructured.SetNestedField(answered.Object, "now", "status", "lastHandledReconcileAt"); err != nil {
-			return true, nil, err
+		if want := []string{"GitRepository asked", "HelmChart chart", "Kustomization asked", "HelmRelease asked"}; !slices.Equal(asked, want) {
+			t.Errorf("asked %q, want %q", asked, want)
 		}
-		return true, answered, c.Tracker().Update(patch.GetResource(), answered, patch.GetNamespace())
 	})
-	failOnce(c, "list", "gitrepositories")
-	failOnce(c, "patch", "kustomizations")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	for _, kinds := range [][]schema.GroupVersionResource{sources, charts, appliers} {
-		if err := ask(ctx, c, kinds, "now"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want := []string{"GitRepository asked", "HelmChart chart", "Kustomization asked", "HelmRelease asked"}; !slices.Equal(asked, want) {
-		t.Errorf("asked %q, want %q", asked, want)
-	}
 }
 
 // A controller that does not answer is named.
 func TestAskInVain(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	err := ask(ctx, clusterOf(ready(t, "kustomizations", "apps", `{}`, `{}`)), appliers, "now")
-	if err == nil || !strings.Contains(err.Error(), "no answer from Kustomization flux-system/apps") {
-		t.Errorf("error %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := ask(ctx, clusterOf(ready(t, "kustomizations", "apps", `{}`, `{}`)), appliers, "now")
+		if err == nil || !strings.Contains(err.Error(), "no answer from Kustomization flux-system/apps") {
+			t.Errorf("error %v", err)
+		}
+	})
 }
 
 // failOnce fails the first request of a kind, as a busy API server does.

@@ -3,7 +3,7 @@ package progress
 import (
 	"bytes"
 	"testing"
-	"time"
+	"testing/synctest"
 )
 
 // A person sees what goes on in one line, which the next one takes the place of;
@@ -19,25 +19,27 @@ func TestLog(t *testing.T) {
 			"\r\x1b[K   0.0s  one\n   0.0s  two\n   0.0s  three\n" +
 			"\x1b[?7l   0.0s  more\x1b[?7h\r\x1b[K"},
 	} {
+		// In a bubble nothing takes time.
 		t.Run(name, func(t *testing.T) {
-			var out bytes.Buffer
-			l := New(&out)
-			if l.Terminal() {
-				t.Error("a buffer is taken for a terminal")
-			}
-			l.terminal = test.terminal
-			l.start = time.Now()
-			l.Doing("1 of %d", 2)
-			l.Doing("2 of %d", 2)
-			l.Done("%s", "one")
-			if n, err := l.Write([]byte("two\nthree\n")); n != 10 || err != nil {
-				t.Errorf("wrote %d, %v", n, err)
-			}
-			l.Doing("more")
-			l.Wipe()
-			if out.String() != test.want {
-				t.Errorf("printed %q, want %q", &out, test.want)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				l := New(&out)
+				if l.Terminal() {
+					t.Error("a buffer is taken for a terminal")
+				}
+				l.terminal = test.terminal
+				l.Doing("1 of %d", 2)
+				l.Doing("2 of %d", 2)
+				l.Done("%s", "one")
+				if n, err := l.Write([]byte("two\nthree\n")); n != 10 || err != nil {
+					t.Errorf("wrote %d, %v", n, err)
+				}
+				l.Doing("more")
+				l.Wipe()
+				if out.String() != test.want {
+					t.Errorf("printed %q, want %q", &out, test.want)
+				}
+			})
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -97,43 +98,40 @@ func TestTree(t *testing.T) {
 
 // TestLives: a pod that is there before, and one that comes, starts, is ready and goes.
 func TestLives(t *testing.T) {
-	began := time.Now()
-	clients := fake.NewClientset(&corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "old", CreationTimestamp: metav1.NewTime(began.Add(-time.Minute))},
-		Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	lives, err := Watch(ctx, clients, "n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pods := clients.CoreV1().Pods("n")
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "new"}}
-	step := func(_ *corev1.Pod, err error) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		clients := fake.NewClientset(&corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "old", CreationTimestamp: metav1.NewTime(began.Add(-time.Minute))},
+			Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		lives, err := Watch(ctx, clients, "n")
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	step(pods.Create(ctx, pod, metav1.CreateOptions{}))
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
-	step(pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{}))
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-	step(pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{}))
-	step(nil, pods.Delete(ctx, "new", metav1.DeleteOptions{}))
-	for range 500 {
-		if all := lives.Since(began); len(all) == 2 && all[1].Gone != nil {
-			break
+		pods := clients.CoreV1().Pods("n")
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "new"}}
+		step := func(_ *corev1.Pod, err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	all := lives.Since(began)
-	if len(all) != 2 || *all[0].Created > -59 || all[0].Gone != nil {
-		t.Fatalf("%+v", all)
-	}
-	if p := all[1]; p.Created == nil || p.Started == nil || p.Ready == nil || p.Gone == nil || *p.Created < 0 || *p.Gone < *p.Ready {
-		t.Errorf("the new pod: %+v", p)
-	}
+		step(pods.Create(ctx, pod, metav1.CreateOptions{}))
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+		step(pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{}))
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		step(pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{}))
+		step(nil, pods.Delete(ctx, "new", metav1.DeleteOptions{}))
+		synctest.Wait() // until it has heard of all
+		all := lives.Since(began)
+		if len(all) != 2 || *all[0].Created > -59 || all[0].Gone != nil {
+			t.Fatalf("%+v", all)
+		}
+		if p := all[1]; p.Created == nil || p.Started == nil || p.Ready == nil || p.Gone == nil || *p.Created < 0 || *p.Gone < *p.Ready {
+			t.Errorf("the new pod: %+v", p)
+		}
+	})
 }
 
 // TestScales: an HPA of the setting before is not taken for that of this one.
