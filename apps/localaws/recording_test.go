@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -104,6 +106,42 @@ func TestRecordingLostAnswer(t *testing.T) {
 	}
 	if got := recorded(t, e.server, http.MethodGet, ""); len(got.Calls) != 1 {
 		t.Errorf("%d calls are recorded, want 1: %+v", len(got.Calls), got.Calls)
+	}
+}
+
+// Calls at the same time are recorded in the order in which they took effect: as the
+// receives that follow find their messages.
+func TestRecordingOrder(t *testing.T) {
+	const callers, each = 8, 10
+	// By a clock that stands, no message is visible again.
+	e := newEnforced(t, localaws.WithClock(localaws.NewFakeClock(time.Now())))
+	worker := sqs.NewFromConfig(e.with(credentials.StaticCredentialsProvider{Value: e.worker()}))
+	recorded(t, e.server, http.MethodPut, "?role=worker")
+	var wait sync.WaitGroup
+	for range callers {
+		wait.Go(func() {
+			for range each {
+				_, err := worker.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: e.queue("q"), MessageBody: aws.String("b")})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	got := recorded(t, e.server, http.MethodGet, "")
+	if len(got.Calls) != callers*each {
+		t.Fatalf("%d calls are recorded, want %d", len(got.Calls), callers*each)
+	}
+	for _, c := range got.Calls {
+		var answer struct{ MessageID string }
+		if err := json.Unmarshal(c.Answer.JSON, &answer); err != nil {
+			t.Fatal(err)
+		}
+		out, err := sqs.NewFromConfig(e.config).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: e.queue("q")})
+		if err != nil || len(out.Messages) != 1 || *out.Messages[0].MessageId != answer.MessageID {
+			t.Fatalf("received %+v, %v; want the message %s", out, err, answer.MessageID)
+		}
 	}
 }
 
