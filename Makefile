@@ -1,32 +1,33 @@
 # Thin on purpose: each target is one command of tools/ or of the Go toolchain.
 .DEFAULT_GOAL := help
 
-# Messages in the demo's burst; under about a hundred need not scale.
+# Messages in the demo's burst; fewer than about a hundred need no scaling.
 BURST ?= 1500
-# Events of each of a soak's two runs.
+# Events in each of a soak's two runs.
 EVENTS ?= 1000000
-# The longest that one package's tests may take; go test's own 10m is little for a busy machine.
+# The time limit for one package's tests; go test's own limit, 10m, is too short on a busy
+# machine.
 TESTTIME ?= 20m
-# The first seed of faultsim: each time another one.
+# The first seed of faultsim: the time, so that each run has new ones.
 FROM ?= $(shell date +%s)
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
-# How many fuzz targets run at a time.
+# Fuzz targets that run at the same time.
 FUZZJOBS ?= 2
-# More flags for the command behind up or demo: make up FLAGS=--worktree
+# Flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
-# no: have packages that lack named, and not installed.
+# no: name missing packages instead of installing them.
 INSTALL ?= yes
 export INSTALL
-# Where clusters on AWS name upstream's images.
+# The folders in which clusters on AWS name upstream's images.
 PINNED := infrastructure/crossplane/core/hub infrastructure/crossplane/packages/hub infrastructure/keda/aws
-# The race detector, where there is a C compiler.
+# The race detector needs a C compiler.
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# As tools/internal/build/toolchain has them, with which the cluster's programs are built:
-# what these share with the tools is compiled once.
+# The flags of tools/internal/build/toolchain, which builds the cluster's programs: packages
+# that the tools share with them compile once.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false -trimpath -gcflags=all=-dwarf=false)
-# Where Go's tarball is unpacked.
+# The folder into which Go's tarball is usually unpacked.
 GOROOT_INSTALLED := /usr/local/go
 ifeq ($(shell command -v go 2>/dev/null),)
 export PATH := $(PATH)$(shell tools/find-go.sh $(GOROOT_INSTALLED))
@@ -44,7 +45,7 @@ help: ## show this list
 
 simulate preflight demo soak record up down status reconcile validate promote pin test fuzz faultsim e2e e2e-aws record-aws e2e-vm bench lint: | go
 
-# go says what is wrong, but not what to do; sudo often hides it.
+# go names the error but not the remedy; often sudo hides go.
 go:
 	@go list -m >/dev/null || { echo 'error: this needs Go 1.26 in PATH: see https://go.dev/doc/install; under sudo, pass yours on: sudo env PATH="$$PATH" make' >&2; exit 2; }
 
@@ -60,7 +61,7 @@ preflight: ## make this machine ready for the cluster: install packages, name wh
 demo: preflight validate ## the whole system on this machine, a burst of BURST messages, the verdict (root)
 	$(LOCAL) demo --burst=$(BURST) $(FLAGS)
 
-soak: preflight ## EVENTS events twice, in peace and while consumers are killed and AWS fails (root)
+soak: preflight ## EVENTS events twice, without faults and while consumers are killed and AWS fails (root)
 	$(LOCAL) soak --events=$(EVENTS) $(FLAGS)
 
 record: ## measure the runs of docs/simulate.md that are not recorded yet, in the local cluster (root; an hour)
@@ -91,7 +92,7 @@ pin: ## write the digests of upstream's images, where clusters on AWS run them, 
 hook: ## have Git validate before each commit
 	ln -sf "$$(pwd)/tools/validate/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
 
-# make lint vets; go test would vet every dependency once more.
+# make lint runs vet; go test would vet every dependency again.
 test: ## every test: no cluster, no root; with a C compiler, the race detector on for apps/
 	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
 	go test -vet=off $(RACE) -timeout $(TESTTIME) ./apps/...
@@ -127,7 +128,8 @@ bench: ## validate against `kustomize build | kubeconform` and as a repository g
 	go test -run '^$$' -bench 'Call|Server' ./apps/localaws/sqs
 	go test -C tools/simulate -run '^$$' -bench . -benchtime 1x ./internal/bubble ./internal/command
 
-# golangci-lint keeps positions by package: a checkout that was removed must not answer for this one.
+# golangci-lint caches absolute positions for each package, so each checkout has its own
+# cache.
 lint: export GOLANGCI_LINT_CACHE ?= $(shell git rev-parse --absolute-git-dir)/golangci-lint
 lint: ## golangci-lint as .golangci.yml says, go vet among its linters; actionlint
 	$(LINT) run

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Prints :FOLDER for PATH, the folder of a go that PATH does not name: where the user
-# of sudo has it, whose own PATH sudo keeps back, or where Go's tarball is unpacked.
+# Prints :FOLDER, the folder of a go to append to PATH if PATH has none. It is in the PATH
+# of sudo's user, which sudo does not pass on, or where Go's tarball is usually unpacked.
 #
 # Usage: find-go.sh [GOROOT]   (/usr/local/go)
 
-# The environment of sudo itself, the parent of make, is that of its user.
+# sudo itself, the parent of make, has its user's environment.
 path_of_user() {
 	sudo=$(awk '$1 == "PPid:" { print $2 }' "/proc/$PPID/status") &&
 		tr '\0' '\n' <"/proc/$sudo/environ" | sed -n 's/^PATH=//p'

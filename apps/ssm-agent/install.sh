@@ -1,12 +1,12 @@
 #!/bin/bash
-# Has the SSM agent run on this node, once per boot; main.go says when it is
-# started and by whom. Everything that it prints is in the node's journal.
+# Starts the SSM agent on this node, once per boot; main.go says when and how the node
+# runs this script. Its output goes to the node's journal.
 #
 # Usage: install.sh BOOT UNIT [URL FINGERPRINT]
 #
-# BOOT is the boot_id that it was made for, UNIT the agent's. With URL it first
-# installs the package from there, if URL.sig is a signature of it by the key
-# with FINGERPRINT, which lies beside this script.
+# BOOT is the boot_id for which it was made, UNIT the agent's systemd unit. With URL it
+# first downloads the package from there and installs it, if URL.sig is a signature by the
+# key with FINGERPRINT. The key is beside this script.
 set -euo pipefail
 umask 077
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
@@ -15,13 +15,13 @@ boot=$1 unit=$2 url=${3-} fingerprint=${4-}
 state=$(dirname "$0")
 claim=$state/$boot
 package=$claim/amazon-ssm-agent.rpm
-# What it is doing, for the result of a failure: "failed to $step".
+# The current step, for the message of a failure: "failed to $step".
 step="begin"
 
 main() {
-	# What was left by a boot that ended before it was due.
+	# A boot that ended before cron or systemd ran it may have left it behind.
 	[ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] || exit 0
-	# Only one can make it: who else comes in this boot comes too late.
+	# Only one process can create the folder; a second one in the same boot stops here.
 	mkdir "$claim" || exit 0
 	trap finish EXIT
 
@@ -46,13 +46,13 @@ fetch() {
 		--connect-timeout 10 --max-time 120 --output "$2" "$1"
 }
 
-# A status of GOODSIG rules out an expired or a revoked key, which gpg's exit
-# code does not; the last field of VALIDSIG is the key's fingerprint.
+# GOODSIG rules out an expired or revoked key, which gpg's exit code does not. The last
+# field of VALIDSIG is the key's fingerprint.
 verify() {
 	step="verify the signature with the key $fingerprint"
 	export GNUPGHOME=$claim/gnupg
 	mkdir "$GNUPGHOME"
-	# A keyring made like this needs no gpg-agent, which --import would start.
+	# A keyring that is made like this needs no gpg-agent; --import would start one.
 	gpg --batch --dearmor <"$state/signing-key.asc" >"$GNUPGHOME/key.gpg"
 	gpg --batch --quiet --trust-model always --no-default-keyring --keyring "$GNUPGHOME/key.gpg" \
 		--status-fd 3 --verify "$package.sig" "$package" 3>"$claim/status"
