@@ -54,7 +54,7 @@ func TestDownBesideAnothersCluster(t *testing.T) {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
 		t.Skip("the kernel gives this user no namespaces:", err)
 	}
-	want := "error: no local cluster of this user runs, but the one in /home/somebody/.cache/sales-events-local does: run this as who started it, with sudo if that was root\n"
+	want := "error: no local cluster of this user runs, but the one in /home/somebody/.cache/sales-events-local does: run this as the user who started it, with sudo if that was root\n"
 	if cmd.ProcessState.ExitCode() != 1 || string(out) != want {
 		t.Errorf("exit code %d\n%s", cmd.ProcessState.ExitCode(), out)
 	}

@@ -1,6 +1,6 @@
-// Command pause holds a pod's network namespace open: it is the sandbox
-// container of every pod in the local cluster. It waits for a signal to end
-// and reaps what a shared process namespace leaves to it.
+// Command pause holds a pod's network namespace open: it is the sandbox container of
+// every pod in the local cluster. It waits for a signal to end, and reaps the processes
+// that end in a shared process namespace.
 package main
 
 import (

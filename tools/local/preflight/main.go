@@ -1,8 +1,8 @@
 //go:build linux
 
-// Command preflight makes this machine ready for the local cluster, as a start of
-// the cluster does itself. It is a program of its own because it compiles in
-// seconds: what lacks is said before the first minute of compiling.
+// Command preflight makes this machine ready for the local cluster, as the start of the
+// cluster itself does. It is a program of its own because it compiles in seconds: so it
+// names what is missing before minutes of compiling.
 package main
 
 import (
@@ -37,8 +37,8 @@ func prepare() error {
 	if err != nil {
 		return err
 	}
-	// Where a cluster was started, only the start of another can tell whether it
-	// runs and what of the machine is its own.
+	// If a cluster was started here, only the next start can tell whether it runs, and
+	// which of the machine's state is the cluster's.
 	if _, err := os.Stat(paths.PIDFile()); err == nil {
 		return nil
 	}

@@ -1,5 +1,5 @@
-// Package capability tells what this process may do: containers and sandboxes
-// give root without all of its capabilities. It knows nothing of what needs them.
+// Package capability reads the capabilities of this process: a container or sandbox may
+// give root without all of them. It must not know what needs them.
 package capability
 
 import "golang.org/x/sys/unix"

@@ -1,8 +1,8 @@
-// Package chaos breaks a running local cluster on purpose, as `make soak` wants it:
-// it kills consumers, restarts what they depend on, and has the local AWS fail.
+// Package chaos breaks a running local cluster on purpose, for `make soak`: it kills
+// consumers, restarts what they depend on, and makes the local AWS fail.
 //
-// It acts from outside, as the machine and AWS would: no program knows of it. It
-// judges nothing.
+// It acts from outside, as the machine and AWS would: no program knows about it. It does
+// not judge the result.
 package chaos
 
 import (
@@ -22,7 +22,7 @@ import (
 // Workload is the label app.kubernetes.io/name of some pods, or another label.
 type Workload struct{ Namespace, Selector string }
 
-// What is broken.
+// The workloads that it breaks.
 var (
 	consumer     = Workload{"sales-events-consumer-ns", "app.kubernetes.io/name=consumer"}
 	kedaOperator = Workload{"keda", "app=keda-operator"}
@@ -32,12 +32,12 @@ var (
 const (
 	// killEvery is the time between two kills of a consumer.
 	killEvery = 5 * time.Second
-	// pause is how long the local AWS answers nothing.
+	// pause is how long the local AWS is stopped and answers no call.
 	pause = 10 * time.Second
 )
 
-// Enough is the share of the time after which no consumer is killed any more: the
-// kubelet waits longer after each kill, until only one consumer is left.
+// Enough is the share of the time after which it kills no more consumers: kubelet waits
+// longer after each kill, until only one consumer would be left.
 const Enough = 0.9
 
 // Options says what to break.
@@ -51,24 +51,24 @@ type Options struct {
 	Say func(format string, args ...any)
 }
 
-// Summary is what was broken.
+// Summary says what Chaos broke.
 type Summary struct {
 	// Kills are consumers that were killed, by SIGKILL.
 	Kills int `json:"kills"`
-	// Blows are the faults that happened once, in their order.
+	// Blows are the faults that happened once, in order.
 	Blows []string `json:"blows"`
-	// Faults are calls to the local AWS that failed, by action and kind.
+	// Faults counts the calls to the local AWS that failed, by action and kind of fault.
 	Faults map[string]int `json:"faults"`
 }
 
-// Chaos lasts from Start to Stop.
+// Chaos breaks the cluster from Start to Stop.
 type Chaos struct {
 	opts   Options
 	admin  string // the URL of the local AWS's admin endpoint
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 	stop   sync.Once
-	// Set by tests, which wait for less and have no processes.
+	// Tests set shorter times, and have no processes to signal.
 	every, pause time.Duration
 	signal       func(containerID string, s unix.Signal) error
 
@@ -97,7 +97,7 @@ func start(ctx context.Context, c *Chaos) (*Chaos, error) {
 	return c, nil
 }
 
-// adminURL is where the admin endpoint of the local AWS is, from the node.
+// adminURL returns the URL of the local AWS's admin endpoint, as seen from the node.
 func adminURL(ctx context.Context, client kubernetes.Interface) (string, error) {
 	service, err := client.CoreV1().Services(localAWS.Namespace).Get(ctx, "localaws", metav1.GetOptions{})
 	if err != nil {
@@ -111,16 +111,17 @@ func adminURL(ctx context.Context, client kubernetes.Interface) (string, error) 
 	return "", fmt.Errorf("the Service localaws in %s has no port admin", localAWS.Namespace)
 }
 
-// Observe says how much of the time has passed that the same work takes in peace, from 0
-// to 1 and more: on it depends when the blows come that come once.
+// Observe reports how much of the expected time has passed: 1 is the time that the same
+// work takes without faults, and the share may exceed it. Each fault that happens once
+// has its share at which it happens.
 func (c *Chaos) Observe(share float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.share = share
 }
 
-// Stop ends it and returns what was done; a second call returns the same. The errors
-// are those of faults that could not be made.
+// Stop ends all faults and returns what they did; a second call returns the same. The
+// errors are those of faults that could not be injected.
 func (c *Chaos) Stop(ctx context.Context) (Summary, error) {
 	c.stop.Do(func() {
 		c.cancel()
@@ -138,7 +139,7 @@ func (c *Chaos) done() float64 {
 	return c.share
 }
 
-// kill kills a consumer, again and again.
+// kill kills a consumer every killEvery, until ctx ends.
 func (c *Chaos) kill(ctx context.Context) {
 	random := rand.New(rand.NewPCG(c.opts.Seed, 0))
 	tick := time.NewTicker(c.every)
@@ -152,8 +153,7 @@ func (c *Chaos) kill(ctx context.Context) {
 		if c.done() > Enough {
 			return
 		}
-		// Without an answer of the API server, or without a running pod, nothing is killed
-		// now.
+		// If the API server does not answer or no pod runs, this kill is skipped.
 		containers, err := c.running(ctx, consumer)
 		if err != nil || len(containers) == 0 {
 			continue
@@ -175,7 +175,7 @@ func (c *Chaos) running(ctx context.Context, w Workload) ([]string, error) {
 	var ids []string
 	for _, pod := range pods.Items {
 		for _, s := range pod.Status.ContainerStatuses {
-			// It is runtime://id.
+			// The id has the form runtime://id.
 			if _, id, ok := strings.Cut(s.ContainerID, "://"); ok && s.State.Running != nil && pod.DeletionTimestamp == nil {
 				ids = append(ids, id)
 			}
@@ -184,7 +184,7 @@ func (c *Chaos) running(ctx context.Context, w Workload) ([]string, error) {
 	return ids, nil
 }
 
-// blow makes a fault once, when a share of the time has passed.
+// blow is a fault that happens once, when a share of the time has passed.
 type blow struct {
 	name string
 	at   float64
@@ -195,7 +195,7 @@ func (c *Chaos) blows(ctx context.Context) {
 	for _, b := range []blow{
 		{"the API server was killed and started again", 0.2, func(context.Context) error { return c.opts.RestartAPIServer() }},
 		{"KEDA's operator was deleted and started again", 0.45, c.deleteOperator},
-		{fmt.Sprintf("the local AWS answered nothing for %s", c.pause), 0.7, c.pauseAWS},
+		{fmt.Sprintf("the local AWS did not answer for %s", c.pause), 0.7, c.pauseAWS},
 	} {
 		if !c.await(ctx, b.at) {
 			return
@@ -213,7 +213,7 @@ func (c *Chaos) blows(ctx context.Context) {
 	}
 }
 
-// await waits until a share of the time has passed; false if the run ended before.
+// await waits until a share of the time has passed. It returns false if ctx ends first.
 func (c *Chaos) await(ctx context.Context, share float64) bool {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -241,7 +241,7 @@ func (c *Chaos) deleteOperator(ctx context.Context) error {
 	return err
 }
 
-// pauseAWS stops the server's process for a while. It always lets it continue.
+// pauseAWS stops the server's process for a while, and always lets it continue.
 func (c *Chaos) pauseAWS(ctx context.Context) error {
 	containers, err := c.running(ctx, localAWS)
 	if err != nil {

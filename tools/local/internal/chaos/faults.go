@@ -12,7 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
-// document is the admin endpoint's, see docs/localaws.md.
+// document is a document of the admin endpoint, see docs/localaws.md.
 type document struct {
 	Seed   uint64  `json:"seed"`
 	Faults []entry `json:"faults"`
@@ -23,14 +23,13 @@ type entry struct {
 	Hits int `json:"hits,omitempty"`
 }
 
-// faults are the faults that every network and AWS have at times, and here have much
-// more often.
+// faults are faults that every network and AWS have now and then, here far more often.
 func faults() []fault.Fault {
 	list := []fault.Fault{{Action: "S3:PUT", Rate: 0.05, Code: "SlowDown"}}
 	for _, action := range []string{"SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"} {
 		list = append(list, fault.Fault{Action: action, Rate: 0.05, Code: "RequestThrottled"})
 	}
-	// The call took effect, and the caller never learns of it; or it took no effect.
+	// Either the call took effect and the caller never learns it, or it had no effect.
 	for _, action := range []string{"S3:PUT", "SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch"} {
 		list = append(list, fault.Fault{Action: action, Rate: 0.005, Lost: true, Late: true})
 	}
@@ -66,7 +65,7 @@ func setFaults(ctx context.Context, url string, seed uint64) error {
 	return err
 }
 
-// endFaults ends the faults and counts how often each has hit.
+// endFaults ends the faults and returns how often each one hit a call.
 func endFaults(ctx context.Context, url string) (map[string]int, error) {
 	data, err := call(ctx, http.MethodGet, url, nil)
 	if err != nil {

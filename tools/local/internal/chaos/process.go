@@ -28,8 +28,8 @@ func signalContainer(id string, s unix.Signal) error {
 	return errors.Join(failed...)
 }
 
-// processes lists the processes of a container, by their cgroup: its name has the
-// container's id, whoever manages cgroups.
+// processes lists the processes of a container by their cgroup. Its name contains the
+// container's id, whichever program manages cgroups.
 func processes(proc, containerID string) ([]int, error) {
 	files, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "cgroup"))
 	if err != nil {
@@ -39,7 +39,7 @@ func processes(proc, containerID string) ([]int, error) {
 	for _, file := range files {
 		cgroups, err := os.ReadFile(file)
 		if err != nil || !strings.Contains(string(cgroups), containerID) {
-			continue // it has ended meanwhile, or is another's
+			continue // it has ended since, or belongs to another container
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
 			pids = append(pids, pid)

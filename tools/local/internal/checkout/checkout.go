@@ -1,6 +1,6 @@
-// Package checkout pushes the user's repository to the local cluster's Git
-// server. It asks git for everything and writes nothing into the checkout, which
-// with sudo is another user's; of the cluster it knows one address.
+// Package checkout pushes the user's repository to the local cluster's Git server. It
+// runs git for everything and writes nothing into the checkout, which belongs to another
+// user under sudo. Of the cluster it must know only one address.
 package checkout
 
 import (
@@ -12,13 +12,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 )
 
-// Push makes the branch main of the repository at url equal to HEAD or, with
-// worktree, to a commit on top of HEAD that holds the working tree with its
-// uncommitted and untracked files. The push is forced: what is on the machine
-// wins.
+// Push sets the branch main of the repository at url to HEAD or, with worktree, to a
+// commit on top of HEAD with the working tree, uncommitted and untracked files included.
+// The push is forced: the checkout wins.
 func Push(ctx context.Context, root, url string, worktree bool) error {
 	if _, err := git.Run(ctx, root, nil, "rev-parse", "--git-dir"); err != nil {
-		return fmt.Errorf("%s is no checkout that git can read: %w: clone the repository, as who runs this", root, err)
+		return fmt.Errorf("%s is not a checkout that git can read: %w: clone the repository as the user who runs this", root, err)
 	}
 	revision, env := "HEAD", []string(nil)
 	if worktree {
@@ -34,7 +33,7 @@ func Push(ctx context.Context, root, url string, worktree bool) error {
 	if _, err := git.Run(ctx, root, env, "rev-parse", "--verify", "--quiet", revision+"^{commit}"); err != nil {
 		return fmt.Errorf("%s has no commit to push: commit first, or push the working tree with --worktree", root)
 	}
-	// An empty proxy setting: the address is on this machine's own bridge.
+	// No proxy: the address is on this machine's own bridge.
 	env = append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.proxy", "GIT_CONFIG_VALUE_0=")
 	if _, err := git.Run(ctx, root, env, "push", "--quiet", "--force", url, revision+":refs/heads/main"); err != nil {
 		return fmt.Errorf("push to the local Git server: %w", err)
@@ -42,13 +41,13 @@ func Push(ctx context.Context, root, url string, worktree bool) error {
 	return nil
 }
 
-// State is the commit of HEAD at root, empty before the first one, and whether
-// the checkout has changes or untracked files besides.
+// State returns the commit of HEAD at root, empty before the first commit, and whether
+// the checkout has changes or untracked files.
 func State(ctx context.Context, root string) (commit string, changed bool, err error) {
-	// Without its optional locks, git does not rewrite the index, which root
-	// would then own.
+	// Without optional locks git does not rewrite the index, which would then belong to
+	// root.
 	env := []string{"GIT_OPTIONAL_LOCKS=0"}
-	// It fails quietly where there is no commit.
+	// It fails without a message if there is no commit.
 	commit, _ = git.Run(ctx, root, env, "rev-parse", "--verify", "--quiet", "HEAD")
 	status, err := git.Run(ctx, root, env, "status", "--porcelain")
 	if err != nil {
@@ -57,8 +56,8 @@ func State(ctx context.Context, root string) (commit string, changed bool, err e
 	return commit, status != "", nil
 }
 
-// commitWorkTree writes the commit, with an index and objects of its own, to the
-// folder dir. env is what git finds it by.
+// commitWorkTree writes the commit to the folder dir, with an index and objects of its
+// own. env makes git find it.
 func commitWorkTree(ctx context.Context, root, dir string) (commit string, env []string, err error) {
 	objects, err := git.Run(ctx, root, nil, "rev-parse", "--path-format=absolute", "--git-path", "objects")
 	if err != nil {

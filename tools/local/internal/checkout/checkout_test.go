@@ -156,7 +156,7 @@ func TestPushSaysWhatToFix(t *testing.T) {
 		dir, url string
 		want     string
 	}{
-		"no repository": {t.TempDir(), url, "is no checkout that git can read: git rev-parse: exit status 128: fatal: not a git repository"},
+		"no repository": {t.TempDir(), url, "is not a checkout that git can read: git rev-parse: exit status 128: fatal: not a git repository"},
 		"no commit":     {empty, url, "has no commit to push: commit first, or push the working tree with --worktree"},
 		"no server":     {newCheckout(t), url + "/absent", "push to the local Git server: git push: exit status 128: fatal: "},
 	} {

@@ -1,6 +1,6 @@
-// Package cluster is the machine's side of the local cluster: it starts the
-// supervisor in its namespaces, links it to the machine, finds a running one,
-// and ends it with everything it left. It knows nothing of what runs inside.
+// Package cluster is the local cluster as seen from the machine. It starts the supervisor
+// in its namespaces, links it to the machine, finds a running one, and removes everything
+// that an ended one leaves. It must not know what runs inside.
 package cluster
 
 import (
@@ -35,7 +35,8 @@ const (
 	OptionsVariable  = "SALES_EVENTS_SUPERVISOR"
 )
 
-// Process identifies the supervisor: a process id alone may have been reused.
+// Process identifies the supervisor. The process id alone is not enough, since the kernel
+// reuses ids.
 type Process struct {
 	PID int
 	// Started is the start time in clock ticks since boot: field 22 of
@@ -43,7 +44,7 @@ type Process struct {
 	Started string
 }
 
-// Running is the supervisor that the pid file names, if it still runs.
+// Running returns the supervisor that the pid file names, if it still runs.
 func Running(paths layout.Paths) (Process, bool) {
 	data, err := os.ReadFile(paths.PIDFile())
 	if err != nil {
@@ -56,8 +57,8 @@ func Running(paths layout.Paths) (Process, bool) {
 	return p, p.alive()
 }
 
-// Other is the cache folder of a cluster on this machine that is not the one of paths:
-// another user's, or the same user's with sudo.
+// Other finds a cluster on this machine with another cache folder than that of paths:
+// another user's, or the same user's under sudo.
 func Other(paths layout.Paths) (cache string, found bool) {
 	link, err := netlink.LinkByName(layout.HostLink)
 	if err != nil || link.Attrs().Alias == paths.LinkAlias() {
@@ -92,9 +93,8 @@ type Cluster struct {
 	ended  chan struct{}
 }
 
-// Start removes what an earlier cluster left and starts a new one. It returns
-// when the supervisor's process runs and is linked; WaitServing returns when it
-// answers.
+// Start removes what an earlier cluster left and starts a new one. It returns when the
+// supervisor's process runs and is linked; WaitServing waits until it answers.
 func Start(paths layout.Paths, opts supervisor.Options) (*Cluster, error) {
 	if err := Stop(paths); err != nil {
 		return nil, err
@@ -155,9 +155,9 @@ func (c *Cluster) Detach() error {
 	return c.tether.Close()
 }
 
-// Guard runs a part of the start, which the end of the cluster cancels. What has
-// lost its connections fails in many ways, and often before the end is known: the
-// cause of the end is the error.
+// Guard runs a part of the start and cancels it when the cluster ends. A part that lost
+// its connections fails in many ways, often before the end of the cluster is known, so
+// the cause of the end is the error.
 func (c *Cluster) Guard(ctx context.Context, part func(context.Context) error) error {
 	guarded, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -174,7 +174,7 @@ func (c *Cluster) Guard(ctx context.Context, part func(context.Context) error) e
 	}
 	select {
 	case <-guarded.Done():
-	case <-time.After(3 * time.Second): // for its programs to end with it
+	case <-time.After(3 * time.Second): // its programs end with it
 	}
 	if guarded.Err() != nil && ctx.Err() == nil {
 		return context.Cause(guarded)
@@ -182,8 +182,8 @@ func (c *Cluster) Guard(ctx context.Context, part func(context.Context) error) e
 	return err
 }
 
-// failure is the error that the supervisor ended with, the last line of its log; empty
-// if it was killed.
+// failure returns why the cluster ended: the supervisor's own error from its log or, if
+// it was killed, the log's last lines.
 func (c *Cluster) failure() error {
 	file := filepath.Join(c.paths.Logs(), "supervisor.log")
 	log, err := os.ReadFile(file)
@@ -240,10 +240,10 @@ func poll(ctx context.Context, what string, ready func() bool) error {
 	return nil
 }
 
-// link connects the machine with the supervisor's network namespace and routes
-// pods and services there. The kernel removes both with the namespace. The
-// link's alias says whose it is: a cache folder has at most one cluster, and a
-// machine, for there is one set of addresses, too.
+// link connects the machine with the supervisor's network namespace, and routes pods and
+// services there. The kernel removes both with the namespace. The link's alias says whose
+// it is. A cache folder has at most one cluster, and so has a machine, since there is one
+// set of addresses.
 func link(paths layout.Paths, pid int) error {
 	veth := &netlink.Veth{
 		LinkAttrs:     netlink.LinkAttrs{Name: layout.HostLink},
@@ -278,10 +278,9 @@ func link(paths layout.Paths, pid int) error {
 	return nil
 }
 
-// Stop ends the cluster if it runs, removes what is left of it, which is the state
-// folder and the empty cgroups of its containers, and restores what its programs
-// have changed on the machine: what the end of the namespaces does not take along.
-// It is safe to repeat.
+// Stop ends the cluster if it runs. It removes the state folder and the empty cgroups of
+// the containers, and restores what the cluster's programs changed on the machine outside
+// of its namespaces. It is safe to repeat.
 func Stop(paths layout.Paths) error {
 	if p, ok := Running(paths); ok {
 		if err := unix.Kill(p.PID, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -308,9 +307,9 @@ func Stop(paths layout.Paths) error {
 	return nil
 }
 
-// removeLink removes the machine's end of the uplink, and the routes with it,
-// without waiting for the kernel to end the namespace at the other end. Another
-// user's cluster keeps its link.
+// removeLink removes the machine's end of the uplink, and with it the routes, without
+// waiting for the kernel to end the namespace at the other end. It keeps the link of
+// another user's cluster.
 func removeLink(paths layout.Paths) error {
 	link, err := netlink.LinkByName(layout.HostLink)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
@@ -362,8 +361,8 @@ func cgroupParents() ([]string, error) {
 	return parents, nil
 }
 
-// removeCgroup removes one cgroup; its processes are dead but may take the
-// kernel a moment to leave it, on a busy machine many seconds.
+// removeCgroup removes one cgroup. Its processes are dead, but the kernel may take a
+// moment to remove them from it, on a busy machine many seconds.
 func removeCgroup(path string) error {
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := unix.Rmdir(path)
@@ -376,5 +375,5 @@ func removeCgroup(path string) error {
 	}
 }
 
-// String is the process id.
+// String returns the process id.
 func (p Process) String() string { return strconv.Itoa(p.PID) }

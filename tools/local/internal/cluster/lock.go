@@ -13,10 +13,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// Lock makes this the only command that builds, starts or ends anything in the
-// cache folder, which it makes if need be. While another does, it waits and says
-// so. Whether a cluster runs is known only once the lock is held. The kernel
-// takes the lock back from a process that ends in whatever way.
+// Lock makes this the only command that builds, starts or ends anything in the cache
+// folder, which it creates if needed. While another command holds the lock, it says so
+// and waits. Only with the lock is it certain whether a cluster runs. The kernel releases
+// the lock of a process that ends, however it ends.
 func Lock(ctx context.Context, paths layout.Paths, progress io.Writer) (unlock func(), err error) {
 	if err := os.MkdirAll(paths.Cache, 0o755); err != nil {
 		return nil, fmt.Errorf("make the cache folder: %w", err)
@@ -34,7 +34,7 @@ func Lock(ctx context.Context, paths layout.Paths, progress io.Writer) (unlock f
 			return nil, errors.Join(fmt.Errorf("lock the cache folder %s: %w", paths.Cache, err), folder.Close())
 		}
 		if !waited {
-			fmt.Fprintln(progress, "waiting for another command, which builds engines or starts or ends the cluster")
+			fmt.Fprintln(progress, "waiting for another command that builds engines, or starts or ends the cluster")
 		}
 		select {
 		case <-ctx.Done():

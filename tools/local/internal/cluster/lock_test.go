@@ -26,7 +26,7 @@ func TestLock(t *testing.T) {
 	if _, err := Lock(ctx, paths, &progress); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the second has the error %v", err)
 	}
-	if want := "waiting for another command, which builds engines or starts or ends the cluster\n"; progress.String() != want {
+	if want := "waiting for another command that builds engines, or starts or ends the cluster\n"; progress.String() != want {
 		t.Errorf("the second says %q, want %q", &progress, want)
 	}
 	unlock()

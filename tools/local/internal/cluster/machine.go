@@ -13,21 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is the state that the cluster's programs change outside of its namespaces,
-// and that therefore outlasts them.
+// machine is the state that the cluster's programs change outside of its namespaces, and
+// that therefore outlives them.
 type machine struct {
-	// Boot identifies the kernel's present boot, after which everything else here
-	// starts anew.
+	// Boot identifies the kernel's current boot; everything else here ends with it.
 	Boot string
-	// Profile reports whether the kernel has containerd's AppArmor profile, which
-	// every containerd loads if it does not.
+	// Profile reports whether the kernel has containerd's AppArmor profile. containerd
+	// loads it where it is missing.
 	Profile bool
 	// Controllers are the controllers that the root cgroup enables for its children.
 	// runc enables all of them for a container.
 	Controllers []string
 }
 
-// Where the kernel shows the state, below a root that tests replace.
+// Where the kernel shows the state, relative to a root that tests replace.
 const (
 	bootFile       = "proc/sys/kernel/random/boot_id"
 	profilesFile   = "sys/kernel/security/apparmor/profiles"
@@ -35,10 +34,10 @@ const (
 	controllerFile = "sys/fs/cgroup/cgroup.subtree_control"
 )
 
-// profile is the name that containerd gives its AppArmor profile; it cannot be set.
+// profile is the fixed name of containerd's AppArmor profile.
 const profile = "cri-containerd.apparmor.d"
 
-// readMachine reads the present state; what the kernel does not have is empty.
+// readMachine reads the current state; fields that the kernel does not have stay empty.
 func readMachine(root string) (machine, error) {
 	var texts [3]string
 	for i, name := range []string{bootFile, profilesFile, controllerFile} {
@@ -55,7 +54,7 @@ func readMachine(root string) (machine, error) {
 	}, nil
 }
 
-// recordMachine writes the present state to a file.
+// recordMachine writes the current state to a file.
 func recordMachine(root, file string) error {
 	m, err := readMachine(root)
 	if err != nil {
@@ -68,8 +67,8 @@ func recordMachine(root, file string) error {
 	return os.WriteFile(file, data, 0o644)
 }
 
-// restoreMachine restores the recorded state once the cluster has ended, except for
-// what others use by now. Without a record no cluster was started.
+// restoreMachine restores the recorded state after the end of the cluster, except for
+// what others now use. Without a record no cluster was started, and it does nothing.
 func restoreMachine(root, file string) error {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -99,7 +98,7 @@ func restoreMachine(root, file string) error {
 			continue
 		}
 		err := tell(filepath.Join(root, controllerFile), "-"+controller)
-		if err != nil && !errors.Is(err, unix.EBUSY) { // somebody's cgroup passes it on
+		if err != nil && !errors.Is(err, unix.EBUSY) { // another process's cgroup enables it for its children
 			return fmt.Errorf("take the controller %s back from the cgroups: %w", controller, err)
 		}
 	}

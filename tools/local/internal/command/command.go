@@ -1,8 +1,8 @@
 // Package command is the command line of the local cluster, one file per
 // subcommand.
 //
-// Exit codes: 0 done, 1 it failed, 2 the command line is wrong or the machine
-// lacks something.
+// Exit codes: 0 success, 1 failure, 2 the command line is wrong or the machine does not
+// meet the requirements.
 package command
 
 import (
@@ -49,7 +49,7 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// environment is what every subcommand works with.
+// environment holds what every subcommand needs.
 type environment struct {
 	root    string // the checkout
 	paths   layout.Paths
@@ -74,7 +74,7 @@ func newEnvironment(out io.Writer) (*environment, error) {
 	return &environment{root: root, paths: paths, engines: set, out: out, log: progress.New(out)}, nil
 }
 
-// findRoot finds the nearest folder, upwards, that holds this module.
+// findRoot finds the nearest parent folder that holds this module.
 func findRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -91,7 +91,7 @@ func findRoot() (string, error) {
 	}
 }
 
-// kubernetes is the configuration to talk to the running cluster.
+// kubernetes returns the configuration of a client of the running cluster.
 func (e *environment) kubernetes() (*rest.Config, error) {
 	if _, ok := cluster.Running(e.paths); ok {
 		return e.restConfig()
@@ -102,14 +102,14 @@ func (e *environment) kubernetes() (*rest.Config, error) {
 	return nil, errors.New("the local cluster does not run: start it with `make up`")
 }
 
-// otherRuns is an error if a cluster of another cache folder runs on this machine.
+// otherRuns returns an error if a cluster with another cache folder runs on this machine.
 func otherRuns(paths layout.Paths) error {
 	cache, found := cluster.Other(paths)
 	if !found {
 		return nil
 	}
 	return fmt.Errorf(
-		"no local cluster of this user runs, but the one in %s does: run this as who started it, with sudo if that was root",
+		"no local cluster of this user runs, but the one in %s does: run this as the user who started it, with sudo if that was root",
 		cache,
 	)
 }

@@ -32,7 +32,7 @@ func newDemo() *cobra.Command {
 			if err := errors.Join(positive("timeout", opts.timeout), positive("demo-timeout", o.Timeout)); err != nil {
 				return err
 			}
-			// Not after minutes, when the report is there to be written.
+			// Checked now, not after minutes, when the report is written.
 			if err := makeFolder(o.ReportDir); err != nil {
 				return cli.Usage(fmt.Errorf("--report: %w", err))
 			}
@@ -56,7 +56,7 @@ func newDemo() *cobra.Command {
 			}()
 			err = env.demo(ctx, opts, o, expected)
 			cancel()
-			<-expected // its process ends with this one
+			<-expected // wait for its process to end
 			return err
 		},
 	}
@@ -71,9 +71,9 @@ func newDemo() *cobra.Command {
 	return cmd
 }
 
-// demo leaves the cluster up for the user to look at, unless it started it and
-// was interrupted. It waits for what is expected of the burst before it sends it: the
-// machine must not be busy with both.
+// demo leaves the cluster running for the user to look at, unless it started the cluster
+// itself and was interrupted. It waits for the prediction before it sends the burst, so
+// that the machine does not work on both.
 func (e *environment) demo(ctx context.Context, opts upOptions, o demo.Options, expected <-chan *report.Prediction) error {
 	started, err := e.up(ctx, opts)
 	if err != nil {
@@ -103,8 +103,8 @@ func (e *environment) demo(ctx context.Context, opts upOptions, o demo.Options, 
 	return nil
 }
 
-// processor is the model of this machine's processor, or empty: kernels for Arm do not
-// name it.
+// processor returns the model of this machine's processor; empty if the kernel does not
+// name it, as on Arm.
 func processor() string {
 	data, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -128,7 +128,7 @@ func (e *environment) stop(ctx context.Context) error {
 	return cluster.Stop(e.paths)
 }
 
-// conclude prints the verdict. A run that did not finish has one too if its burst was
+// conclude prints the verdict. An unfinished run has a verdict, too, if its burst was
 // sent.
 func (e *environment) conclude(run demo.Report, err error, report string) error {
 	if run.Verdict.Produced > 0 {

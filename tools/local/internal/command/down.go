@@ -33,9 +33,9 @@ func newDown() *cobra.Command {
 	}
 }
 
-// down ends the cluster of the cache folder and prints which one that was.
+// down ends the cluster of the cache folder, and returns what it ended, for a message.
 func down(cmd *cobra.Command, paths layout.Paths) (ended string, err error) {
-	// Without the folder there is no cluster and no other command to wait for.
+	// Without the folder there is neither a cluster nor another command to wait for.
 	if _, err := os.Stat(paths.Cache); !errors.Is(err, fs.ErrNotExist) {
 		unlock, err := cluster.Lock(cmd.Context(), paths, cmd.OutOrStdout())
 		if err != nil {

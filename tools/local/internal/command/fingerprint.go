@@ -20,12 +20,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/images"
 )
 
-// installed are the packages that say how the cluster is started and what is
-// applied to it before Flux is.
+// installed are the packages that define how the cluster starts and what is applied to it
+// before Flux.
 var installed = []string{"./tools/local/internal/supervisor", "./tools/local/internal/coredns", "./tools/local/internal/flux"}
 
-// checkSame refuses a running cluster that was started with other programs or pins than
-// those of the checkout: a push changes its manifests alone.
+// checkSame returns an error if the running cluster was started with other programs or
+// pins than the checkout's: a push changes only manifests.
 func (e *environment) checkSame(ctx context.Context) error {
 	other := errors.New(
 		"the cluster runs other programs or pins than this checkout has, which a push does not change: " +
@@ -49,8 +49,8 @@ func (e *environment) checkSame(ctx context.Context) error {
 	return nil
 }
 
-// fingerprint changes with everything that only a start brings from the checkout to the
-// cluster: the images, the engines, and what installs both.
+// fingerprint changes with everything that reaches the cluster only at its start: the
+// images, the engines, and the code that installs both.
 func (e *environment) fingerprint(ctx context.Context, specs []image.Spec) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.Version())
@@ -62,7 +62,7 @@ func (e *environment) fingerprint(ctx context.Context, specs []image.Spec) (stri
 		if spec.Package != "" {
 			packages = append(packages, spec.Package)
 		}
-		spec.Dir = "" // the same checkout elsewhere is the same
+		spec.Dir = "" // the same checkout in another folder counts as the same
 		if err := json.NewEncoder(h).Encode(spec); err != nil {
 			return "", err
 		}
@@ -82,8 +82,8 @@ func (e *environment) fingerprint(ctx context.Context, specs []image.Spec) (stri
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// sourceFiles are the files of the module in root that the packages are compiled
-// from, by their paths there.
+// sourceFiles returns the files of the module in root from which the packages are
+// compiled, by their paths in the module.
 func sourceFiles(ctx context.Context, root string, packages []string) ([]string, error) {
 	const ofMainModule = `{{if and .Module .Module.Main}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}
 {{end}}{{range .EmbedFiles}}{{$dir}}/{{.}}

@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// makeFolder creates a folder and the missing ones above it. Each belongs to the owner
-// of the folder that it is in, because root writes into another user's checkout.
+// makeFolder creates a folder and its missing parents. Each belongs to the owner of its
+// parent, because root writes into another user's checkout.
 func makeFolder(dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return os.MkdirAll(dir, 0o755) // it says what else is wrong
+		return os.MkdirAll(dir, 0o755) // nothing to do, or the error for what is no folder
 	}
 	if err := makeFolder(filepath.Dir(dir)); err != nil {
 		return err
@@ -23,7 +23,7 @@ func makeFolder(dir string) error {
 	return inheritOwner(dir)
 }
 
-// handOver gives the files of root in a folder to the folder's owner.
+// handOver gives the folder's files that belong to root to the folder's owner.
 func handOver(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -43,8 +43,8 @@ func handOver(dir string) error {
 	return nil
 }
 
-// inheritOwner gives a file or folder of root to the owner of the folder that it is in.
-// Only root can, and only root has to.
+// inheritOwner gives a file or folder of root to the owner of its parent. Only root can
+// do that, and only root needs to.
 func inheritOwner(path string) error {
 	if os.Geteuid() != 0 {
 		return nil

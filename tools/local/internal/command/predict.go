@@ -18,9 +18,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/demo"
 )
 
-// predict runs the simulation of the burst. The simulation is a module of its own, with
-// another version of Kubernetes' libraries, and runs from its source. A demo works
-// without a prediction: a failure is a warning.
+// predict simulates the burst. The simulation is a module of its own, with another
+// version of Kubernetes' libraries, so it runs from source. The demo works without a
+// prediction, so a failure is only a warning.
 func (e *environment) predict(ctx context.Context, burst int, shape string) *report.Prediction {
 	p, err := e.simulate(ctx, burst, shape)
 	if err != nil {
@@ -33,7 +33,7 @@ func (e *environment) predict(ctx context.Context, burst int, shape string) *rep
 	return p
 }
 
-// phases are as many as a P95 takes: half of what simulate runs, in some seconds.
+// phases is enough for a P95. It is half of simulate's default, and takes some seconds.
 const phases = "100"
 
 func (e *environment) simulate(ctx context.Context, burst int, shape string) (*report.Prediction, error) {
@@ -46,8 +46,8 @@ func (e *environment) simulate(ctx context.Context, burst int, shape string) (*r
 	return p, e.ask(ctx, "tools/simulate", p, args...)
 }
 
-// ask runs a command of the checkout in its folder, where its module is, and reads the
-// JSON that it writes.
+// ask runs a command of the checkout in the folder of its module, and decodes the JSON
+// that it prints.
 func (e *environment) ask(ctx context.Context, command string, answer any, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"run", "."}, args)...)
 	cmd.Dir, cmd.Env = filepath.Join(e.root, filepath.FromSlash(command)), toolchain.Environ()
@@ -62,21 +62,21 @@ func (e *environment) ask(ctx context.Context, command string, answer any, args 
 	return nil
 }
 
-// traces is where those are that the local cluster's producer can replay.
+// traces is the folder of the traces that the local cluster's producer can replay.
 const traces = "apps/producer/deploy/local/traces"
 
 func (e *environment) traceFile(name string) string {
 	return filepath.Join(e.root, filepath.FromSlash(traces), name+".csv")
 }
 
-// setShape has the run replay a trace once.
+// setShape makes the run replay a trace once.
 func (e *environment) setShape(o *demo.Options, name string) error {
 	t, err := trace.Load(e.traceFile(name))
 	if err != nil {
 		return err
 	}
 	o.Burst = t.Messages()
-	// The pace is the trace's: calls that follow each other would be another one.
+	// The trace sets the pace: if each call waited for the one before, they would set it.
 	o.Producer = map[string]string{"TRACE": "/traces/" + name + ".csv", "CONCURRENCY": "16"}
 	return nil
 }

@@ -29,7 +29,7 @@ func newReconcile() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer env.log.Wipe() // an error is printed next
+			defer env.log.Wipe() // before an error is printed
 			ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("not ready after %s", timeout))
 			defer cancel()
 			return flux.Reconcile(ctx, config, env.log)

@@ -48,11 +48,11 @@ func newRecord() *cobra.Command {
 	return cmd
 }
 
-// mostFailures is how many runs may fail one after the other before the reason is none of
-// theirs.
+// mostFailures is how many runs in a row may fail. After that the reason is not in the
+// runs.
 const mostFailures = 3
 
-// record leaves the cluster up, at the checkout's manifests.
+// record leaves the cluster running, with the checkout's manifests.
 func (e *environment) record(ctx context.Context, opts upOptions, timeout, within time.Duration) (err error) {
 	begun := time.Now()
 	if _, err := e.up(ctx, opts); err != nil {
@@ -92,7 +92,7 @@ func (e *environment) record(ctx context.Context, opts upOptions, timeout, withi
 			}
 			e.log.Done("not recorded: %v", err)
 			if failed++; failed == mostFailures {
-				return fmt.Errorf("%d runs one after the other failed: %w", failed, err)
+				return fmt.Errorf("%d runs in a row failed: %w", failed, err)
 			}
 			continue
 		}
@@ -100,27 +100,27 @@ func (e *environment) record(ctx context.Context, opts upOptions, timeout, withi
 		missing--
 	}
 	if missing > 0 {
-		return fmt.Errorf("%d of %d runs are not recorded: run this again, it goes on with them", missing, len(recorder.Plan()))
+		return fmt.Errorf("%d of %d runs are not recorded: run this again to make them", missing, len(recorder.Plan()))
 	}
 	e.log.Done("all %d runs are in %s", len(recorder.Plan()), recording.Folder)
 	return nil
 }
 
-// recordings is one call of record.
+// recordings is the state of one call of record.
 type recordings struct {
 	*environment
 	config  *rest.Config
 	clients kubernetes.Interface
 	timeout time.Duration
 	folder  string
-	// tree is where the manifests of setting are, which is empty before the first one;
-	// found is what scales with it.
+	// tree is the folder with the manifests of setting; setting is empty before the first
+	// run. found is the scenario in them.
 	tree    string
 	setting string
 	found   scenario.Found
 }
 
-// measure makes a run, and keeps it.
+// measure makes a run and saves its recording.
 func (r *recordings) measure(ctx context.Context, run recorder.Planned) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, fmt.Errorf("not over after %s", r.timeout))
 	defer cancel()
@@ -172,7 +172,7 @@ func (r *recordings) measure(ctx context.Context, run recorder.Planned) error {
 	return handOver(r.folder)
 }
 
-// set has Flux apply the manifests of a setting, as it applies a push.
+// set makes Flux apply the manifests of a setting, as it applies a push.
 func (r *recordings) set(ctx context.Context, setting string) error {
 	r.setting = ""
 	if err := errors.Join(os.RemoveAll(r.tree), os.Mkdir(r.tree, 0o755)); err != nil {
@@ -221,7 +221,7 @@ func (r *recordings) load(shape string) error {
 	return nil
 }
 
-// applied waits until KEDA's HPA scales as the setting says.
+// applied waits until KEDA's HPA has the setting's values.
 func (r *recordings) applied(ctx context.Context) error {
 	so := r.found.ScaledObject
 	for {
@@ -231,7 +231,7 @@ func (r *recordings) applied(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("KEDA's HPA does not scale so: %w", context.Cause(ctx)), err)
+			return errors.Join(fmt.Errorf("KEDA's HPA did not take the setting's values: %w", context.Cause(ctx)), err)
 		case <-time.After(time.Second):
 		}
 	}

@@ -40,7 +40,7 @@ func newSoak() *cobra.Command {
 	s := soak{events: 1_000_000, timeout: 40 * time.Minute, report: filepath.Join("report", "soak")}
 	cmd := &cobra.Command{
 		Use:   "soak",
-		Short: "Send many events twice, in peace and while consumers are killed and AWS fails, and check that nothing is lost",
+		Short: "Send many events twice, without faults and while consumers are killed and AWS fails, and check that nothing is lost",
 		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if s.events < 1 {
@@ -72,17 +72,17 @@ func newSoak() *cobra.Command {
 func (s soak) calm() string   { return filepath.Join(s.report, "without-faults") }
 func (s soak) faulty() string { return filepath.Join(s.report, "with-faults") }
 
-// producer is the settings of a soak's producer: fast, and with as few bad messages as
-// a real stream has.
+// producer are the settings of a soak's producer: fast, and with as few bad messages as a
+// real stream.
 var producer = map[string]string{"CONCURRENCY": "4", "BAD_MSG_PERCENT": "1"}
 
-// fast makes Flux apply the consumer at full speed.
+// fast makes Flux apply the consumer that works at full speed.
 var fast = kustomize.Patch{
 	Target: &kustomize.Selector{Kind: "Kustomization", Name: "consumer"},
 	Patch:  `[{"op": "replace", "path": "/spec/path", "value": "./apps/consumer/deploy/soak"}]`,
 }
 
-// soak leaves the cluster up, with the consumer as it was before.
+// soak leaves the cluster running, with the consumer that it had before.
 func (e *environment) soak(ctx context.Context, opts upOptions, s soak) (err error) {
 	if _, err := e.up(ctx, opts); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (e *environment) soak(ctx context.Context, opts upOptions, s soak) (err err
 	}
 	e.log.Done("having Flux apply the consumer at full speed")
 	defer func() {
-		// Also after an interrupted run.
+		// The consumer is restored after an interrupted run, too.
 		restoring, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), opts.timeout, fmt.Errorf("not ready after %s", opts.timeout))
 		defer cancel()
 		err = errors.Join(err, flux.Override(restoring, config, opts.patches(), e.log), handOver(s.report))
@@ -113,7 +113,7 @@ func (e *environment) soak(ctx context.Context, opts upOptions, s soak) (err err
 	return e.conclude(faulty, err, s.faulty())
 }
 
-// run is one of the two runs.
+// run makes one of the two runs.
 func (e *environment) run(ctx context.Context, config *rest.Config, s soak, dir string, observe func(demo.Sample)) (demo.Report, error) {
 	commit, uncommitted, err := checkout.State(ctx, e.root)
 	if err != nil {
@@ -125,7 +125,8 @@ func (e *environment) run(ctx context.Context, config *rest.Config, s soak, dir 
 	})
 }
 
-// runBroken is the run with faults, over as many seconds as the run without took.
+// runBroken makes the run with faults, and spreads them over the seconds that the run
+// without faults took.
 func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak, seconds float64) (demo.Report, chaos.Summary, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -140,11 +141,11 @@ func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak
 		return demo.Report{}, chaos.Summary{}, err
 	}
 	report, err := e.run(ctx, config, s, s.faulty(), func(sample demo.Sample) {
-		// By the time that has passed: counting the stored objects takes too long while
-		// they change.
+		// The share is of the time: counting stored objects takes too long while they
+		// change.
 		passed := sample.Seconds / seconds
 		breaking.Observe(passed)
-		// The rest is in the consumers' hands, and the reading must not fail.
+		// The consumers hold the last messages, and reading the results must not fail.
 		if passed > chaos.Enough && sample.Visible == 0 {
 			_, _ = breaking.Stop(context.WithoutCancel(ctx))
 		}
@@ -156,12 +157,12 @@ func (e *environment) runBroken(ctx context.Context, config *rest.Config, s soak
 func (e *environment) restartAPIServer() error {
 	p, running := cluster.Running(e.paths)
 	if !running {
-		return errors.New("the local cluster does not run")
+		return errors.New("the local cluster does not run: start it with `make up`")
 	}
 	return unix.Kill(p.PID, supervisor.Restart)
 }
 
-// compare prints the faults and what they cost.
+// compare prints the faults and how much longer the run took with them.
 func (e *environment) compare(calm, faulty demo.Report, broken chaos.Summary) {
 	table := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(name, a, b string) { fmt.Fprintf(table, "%s\t%s\t%s\t\n", name, a, b) }

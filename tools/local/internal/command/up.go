@@ -41,11 +41,11 @@ type upOptions struct {
 func (o *upOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.worktree, "worktree", false, "push the working tree with its uncommitted changes instead of HEAD")
 	cmd.Flags().BoolVar(&o.withoutNetwork, "without-network", false,
-		"leave out the network and the EKS cluster, which the local AWS simulates and nothing here runs on")
+		"leave out the network and the EKS cluster, which the local AWS simulates; nothing runs on them")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 8*time.Minute, "how long the cluster may take to become ready, without building")
 }
 
-// patches are those of the root Kustomization.
+// patches returns the patches of the root Kustomization.
 func (o *upOptions) patches() []kustomize.Patch {
 	if !o.withoutNetwork {
 		return nil
@@ -57,7 +57,7 @@ func (o *upOptions) patches() []kustomize.Patch {
 	}}
 }
 
-// positive refuses a duration that is not positive.
+// positive returns an error for a duration that is not positive.
 func positive(flag string, d time.Duration) error {
 	if d <= 0 {
 		return cli.Usage(fmt.Errorf("--%s=%s: must be longer than 0s", flag, d))
@@ -90,12 +90,12 @@ func newUp() *cobra.Command {
 	return cmd
 }
 
-// up brings the cluster to the state of the checkout. started reports whether it
-// was down before. An error or a cancelled context leaves a cluster that this
-// call started down again.
+// up brings the cluster to the state of the checkout. started reports whether the cluster
+// was down before. After an error or the end of ctx, a cluster that this call started is
+// down again.
 func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err error) {
-	defer e.log.Wipe() // an error is printed next
-	// No cache folder is created on a machine that cannot run the cluster.
+	defer e.log.Wipe() // before an error is printed
+	// Without this check a machine that cannot run the cluster would get a cache folder.
 	if _, err := os.Stat(e.paths.Cache); errors.Is(err, fs.ErrNotExist) {
 		if err := e.prepareMachine(ctx); err != nil {
 			return false, err
@@ -112,7 +112,7 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 		defer cancel()
 		return false, e.sync(ctx, opts)
 	}
-	// What an earlier cluster left must not look like an obstacle.
+	// The preflight checks must not see what an earlier cluster left.
 	if err := cluster.Stop(e.paths); err != nil {
 		return false, err
 	}
@@ -126,13 +126,13 @@ func (e *environment) up(ctx context.Context, opts upOptions) (started bool, err
 	return true, e.startCluster(ctx, opts, built)
 }
 
-// programs are what a start brings from the checkout besides its manifests.
+// programs are the parts of the checkout, besides its manifests, that a start installs.
 type programs struct {
 	images      []image.Spec
 	fingerprint string
 }
 
-// build compiles everything before anything runs that would wait for it.
+// build compiles everything first, so that nothing runs that would have to wait for it.
 func (e *environment) build(ctx context.Context) (programs, error) {
 	memory, err := preflight.AvailableMemory()
 	if err != nil {
@@ -145,8 +145,8 @@ func (e *environment) build(ctx context.Context) (programs, error) {
 	if err != nil {
 		return programs{}, err
 	}
-	// Before they are compiled: if the sources change meanwhile, the next start sees
-	// that the cluster differs.
+	// The fingerprint is taken before compiling: if the sources change meanwhile, the
+	// next start sees that the cluster differs.
 	fingerprint, err := e.fingerprint(ctx, specs)
 	if err != nil {
 		return programs{}, err
@@ -188,8 +188,8 @@ func (e *environment) startCluster(ctx context.Context, opts upOptions, built pr
 	return c.Detach()
 }
 
-// fill brings everything into a cluster that has just started, and waits until it
-// is ready.
+// fill installs everything in a cluster that has just started, and waits until it is
+// ready.
 func (e *environment) fill(ctx context.Context, c *cluster.Cluster, opts upOptions, built programs) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return e.pushImages(groupCtx, c, built) })
@@ -205,8 +205,8 @@ func (e *environment) fill(ctx context.Context, c *cluster.Cluster, opts upOptio
 	return flux.WaitReady(ctx, config, e.log)
 }
 
-// stopAfter ends a cluster that failed to start, and keeps the logs of its programs,
-// which would end with it.
+// stopAfter ends a cluster that failed to start. It saves the logs of the cluster's
+// programs, which would be deleted with it.
 func stopAfter(paths layout.Paths) string {
 	kept := filepath.Join(paths.Cache, "last-failure")
 	_ = os.RemoveAll(kept)
@@ -251,7 +251,7 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster, built 
 	if err != nil {
 		return err
 	}
-	// Nobody else has pushed to the registry yet.
+	// Nothing else has been pushed to the registry yet.
 	if err := set.Keep(e.paths.Blobs()); err != nil {
 		return err
 	}
@@ -261,9 +261,9 @@ func (e *environment) pushImages(ctx context.Context, c *cluster.Cluster, built 
 	return nil
 }
 
-// publish fills the Git server: this repository, and the sources of KEDA and
-// Crossplane at their pins under their upstream tags, from which Flux builds
-// KEDA's own manifests and takes Crossplane's chart.
+// publish fills the Git server with this repository, and with the pinned sources of KEDA
+// and Crossplane under their upstream tags. Flux builds KEDA's manifests and takes
+// Crossplane's chart from them.
 func (e *environment) publish(ctx context.Context, c *cluster.Cluster, opts upOptions) error {
 	root := filepath.Join(e.paths.State(), "git")
 	if err := os.MkdirAll(root, 0o755); err != nil {

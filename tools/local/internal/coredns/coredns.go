@@ -1,5 +1,5 @@
-// Package coredns holds the cluster's DNS, which is part of the local cluster
-// itself as kube-proxy is: Flux can pull nothing before names resolve.
+// Package coredns holds the manifest of the cluster's DNS. Like kube-proxy it belongs to
+// the cluster itself: Flux can fetch nothing before names resolve.
 package coredns
 
 import (
@@ -12,7 +12,7 @@ import (
 //go:embed coredns.yaml
 var manifest string
 
-// Manifest is the YAML stream of CoreDNS at a version such as v1.14.7.
+// Manifest returns the YAML stream that installs CoreDNS at a version such as v1.14.7.
 func Manifest(version string) []byte {
 	return []byte(strings.NewReplacer("VERSION", version, "DNS_SERVICE", layout.DNSService).Replace(manifest))
 }

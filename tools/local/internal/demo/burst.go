@@ -24,12 +24,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 )
 
-// pace are the settings of how fast a producer sends: a burst has not the steady one's.
+// pace are the settings of a producer's rate. A burst does not take them from the steady
+// producer.
 var pace = []string{"WAIT_SECS_BETWEEN_MSGS", "MSGS_PER_SEC", "TRACE"}
 
 const steadySelector = "app.kubernetes.io/name=" + producer
 
-// newBurst computes n messages of a new seed, with the shares of bad ones and
+// newBurst computes n messages from a new seed, with the shares of bad messages and
 // duplicates that the producer is set to.
 func (p *pipeline) newBurst(ctx context.Context, n int) (*ledger, error) {
 	_, container, err := p.producer(ctx)
@@ -56,15 +57,15 @@ func (p *pipeline) producer(ctx context.Context) (*appsv1.Deployment, *corev1.Co
 	return deployment, container, err
 }
 
-// startBurst runs the producer's own pod as a Job that sends a ledger's burst flat
-// out beside the steady producer.
+// startBurst runs the producer's own pod as a Job. It sends a ledger's burst as fast as
+// it can, beside the steady producer.
 func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
 	deployment, container, err := p.producer(ctx)
 	if err != nil {
 		return "", err
 	}
 	template := &deployment.Spec.Template
-	// Not the Deployment's labels: it would adopt the pod.
+	// The Deployment's labels would make the Deployment adopt the pod.
 	template.Labels = map[string]string{"app.kubernetes.io/name": burst}
 	template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	container.ReadinessProbe, container.LivenessProbe, container.StartupProbe = nil, nil, nil
@@ -72,7 +73,7 @@ func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
 		{Name: "TOT_MSGS_TO_PRODUCE", Value: strconv.Itoa(l.total)},
 		{Name: "WAIT_SECS_BETWEEN_MSGS", Value: "0"},
 		{Name: "SEED", Value: strconv.Itoa(l.source.Seed)},
-		// Nobody would read a line for each message: the seed says what was sent.
+		// No line for each message: what was sent follows from the seed.
 		{Name: "LOG_LEVEL", Value: "WARN"},
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.producerSettings)) {
@@ -93,7 +94,8 @@ func (p *pipeline) startBurst(ctx context.Context, l *ledger) (string, error) {
 	return job.Name, nil
 }
 
-// deleteBurst also runs when the demo was interrupted, so it has its own time.
+// deleteBurst has a time limit of its own, because it also runs when the demo was
+// interrupted.
 func (p *pipeline) deleteBurst(job string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -101,7 +103,7 @@ func (p *pipeline) deleteBurst(job string) {
 	_ = p.kubernetes.BatchV1().Jobs(producerNamespace).Delete(ctx, job, metav1.DeleteOptions{PropagationPolicy: &background})
 }
 
-// errBurstFailed marks a failure that no further look can change.
+// errBurstFailed marks a failure that is final: waiting longer does not help.
 var errBurstFailed = errors.New("the burst failed")
 
 // burstEnded reports whether the burst is sent. The producer succeeds only after SQS
@@ -117,8 +119,8 @@ func (p *pipeline) burstEnded(ctx context.Context, name string) (bool, error) {
 	return job.Status.Succeeded > 0, nil
 }
 
-// produced reads what pods say they sent, from their logs and from those of
-// the containers that ran in them before.
+// produced reads from pods' logs which messages they sent. It includes the logs of
+// containers that ran in them before.
 func (p *pipeline) produced(ctx context.Context, selector string) ([]Produced, error) {
 	pods, err := p.kubernetes.CoreV1().Pods(producerNamespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
@@ -134,7 +136,7 @@ func (p *pipeline) produced(ctx context.Context, selector string) ([]Produced, e
 		}
 		for _, previous := range logs {
 			sent, err := p.readLog(ctx, pod.Name, previous)
-			// The previous container's log may be gone already.
+			// The previous container's log may already be deleted.
 			if err != nil && !previous {
 				return nil, fmt.Errorf("read the log of %s: %w", pod.Name, err)
 			}
@@ -159,7 +161,7 @@ func (p *pipeline) readLog(ctx context.Context, pod string, previous bool) ([]Pr
 	return parseLog(stream)
 }
 
-// lastLine is the last thing that the burst's pod said.
+// lastLine returns the last line of the burst's pod.
 func (p *pipeline) lastLine(ctx context.Context, job string) (last string) {
 	pods, err := p.kubernetes.CoreV1().Pods(producerNamespace).List(ctx, metav1.ListOptions{LabelSelector: "job-name=" + job})
 	if err != nil || len(pods.Items) == 0 {
@@ -200,7 +202,7 @@ func parseLog(r io.Reader) ([]Produced, error) {
 	}
 }
 
-// podStates names the pods of both workloads that do not run, and why.
+// podStates names the pods of both workloads that are not running, and why.
 func (p *pipeline) podStates(ctx context.Context) []string {
 	var states []string
 	for _, namespace := range []string{producerNamespace, consumerNamespace} {
@@ -217,7 +219,7 @@ func (p *pipeline) podStates(ctx context.Context) []string {
 	return states
 }
 
-// podState is empty for a pod that is well.
+// podState returns why a pod is not running; empty if it is.
 func podState(pod corev1.Pod) string {
 	for _, c := range pod.Status.ContainerStatuses {
 		switch {

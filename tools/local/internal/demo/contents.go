@@ -27,20 +27,20 @@ import (
 
 // DeadLetter is a message of the dead-letter queue.
 type DeadLetter struct {
-	// RequestID is the message's id if the body is no event.
+	// RequestID is the event's request_id, or the message's id if its body is no event.
 	RequestID string
 	// Reason is why the consumer quarantined it.
 	Reason string
 	// Source is the ARN of the queue from which SQS itself moved it, after
 	// maxReceiveCount receives; empty if a consumer sent it.
 	Source string
-	// Sent is when it was sent first: to the source queue, if SQS moved it.
+	// Sent is the time of the first send: to the source queue, if SQS moved the message.
 	Sent time.Time
 	Body string
 }
 
-// list calls found with every key of the bucket and its LastModified: a listing has
-// that to the millisecond where the server does, the header of a read does not.
+// list calls found with every key of the bucket and its LastModified. A listing has
+// milliseconds if the server keeps them; the header of a read has whole seconds.
 func (p *pipeline) list(ctx context.Context, found func(key string, modified time.Time)) error {
 	pages := s3.NewListObjectsV2Paginator(p.s3, &s3.ListObjectsV2Input{Bucket: &p.settings.Bucket})
 	for pages.HasMorePages() {
@@ -55,10 +55,10 @@ func (p *pipeline) list(ctx context.Context, found func(key string, modified tim
 	return nil
 }
 
-// storedID is the request_id that a key is for.
+// storedID returns the request_id in a key.
 func storedID(key string) string { return strings.TrimSuffix(path.Base(key), ".json") }
 
-// readers is how many objects are read at a time.
+// readers is the number of objects that are read at the same time.
 const readers = 8
 
 // object is an object of the bucket to read.
@@ -67,7 +67,7 @@ type object struct {
 	modified time.Time
 }
 
-// read calls found with each object's body, one after the other.
+// read calls found with each object's body, never two at the same time.
 func (p *pipeline) read(ctx context.Context, objects []object, found func(object, body)) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
@@ -96,24 +96,24 @@ func (p *pipeline) body(ctx context.Context, key string) ([]byte, error) {
 	return io.ReadAll(out.Body)
 }
 
-// digest is as the producer logs it.
+// digest returns a body's digest in the form in which the producer logs it.
 func digest(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
 }
 
 const (
-	// handBackTime bounds the handing back, also of an interrupted reading, beside what
-	// perSecond asks for.
+	// handBackTime limits the time to hand messages back, even after an interrupted
+	// reading. perSecond adds to it.
 	handBackTime = 10 * time.Second
-	// perSecond is how many messages of the dead-letter queue are read, and handed
-	// back, a second at least.
+	// perSecond is the lowest rate at which messages of the dead-letter queue are read
+	// and handed back.
 	perSecond = 100
 )
 
-// quarantined is the whole dead-letter queue. It receives every message under a
-// visibility timeout and then hands them back. Nothing is ever deleted from the
-// queue here, so a depth that is the same means contents that are.
+// quarantined returns all messages of the dead-letter queue. It receives each under a
+// visibility timeout and then hands it back. Nothing here deletes from that queue, so the
+// same depth means the same messages.
 func (p *pipeline) quarantined(ctx context.Context) ([]DeadLetter, error) {
 	dead, err := p.attributes(ctx, p.dead)
 	if err != nil {
@@ -139,15 +139,15 @@ type held struct {
 	receipt string
 }
 
-// hold receives every message of the dead-letter queue, which has as many as its
-// counts say or, meanwhile, more. With an error it returns those that it holds.
+// hold receives every message of the dead-letter queue: as many as its counts say, or
+// more if some arrive meanwhile. With an error it returns those that it holds.
 //
-// Whoever looked before may hide some: a reading that was broken off, an answer
-// that was lost, a person. It outwaits them: they come back within the queue's
-// visibility timeout, unless they asked for a longer one.
+// An earlier reader may still hide some messages: an interrupted reading, a lost answer,
+// a person. hold waits for them: they reappear within the queue's visibility timeout,
+// unless their reader asked for a longer one.
 func (p *pipeline) hold(ctx context.Context, dead counts) (map[string]held, error) {
 	letters, depth := map[string]held{}, dead.depth()
-	// A long reading must not meet its own messages again.
+	// A long reading must not receive its own messages again.
 	hidden := max(p.hidden, int32(depth/perSecond))
 	patience := max(time.Duration(hidden)*time.Second, dead.visibility) + time.Second
 	for last := time.Now(); len(letters) < depth && time.Since(last) < patience; {
@@ -168,7 +168,7 @@ func (p *pipeline) hold(ctx context.Context, dead counts) (map[string]held, erro
 			}
 			letters[id] = held{deadLetter(m), aws.ToString(m.ReceiptHandle)}
 		}
-		// One that came meanwhile may have been read before an older one.
+		// A message that has just arrived may have been read before an older one.
 		if len(letters) >= depth {
 			dead, err := p.attributes(ctx, p.dead)
 			if err != nil {
@@ -200,8 +200,8 @@ func deadLetter(m types.Message) DeadLetter {
 	}
 }
 
-// handBack makes messages of the dead-letter queue visible again, also when
-// the demo was interrupted.
+// handBack makes messages of the dead-letter queue visible again, even if the demo was
+// interrupted.
 func (p *pipeline) handBack(ctx context.Context, letters map[string]held) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackTime+time.Duration(len(letters))*time.Second/perSecond)
 	defer cancel()
@@ -221,7 +221,8 @@ func (p *pipeline) handBack(ctx context.Context, letters map[string]held) error 
 			continue
 		}
 		for _, f := range out.Failed {
-			// A long reading outlasts the hiding: those are back already.
+			// A long reading exceeds the visibility timeout: those messages are visible
+			// again already.
 			if strings.HasSuffix(aws.ToString(f.Code), "MessageNotInflight") {
 				continue
 			}

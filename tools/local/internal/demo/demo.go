@@ -1,11 +1,11 @@
-// Package demo runs a burst of events through the pipeline of a live cluster,
-// watches it scale, and compares the bucket and the dead-letter queue with what
-// was sent. It reads the cluster through the Kubernetes API and the events through
-// the AWS SDK, and knows nothing of how either is run.
+// Package demo runs a burst of events through the pipeline of a live cluster, watches it
+// scale, and compares the bucket and the dead-letter queue with what was sent. It reads
+// the cluster through the Kubernetes API and the events through the AWS SDK. It must not
+// know how either is run.
 //
-// What the burst sent follows from its seed; what the steady producer sent beside
-// it, from that one's log. A run judges its own messages only: what lay in the
-// bucket and in the dead-letter queue before it started is another one's.
+// The burst's messages follow from its seed; the steady producer's messages are read from
+// its log. A run judges only its own messages: what was in the bucket and in the
+// dead-letter queue before belongs to another run.
 package demo
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// Names of what the manifests of apps/ make.
+// Names of objects in the manifests of apps/.
 const (
 	producerNamespace = "sales-events-producer-ns"
 	consumerNamespace = "sales-events-consumer-ns"
@@ -33,11 +33,11 @@ const (
 	awsService        = "localaws"
 )
 
-// What a run results in is defined by package report.
+// The results of a run; package report defines them.
 type (
 	// Report is the report of a whole run.
 	Report = report.Report
-	// Verdict is its result.
+	// Verdict is the result of a run.
 	Verdict = report.Verdict
 	// Sample is the state of the system at one moment.
 	Sample = report.Sample
@@ -46,34 +46,34 @@ type (
 // Options says what to run. Config, Burst, Out, ReportDir and Timeout are required.
 type Options struct {
 	Config *rest.Config
-	// Burst is how many messages to send at once.
+	// Burst is the number of messages to send at once.
 	Burst int
-	// Producer are settings of the burst's producer that differ from the steady
-	// one's, by the names of its environment variables; none is usual.
+	// Producer are the settings in which the burst's producer differs from the steady
+	// one, by the names of their environment variables; usually none.
 	Producer map[string]string
-	// Observe, if it is set, gets each Sample, before what is stored is counted again.
+	// Observe, if set, gets each Sample before the stored objects are counted again.
 	Observe func(Sample)
 	// Out gets a line per change or, on a Terminal, a table that is redrawn.
 	Out      io.Writer
 	Terminal bool
 	// ReportDir is where index.html, report.json and burst.svg are written.
 	ReportDir string
-	// Prediction is what was expected of the run; nil for nothing.
+	// Prediction is the predicted result of the run, or nil.
 	Prediction *report.Prediction
-	// Commit is the checkout's; Uncommitted reports whether it has changes
-	// besides.
+	// Commit is the checkout's commit; Uncommitted reports whether the checkout has
+	// changes as well.
 	Commit      string
 	Uncommitted bool
-	// Processor is the machine's model, which the cluster does not know.
+	// Processor is the model of the machine's processor, which the cluster does not know.
 	Processor string
-	// Timeout bounds the whole run.
+	// Timeout limits the whole run.
 	Timeout time.Duration
 }
 
-// Run sends the burst and returns once every message of it is stored or
-// dead-lettered and the consumers are back at their minimum. A Verdict that is
-// not OK is no error: it says what went wrong. An error means that the run
-// came to no end; if the burst was sent, the Report then says how far it came.
+// Run sends the burst and returns once every message of it is stored or dead-lettered and
+// the consumers are back at their minimum. A failed Verdict is not an error: it says what
+// went wrong. An error means that the run did not finish; if the burst was sent, the
+// Report says how far the run came.
 func Run(ctx context.Context, opts Options) (Report, error) {
 	clients, err := kubernetes.NewForConfig(opts.Config)
 	if err != nil {
@@ -82,8 +82,8 @@ func Run(ctx context.Context, opts Options) (Report, error) {
 	return run(ctx, clients, opts, func(*pipeline) {})
 }
 
-// judgeTime is what reading both ends may take after the time is up: for some messages,
-// and for each of many.
+// judgeTime and judgeTimeEach, for each message, limit the reading of both destinations
+// after the time is up.
 const judgeTime, judgeTimeEach = time.Minute, time.Millisecond
 
 // run is Run on any client; tune lets a test shorten the waits.
@@ -108,7 +108,7 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 	if watchErr != nil && (!w.sent || ctx.Err() != nil) {
 		return Report{}, watchErr
 	}
-	// The time may be up, but a report of what is missing is worth the wait.
+	// Even if the time is up, a report of the missing messages is worth the wait.
 	reading, done := context.WithTimeout(ctx, w.judgeTime())
 	defer done()
 	found, err := w.evidence(reading)
@@ -127,7 +127,7 @@ func run(ctx context.Context, clients kubernetes.Interface, opts Options, tune f
 	return judged, errors.Join(watchErr, report.Write(opts.ReportDir, judged))
 }
 
-// judgeTime is for the burst, and for the dead letters of all runs before it.
+// judgeTime grows with the burst, and with the dead letters of all earlier runs.
 func (w *watch) judgeTime() time.Duration {
 	limit := judgeTime + time.Duration(w.burst)*judgeTimeEach
 	if n := len(w.samples); n > 0 {
@@ -136,7 +136,7 @@ func (w *watch) judgeTime() time.Duration {
 	return limit
 }
 
-// record collects what the report consists of.
+// record collects the data of the report.
 func (w *watch) record(ctx context.Context, opts Options, found *look) (record, error) {
 	rescales, err := w.rescales(ctx)
 	if err != nil {

@@ -8,21 +8,22 @@ import (
 
 const (
 	header = "   time  visible  in flight  delayed  wanted  ready   stored  dead-lettered"
-	// rows of the table stay on a terminal, which keeps it on one screen.
+	// rows is the number of table rows that stay on a terminal, so that it fits on one
+	// screen.
 	rows     = 14
 	barWidth = 40
 )
 
-// display shows samples: elsewhere than on a terminal a line per change, there
-// a table that is redrawn in place, with a row for each scale that the
-// consumers were at, the present counts, and a bar of what is done.
+// display shows samples. On a terminal it redraws a table in place, with a row for each
+// number of consumers so far, the current counts, and a progress bar. Elsewhere it prints
+// a line for each change.
 type display struct {
 	out      io.Writer
 	terminal bool
 	last     string
 	scale    scale
 	scales   []string
-	// drawn is how many lines the next drawing has to take back.
+	// drawn is the number of lines that the next drawing replaces.
 	drawn int
 }
 
@@ -59,7 +60,7 @@ func (d *display) draw(line string, s Sample, burst int) {
 	lines = append(lines, line, fmt.Sprintf("%8s[%s%s]", "", strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled)))
 
 	var b strings.Builder
-	// A row that a narrow terminal wraps could not be redrawn.
+	// Without line wrap: a row that a narrow terminal wraps could not be redrawn.
 	b.WriteString("\x1b[?7l")
 	if d.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", d.drawn)
@@ -69,6 +70,6 @@ func (d *display) draw(line string, s Sample, burst int) {
 	}
 	b.WriteString("\x1b[?7h")
 	d.drawn = len(lines)
-	// In one write, so that the table does not flicker.
+	// One write, so that the table does not flicker.
 	_, _ = io.WriteString(d.out, b.String())
 }

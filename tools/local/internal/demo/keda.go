@@ -18,7 +18,7 @@ import (
 
 const scaledObject = "/apis/keda.sh/v1alpha1/namespaces/" + consumerNamespace + "/scaledobjects/" + consumer
 
-// metricURI is where the HPA asks KEDA for a metric.
+// metricURI returns the URI at which the HPA asks KEDA for a metric.
 func metricURI(metric autoscalingv2.MetricIdentifier) string {
 	uri := url.URL{Path: "/apis/external.metrics.k8s.io/v1beta1/namespaces/" + consumerNamespace + "/" + metric.Name}
 	uri.RawQuery = url.Values{"labelSelector": {metav1.FormatLabelSelector(metric.Selector)}}.Encode()
@@ -28,7 +28,7 @@ func metricURI(metric autoscalingv2.MetricIdentifier) string {
 // metricTime is short: a late metric must not delay a sample.
 const metricTime = time.Second
 
-// metric is what KEDA answers the HPA now, or -1 without an answer.
+// metric returns KEDA's current answer to the HPA, or -1 without an answer.
 func (p *pipeline) metric(ctx context.Context) float64 {
 	ctx, cancel := context.WithTimeout(ctx, metricTime)
 	defer cancel()
@@ -53,7 +53,8 @@ func (p *pipeline) active(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read the ScaledObject %s in %s: %w", consumer, consumerNamespace, err)
 	}
-	// Decoded by hand: KEDA's module brings all of its scalers' dependencies.
+	// Decoded by hand, because KEDA's module would bring the dependencies of all its
+	// scalers.
 	var object struct {
 		Status struct {
 			Conditions []struct {
@@ -73,7 +74,7 @@ func (p *pipeline) active(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// rescales are the HPA's events. The API server keeps them for an hour.
+// rescales returns the HPA's scaling events. The API server keeps them for an hour.
 func (p *pipeline) rescales(ctx context.Context) ([]report.Rescale, error) {
 	events, err := p.kubernetes.CoreV1().Events(consumerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -101,7 +102,7 @@ func parseRescale(event corev1.Event) (report.Rescale, bool) {
 	return r, true
 }
 
-// machine is what the cluster's nodes are together, and what the first one runs.
+// machine describes the cluster's nodes: their sum, and the software of the first one.
 func (p *pipeline) machine(ctx context.Context, processor string) (report.Machine, error) {
 	nodes, err := p.kubernetes.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -119,7 +120,7 @@ func (p *pipeline) machine(ctx context.Context, processor string) (report.Machin
 	return m, nil
 }
 
-// withoutSelector takes the selector of a metric out of a reason of the HPA's.
+// withoutSelector removes the metric's selector from the reason of an HPA's event.
 func withoutSelector(reason string) string {
 	before, rest, found := strings.Cut(reason, "(&LabelSelector{")
 	_, after, closed := strings.Cut(rest, "})")

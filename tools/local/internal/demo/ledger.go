@@ -10,20 +10,21 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/events"
 )
 
-// ledger is what was sent: the burst, which follows from its seed, and what the
-// steady producer says that it sent beside it. A message is named by its rank.
-// The burst takes some 25 bytes a message, and is computed, not remembered.
+// ledger holds what was sent: the burst, which follows from its seed, and the messages
+// that the steady producer logged meanwhile. A message is named by its rank. A burst's
+// message takes some 25 bytes, because its content is computed when needed and not
+// stored.
 type ledger struct {
 	source events.Source
-	// total is how many messages the burst has, with its duplicates.
+	// total is the number of messages in the burst, duplicates included.
 	total int
-	// burst has the burst's request_ids, in their order; its ranks are first.
+	// burst has the burst's request_ids in order; they have the first ranks.
 	burst []entry
-	// steady has the steady producer's, in the order of its log, and ranks their
-	// places in it.
+	// steady has the steady producer's messages in the order of its log; ranks has their
+	// places in it by request_id.
 	steady []steadyEntry
 	ranks  map[string]int
-	// sample is how many messages there are to one whose body is read.
+	// sample: the body of every sample-th message is read.
 	sample int
 }
 
@@ -31,19 +32,19 @@ type ledger struct {
 type entry struct {
 	id       uuid.UUID
 	position int32
-	// twice: it was sent a second time.
+	// twice reports whether the message was sent a second time.
 	bad, twice bool
 }
 
 // steadyEntry is a message of the steady producer.
 type steadyEntry struct {
 	Produced
-	// required: it must be at its destination. The others may be.
+	// required reports whether the message must be at its destination; the others may be.
 	required bool
 }
 
-// maxRead is about how many bodies a verdict reads: all of a burst up to twice
-// that, and an even sample of a larger one.
+// maxRead is about the number of bodies that a verdict reads. A burst of up to twice that
+// many is read in full, a larger one is sampled evenly.
 const maxRead = 10000
 
 // newLedger computes the messages of a burst.
@@ -62,8 +63,8 @@ func newLedger(source events.Source, total int) *ledger {
 	return l
 }
 
-// add adds messages of the steady producer, except those that it has. They must be at
-// their destination if they are required.
+// add adds the steady producer's messages that the ledger does not have yet. If required,
+// they must be at their destination.
 func (l *ledger) add(messages []Produced, required bool) {
 	for _, m := range messages {
 		if _, known := l.ranks[m.RequestID]; !known {
@@ -76,7 +77,7 @@ func (l *ledger) add(messages []Produced, required bool) {
 // size is the number of ranks.
 func (l *ledger) size() int { return len(l.burst) + len(l.steady) }
 
-// demanded is how many messages must be at their destination.
+// demanded returns how many messages must be at their destination.
 func (l *ledger) demanded() int {
 	n := len(l.burst)
 	for _, m := range l.steady {
@@ -93,7 +94,7 @@ func (l *ledger) rank(requestID string) (int, bool) {
 		return rank, true
 	}
 	id, err := uuid.Parse(requestID)
-	// Parse also accepts other ways to write one.
+	// Parse also accepts other spellings of the same id.
 	if err != nil || id.String() != requestID {
 		return 0, false
 	}
@@ -103,7 +104,7 @@ func (l *ledger) rank(requestID string) (int, bool) {
 // ofBurst reports whether the rank is a message of the burst.
 func (l *ledger) ofBurst(rank int) bool { return rank < len(l.burst) }
 
-// id is a message's request_id.
+// id returns a message's request_id.
 func (l *ledger) id(rank int) string {
 	if l.ofBurst(rank) {
 		return l.burst[rank].id.String()
@@ -118,12 +119,12 @@ func (l *ledger) bad(rank int) bool {
 	return l.steady[rank-len(l.burst)].Bad
 }
 
-// required reports whether the message must be at its end.
+// required reports whether the message must be at its destination.
 func (l *ledger) required(rank int) bool {
 	return l.ofBurst(rank) || l.steady[rank-len(l.burst)].required
 }
 
-// eventType is the attribute event_type of a message of the burst.
+// eventType returns the attribute event_type of a message of the burst.
 func (l *ledger) eventType(rank int) string {
 	return l.source.At(int(l.burst[rank].position)).EventType
 }
@@ -133,8 +134,8 @@ func (l *ledger) sampled(rank int) bool {
 	return !l.ofBurst(rank) || int(l.burst[rank].position)%l.sample == 0
 }
 
-// asSent reports whether a body is the one that was sent: the body of a burst's message
-// follows from its seed and its ts, and for a steady one the log has the hash.
+// asSent reports whether a body is the one that was sent. For a message of the burst it
+// follows from the seed and the event's ts; for a steady one the log has its hash.
 func (l *ledger) asSent(rank int, b body) bool {
 	if l.ofBurst(rank) {
 		return string(b.text) == l.source.At(int(l.burst[rank].position)).Body(b.TS)
@@ -142,8 +143,9 @@ func (l *ledger) asSent(rank int, b body) bool {
 	return l.steady[rank-len(l.burst)].SHA256 == digest(b.text)
 }
 
-// sentAt makes of the times of some messages of the burst, by position, those of
-// all: what lies between two of them was sent evenly. They are seconds, in order.
+// sentAt returns the sending times of all messages, in seconds and in order, from those
+// of some, by position. It assumes that the messages between two known ones were sent
+// evenly.
 func (l *ledger) sentAt(known map[int32]float64) []float64 {
 	if len(known) == 0 {
 		return nil

@@ -10,27 +10,27 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// look is what one look at the bucket and at the dead-letter queue finds of the
-// messages of a ledger. What was there before the start, and is no message of the
-// burst, is another run's.
+// look holds what one look at the bucket and the dead-letter queue finds of a ledger's
+// messages. Objects and letters that were there before the start, and are no message of
+// the burst, belong to another run.
 type look struct {
 	*ledger
 	prefix  string
 	started time.Time
 
-	// keys counts, by rank, under how many keys a message is stored; dead says
-	// what is in the dead-letter queue of it.
+	// keys counts, by rank, the keys under which a message is stored; dead has the kinds
+	// of its dead letters.
 	keys []uint8
 	dead []letters
-	// Lost and NotQuarantined are not known before a look is over, see missing.
+	// Lost and NotQuarantined are known only after the whole look, see missing.
 	report.Faults
 
-	// storedAt is when each object was written, took how long the burst's events
-	// took to get there, and made when those of some positions were made; in
-	// seconds, storedAt and made since the start.
+	// All in seconds: storedAt has the times since the start when each object was
+	// written; took how long each event of the burst took to get there; made, by
+	// position, when some messages were made, since the start.
 	storedAt, took []float64
 	made           map[int32]float64
-	// fine: LastModified has fractions of a second here.
+	// fine reports whether LastModified has fractions of a second.
 	fine bool
 	// last is when the last message of the burst was stored or dead-lettered.
 	last float64
@@ -41,7 +41,7 @@ type letters uint8
 
 const (
 	anyLetter letters = 1 << iota
-	// explained: a consumer sent it, with its reason.
+	// explained means that a consumer sent it, with its reason.
 	explained
 )
 
@@ -52,26 +52,26 @@ func newLook(l *ledger, prefix string, started time.Time) *look {
 	}
 }
 
-// body is that of a message.
+// body is the body of a message.
 type body struct {
 	RequestID string    `json:"request_id"`
 	TS        time.Time `json:"ts"`
 	text      []byte
 }
 
-// parseBody reads as much of a body as it can.
+// parseBody decodes as much of a body as it can.
 func parseBody(text []byte) body {
 	b := body{text: text}
 	_ = json.Unmarshal(text, &b)
 	return b
 }
 
-// key is where an event belongs whose ts is of that day, as YYYY_MM_DD.
+// key returns the key of an event whose ts is on that day, in the form YYYY_MM_DD.
 func key(prefix, eventType, day, requestID string) string {
 	return strings.TrimPrefix(fmt.Sprintf("%s/event_type=%s/dt=%s/%s.json", strings.Trim(prefix, "/"), eventType, day, requestID), "/")
 }
 
-// day is that of a time as keys have it.
+// day returns a time's day in the form that keys have.
 func day(t time.Time) string { return t.UTC().Format("2006_01_02") }
 
 var dayInKey = regexp.MustCompile(`/?dt=(\d{4}_\d{2}_\d{2})/`)
@@ -99,8 +99,8 @@ func (k *look) object(path string, modified time.Time) bool {
 	return k.sampled(rank)
 }
 
-// belongs reports whether a message may be stored under that key: one of the burst
-// on some day between the start of the run and the writing.
+// belongs reports whether a message may be stored under that key. For a message of the
+// burst, any day from the start of the run to the writing is right.
 func (k *look) belongs(rank int, path string, modified time.Time) bool {
 	if !k.ofBurst(rank) {
 		m := k.steady[rank-len(k.burst)]
@@ -126,7 +126,7 @@ func (k *look) read(path string, modified time.Time, b body) {
 	}
 	m := k.burst[rank]
 	k.made[m.position] = k.seconds(b.TS)
-	// What was sent twice may be written twice as well.
+	// A duplicate may be written twice as well.
 	if !m.twice {
 		// A LastModified in whole seconds can be before the event.
 		k.took = append(k.took, max(0, modified.Sub(b.TS).Seconds()))
@@ -165,14 +165,14 @@ func (k *look) letter(l DeadLetter) {
 	}
 }
 
-// ends takes down that a message came to its end.
+// ends records when a message arrived at its destination.
 func (k *look) ends(rank int, at time.Time) {
 	if k.ofBurst(rank) {
 		k.last = max(k.last, k.seconds(at))
 	}
 }
 
-// steadyAt is when the steady producer's required messages were made, in seconds
+// steadyAt returns when the steady producer's required messages were made, in seconds
 // since the start.
 func (k *look) steadyAt() (at []float64) {
 	for _, m := range k.steady {
@@ -183,11 +183,10 @@ func (k *look) steadyAt() (at []float64) {
 	return at
 }
 
-// seconds is a time since the start.
+// seconds returns a time in seconds since the start.
 func (k *look) seconds(t time.Time) float64 { return t.Sub(k.started).Seconds() }
 
-// old reports whether that was before the start: a LastModified may have whole
-// seconds.
+// old reports whether a time is before the start. LastModified may have whole seconds.
 func (k *look) old(t time.Time) bool { return t.Before(k.started.Truncate(time.Second)) }
 
 // missing lists the messages, good and bad, that are not at their destination.

@@ -28,32 +28,32 @@ import (
 type pipeline struct {
 	kubernetes kubernetes.Interface
 	log        func(ctx context.Context, pod string, previous bool) (io.ReadCloser, error)
-	// get reads an object of KEDA's, which has no typed client here.
+	// get reads an object of KEDA, for which there is no typed client here.
 	get         func(ctx context.Context, uri string) ([]byte, error)
 	sqs         *sqs.Client
 	s3          *s3.Client
 	queue, dead string
-	// settings are the consumer's.
+	// settings are the consumer's settings.
 	settings config.Config
 	scaling  scaling
-	// delay is the source queue's: before it nobody receives a message.
+	// delay is the source queue's delivery delay: a consumer receives no message sooner.
 	delay time.Duration
-	// every is the time between samples, grace how long a message may stay
-	// missing without a change before it counts as lost.
+	// every is the time between samples. A message that stays missing for grace, without
+	// any change, counts as lost.
 	every, grace time.Duration
-	// hidden is how long, in seconds, a message of the dead-letter queue is
-	// hidden while all of them are read. A reading takes a fraction of a second;
-	// an answer that is lost on its way hides its messages for this long.
+	// hidden is the visibility timeout, in seconds, of dead letters while all of them are
+	// read. A reading takes a fraction of a second, but an answer that is lost hides its
+	// messages for this long.
 	hidden int32
-	// letters are the dead-letter queue when it was last read.
+	// letters are the messages of the dead-letter queue when it was last read.
 	letters []DeadLetter
-	// seed is the burst's; 0 draws one. producerSettings are those of its producer
-	// that differ from the steady one's.
+	// seed is the burst's seed; 0 draws one. producerSettings are the settings in which
+	// its producer differs from the steady one.
 	seed             int
 	producerSettings map[string]string
 }
 
-// openPipeline finds the queues and the bucket by the consumer's own settings.
+// openPipeline finds the queues and the bucket in the consumer's own settings.
 func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline, error) {
 	settings, err := consumerSettings(ctx, clients)
 	if err != nil {
@@ -68,7 +68,7 @@ func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline,
 		// Simulated: the local AWS server accepts any key.
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 		HTTPClient:  awshttp.New(),
-		// In a soak AWS fails while it is read.
+		// In a soak AWS fails while it is read, so there are more attempts.
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.RateLimiter = 10, ratelimit.None })
 		},
@@ -93,8 +93,7 @@ func openPipeline(ctx context.Context, clients kubernetes.Interface) (*pipeline,
 	if err != nil {
 		return nil, err
 	}
-	// Twice: what a pod held when it died comes back after one timeout, and
-	// then has to be worked off.
+	// Two timeouts: a dead pod's messages reappear after one, and then must be handled.
 	p.grace, p.delay = 2*source.visibility+15*time.Second, source.delay
 	return p, nil
 }
@@ -123,7 +122,7 @@ func (v variables) lookup(name string) (value string, ok bool) {
 	return value, ok
 }
 
-// environment is what a container is given as values.
+// environment returns a container's environment variables that have a literal value.
 func environment(c *corev1.Container) variables {
 	env := variables{}
 	for _, v := range c.Env {
@@ -132,7 +131,7 @@ func environment(c *corev1.Container) variables {
 	return env
 }
 
-// containerOf is the container that is called as its Deployment.
+// containerOf returns the container that has its Deployment's name.
 func containerOf(d *appsv1.Deployment) (*corev1.Container, error) {
 	containers := d.Spec.Template.Spec.Containers
 	i := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == d.Name })
@@ -161,12 +160,13 @@ func (p *pipeline) find(ctx context.Context, name string) (string, error) {
 	return aws.ToString(out.QueueUrl), nil
 }
 
-// quiet is the most messages that the steady producer alone keeps in the queue.
+// quiet is the largest number of messages that the steady producer alone keeps in the
+// queue.
 const quiet = 20
 
-// waitIdle waits until KEDA's HPA exists, the consumers are at its minimum and
-// ready, and the queue holds no more than the steady producer's messages: what
-// an earlier, broken-off run left must be worked off before the baseline.
+// waitIdle waits until KEDA's HPA exists, the consumers are ready and at its minimum, and
+// the queue holds only the steady producer's messages. An earlier, interrupted run's
+// messages must be gone before the baseline is taken.
 func (p *pipeline) waitIdle(ctx context.Context) error {
 	for {
 		err := p.idle(ctx)
@@ -205,8 +205,8 @@ func (p *pipeline) idle(ctx context.Context) error {
 	return nil
 }
 
-// sample reads the system's counts, except what is stored. DeadLettered counts all dead
-// letters; the caller knows which are this run's.
+// sample reads the system's counts, except the stored objects. DeadLettered counts all
+// dead letters; the caller knows which belong to this run.
 func (p *pipeline) sample(ctx context.Context) (s Sample, err error) {
 	source, err := p.attributes(ctx, p.queue)
 	if err != nil {

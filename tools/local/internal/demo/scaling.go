@@ -17,9 +17,9 @@ type scaling struct {
 	// early is how many messages the consumers at the minimum can finish before
 	// the HPA looks.
 	early int
-	// paced says that the messages do not come at once: nothing is demanded.
+	// paced means that the messages do not come at once: then no scaling is demanded.
 	paced bool
-	// metric is where KEDA answers with the number of messages.
+	// metric is the URI at which KEDA answers with the number of messages.
 	metric string
 }
 
@@ -27,12 +27,12 @@ const (
 	// syncPeriod and defaultTolerance are the controller manager's defaults.
 	syncPeriod       = 15 * time.Second
 	defaultTolerance = 0.1
-	// leastBatch stands for the time of a batch without MSG_PROCESS_DELAY.
+	// leastBatch is the assumed time of a batch without MSG_PROCESS_DELAY.
 	leastBatch = 100 * time.Millisecond
 )
 
-// newScaling reads KEDA's HPA, which is the ScaledObject as Kubernetes acts on
-// it, and the consumer's settings.
+// newScaling reads the consumer's settings and KEDA's HPA, which has the ScaledObject's
+// values as Kubernetes applies them.
 func newScaling(scaler *autoscalingv2.HorizontalPodAutoscaler, c config.Config) (scaling, error) {
 	s := scaling{Scaling: report.Scaling{Minimum: 1, Maximum: scaler.Spec.MaxReplicas, Tolerance: defaultTolerance}}
 	if scaler.Spec.MinReplicas != nil {
@@ -50,22 +50,23 @@ func newScaling(scaler *autoscalingv2.HorizontalPodAutoscaler, c config.Config) 
 	if s.Target <= 0 {
 		return s, errors.New("KEDA's HPA has no target for each consumer: the trigger of the ScaledObject must be of metricType AverageValue")
 	}
-	// One batch more than fit: the first may have begun before.
+	// One batch more than fits, because the first may already have begun.
 	batches := int(syncPeriod/max(c.ProcessDelay, leastBatch)) + 1
 	s.early = int(s.Minimum) * c.InHand() * batches
 	return s, nil
 }
 
-// least is the smallest burst that scales whenever the HPA looks.
+// least returns the smallest burst that scales, whenever the HPA looks.
 func (s scaling) least() int {
 	return int(s.Target*float64(s.Minimum)*(1+s.Tolerance)) + s.early + 1
 }
 
-// largeReplicas is what a large burst must reach. A burst is large when its
-// messages are enough for twice as many: some are gone when the HPA looks.
+// largeReplicas is the number of consumers that a large burst must reach. A burst is
+// large if its messages are enough for twice as many consumers, because some are gone
+// when the HPA looks.
 const largeReplicas = 10
 
-// demand is how many consumers a burst must have ready at its peak.
+// demand returns how many consumers must be ready at a burst's peak.
 func (s scaling) demand(burst int) int32 {
 	switch {
 	case s.paced || burst < s.least():
@@ -76,7 +77,7 @@ func (s scaling) demand(burst int) int32 {
 	return min(s.Minimum+1, s.Maximum)
 }
 
-// note says that a burst need not scale, if so.
+// note says so if a burst need not scale; empty otherwise.
 func (s scaling) note(burst int) string {
 	switch {
 	case s.paced:

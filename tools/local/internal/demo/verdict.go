@@ -14,12 +14,12 @@ type Produced struct {
 	TS        time.Time `json:"ts"`
 	Bad       bool      `json:"bad"`
 	Duplicate bool      `json:"duplicate"`
-	// SHA256 is that of the message's body.
+	// SHA256 is the hash of the message's body.
 	SHA256 string `json:"sha256"`
 }
 
-// judge says how much of what was sent a look found, and checks that the samples
-// show what a burst of this size must do.
+// judge counts what a look found of the messages sent, and checks that the samples show
+// the scaling that a burst of this size needs.
 func judge(k *look, samples []Sample, s scaling) Verdict {
 	v := Verdict{
 		Produced: k.total, FirstScaleUp: -1, TimeToPeak: -1, TimeToDrain: -1,
@@ -37,7 +37,7 @@ func judge(k *look, samples []Sample, s scaling) Verdict {
 	return v
 }
 
-// count counts request_ids.
+// count counts messages by request_id.
 func count(v *Verdict, k *look) {
 	for rank, m := range k.burst {
 		switch {
@@ -63,12 +63,12 @@ func count(v *Verdict, k *look) {
 	}
 }
 
-// record is what a run saw, before anything is made of it.
+// record is the raw data of a run.
 type record struct {
 	started time.Time
 	look    *look
 	samples []Sample
-	// delay is the queue's, in seconds.
+	// delay is the queue's delivery delay, in seconds.
 	delay       float64
 	scaling     scaling
 	rescales    []report.Rescale

@@ -21,25 +21,25 @@ type watch struct {
 	job     string
 	started time.Time
 	ledger  *ledger
-	// lettersBefore is how many dead letters there were at the start.
+	// lettersBefore is the number of dead letters at the start.
 	lettersBefore int
 	samples       []Sample
-	// sent: the burst's Job has ended, and the ledger has what the steady producer
-	// sent until then.
+	// sent means that the burst's Job has ended, and that the ledger has what the steady
+	// producer sent until then.
 	sent bool
-	// seen is the last look, which ended at looked and took looking. It is complete
-	// if all was sent when it began.
+	// seen is the last look, which ended at looked and took looking. It is complete if
+	// everything was sent before it began.
 	seen     *look
 	complete bool
 	looked   time.Time
 	looking  time.Duration
-	// missing are required messages that a complete look did not find at their
+	// missing are the required messages that a complete look did not find at their
 	// destination.
 	missing []string
 	lastErr error
 }
 
-// begin records what is there, and starts the burst.
+// begin records the initial state, and starts the burst.
 func (w *watch) begin(ctx context.Context) error {
 	var err error
 	if w.ledger, err = w.newBurst(ctx, w.burst); err != nil {
@@ -63,10 +63,9 @@ func (w *watch) begin(ctx context.Context) error {
 	return err
 }
 
-// untilOver samples until every message of the burst is at its end and the
-// consumers are back at their minimum. It also ends when something stays
-// missing for longer than a redelivery takes: then it is lost, and the verdict
-// says so.
+// untilOver takes samples until every message of the burst is at its destination and the
+// consumers are back at their minimum. It also ends when a message stays missing for
+// longer than a redelivery takes: then it is lost, and the verdict says so.
 func (w *watch) untilOver(ctx context.Context) error {
 	tick := time.NewTicker(w.every)
 	defer tick.Stop()
@@ -78,7 +77,7 @@ func (w *watch) untilOver(ctx context.Context) error {
 		case errors.Is(err, errBurstFailed):
 			return err
 		case err != nil:
-			// The API server may be busy with the pods that the burst brings.
+			// The API server may be busy with the burst's new pods.
 			w.lastErr = err
 		case w.complete && s.AtMinimum(w.scaling.Minimum):
 			if len(w.missing) == 0 {
@@ -101,7 +100,7 @@ func (w *watch) untilOver(ctx context.Context) error {
 	}
 }
 
-// step takes a sample and looks for what is missing.
+// step takes a sample and looks for missing messages.
 func (w *watch) step(ctx context.Context) (Sample, error) {
 	s, err := w.sample(ctx)
 	if err != nil {
@@ -127,12 +126,11 @@ func (w *watch) step(ctx context.Context) (Sample, error) {
 	return s, nil
 }
 
-// patience is how many times as long as a look the time between two of them is.
+// patience is the time between two looks, as a multiple of the time that a look takes.
 const patience = 10
 
-// look lists the bucket again, and names what is missing. While messages are
-// waiting it leaves that out where a listing takes so long that nothing else would
-// be seen.
+// look lists the bucket again, and names the missing messages. If a listing takes so long
+// that samples would be missed, it skips it while messages are waiting.
 func (w *watch) look(ctx context.Context, s Sample) error {
 	if s.Depth() > quiet && time.Since(w.looked) < patience*w.looking {
 		return nil
@@ -160,9 +158,9 @@ func (w *watch) look(ctx context.Context, s Sample) error {
 	return nil
 }
 
-// readBurst learns what must be at its end when the burst's Job has ended. The
-// steady producer's messages of that time count too: they went through the
-// same crowd.
+// readBurst reads, after the end of the burst's Job, what must be at its destination.
+// That includes the steady producer's messages of that time: they went through the same
+// load.
 func (w *watch) readBurst(ctx context.Context) error {
 	ended, err := w.burstEnded(ctx, w.job)
 	if err != nil || !ended {
@@ -177,8 +175,8 @@ func (w *watch) readBurst(ctx context.Context) error {
 	return nil
 }
 
-// evidence looks at both ends, and reads what is there. The steady producer runs
-// on, so its log is read after them, for what may be there.
+// evidence reads both destinations in full. Afterwards it reads the log of the steady
+// producer, which keeps running, so that every message found there is known.
 func (w *watch) evidence(ctx context.Context) (*look, error) {
 	var all []object
 	if err := w.list(ctx, func(key string, modified time.Time) { all = append(all, object{key, modified}) }); err != nil {
@@ -201,7 +199,7 @@ func (w *watch) evidence(ctx context.Context) (*look, error) {
 	return seen, w.read(ctx, all, func(o object, b body) { seen.read(o.key, o.modified, b) })
 }
 
-// named bounds how many ids and pods an error names.
+// named is the largest number of ids and pods that an error names.
 const named = 5
 
 // unfinished names what the run was still waiting for.

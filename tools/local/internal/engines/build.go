@@ -22,25 +22,25 @@ import (
 // partial begins the name of a folder that a build is still writing to.
 const partial = "part-"
 
-// memoryPerCompiler is how much memory a build takes at most for each compiler or
-// linker that it runs at a time.
+// memoryPerCompiler is the most memory that a build takes for each compiler or linker
+// that runs at the same time.
 const memoryPerCompiler = 2 << 30
 
-// Build builds what the cache lacks, one engine at a time and within so many bytes
-// of memory, if one link does not take more, and reports each with its time to
-// log. It removes what a killed build left and what has long not been used,
-// so it must be the only one in the cache. When ctx ends, so does the compiler,
-// and nothing of the unfinished build stays.
+// Build builds the engines that the cache lacks, one at a time and within memory bytes,
+// unless a single link takes more, and logs each with its time. It removes what a killed
+// build left and engines that have long not been used, so no other Build may run in the
+// same cache. When ctx ends, it interrupts the compiler and removes the unfinished build.
 func (s Set) Build(ctx context.Context, memory uint64, log *progress.Log) error {
 	return s.build(ctx, enginebuild.All(), compilersFor(runtime.NumCPU(), memory), log)
 }
 
-// compilers is how many compilers and linkers run at a time, and the GOGC of each.
+// compilers is the number of compilers and linkers that run at the same time, and the
+// GOGC of each.
 type compilers struct{ count, gogc int }
 
 func compilersFor(cores int, memory uint64) compilers {
 	c := compilers{max(1, min(cores, int(memory/memoryPerCompiler))), 100}
-	// Where there is room they collect a quarter as often, which saves them a quarter
+	// With enough memory they collect garbage a quarter as often, which saves a quarter
 	// of their time.
 	if memory/uint64(c.count) >= 2*memoryPerCompiler {
 		c.gogc = 400
@@ -88,11 +88,12 @@ func (s Set) build(ctx context.Context, recipes []enginebuild.Recipe, compilers 
 	return nil
 }
 
-// unused is for how long an engine is kept without a start that runs it: a branch
-// with its pins may come back.
+// unused is how long an engine is kept after the last start that used it: a branch with
+// its pins may come back.
 const unused = 30 * 24 * time.Hour
 
-// prune marks the engines of this set as used, and removes those that nobody uses.
+// prune marks the engines of this set as used, and removes those that no start has used
+// for that time.
 func (s Set) prune(cache string, now time.Time) error {
 	for _, e := range s {
 		if err := os.Chtimes(e.Bin, now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -128,8 +129,8 @@ func removePartial(cache string) error {
 	return nil
 }
 
-// generate makes the source of an engine that has a generator, in a folder that remove
-// removes.
+// generate writes the source of an engine that has a generator into a folder; remove
+// deletes the folder.
 func (e *Engine) generate(ctx context.Context, log *progress.Log) (remove func(), err error) {
 	if e.recipe.Source == nil {
 		return func() {}, nil
@@ -139,7 +140,7 @@ func (e *Engine) generate(ctx context.Context, log *progress.Log) (remove func()
 	if err != nil {
 		return nil, fmt.Errorf("make the folder for the source of engine %s: %w", e.Name, err)
 	}
-	remove = func() { _ = os.RemoveAll(part) } // or else the next build does
+	remove = func() { _ = os.RemoveAll(part) } // if it fails, the next build does it
 	if e.module, err = e.recipe.Source.Generate(ctx, e.Pins, part); err != nil {
 		remove()
 		return nil, fmt.Errorf("generate the source of engine %s %s: %w", e.Name, e.Version, err)
@@ -183,7 +184,7 @@ func (e *Engine) build(ctx context.Context, compilers compilers, work *work) err
 	return nil
 }
 
-// keep moves a complete build into place, over one that lost a program.
+// keep moves a complete build into place, and replaces one that lost a program.
 func (e *Engine) keep(bin string) error {
 	if err := os.RemoveAll(e.Bin); err != nil {
 		return err
@@ -199,8 +200,8 @@ func (e *Engine) arguments(out string) []string {
 	return append(args, "tool")
 }
 
-// linking is the environment for the engine's C libraries. They are in the linker's
-// own folders, so nobody needs pkg-config, for which programs ask, to find them.
+// linking returns the environment in which the engine links C libraries. They are in the
+// linker's own folders, so pkg-config, which programs ask for them, is not needed.
 func (e *Engine) linking() []string {
 	if len(e.recipe.Libraries) == 0 {
 		return []string{"CGO_ENABLED=0"}
@@ -208,8 +209,8 @@ func (e *Engine) linking() []string {
 	return []string{"CGO_ENABLED=1", "PKG_CONFIG=true", "CGO_LDFLAGS=-l" + strings.Join(e.recipe.Libraries, " -l")}
 }
 
-// goCommand runs in the module that has the programs; an interrupted go leaves its temporary
-// files, which are in work for that reason.
+// goCommand returns a go command that runs in the module with the programs. Its temporary
+// files are in work, because an interrupted go leaves them.
 func (e *Engine) goCommand(ctx context.Context, work string, compilers compilers, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = e.module
@@ -218,8 +219,8 @@ func (e *Engine) goCommand(ctx context.Context, work string, compilers compilers
 		fmt.Sprintf("GOFLAGS=%s -p=%d", toolchain.Flags, compilers.count),
 		fmt.Sprintf("GOGC=%d", compilers.gogc),
 	)...)
-	// The compilers are go's children and are interrupted with it. It also
-	// hears of this process's death.
+	// An interrupt reaches the whole process group, so the compilers, go's children, too.
+	// It also arrives when this process dies.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second

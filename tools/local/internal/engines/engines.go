@@ -1,16 +1,15 @@
 // Package engines builds the upstream programs that the local cluster runs.
 //
-// Each folder of tools/engines is a Go module that pins one upstream project;
-// its tool directives name the programs to build. A build lands in the cache
-// under a key of the module's pins and Go files, its build settings and the
-// toolchain, that of C where it is linked, and the generator where the source is
-// generated, so that it happens once; it is moved
-// into place as a whole, and one that lacks a program is built again. Engines
-// build one after the other, because a single link of Kubernetes or KEDA takes up
-// to 3 GB of memory; that no other command builds in the same cache is up to the
-// caller.
+// Each folder of tools/engines is a Go module that pins one upstream project; its tool
+// directives name the programs to build. A build is cached under a key, so that it
+// happens once. The key covers the module's pins and Go files, its build settings, the Go
+// toolchain, the C toolchain for engines that link C, and the generator of a generated
+// source. A build is moved into place as a whole, and repeated if it lacks a program.
+// Engines build one after the other, because a single link of Kubernetes or KEDA takes up
+// to 3 GB of memory. The caller must see to it that no other command builds in the same
+// cache.
 //
-// The package knows nothing of how the programs are run.
+// The package must not know how the programs are run.
 package engines
 
 import (
@@ -37,21 +36,21 @@ import (
 // Engine is one upstream project at its pin.
 type Engine struct {
 	pins.Pins
-	// Module is the upstream module, Version what it is pinned to.
+	// Module is the upstream module, Version its pinned version.
 	Module, Version string
 	// Bin is the folder of the built programs, each named as go build names it.
 	Bin string
 
 	recipe enginebuild.Recipe
-	// module is the folder that the go command runs in: Dir, or that of a generated source.
+	// module is the folder in which the go command runs: Dir, or a generated source.
 	module string
 }
 
-// Set is every engine by name.
+// Set has every engine by its name.
 type Set map[string]*Engine
 
-// Load reads the pins below root, the folder tools/engines, and says where
-// each engine's programs are or will be below cache. It builds nothing.
+// Load reads the pins below root, the folder tools/engines, and determines where each
+// engine's programs are or will be below cache. It builds nothing.
 func Load(root, cache string) (Set, error) {
 	return load(root, cache, enginebuild.All())
 }
@@ -88,8 +87,8 @@ func loadOne(dir, cache string, r enginebuild.Recipe) (*Engine, error) {
 	return e, nil
 }
 
-// key changes with everything that changes the built programs; other settings of
-// the machine do not, see package toolchain.
+// key changes with everything that changes the built programs. Other settings of the
+// machine have no influence on them, see package toolchain.
 func (e *Engine) key(goVersion string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, goVersion, runtime.GOARCH, toolchain.Flags, e.arguments(""))
@@ -119,8 +118,8 @@ func (e *Engine) key(goVersion string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
-// hashC hashes what a build takes from C: the compiler, its flags and the libraries.
-// What is missing is left out; the build will report it.
+// hashC hashes what a build takes from C: the compiler, its flags and the libraries. A
+// missing library is left out; the build will report it.
 func (e *Engine) hashC(w io.Writer) error {
 	ask := func(name string, args ...string) string {
 		out, _ := exec.Command(name, args...).Output()
@@ -141,7 +140,7 @@ func (e *Engine) hashC(w io.Writer) error {
 }
 
 // Built reports whether the cache holds every program of the engine. A folder that lost
-// one, to a full disk or to somebody who cleaned up, does not count.
+// one, after a full disk or a cleanup, does not count.
 func (e *Engine) Built() bool {
 	for _, pkg := range e.Programs {
 		info, err := os.Stat(e.Program(programName(pkg)))
@@ -152,7 +151,7 @@ func (e *Engine) Built() bool {
 	return true
 }
 
-// programName is the file that go build makes of a main package.
+// programName returns the file name that go build gives to a main package.
 func programName(pkg string) string {
 	if prefix, _, ok := module.SplitPathVersion(pkg); ok {
 		pkg = prefix
@@ -160,7 +159,7 @@ func programName(pkg string) string {
 	return path.Base(pkg)
 }
 
-// Program is the path of one built program by its file name.
+// Program returns the path of a built program, by its file name.
 func (e *Engine) Program(name string) string { return filepath.Join(e.Bin, name) }
 
 // Built reports whether every engine is in the cache.

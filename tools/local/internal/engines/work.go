@@ -16,16 +16,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
-// work is what is to be compiled. It estimates how long that takes from the size of the
+// work is what is to be compiled. It estimates the remaining time from the size of the
 // sources.
 type work struct {
 	log     *progress.Log
 	start   time.Time
-	engines int           // how many are built in all
-	begun   int           // how many of them are built, or being built
-	user    time.Duration // of the processors, in user mode
+	engines int           // to be built
+	begun   int           // built, or being built
+	user    time.Duration // CPU time in user mode
 
-	// packages are those of each engine, by import path.
+	// packages are each engine's packages, by import path.
 	packages map[*Engine]map[string]source
 	// compiled are the packages that need not be compiled again.
 	compiled map[source]bool
@@ -33,15 +33,15 @@ type work struct {
 	total, done int64
 }
 
-// source is one package at one version. Engines that agree on it share its
-// compiled form.
+// source is one package at one version. Engines that use the same one share its compiled
+// form.
 type source struct {
 	path, version string
 	size          int64
 }
 
-// plan lists what the engines are compiled from. Sources that the module cache
-// lacks are fetched for it.
+// plan lists the packages from which the engines are compiled, and fetches the sources
+// that the module cache lacks.
 func plan(ctx context.Context, engines []*Engine, log *progress.Log) (*work, error) {
 	w := &work{log: log, engines: len(engines), packages: map[*Engine]map[string]source{}, compiled: map[source]bool{}}
 	counted := map[source]bool{}
@@ -64,7 +64,7 @@ func plan(ctx context.Context, engines []*Engine, log *progress.Log) (*work, err
 	return w, nil
 }
 
-// sources are the packages that the engine's programs are compiled from, by import
+// sources returns the packages from which the engine's programs are compiled, by import
 // path.
 func (e *Engine) sources(ctx context.Context) (map[string]source, error) {
 	cmd := e.goCommand(ctx, os.TempDir(), compilers{1, 100}, "list", "-deps", "-json=ImportPath,Dir,GoFiles,Module", "tool")
@@ -102,14 +102,14 @@ func (e *Engine) sources(ctx context.Context) (map[string]source, error) {
 	}
 }
 
-// watch follows the build of one engine by what `go build -v` says: the import
-// path of each package that it compiles.
+// watch follows the build of one engine in the output of `go build -v`: the import path
+// of each package that it compiles.
 type watch struct {
 	work   *work
 	engine *Engine
 	start  time.Time
-	said   []byte // without the import paths
-	rest   []byte // of a line that has not ended
+	said   []byte // output, without the import paths
+	rest   []byte // the last line, as far as it has come
 }
 
 func (w *work) begin(e *Engine) *watch {
@@ -119,7 +119,7 @@ func (w *work) begin(e *Engine) *watch {
 	return watch
 }
 
-// Write reads what the go command prints.
+// Write takes the go command's output.
 func (w *watch) Write(p []byte) (int, error) {
 	w.rest = append(w.rest, p...)
 	for {
@@ -149,7 +149,7 @@ func (w *watch) show() {
 		w.work.begun, w.work.engines, w.engine.Name, w.engine.Version, 100*w.work.done/max(1, w.work.total), w.work.left(time.Now()))
 }
 
-// left estimates how long the rest takes, once there is something to go by.
+// left estimates the remaining time, once some work is done.
 func (w *work) left(now time.Time) string {
 	spent := now.Sub(w.start)
 	if spent < 20*time.Second || w.done == 0 {
@@ -159,8 +159,8 @@ func (w *work) left(now time.Time) string {
 	return fmt.Sprintf(", about %.0f min left", math.Ceil(left.Minutes()))
 }
 
-// end counts what was compiled earlier as well: it will not be again. user is the
-// processors' time in user mode, of the compilers and linkers, too.
+// end counts all packages of the engine as compiled, including those that were compiled
+// earlier. user is the CPU time in user mode, compilers and linkers included.
 func (w *watch) end(user time.Duration) {
 	for _, s := range w.work.packages[w.engine] {
 		w.work.compile(s)

@@ -1,7 +1,7 @@
-// Package flux installs the Flux controllers from their own manifests in the
-// pinned modules, points them at a Git repository, and reports whether what they
-// apply is ready. It works on any cluster that a rest.Config reaches, and
-// knows nothing of this repository's objects.
+// Package flux installs the Flux controllers from the manifests in the pinned modules,
+// points them at a Git repository, and reports whether the objects that they apply are
+// ready. It works on any cluster that a rest.Config reaches, and must not know this
+// repository's objects.
 package flux
 
 import (
@@ -31,21 +31,21 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 
-// Namespace is where Flux lives; the GitRepository and the root Kustomization
-// have the same name, as `flux bootstrap` has it.
+// Namespace is Flux's namespace. The GitRepository and the root Kustomization have the
+// same name, as `flux bootstrap` names them.
 const Namespace = "flux-system"
 
 // Controller is one of Flux's controllers.
 type Controller struct {
 	// Name is, for example, source-controller.
 	Name string
-	// Dir is its module's folder, whose config/{crd,rbac,manager} are built.
+	// Dir is the folder of its module, whose config/{crd,rbac,manager} are built.
 	Dir string
-	// Version becomes the image's tag.
+	// Version becomes the tag of the image.
 	Version string
 }
 
-// Controllers are those of the local cluster at their pins.
+// Controllers returns the local cluster's controllers at their pins.
 func Controllers(ctx context.Context, set engines.Set) ([]Controller, error) {
 	var controllers []Controller
 	for _, name := range []string{"source-controller", "kustomize-controller", "helm-controller"} {
@@ -66,15 +66,15 @@ func Controllers(ctx context.Context, set engines.Set) ([]Controller, error) {
 // Options say what to install and what it pulls.
 type Options struct {
 	Controllers []Controller
-	// GitURL, Branch and Path are what the root Kustomization applies.
+	// GitURL, Branch and Path say what the root Kustomization applies.
 	GitURL, Branch, Path string
-	// Interval is how often both look for changes.
+	// Interval is how often the GitRepository and the Kustomization look for changes.
 	Interval time.Duration
-	// Patches are those of the root Kustomization, as Override has them.
+	// Patches are the root Kustomization's patches, in the form that Override takes.
 	Patches []kustomize.Patch
 }
 
-// Install applies Flux and its root objects; it is safe to repeat.
+// Install applies Flux and its root objects. It is safe to repeat.
 func Install(ctx context.Context, config *rest.Config, opts Options) error {
 	controllers, err := Build(opts)
 	if err != nil {
@@ -90,7 +90,7 @@ func Install(ctx context.Context, config *rest.Config, opts Options) error {
 	return Apply(ctx, config, objects)
 }
 
-// Build renders the controllers' manifests without a cluster.
+// Build renders the controllers' manifests. It needs no cluster.
 func Build(opts Options) ([]byte, error) {
 	memory := filesys.MakeFsInMemory()
 	resources, images := []string{"namespace.yaml"}, ""
@@ -191,8 +191,8 @@ spec:
 %[6]s`, Namespace, opts.Interval, opts.GitURL, opts.Branch, opts.Path, patches), nil
 }
 
-// Apply applies a YAML stream server-side, as Flux does: namespaces and
-// definitions first, and the rest once those are established.
+// Apply applies a YAML stream with server-side apply, as Flux does. It applies namespaces
+// and definitions first, and the rest once those are established.
 func Apply(ctx context.Context, config *rest.Config, stream []byte) error {
 	objects, err := ssautils.ReadObjects(bytes.NewReader(stream))
 	if err != nil {

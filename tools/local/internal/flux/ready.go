@@ -21,8 +21,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
-// The kinds that Flux's controllers reconcile: what is fetched, the charts that
-// are made of it, and what applies either.
+// The kinds that Flux's controllers reconcile: sources, the charts made from them, and
+// the objects that apply either.
 var (
 	sources  = kindsOf("source.toolkit.fluxcd.io", "v1", "gitrepositories", "ocirepositories", "buckets", "helmrepositories")
 	charts   = kindsOf("source.toolkit.fluxcd.io", "v1", "helmcharts")
@@ -43,14 +43,14 @@ func kindsOf(group, version string, resources ...string) []schema.GroupVersionRe
 // ObjectStatus is the state of one Flux object.
 type ObjectStatus struct {
 	Kind, Namespace, Name string
-	// Suspended reports whether Flux leaves the object as it is.
+	// Suspended reports whether reconciliation of the object is suspended.
 	Suspended bool
-	// Ready is condition Ready at the object's present generation and, for a
-	// Kustomization, at its source's present revision.
+	// Ready is the condition Ready at the object's current generation. A Kustomization
+	// must also have applied its source's current revision.
 	Ready bool
-	// Revision is the one that is applied, or fetched.
+	// Revision is the revision that is applied, or fetched.
 	Revision string
-	// Reason says why it is not ready, or how it became so.
+	// Reason says why the object is not ready, or with which result it became ready.
 	Reason string
 }
 
@@ -58,7 +58,7 @@ func (s ObjectStatus) String() string {
 	return fmt.Sprintf("%s %s/%s", s.Kind, s.Namespace, s.Name)
 }
 
-// Status is every Flux object of the cluster that is fetched or applied, sources
+// Status returns every source and every applying object of Flux in the cluster, sources
 // first, each kind by name.
 func Status(ctx context.Context, config *rest.Config) ([]ObjectStatus, error) {
 	c, err := connect(config)
@@ -124,8 +124,9 @@ func list(ctx context.Context, c dynamic.Interface, kinds []schema.GroupVersionR
 	return all, nil
 }
 
-// sourceOf is the key of a Kustomization's source. A HelmRelease names its source
-// in other ways and is at a chart's version, which is not its source's revision.
+// sourceOf returns the key of a Kustomization's source. A HelmRelease is left out: it
+// names its source in other ways, and its revision is the chart's version, not the
+// source's revision.
 func sourceOf(o *unstructured.Unstructured) string {
 	namespace := text(o, "spec", "sourceRef", "namespace")
 	if namespace == "" {
@@ -151,8 +152,8 @@ func static(o *unstructured.Unstructured) bool {
 	return o.GetKind() == "HelmRepository" && text(o, "spec", "type") == "oci"
 }
 
-// evaluate reads the Ready condition as kstatus does, and holds the object's
-// revision against the one that it should be at.
+// evaluate reads the Ready condition as kstatus does, and compares the object's revision
+// with the wanted one.
 func evaluate(o *unstructured.Unstructured, revision, wanted string) ObjectStatus {
 	s := ObjectStatus{Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), Revision: revision, Reason: "not reconciled yet"}
 	if static(o) {
@@ -180,9 +181,9 @@ func evaluate(o *unstructured.Unstructured, revision, wanted string) ObjectStatu
 	return s
 }
 
-// WaitReady waits until every Flux object is ready, suspended ones apart, and
-// logs each as it becomes so, and those that are left. When ctx ends first, the error
-// names each one that is not and why.
+// WaitReady waits until every Flux object is ready, except suspended ones. It logs each
+// object that becomes ready, and the ones still missing. If ctx ends first, the error
+// names each object that is not ready, with the reason.
 func WaitReady(ctx context.Context, config *rest.Config, log *progress.Log) error {
 	c, err := connect(config)
 	if err != nil {
@@ -220,7 +221,7 @@ func waitReady(ctx context.Context, c dynamic.Interface, log *progress.Log) erro
 	})
 }
 
-// showWaiting shows in one line what is waited for.
+// showWaiting shows in one line which objects it waits for.
 func showWaiting(log *progress.Log, objects []ObjectStatus) {
 	var names []string
 	for _, s := range objects {
@@ -235,7 +236,7 @@ func showWaiting(log *progress.Log, objects []ObjectStatus) {
 	log.Doing("%d of %d Flux objects are ready; waiting for %s", len(objects)-len(names), len(objects), strings.Join(names, ", "))
 }
 
-// explain names what is waited for; empty for nothing.
+// explain names the objects that are not ready; empty for none.
 func explain(objects []ObjectStatus) string {
 	waiting := ""
 	for _, s := range objects {
@@ -249,9 +250,9 @@ func explain(objects []ObjectStatus) string {
 	return "not ready:" + waiting
 }
 
-// until repeats a check until it waits for nothing. A check that fails is
-// repeated too, for the API server may be busy. When ctx ends first, the error
-// says what was waited for.
+// until repeats a check until it returns nothing to wait for. A failed check is repeated,
+// too, since the API server may be busy. If ctx ends first, the error says what was
+// waited for.
 func until(ctx context.Context, interval time.Duration, check func() (waiting string, err error)) error {
 	last := "nothing was seen yet"
 	for {
@@ -272,22 +273,21 @@ func until(ctx context.Context, interval time.Duration, check func() (waiting st
 	}
 }
 
-// Fetch asks Flux to fetch now, and waits until everything is ready at what was
-// fetched: what applies a new revision does so unasked, and what is at it
-// already need not do it again.
+// Fetch makes Flux fetch its sources now, and waits until everything is ready at the
+// fetched revisions. Objects that already have the revision are not reconciled again.
 func Fetch(ctx context.Context, config *rest.Config, log *progress.Log) error {
 	return askAndWait(ctx, config, log, sources)
 }
 
-// Reconcile asks Flux to fetch and apply now, as `flux reconcile` does, and
-// waits until everything is ready at the new revision.
+// Reconcile makes Flux fetch and apply now, as `flux reconcile` does, and waits until
+// everything is ready at the new revision.
 func Reconcile(ctx context.Context, config *rest.Config, log *progress.Log) error {
 	return askAndWait(ctx, config, log, sources, charts, appliers)
 }
 
-// Override has the root Kustomization patch what it applies from Git, and waits until
-// everything is ready so; none ends that. The patches are as spec.patches has them:
-// https://fluxcd.io/flux/components/kustomize/kustomizations/#patches
+// Override sets the patches of the root Kustomization, and waits until everything is
+// ready with them; no patches means the manifests as they are in Git. The form is that of
+// spec.patches: https://fluxcd.io/flux/components/kustomize/kustomizations/#patches
 func Override(ctx context.Context, config *rest.Config, patches []kustomize.Patch, log *progress.Log) error {
 	if err := SetPatches(ctx, config, patches); err != nil {
 		return err
@@ -295,7 +295,7 @@ func Override(ctx context.Context, config *rest.Config, patches []kustomize.Patc
 	return Reconcile(ctx, config, log)
 }
 
-// SetPatches is Override that waits for nothing.
+// SetPatches sets the patches as Override does, and does not wait.
 func SetPatches(ctx context.Context, config *rest.Config, patches []kustomize.Patch) error {
 	c, err := connect(config)
 	if err != nil {
@@ -327,8 +327,7 @@ func askAndWait(ctx context.Context, config *rest.Config, log *progress.Log, sta
 }
 
 // ask annotates every object of the kinds with the token, and waits until their
-// controllers have answered it in the status of each. Suspended objects are not
-// asked.
+// controllers have put it into each object's status. Suspended objects are left out.
 func ask(ctx context.Context, c dynamic.Interface, kinds []schema.GroupVersionResource, token string) error {
 	return until(ctx, 200*time.Millisecond, func() (string, error) {
 		var silent []string
@@ -346,8 +345,8 @@ func ask(ctx context.Context, c dynamic.Interface, kinds []schema.GroupVersionRe
 	})
 }
 
-// unanswered are the objects of a kind that have not answered the token; those
-// that do not have it yet are given it.
+// unanswered returns the objects of a kind whose status lacks the token. Those that are
+// not annotated with it yet get the annotation.
 func unanswered(ctx context.Context, c dynamic.Interface, kind schema.GroupVersionResource, token string) ([]string, error) {
 	objects, err := list(ctx, c, []schema.GroupVersionResource{kind})
 	if err != nil {

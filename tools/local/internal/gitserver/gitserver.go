@@ -1,9 +1,8 @@
-// Package gitserver serves bare Git repositories over smart HTTP, for fetch
-// and push, by handing requests to `git http-backend` (see its manual page).
-// Whoever reaches the address may push, for nobody is asked who they are. In the
-// local cluster that is every pod and every user of the machine, and what they
-// push Flux applies as the cluster's administrator. It knows nothing of Flux or
-// of what the repositories hold.
+// Package gitserver serves bare Git repositories over smart HTTP, for fetch and push, by
+// passing requests to `git http-backend` (see its manual page). There is no
+// authentication: everyone who reaches the address may push. In the local cluster that is
+// every pod and every user of the machine, and Flux applies what they push as the
+// cluster's administrator. The package must not know Flux or the repositories' contents.
 package gitserver
 
 import (
@@ -34,16 +33,16 @@ func Handler(root string) http.Handler {
 		Env: []string{
 			"GIT_PROJECT_ROOT=" + root,
 			"GIT_HTTP_EXPORT_ALL=1",
-			// The folders are root's on the machine and root's here, but a
-			// container may see other owners through a bind mount.
+			// The folders belong to root, but in a container a bind mount may show
+			// another owner.
 			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
 		},
 		InheritEnv: []string{"PATH"},
 	})
 }
 
-// sized gives requests of unknown length their length. Git sends a push of more
-// than 1 MiB in chunks, which CGI has no way to pass on.
+// sized adds a length to requests of unknown length. Git sends a push of more than 1 MiB
+// in chunks, and CGI cannot pass chunks on.
 func sized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength >= 0 {
@@ -66,8 +65,8 @@ func sized(next http.Handler) http.Handler {
 	})
 }
 
-// spool copies what is read into a file that has no name, so that it ends with
-// this process.
+// spool copies a reader into a file without a name, which the kernel deletes when this
+// process ends.
 func spool(from io.Reader) (*os.File, error) {
 	file, err := os.CreateTemp("", "push-")
 	if err != nil {
@@ -85,14 +84,14 @@ func spool(from io.Reader) (*os.File, error) {
 	return file, nil
 }
 
-// InitBare makes an empty repository below root that accepts pushes to main.
+// InitBare creates an empty repository below root that accepts pushes to main.
 func InitBare(ctx context.Context, root, name string) error {
 	if _, err := git.Run(ctx, root, nil, "init", "--quiet", "--bare", "--initial-branch=main", name); err != nil {
 		return fmt.Errorf("make the repository %s: %w", name, err)
 	}
 	return configure(ctx, root, name, [][2]string{
 		{"http.receivepack", "true"},
-		// A shallow clone, as CI makes one, may be pushed too.
+		// A shallow clone, as CI makes one, can also be pushed.
 		{"receive.shallowUpdate", "true"},
 	})
 }
@@ -106,14 +105,14 @@ func configure(ctx context.Context, root, name string, settings [][2]string) err
 	return nil
 }
 
-// PublishTree makes a repository below root whose branch main and tag are one
-// commit of the folder dir. The same tree always gives the same commit.
+// PublishTree creates a repository below root whose branch main and tag are one commit of
+// the folder dir. The same tree always gives the same commit.
 func PublishTree(ctx context.Context, root, name, dir, tag string) error {
 	if err := InitBare(ctx, root, name); err != nil {
 		return err
 	}
-	// Who fetches is on this machine, where bytes cost less than compressing them:
-	// all objects are one pack, as large as they are, and no deltas are looked for.
+	// Clients are on this machine, where sending bytes costs less than compressing them.
+	// So all objects are in one pack, uncompressed and without deltas.
 	uncompressed := [][2]string{{"core.bigFileThreshold", "1"}, {"core.compression", "0"}, {"pack.window", "0"}}
 	if err := configure(ctx, root, name, uncompressed); err != nil {
 		return err
@@ -130,7 +129,7 @@ func PublishTree(ctx context.Context, root, name, dir, tag string) error {
 		"GIT_COMMITTER_NAME=gitserver", "GIT_COMMITTER_EMAIL=gitserver@localhost", "GIT_COMMITTER_DATE=1970-01-01T00:00:00Z",
 	}
 	publish := func() error {
-		// --force: the tree's own .gitignore must not leave files out.
+		// --force: the tree's own .gitignore must not exclude files.
 		if _, err := git.Run(ctx, dir, env, "add", "--all", "--force", "."); err != nil {
 			return err
 		}

@@ -18,8 +18,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 
-// crossplaneSpecs is Crossplane and the packages that infrastructure/crossplane
-// names, under their upstream names.
+// crossplaneSpecs returns Crossplane's image and the packages that
+// infrastructure/crossplane names, under their upstream names.
 func crossplaneSpecs(ctx context.Context, root string, set engines.Set) ([]image.Spec, error) {
 	core, err := coreSpec(ctx, set["crossplane"])
 	if err != nil {
@@ -36,8 +36,8 @@ func crossplaneSpecs(ctx context.Context, root string, set engines.Set) ([]image
 	return slices.Concat([]image.Spec{function, core}, providers), nil
 }
 
-// coreSpec is Crossplane itself, which installs its own definitions from files
-// of its image.
+// coreSpec returns the image of Crossplane itself, which installs its own definitions
+// from files in its image.
 func coreSpec(ctx context.Context, engine *engines.Engine) (image.Spec, error) {
 	source, err := engine.SourceOf(ctx, engine.Module)
 	if err != nil {
@@ -52,7 +52,7 @@ func coreSpec(ctx context.Context, engine *engines.Engine) (image.Spec, error) {
 	}, nil
 }
 
-// functionSpec is the composition function of this checkout.
+// functionSpec returns the package of this checkout's composition function.
 func functionSpec(root string) (image.Spec, error) {
 	function := own(root, "function-sales-events", "./crossplane/function/cmd/function")
 	var err error
@@ -60,16 +60,17 @@ func functionSpec(root string) (image.Spec, error) {
 	return function, err
 }
 
-// familyKinds are the provider's own configuration, a package of the family for
-// itself.
+// familyKinds are the kinds of the provider's own configuration, which have a package of
+// their own in the family.
 var familyKinds = []string{
 	"clusterproviderconfigs.aws.m.upbound.io",
 	"providerconfigs.aws.m.upbound.io",
 	"providerconfigusages.aws.m.upbound.io",
 }
 
-// providerSpecs is the packages of provider-aws: the pinned definitions of the kinds that
-// the platform activates, and for each API group the one program that has them all.
+// providerSpecs returns the packages of provider-aws. Each is one API group: the pinned
+// definitions of the kinds that the platform activates, and the one program that has all
+// groups.
 func providerSpecs(ctx context.Context, root string, engine *engines.Engine) ([]image.Spec, error) {
 	source, err := engine.SourceOf(ctx, engine.Module)
 	if err != nil {
@@ -99,8 +100,8 @@ type providerPackage struct {
 	plurals     []string
 }
 
-// packagesOf sorts kinds into packages by their groups, in the order in which
-// the groups are first named.
+// packagesOf sorts kinds into packages by their groups, in the order in which the groups
+// first appear.
 func packagesOf(kinds []string) []*providerPackage {
 	var packages []*providerPackage
 	byGroup := map[string]*providerPackage{}
@@ -121,12 +122,12 @@ func packagesOf(kinds []string) []*providerPackage {
 	return packages
 }
 
-// content is the package.yaml: the metadata and, from the folder of the
-// definitions, those of its kinds. Crossplane gives a provider the rights on what its
-// family has. With the capability SafeStart a kind exists
-// only once it is activated, as with the upstream packages. Unlike there, fields
-// have no descriptions: Crossplane reads each package some ten times while it
-// installs it, and the API server keeps each schema twice.
+// content returns the package.yaml: the metadata and the definitions of its kinds, from
+// the folder of all definitions. Crossplane gives each provider of a family the rights on
+// the kinds of all. With the capability SafeStart a kind exists only once it is
+// activated, as with the upstream packages. Unlike upstream's, the fields have no
+// descriptions, because Crossplane reads each package some ten times while it installs
+// it, and the API server keeps each schema twice.
 func (p *providerPackage) content(definitions string) ([]byte, error) {
 	var content bytes.Buffer
 	fmt.Fprintf(&content, `apiVersion: meta.pkg.crossplane.io/v1
@@ -150,8 +151,8 @@ spec:
 	return content.Bytes(), nil
 }
 
-// readDefinition is the CustomResourceDefinition of a file, without what says nothing
-// of validity.
+// readDefinition reads the CustomResourceDefinition in a file, and removes what does not
+// validate, such as descriptions.
 func readDefinition(file string) ([]byte, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {

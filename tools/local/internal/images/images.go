@@ -1,7 +1,7 @@
-// Package images makes the images of everything that runs as a pod in the
-// local cluster and pushes them to its registry: upstream programs from the
-// built engines under their upstream names, ours from this checkout. It knows
-// which image holds which program, and nothing of the manifests that use them.
+// Package images makes the images of everything that runs as a pod in the local cluster,
+// and pushes them to its registry. Upstream programs come from the built engines and keep
+// their upstream names; ours are built from this checkout. It knows which image holds
+// which program, and must not know the manifests that use them.
 package images
 
 import (
@@ -27,13 +27,13 @@ import (
 // Sandbox is the image of every pod's first container.
 const Sandbox = "ghcr.io/mystique-unicorn/pause:local"
 
-// tag of the images that are built from the checkout. Only the local overlays
-// name it; elsewhere images are pinned by digest.
+// tag is the tag of images built from the checkout. Only the local overlays name it; on
+// AWS images are pinned by digest.
 const tag = "local"
 
-// Specs is every image of the local cluster, in the order in which it wants
-// them. root is the checkout. The sources of what is not compiled are fetched into
-// the module cache if need be.
+// Specs returns every image of the local cluster, in the order in which the cluster needs
+// them. root is the checkout. Sources that are not compiled are fetched into the module
+// cache if they are missing.
 func Specs(ctx context.Context, root string, set engines.Set) ([]image.Spec, error) {
 	engine := func(name, tag, engine, program, entrypoint string) image.Spec {
 		return image.Spec{Name: name, Tag: tag, Binary: set[engine].Program(program), Entrypoint: entrypoint}
@@ -55,7 +55,7 @@ func Specs(ctx context.Context, root string, set engines.Set) ([]image.Spec, err
 	}
 	keda := strings.TrimPrefix(set["keda"].Version, "v")
 	return slices.Concat(specs, crossplane, []image.Spec{
-		// KEDA's manifests name these paths as the containers' commands.
+		// These are the paths of the containers' commands in KEDA's manifests.
 		engine("kedacore/keda", keda, "keda", "operator", "/keda"),
 		engine("kedacore/keda-metrics-apiserver", keda, "keda", "adapter", "/keda-adapter"),
 		engine("kedacore/keda-admission-webhooks", keda, "keda", "webhooks", "/keda-admission-webhooks"),
@@ -66,14 +66,14 @@ func Specs(ctx context.Context, root string, set engines.Set) ([]image.Spec, err
 	}), nil
 }
 
-// own is the image of a program of this checkout.
+// own returns the image of a program of this checkout.
 func own(root, name, pkg string) image.Spec {
 	return image.Spec{Name: "mystique-unicorn/" + name, Tag: tag, Package: pkg, Dir: root}
 }
 
-// Compile compiles the programs of this checkout into a folder, which it makes if
-// need be, and returns the images with them. What is there and has not changed is
-// not linked again.
+// Compile compiles the programs of this checkout into a folder, which it creates if
+// needed, and returns the images with the compiled programs. It does not link programs
+// again that have not changed.
 func Compile(ctx context.Context, root string, specs []image.Spec, programs string, log *progress.Log) ([]image.Spec, error) {
 	if err := os.MkdirAll(programs, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of the programs: %w", err)
@@ -98,22 +98,22 @@ func Compile(ctx context.Context, root string, specs []image.Spec, programs stri
 	return compiled, nil
 }
 
-// Set is the images of a registry.
+// Set is the set of images in a registry.
 type Set struct {
-	dir     string          // of the compiled programs
-	used    []string        // what of it the images hold
-	digests image.Digests   // of the programs' layers
-	blobs   map[string]bool // the digests of what the images consist of
+	dir     string          // folder of the compiled programs
+	used    []string        // files in it that the images hold
+	digests image.Digests   // digests of the programs' layers
+	blobs   map[string]bool // digests of the images' blobs
 }
 
-// digestsFile is, in the folder of the compiled programs, what a start knows of the
-// layers of the last one, so that it does not read 900 MB to learn it again.
+// digestsFile, in the folder of the compiled programs, keeps the layers' digests for the
+// next start: computing them reads 900 MB.
 const digestsFile = "digests.json"
 
-// Push makes images of compiled programs and pushes them to a registry without TLS,
-// each while the next ones are made: a pod whose image is late is tried again after
-// ten seconds only. Layers that the registry has are not sent again. programs is
-// the folder of Compile.
+// Push makes images of compiled programs and pushes them to a registry without TLS. It
+// pushes each one while it makes the next: a pod whose image is not there yet is tried
+// again only after ten seconds. It does not send layers that the registry has. programs
+// is the folder of Compile.
 func Push(ctx context.Context, specs []image.Spec, programs, registry string, log *progress.Log) (*Set, error) {
 	start := time.Now()
 	set := &Set{dir: programs, digests: readDigests(programs), blobs: map[string]bool{}}
@@ -143,7 +143,7 @@ func Push(ctx context.Context, specs []image.Spec, programs, registry string, lo
 	return set, nil
 }
 
-// readDigests is empty where nothing can be read: then everything is digested anew.
+// readDigests returns no digests if it cannot read the file: then all are computed again.
 func readDigests(dir string) image.Digests {
 	digests := image.Digests{}
 	if data, err := os.ReadFile(filepath.Join(dir, digestsFile)); err != nil || json.Unmarshal(data, &digests) != nil {
@@ -169,9 +169,9 @@ func (s *Set) build(ctx context.Context, spec image.Spec) (image.Artifact, error
 	return artifact, nil
 }
 
-// Keep writes down what the next start wants to know of the set, and removes from
-// the folders of the registry's layers and of the programs what no image of it has:
-// those of other checkouts, and what an interrupted push or build left.
+// Keep saves what the next start needs to know about the set. It removes the registry's
+// layers and the programs that no image of the set has: those of other checkouts, and
+// those that an interrupted push or build left.
 func (s *Set) Keep(blobs string) error {
 	digests := filepath.Join(s.dir, digestsFile)
 	maps.DeleteFunc(s.digests, func(_ string, known image.Digest) bool { return !s.blobs[known.Layer.Hex] })

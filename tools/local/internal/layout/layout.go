@@ -1,7 +1,6 @@
-// Package layout fixes where the local cluster lives: its addresses and its
-// files. The host side (package cluster) and the inside (package supervisor)
-// both read it, so that neither has to tell the other. It knows nothing of
-// processes, Kubernetes objects or Flux.
+// Package layout defines the local cluster's addresses and files. The machine's side
+// (package cluster) and the inside (package supervisor) both read it, so that neither
+// must tell the other. It must not know processes, Kubernetes objects or Flux.
 package layout
 
 import (
@@ -10,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Addresses of the cluster. The pod and node network is one bridge; services
-// are routed to it. Uplink is the point-to-point link between the machine and
-// the cluster's network namespace.
+// Addresses of the cluster. Pods and node share one bridge; services are routed to it.
+// Uplink is the point-to-point link between the machine and the cluster's network
+// namespace.
 const (
 	NodeName      = "local"
 	NodeAddress   = "10.45.0.1"
@@ -34,12 +33,12 @@ const (
 	Git       = NodeAddress + ":3000"
 )
 
-// Inside is where the state folder is bound in the supervisor's mount
-// namespace. A fixed, short path keeps the user's home out of every
-// configuration file and sockets below the 108 bytes that Linux allows.
+// Inside is where the state folder is mounted in the supervisor's mount namespace. A
+// short, fixed path keeps the user's home out of all configuration files, and sockets
+// below Linux's limit of 108 bytes.
 const Inside = "/run/sales-events"
 
-// InsideEngines is where the built engines are bound in that namespace.
+// InsideEngines is where the built engines are mounted in that namespace.
 const InsideEngines = "/run/sales-events-engines"
 
 // Paths are the cluster's files on the machine, all below one cache folder.
@@ -54,36 +53,38 @@ func Default() (Paths, error) {
 	return Paths{Cache: filepath.Join(dir, "sales-events-local")}, nil
 }
 
-// Engines holds one folder per built engine and outlives the cluster.
+// Engines is the folder of the built engines, one folder each. It outlives the cluster.
 func (p Paths) Engines() string { return filepath.Join(p.Cache, "engines") }
 
-// Blobs holds the registry's layers and outlives the cluster, so that a
-// second start pushes manifests only.
+// Blobs is the folder of the registry's layers. It outlives the cluster, so that a second
+// start pushes only manifests.
 func (p Paths) Blobs() string { return filepath.Join(p.Cache, "blobs") }
 
-// Programs holds the compiled programs of the last checkout and the digests of all
-// programs' layers, and outlives the cluster, so that a second start links and reads
+// Programs is the folder of the last checkout's compiled programs, and of the digests of
+// all programs' layers. It outlives the cluster, so that a second start links and reads
 // only what has changed.
 func (p Paths) Programs() string { return filepath.Join(p.Cache, "programs") }
 
-// State is everything of the running cluster; stopping it removes this folder.
+// State is the folder of the running cluster's state; stopping the cluster removes it.
 func (p Paths) State() string { return filepath.Join(p.Cache, "cluster") }
 
-// Logs has one file per process of the control plane and node.
+// Logs is the folder with one log file for each process of the control plane and the
+// node.
 func (p Paths) Logs() string { return filepath.Join(p.State(), "logs") }
 
-// Kubeconfig is the administrator's kubeconfig.
+// Kubeconfig is the file of the administrator's kubeconfig.
 func (p Paths) Kubeconfig() string { return filepath.Join(p.State(), "pki", "admin.kubeconfig") }
 
-// PIDFile names the supervisor: its process id and its start time.
+// PIDFile is the file that identifies the supervisor by its process id and start time.
 func (p Paths) PIDFile() string { return filepath.Join(p.State(), "supervisor.pid") }
 
-// Fingerprint identifies what of a checkout the cluster was started with.
+// Fingerprint is the file that identifies the programs and pins with which the cluster
+// was started.
 func (p Paths) Fingerprint() string { return filepath.Join(p.State(), "fingerprint") }
 
-// Machine records the machine as it was before the cluster.
+// Machine is the file that records the machine's state before the cluster.
 func (p Paths) Machine() string { return filepath.Join(p.State(), "machine.json") }
 
-// LinkAlias is the alias of the link HostLink of this cluster: the cache
-// folder, or as much of its end as the kernel keeps of an alias.
+// LinkAlias is the alias of this cluster's HostLink: the cache folder, or as much of its
+// end as the kernel accepts.
 func (p Paths) LinkAlias() string { return p.Cache[max(0, len(p.Cache)-255):] }

@@ -1,6 +1,6 @@
-// Package pki makes the certificates, keys and kubeconfigs of the local
-// cluster: one certificate authority, one leaf per identity, all new at each
-// start and valid for a week. It knows names and files, no processes.
+// Package pki creates the certificates, keys and kubeconfigs of the local cluster: one
+// certificate authority and one leaf certificate for each identity. All are new at each
+// start and valid for a week. It must not know processes.
 package pki
 
 import (
@@ -25,7 +25,8 @@ import (
 
 const validity = 7 * 24 * time.Hour
 
-// identity is one leaf: who it is to Kubernetes and, for servers, its names.
+// identity is one leaf certificate: its subject in Kubernetes and, for servers, its host
+// names.
 type identity struct {
 	file         string
 	name         string
@@ -58,8 +59,8 @@ var identities = []identity{
 	{file: "admin", name: "kubernetes-admin", organization: "system:masters", kubeconfig: true},
 }
 
-// Write makes everything below dir: ca.{crt,key}, sa.{pub,key} for
-// ServiceAccount tokens, and per identity .crt, .key and .kubeconfig.
+// Write writes below dir: ca.{crt,key}, sa.{pub,key} for ServiceAccount tokens, and for
+// each identity .crt, .key and .kubeconfig.
 func Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the certificate folder: %w", err)

@@ -12,11 +12,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// kernel is what the kernel has, or loads when it is asked for it; or what this
-// process may not ask about.
+// kernel says which features the kernel has, or loads on demand. A feature that this
+// process may not test counts as present.
 type kernel struct {
 	overlayfs, bridges bool
-	// nftables reports whether it translates addresses of IPv4, as services need.
+	// nftables reports whether nftables can translate IPv4 addresses, as Services need.
 	nftables bool
 }
 
@@ -28,7 +28,7 @@ func lookAtKernel() kernel {
 	}
 }
 
-// overlayfs mounts nothing.
+// overlayfs tests for overlayfs without a mount.
 func overlayfs() bool {
 	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
 	if err == nil {
@@ -59,15 +59,15 @@ func translate() error {
 	return conn.Flush()
 }
 
-// permitted reports whether something works, or this process may not try it.
+// permitted reports whether something works, or this process is not permitted to try it.
 func permitted(err error) bool { return err == nil || errors.Is(err, unix.EPERM) }
 
-// inNetworkNamespace tries something in a network namespace that ends with its
-// thread. Without one it is not tried, which is no error.
+// inNetworkNamespace runs try in a network namespace that ends with its thread. If it
+// cannot make one, it does not run try and returns no error.
 func inNetworkNamespace(try func() error) error {
 	tried := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and not unlocked, so that no other code gets the thread
+		runtime.LockOSThread() // never unlocked, so that no other code gets the thread
 		if unix.Unshare(unix.CLONE_NEWNET) != nil {
 			tried <- nil
 			return

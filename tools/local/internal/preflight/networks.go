@@ -11,15 +11,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// route is a network that the machine reaches, and how.
+// route is a network that the machine reaches, and the link to it.
 type route struct {
 	network *net.IPNet
-	// link is the network interface, alias what whoever made it calls it.
+	// link is the network interface; alias is the name that its creator gave it.
 	link, alias string
 }
 
-// routes are those of every routing table: a VPN often has its own, and the
-// machine's own addresses are in the table local.
+// routes returns the routes of all routing tables: a VPN often has a table of its own,
+// and the machine's own addresses are in the table local.
 func routes() ([]route, error) {
 	links, err := netlink.LinkList()
 	if err != nil {
@@ -42,8 +42,8 @@ func routes() ([]route, error) {
 	return found, nil
 }
 
-// takenNetworks refuses networks that the machine already reaches: routing
-// them to the cluster would cut the user off from something.
+// takenNetworks returns an error for each network of the cluster that the machine already
+// reaches: the cluster's route would cut the user off from it.
 func (m machine) takenNetworks() []error {
 	var found []error
 	for _, cidr := range []string{layout.PodCIDR, layout.ServiceCIDR, layout.HostUplink} {
@@ -51,7 +51,7 @@ func (m machine) takenNetworks() []error {
 		if err != nil {
 			return []error{err}
 		}
-		// Several tables and addresses may lead through one link.
+		// Several tables and addresses may use one link.
 		i := slices.IndexFunc(m.routes, func(r route) bool { return !everywhere(r.network) && overlap(wanted, r.network) })
 		if i < 0 {
 			continue
@@ -61,7 +61,7 @@ func (m machine) takenNetworks() []error {
 			return append(
 				found,
 				fmt.Errorf(
-					"another local cluster runs on this machine, from the cache folder %s: end it first, `make down` as who started it",
+					"another local cluster runs on this machine, from the cache folder %s: end it first, with `make down` as the user who started it",
 					taken.alias,
 				),
 			)
@@ -74,8 +74,7 @@ func (m machine) takenNetworks() []error {
 	return found
 }
 
-// everywhere reports whether it is a default route, also one that a VPN splits into
-// halves.
+// everywhere reports whether it is a default route, or half of one as VPNs split it.
 func everywhere(network *net.IPNet) bool {
 	ones, _ := network.Mask.Size()
 	return ones <= 1

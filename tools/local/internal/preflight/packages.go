@@ -16,20 +16,20 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/tail"
 )
 
-// need is something that packages bring.
+// need is something that a package provides.
 type need struct {
-	// key is its name in packages.yaml, name what messages say.
+	// key is its name in packages.yaml, name the one in messages.
 	key, name string
 	// toBuild reports whether only the build of runc needs it.
 	toBuild bool
 	met     func(context.Context, compiler) bool
 }
 
-// needs are tried instead of looked up in the package database: it counts that they
-// work, not where they come from.
+// needs are tested instead of looked up in the package database: only that they work
+// matters, not where they come from.
 var needs = []need{
 	{"git", "git", false, func(context.Context, compiler) bool { return inPath("git") }},
-	// kube-proxy writes its rules with either.
+	// kube-proxy can write its rules with either one.
 	{"nft", "nft", false, func(context.Context, compiler) bool { return inPath("nft") || inPath("iptables") }},
 	{"cc", "C compiler", true, func(_ context.Context, cc compiler) bool { return inPath(cc.program()) }},
 	{"libc", "static C library", true, func(ctx context.Context, cc compiler) bool {
@@ -40,7 +40,7 @@ var needs = []need{
 	}},
 }
 
-// missing are the needs that this machine does not meet.
+// missing returns the needs that this machine does not meet.
 func missing(ctx context.Context, cc compiler, built bool) []need {
 	var found []need
 	for _, n := range needs {
@@ -61,7 +61,8 @@ type compiler []string
 
 func (cc compiler) program() string { return cc[0] }
 
-// links reports whether a program can be linked statically, as runc is.
+// links reports whether a program can be linked statically with the libraries, as runc
+// is.
 func (cc compiler) links(ctx context.Context, source string, libraries ...string) bool {
 	dir, err := os.MkdirTemp("", "preflight-")
 	if err != nil {
@@ -74,15 +75,16 @@ func (cc compiler) links(ctx context.Context, source string, libraries ...string
 	return cmd.Run() == nil
 }
 
-// distribution says which packages bring what is needed, and how they are
-// installed. One that is not known is empty.
+// distribution says which packages meet the needs, and how they are installed. It is
+// empty for an unknown distribution.
 type distribution struct {
 	IDs             []string `json:"ids"`
 	Update, Install string
-	// Options are those with which both commands are run; who types them needs none.
+	// Options are added when preflight runs the commands; a person who types them needs
+	// none.
 	Options string
-	// Packages are those of a need, separated by spaces; Unpackaged says how else a
-	// need is met.
+	// Packages has the packages for each need, separated by spaces; Unpackaged says how
+	// else a need is met.
 	Packages, Unpackaged map[string]string
 }
 
@@ -111,8 +113,8 @@ func thisDistribution(files ...string) (distribution, error) {
 	return distribution{}, nil
 }
 
-// choose looks for the distribution itself, then for those that it says it resembles,
-// in its own order: the closest comes first.
+// choose finds the distribution itself, or else the first one in its ID_LIKE: the closest
+// comes first.
 func choose(known []distribution, release string) distribution {
 	values := map[string]string{}
 	for line := range strings.Lines(release) {
@@ -127,7 +129,7 @@ func choose(known []distribution, release string) distribution {
 	return distribution{}
 }
 
-// command installs what is needed; empty if there is nothing that it can install.
+// command returns the command that installs what is missing; empty if no package does.
 func (d distribution) command(missing []need) string {
 	var packages []string
 	for _, n := range missing {
@@ -139,13 +141,13 @@ func (d distribution) command(missing []need) string {
 	return d.Install + " " + strings.Join(packages, " ")
 }
 
-// advice says how each need is met.
+// advice says how to meet each need.
 func (d distribution) advice(missing []need) []error {
 	var packaged []need
 	var found []error
 	for _, n := range missing {
 		if how := d.Unpackaged[n.key]; how != "" {
-			found = append(found, fmt.Errorf("not installed: %s, which is no package of this distribution: %s", n.name, how))
+			found = append(found, fmt.Errorf("not installed: %s, which this distribution does not package: %s", n.name, how))
 		} else {
 			packaged = append(packaged, n)
 		}
@@ -168,14 +170,14 @@ func names(all []need) string {
 	return strings.Join(found, ", ")
 }
 
-// installs reports whether the packages are installed, and not only named: where
-// that was tried, and nobody refuses it.
+// installs reports whether preflight may install packages itself: only where that was
+// tried, and unless INSTALL=no.
 func (d distribution) installs() bool {
 	return d.Update != "" && os.Getenv("INSTALL") != "no"
 }
 
-// install installs what is needed. The lists of packages are brought up to date only
-// if it does not work without.
+// install installs what is missing. It refreshes the package lists only if the
+// installation fails without.
 func (d distribution) install(ctx context.Context, missing []need, progress io.Writer) error {
 	command := d.command(missing)
 	fmt.Fprintf(progress, "not installed: %s; installing: %s\n", names(missing), command)
@@ -194,7 +196,8 @@ func (d distribution) install(ctx context.Context, missing []need, progress io.W
 	return nil
 }
 
-// run keeps the package manager from asking the user and from restarting services.
+// run runs a command so that the package manager neither asks the user nor restarts
+// services.
 func (d distribution) run(ctx context.Context, command string) ([]byte, error) {
 	words := strings.Fields(command + " " + d.Options)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)

@@ -14,7 +14,7 @@ import (
 var bare = needs[1:]
 
 func TestAdvice(t *testing.T) {
-	const source = "not installed: static libseccomp, which is no package of this distribution: " +
+	const source = "not installed: static libseccomp, which this distribution does not package: " +
 		"build it from https://github.com/seccomp/libseccomp, with ./configure --enable-static"
 	for name, test := range map[string]struct {
 		release string

@@ -1,10 +1,10 @@
-// Package preflight makes a machine ready for the local cluster. It installs the
-// packages that lack, where nothing else is in the way, and names every other
-// obstacle, all of them at once, each with its remedy. It changes nothing else,
-// unless the kernel loads a module that the cluster needs when it is asked for it.
+// Package preflight makes a machine ready for the local cluster. If nothing else is in
+// the way, it installs missing packages. It names every other obstacle, all at once and
+// each with its remedy. Otherwise it changes nothing, except that testing for a kernel
+// module may load it.
 //
-// Ports are no obstacle: every server of the cluster listens in the cluster's
-// own network namespace. What must be free are the networks that lead there.
+// Ports are no obstacle: all servers of the cluster listen in the cluster's own network
+// namespace. But the networks that lead there must be free.
 package preflight
 
 import (
@@ -23,17 +23,18 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// Start is a start of the cluster for which a machine is made ready.
+// Start describes the start for which the machine is made ready.
 type Start struct {
 	// Checkout is the folder of the repository.
 	Checkout string
 	Paths    layout.Paths
-	// Engines ask for less of the machine if they are built.
+	// Engines are the engines to run. Once they are built, a start needs less of the
+	// machine.
 	Engines engines.Set
 }
 
-// Prepare makes the machine ready, and returns every obstacle that is left as one
-// error, or nil.
+// Prepare makes the machine ready. It returns all remaining obstacles as one error, or
+// nil.
 func (s Start) Prepare(ctx context.Context, progress io.Writer) error {
 	m, err := s.look(ctx)
 	if err != nil {
@@ -53,8 +54,8 @@ func (s Start) Prepare(ctx context.Context, progress io.Writer) error {
 	return nil
 }
 
-// otherwise names another way to see the system scale where nobody can make the machine
-// ready; empty where only packages are missing.
+// otherwise names another way to see the system scale, if the machine cannot be made
+// ready; empty if only packages are missing.
 func (m machine) otherwise() string {
 	if len(m.obstacles()) == 0 {
 		return ""
@@ -63,7 +64,7 @@ func (m machine) otherwise() string {
 }
 
 // ExtendPath adds the folders of root's programs to PATH: a user's PATH lacks them, and
-// sudo may keep it.
+// sudo may pass it on unchanged.
 func ExtendPath() error {
 	folders := filepath.SplitList(os.Getenv("PATH"))
 	if os.Geteuid() == 0 {
@@ -72,7 +73,7 @@ func ExtendPath() error {
 	return os.Setenv("PATH", strings.Join(folders, string(filepath.ListSeparator)))
 }
 
-// machine is what is checked for obstacles.
+// machine holds what is checked for obstacles.
 type machine struct {
 	root         bool
 	capabilities capability.Set
@@ -84,12 +85,12 @@ type machine struct {
 	distribution distribution
 	missing      []need
 	kernel       kernel
-	// memory is the bytes that can be had without swapping.
+	// memory is the number of bytes that are available without swapping.
 	memory uint64
 	disks  []disk
 	routes []route
-	// unfetchable and unreadable are why sources cannot be had from the network and
-	// from the checkout; nil if they can.
+	// unfetchable says why the engines' sources cannot be fetched, unreadable why the
+	// checkout cannot be read; nil if they can.
 	unfetchable, unreadable error
 }
 
@@ -128,7 +129,7 @@ func (s Start) look(ctx context.Context) (machine, error) {
 	return m, nil
 }
 
-// obstacles are those that installing packages does not remove.
+// obstacles returns those that no package removes.
 func (m machine) obstacles() []error {
 	var found []error
 	obstacle := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
@@ -145,34 +146,34 @@ func (m machine) obstacles() []error {
 		found = append(found, m.unreadable)
 	}
 	if m.unfetchable != nil {
-		obstacle("the sources of the engines are not in Go's module cache, and cannot be had: %w: "+
+		obstacle("the sources of the engines are not in Go's module cache, and cannot be fetched: %w: "+
 			"check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`", m.unfetchable)
 	}
 	if !m.kernel.overlayfs {
 		obstacle("the kernel has no overlayfs, which containers need: modprobe overlay")
 	}
 	if !m.kernel.bridges {
-		obstacle("the kernel makes no bridges and veth pairs, which pods need: modprobe -a bridge veth")
+		obstacle("the kernel cannot make bridges and veth pairs, which pods need: modprobe -a bridge veth")
 	}
 	if !m.kernel.nftables && m.nftables {
 		obstacle("the kernel has no nftables with address translation for IPv4, which services need: " +
 			"modprobe -a nf_tables nft_chain_nat nft_masq")
 	}
 	if m.memory < needed {
-		obstacle("%.1f GB of memory available, %.1f GB needed: end something", gigabytes(m.memory), gigabytes(needed))
+		obstacle("%.1f GB of memory available, %.1f GB needed: end other programs", gigabytes(m.memory), gigabytes(needed))
 	}
 	for i, d := range m.disks {
 		at := strings.Join(d.folders, ", ")
 		if d.free < d.need {
 			obstacle(
-				"%.1f GB free at %s, %.0f GB needed: free some, or have XDG_CACHE_HOME, GOCACHE or GOMODCACHE name a larger disk",
+				"%.1f GB free at %s, %.0f GB needed: free some, or point XDG_CACHE_HOME, GOCACHE or GOMODCACHE to a larger disk",
 				gigabytes(d.free),
 				at,
 				gigabytes(d.need),
 			)
 		}
 		if i == 0 && d.overlay {
-			obstacle("%s is on overlayfs, on which containers cannot lay their own: have XDG_CACHE_HOME name a folder on a disk", at)
+			obstacle("%s is on overlayfs, on which containers cannot mount their own: point XDG_CACHE_HOME to a folder on a disk", at)
 		}
 	}
 	return append(found, m.takenNetworks()...)
@@ -180,8 +181,8 @@ func (m machine) obstacles() []error {
 
 func gigabytes(bytes uint64) float64 { return float64(bytes) / (1 << 30) }
 
-// lackingCapabilities names the ones without which namespaces, links and
-// containers cannot be made. CAP_SYS_RESOURCE may be missing: the node adapts.
+// lackingCapabilities names the missing capabilities without which namespaces, links and
+// containers cannot be created. CAP_SYS_RESOURCE may be missing: the node adapts.
 func (m machine) lackingCapabilities() []string {
 	var lacking []string
 	for _, c := range []struct {

@@ -52,25 +52,25 @@ func TestObstacles(t *testing.T) {
 		}, false, []string{
 			"go is not in PATH: install Go 1.26, see https://go.dev/doc/install",
 			"/src is no checkout",
-			"the sources of the engines are not in Go's module cache, and cannot be had: no such host: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`",
+			"the sources of the engines are not in Go's module cache, and cannot be fetched: no such host: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`",
 		}},
 		"a small kernel": {func(m *machine) { m.kernel = kernel{} }, true, []string{
 			"the kernel has no overlayfs, which containers need: modprobe overlay",
-			"the kernel makes no bridges and veth pairs, which pods need: modprobe -a bridge veth",
+			"the kernel cannot make bridges and veth pairs, which pods need: modprobe -a bridge veth",
 			"the kernel has no nftables with address translation for IPv4, which services need: modprobe -a nf_tables nft_chain_nat nft_masq",
 		}},
 		"a kernel with iptables only": {func(m *machine) { m.kernel.nftables, m.nftables = false, false }, true, nil},
 		"enough memory":               {func(m *machine) { m.memory = 3 << 30 }, true, nil},
 		"too little memory": {func(m *machine) { m.memory = 5 << 29 }, true, []string{
-			"2.5 GB of memory available, 3.0 GB needed: end something",
+			"2.5 GB of memory available, 3.0 GB needed: end other programs",
 		}},
 		"a disk too small": {func(m *machine) {
 			m.disks = append(m.disks, disk{folders: []string{"/go/build", "/go/mod"}, free: 17 << 29, need: 9 << 30})
 		}, false, []string{
-			"8.5 GB free at /go/build, /go/mod, 9 GB needed: free some, or have XDG_CACHE_HOME, GOCACHE or GOMODCACHE name a larger disk",
+			"8.5 GB free at /go/build, /go/mod, 9 GB needed: free some, or point XDG_CACHE_HOME, GOCACHE or GOMODCACHE to a larger disk",
 		}},
 		"the cache in a container's layer": {func(m *machine) { m.disks[0].overlay = true }, true, []string{
-			"/cache/sales-events-local is on overlayfs, on which containers cannot lay their own: have XDG_CACHE_HOME name a folder on a disk",
+			"/cache/sales-events-local is on overlayfs, on which containers cannot mount their own: point XDG_CACHE_HOME to a folder on a disk",
 		}},
 		"Go's caches in a container's layer": {func(m *machine) { m.disks = append(m.disks, disk{overlay: true}) }, true, nil},
 		"networks in use": {func(m *machine) {
@@ -90,7 +90,7 @@ func TestObstacles(t *testing.T) {
 				m.routes = append(m.routes, r)
 			}
 		}, true, []string{
-			"another local cluster runs on this machine, from the cache folder /home/ann/.cache/sales-events-local: end it first, `make down` as who started it",
+			"another local cluster runs on this machine, from the cache folder /home/ann/.cache/sales-events-local: end it first, with `make down` as the user who started it",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

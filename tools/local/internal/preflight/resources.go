@@ -13,19 +13,19 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// The disk space that a start takes: for engines and layers, and for what their builds
-// leave in Go's two caches.
+// The disk space that a start takes, for engines and layers, and in Go's two caches while
+// they are built.
 const (
 	ofCache       = 3 << 30
 	ofBuildCache  = 6 << 30
 	ofModuleCache = 5 << 30
 )
 
-// needed is the memory below which a start is refused: of the cluster at work, and of
-// the linker of Kubernetes or KEDA.
+// needed is the least memory for a start. The running cluster takes as much, and so does
+// the linker for Kubernetes or KEDA.
 const needed = 3 << 30
 
-// AvailableMemory is how many bytes this machine can give without swapping.
+// AvailableMemory returns the bytes of memory that are available without swapping.
 func AvailableMemory() (uint64, error) {
 	const file = "/proc/meminfo"
 	data, err := os.ReadFile(file)
@@ -40,22 +40,23 @@ func AvailableMemory() (uint64, error) {
 	return kilobytes << 10, nil
 }
 
-// disk is a file system that a start writes to.
+// disk is a file system to which a start writes.
 type disk struct {
-	// folders are the ones of it that are written to, whether they exist or not.
+	// folders are the folders on it to which a start writes; they need not exist.
 	folders    []string
 	free, need uint64
-	// overlay reports whether it is an overlayfs itself.
+	// overlay reports whether the file system is an overlayfs.
 	overlay bool
 }
 
-// folder is one that a start writes to, and how much.
+// folder is a folder to which a start writes, and the bytes that it needs.
 type folder struct {
 	path string
 	need uint64
 }
 
-// folders has the cache first. Go's own are left out when there is no Go to ask.
+// folders returns the cache first, then Go's caches, if there is a go command to ask for
+// them.
 func folders(paths layout.Paths, settings goSettings, built bool) []folder {
 	found := []folder{{paths.Cache, ofCache}}
 	if !built && settings.found {
@@ -64,7 +65,7 @@ func folders(paths layout.Paths, settings goSettings, built bool) []folder {
 	return found
 }
 
-// disks are the file systems where the folders are or will be.
+// disks returns the file systems that the folders are on, or will be.
 func disks(folders []folder) ([]disk, error) {
 	var found []disk
 	indices := map[uint64]int{}
@@ -90,7 +91,7 @@ func disks(folders []folder) ([]disk, error) {
 	return found, nil
 }
 
-// existing is the nearest folder upwards that exists.
+// existing returns the nearest parent folder that exists.
 func existing(path string) (string, error) {
 	for {
 		_, err := os.Stat(path)

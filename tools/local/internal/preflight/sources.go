@@ -20,9 +20,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 
-// goSettings are what the go command knows of the machine.
+// goSettings are the go command's settings.
 type goSettings struct {
-	// found reports whether there is a go command that says so.
+	// found reports whether there is a go command.
 	found                   bool
 	buildCache, moduleCache string
 	cc                      compiler
@@ -39,8 +39,8 @@ func askGo(ctx context.Context) goSettings {
 	return goSettings{true, values[0], values[1], strings.Fields(strings.Join(values[2:6], " "))}
 }
 
-// unfetchable is why the sources of the engines are not to be had; nil if they are
-// in the cache, or the Go module proxy answers. Who has all of them needs no network.
+// unfetchable returns why the engines' sources cannot be fetched; nil if they are in the
+// cache, or if the Go module proxy answers. A machine with all of them needs no network.
 func unfetchable(ctx context.Context, set engines.Set, moduleCache string) error {
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if e := set[name]; !cached(moduleCache, e.Module, e.Version) {
@@ -59,10 +59,10 @@ func cached(moduleCache, path, version string) bool {
 	return err == nil
 }
 
-// patience is for how long the Go module proxy is waited for.
+// patience is how long to wait for the Go module proxy.
 const patience = 30 * time.Second
 
-// askProxy asks as go itself does, by its settings, and for some hundred bytes.
+// askProxy asks the proxy with go's own settings, for some hundred bytes.
 func askProxy(ctx context.Context, e *engines.Engine) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer in %s", patience))
 	defer cancel()
@@ -81,17 +81,17 @@ func askProxy(ctx context.Context, e *engines.Engine) error {
 	return nil
 }
 
-// exception is the command that git itself names for a checkout of another user.
+// exception matches the command that git recommends for a checkout of another user.
 var exception = regexp.MustCompile(`git config --global --add safe\.directory .+`)
 
-// unreadable is why git does not read the checkout; nil if it does.
+// unreadable returns why git does not read the checkout; nil if it does.
 func unreadable(ctx context.Context, checkout string) error {
 	_, err := git.Run(ctx, checkout, []string{"LC_ALL=C"}, "rev-parse", "--git-dir")
 	if err == nil {
 		return nil
 	}
 	if command := exception.FindString(err.Error()); command != "" {
-		return fmt.Errorf("git refuses %s, which belongs to another user than who runs this: %s", checkout, command)
+		return fmt.Errorf("git refuses %s, which belongs to another user: run %s", checkout, command)
 	}
-	return fmt.Errorf("%s is no checkout that git can read: %w: clone the repository", checkout, err)
+	return fmt.Errorf("%s is not a checkout that git can read: %w: clone the repository", checkout, err)
 }

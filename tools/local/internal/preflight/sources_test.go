@@ -58,7 +58,7 @@ func TestUnfetchable(t *testing.T) {
 
 func TestUnreadable(t *testing.T) {
 	dir := t.TempDir()
-	if err := unreadable(t.Context(), dir); err == nil || !strings.Contains(err.Error(), dir+" is no checkout that git can read") {
+	if err := unreadable(t.Context(), dir); err == nil || !strings.Contains(err.Error(), dir+" is not a checkout that git can read") {
 		t.Errorf("no repository: %v", err)
 	}
 	if out, err := exec.Command("git", "init", "--quiet", dir).CombinedOutput(); err != nil {
@@ -69,7 +69,7 @@ func TestUnreadable(t *testing.T) {
 	}
 	// Git's own switch for this test: it takes the repository for another user's.
 	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "true")
-	want := "git refuses " + dir + ", which belongs to another user than who runs this: git config --global --add safe.directory " + dir
+	want := "git refuses " + dir + ", which belongs to another user: run git config --global --add safe.directory " + dir
 	if err := unreadable(t.Context(), dir); err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
 	}

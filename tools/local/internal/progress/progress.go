@@ -1,6 +1,6 @@
-// Package progress tells a person what a long command has done and is doing.
+// Package progress shows a person what a long command has done and is doing.
 //
-// It knows nothing of the work.
+// It must not know the work.
 package progress
 
 import (
@@ -14,10 +14,9 @@ import (
 	"golang.org/x/term"
 )
 
-// Log is what a command prints of its steps: a line for each that is done, with
-// the seconds since the command began and, on a terminal, below them one line
-// that changes in place while a step goes on. Its methods may be called at the
-// same time.
+// Log prints a command's steps: a line for each finished step, with the seconds since the
+// command began. On a terminal, a line below shows the current step and changes in place.
+// Its methods are safe for concurrent use.
 type Log struct {
 	out      io.Writer
 	terminal bool
@@ -27,16 +26,17 @@ type Log struct {
 	moving bool
 }
 
-// New is a log whose time begins now. It moves a line only if out is a terminal.
+// New returns a log whose time starts now. It shows the current step only if out is a
+// terminal.
 func New(out io.Writer) *Log {
 	file, ok := out.(*os.File)
 	return &Log{out: out, terminal: ok && term.IsTerminal(int(file.Fd())), start: time.Now()}
 }
 
-// Terminal reports whether the log is read by a person, in lines that can move.
+// Terminal reports whether the log goes to a terminal.
 func (l *Log) Terminal() bool { return l.terminal }
 
-// Done prints a line that stays.
+// Done prints a line for a finished step.
 func (l *Log) Done(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,7 +44,7 @@ func (l *Log) Done(format string, args ...any) {
 	fmt.Fprintf(l.out, "%6.1fs  %s\n", time.Since(l.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// Doing shows a line until the next call, on a terminal alone.
+// Doing shows the current step until the next call, only on a terminal.
 func (l *Log) Doing(format string, args ...any) {
 	if !l.terminal {
 		return
@@ -57,7 +57,7 @@ func (l *Log) Doing(format string, args ...any) {
 	l.moving = true
 }
 
-// Wipe removes the moving line, for whoever prints next without the log.
+// Wipe removes the current step's line, before something else prints to the terminal.
 func (l *Log) Wipe() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

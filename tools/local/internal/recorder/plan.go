@@ -1,6 +1,6 @@
-// Package recorder says which runs of the local cluster docs/simulate.md measures, makes
-// the manifests of each setting, and watches the pods of a run. It runs none: that takes
-// a cluster.
+// Package recorder defines the runs of the local cluster that docs/simulate.md measures,
+// makes the manifests of each setting, and watches the pods of a run. It makes no run
+// itself, since that takes a cluster.
 package recorder
 
 import (
@@ -20,31 +20,33 @@ import (
 
 // Planned is a run to record.
 type Planned struct {
-	// Shape is a trace of the producer, Setting one of the settings.
+	// Shape is a trace of the producer; Setting is one of the settings below.
 	Shape, Setting string
 	// Repeat counts from 1.
 	Repeat int
-	// Wait is how long after the pods are idle the run begins: they are when the HPA has
-	// just looked, and a run must begin at any moment between two looks.
+	// Wait is the time from when the pods are idle to the start of the run. They become
+	// idle just after the HPA has looked, so the waits spread the starts over the time
+	// between two looks.
 	Wait time.Duration
 }
 
-// Name is the recording's.
+// Name returns the recording's name.
 func (p Planned) Name() string { return fmt.Sprintf("%s-%s-%d", p.Shape, p.Setting, p.Repeat) }
 
-// HeldOut reports whether the run is of the half that nobody looks at while the model is
-// made.
+// HeldOut reports whether the run belongs to the half that is kept for the final test,
+// and not looked at while the model is made.
 func (p Planned) HeldOut() bool { return p.Repeat == repeats }
 
 const (
 	// Today is the setting of the manifests as they are.
 	Today = "today"
-	// repeats is how many runs there are of each shape and setting.
+	// repeats is the number of runs for each shape and setting.
 	repeats = 2
-	// period is that of the HPA.
+	// period is the HPA's sync period.
 	period = 15 * time.Second
-	// stride has no divisor with the number of shapes and settings, so that the runs of
-	// each repeat begin evenly over the period, those of a setting far from each other.
+	// stride has no common divisor with the number of shapes and settings. So the runs of
+	// each repeat start at evenly spread moments of the period, and those of one setting
+	// far from each other.
 	stride = 7
 )
 
@@ -53,7 +55,8 @@ var (
 	settings = []string{Today, "length-100", "climb"}
 )
 
-// Plan is all runs, those of a setting together: what is cut short has held-out runs, too.
+// Plan returns all runs, ordered by setting, so that an incomplete recording has held-out
+// runs, too.
 func Plan() (all []Planned) {
 	each := len(shapes) * len(settings)
 	for s, setting := range settings {
@@ -71,21 +74,21 @@ func Plan() (all []Planned) {
 //go:embed settings/*.yaml
 var patches embed.FS
 
-// patchOf is what a setting changes of the local cluster's ScaledObject, as JSON patch
-// in YAML; empty for today's.
+// patchOf returns a setting's change of the local cluster's ScaledObject, a JSON patch in
+// YAML; empty for today's.
 func patchOf(setting string) (string, error) {
 	if setting == Today {
 		return "", nil
 	}
 	text, err := patches.ReadFile(path.Join("settings", setting+".yaml"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no setting %s: %s, or a file of tools/local/internal/recorder/settings", setting, Today)
+		return "", fmt.Errorf("unknown setting %s: want %s, or a file of tools/local/internal/recorder/settings", setting, Today)
 	}
 	return strings.TrimRight(string(text), "\n") + "\n", err
 }
 
-// Scales reports whether KEDA's HPA has the settings of a scenario in which the settings
-// of the plan differ.
+// Scales reports whether KEDA's HPA has a scenario's values for everything in which the
+// plan's settings differ.
 func Scales(h *autoscalingv2.HorizontalPodAutoscaler, s scenario.Scenario) bool {
 	so := s.ScaledObject
 	if h.Spec.MinReplicas == nil || *h.Spec.MinReplicas != *so.GetHPAMinReplicas() || h.Spec.MaxReplicas != so.GetHPAMaxReplicas() {

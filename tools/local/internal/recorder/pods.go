@@ -18,14 +18,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// Lives are those of the pods of a namespace. Moments are when this heard of them:
-// Kubernetes writes down whole seconds alone.
+// Lives are the lives of a namespace's pods. Its times are those at which it received
+// each change, because Kubernetes records only whole seconds.
 type Lives struct {
 	mu   sync.Mutex
 	pods map[string]*life
 }
 
-// life has a zero time for what did not happen.
+// life has a zero time for each event that did not happen.
 type life struct{ created, started, ready, gone time.Time }
 
 // Watch follows the pods of a namespace until the context ends.
@@ -91,7 +91,8 @@ func (l *Lives) see(kind watch.EventType, pod *corev1.Pod, at time.Time) {
 	}
 }
 
-// Since are the pods, in the order of their creation, in seconds since a run began.
+// Since returns the pods in the order of their creation, with times in seconds since
+// began.
 func (l *Lives) Since(began time.Time) []recording.Pod {
 	l.mu.Lock()
 	defer l.mu.Unlock()

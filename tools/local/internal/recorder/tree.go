@@ -9,11 +9,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 )
 
-// patched is the patch of the local cluster's ScaledObject, which a setting appends to.
+// patched is the patch of the local cluster's ScaledObject, to which a setting appends.
 const patched = "apps/consumer/deploy/local/scaledobject-patch.yaml"
 
-// Tree writes HEAD of a checkout, with the manifests of a setting, into an empty folder,
-// which it makes a repository of its own. It writes nothing into the checkout.
+// Tree writes the HEAD of a checkout, with the manifests of a setting, into an empty
+// folder, which it makes a Git repository. It writes nothing into the checkout.
 func Tree(ctx context.Context, root, setting, dir string) error {
 	patch, err := patchOf(setting)
 	if err != nil {
@@ -23,7 +23,7 @@ func Tree(ctx context.Context, root, setting, dir string) error {
 	if err != nil {
 		return err
 	}
-	// git refuses an empty file as a broken index.
+	// git rejects an empty file as a broken index.
 	index.Close()
 	os.Remove(index.Name())
 	defer os.Remove(index.Name())
@@ -39,7 +39,7 @@ func Tree(ctx context.Context, root, setting, dir string) error {
 	return add(filepath.Join(dir, filepath.FromSlash(patched)), patch)
 }
 
-// add appends text to a file that is there.
+// add appends text to an existing file.
 func add(name, text string) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {

@@ -26,11 +26,11 @@ type child struct {
 	name string
 	path string
 	args []string
-	env  []string // besides the supervisor's
+	env  []string // in addition to the supervisor's
 }
 
-// startAll starts the programs in the order in which they need each other:
-// those behind the API server wait until it answers.
+// startAll starts the programs in the order of their dependencies: those that need the
+// API server start when it answers.
 func (r *runner) startAll(opts Options) error {
 	for _, c := range storeAndRuntime(opts) {
 		if err := r.start(c); err != nil {
@@ -63,7 +63,7 @@ func storeAndRuntime(opts Options) []child {
 			"--listen-peer-urls=http://127.0.0.1:2380",
 			"--initial-advertise-peer-urls=http://127.0.0.1:2380",
 			"--initial-cluster=" + layout.NodeName + "=http://127.0.0.1:2380",
-			// The store does not outlive the cluster, so nothing is lost with it.
+			// etcd's data ends with the cluster, so it need not be synced to the disk.
 			"--unsafe-no-fsync",
 			"--log-level=warn",
 		}},
@@ -72,8 +72,8 @@ func storeAndRuntime(opts Options) []child {
 			path: opts.bin("containerd") + "/containerd",
 			args: []string{"--config=" + layout.Inside + "/config/containerd.toml"},
 		},
-		// While definitions are installed it allocates far more than it keeps: at the
-		// default it collects for a fifth of its time.
+		// While definitions are installed kube-apiserver allocates far more than it keeps. With the
+		// default GOGC it would spend a fifth of its time on garbage collection.
 		{name: apiServerName, path: kubernetes + "/" + apiServerName, env: []string{"GOGC=300", "GOMEMLIMIT=1GiB"}, args: []string{
 			"--etcd-servers=http://127.0.0.1:2379",
 			"--bind-address=" + layout.NodeAddress,
@@ -93,7 +93,7 @@ func storeAndRuntime(opts Options) []child {
 			"--authorization-mode=Node,RBAC",
 			"--allow-privileged=true",
 			"--enable-admission-plugins=NodeRestriction",
-			// The aggregated external metrics API of KEDA.
+			// For KEDA's aggregated external metrics API.
 			"--requestheader-client-ca-file=" + pki + "ca.crt",
 			"--requestheader-allowed-names=front-proxy-client",
 			"--requestheader-extra-headers-prefix=X-Remote-Extra-",
@@ -124,8 +124,8 @@ func clients(opts Options) []child {
 			"--cluster-signing-cert-file="+pki+"ca.crt",
 			"--cluster-signing-key-file="+pki+"ca.key",
 			"--use-service-account-credentials=true",
-			// It makes each controller's ServiceAccount and token before it starts the
-			// first, which at 20 calls a second takes it four.
+			// Before the first controller it creates a ServiceAccount and a token
+			// for each. At the default of 20 calls a second that takes four seconds.
 			"--kube-api-qps=100", "--kube-api-burst=200",
 		)},
 		{name: "kube-scheduler", path: kubernetes + "/kube-scheduler", args: kubeconfigs("kube-scheduler")},
@@ -141,7 +141,7 @@ func clients(opts Options) []child {
 	}
 }
 
-// proxyMode is what kube-proxy writes its rules with.
+// proxyMode returns the mode in which kube-proxy writes its rules.
 func proxyMode() string {
 	if _, err := exec.LookPath("nft"); err == nil {
 		return "nftables"
@@ -153,13 +153,14 @@ type runner struct {
 	group *errgroup.Group
 	ctx   context.Context
 	log   *slog.Logger
-	dir   string // logs is below it, and what programs write without asking
+	dir   string // holds the logs and the programs' working files
 	// restart kills the API server and starts it again, for each value received.
 	restart <-chan os.Signal
 }
 
-// start runs a program with its output in its own log file. Its end is the
-// group's error, see the package comment, unless restart asked for it.
+// start runs a program with its output in its own log file. If the program ends, the
+// whole group ends with an error, as the package comment says, unless restart asked for
+// it.
 func (r *runner) start(c child) error {
 	restart := r.restart
 	if c.name != apiServerName {
@@ -186,7 +187,7 @@ func (r *runner) start(c child) error {
 	return nil
 }
 
-// run starts a program. The channel says how it ended.
+// run starts a program. The channel receives the error with which it ends.
 func (r *runner) run(c child) (*exec.Cmd, <-chan error, error) {
 	logFile := filepath.Join(r.dir, "logs", c.name+".log")
 	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -233,8 +234,8 @@ func apiServer() (ready func() bool, err error) {
 	}, nil
 }
 
-// waitFor waits as long as it takes, or until a program ends: whoever has started
-// the cluster says how long that may be, and ends it.
+// waitFor waits until ready, or until a program ends. It has no time limit of its own:
+// the caller that starts the cluster sets one, and ends the cluster.
 func (r *runner) waitFor(ready func() bool) error {
 	for !ready() {
 		select {

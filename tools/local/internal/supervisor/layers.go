@@ -13,17 +13,17 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// layers is the folder of the registry's blobs, each a file by its digest. What
-// has its name there is whole and on the disk, so its size is answer enough to
-// whether it is there. The library's folder reads a blob to its end for that: 900
-// MB at a start, and again at every pull.
+// layers is the folder of the registry's blobs, one file for each, by its digest. A file
+// that has this name is complete and on the disk, so Stat needs only its size. The
+// library's own folder reads the whole blob for that: 900 MB at a start, and again at
+// every pull.
 type layers string
 
 func (l layers) path(digest v1.Hash) string {
 	return filepath.Join(string(l), digest.Algorithm, digest.Hex)
 }
 
-// Stat is the number of a blob's bytes.
+// Stat returns the size of a blob in bytes.
 func (l layers) Stat(_ context.Context, _ string, digest v1.Hash) (int64, error) {
 	info, err := os.Stat(l.path(digest))
 	if err != nil {
@@ -41,8 +41,7 @@ func (l layers) Get(_ context.Context, _ string, digest v1.Hash) (io.ReadCloser,
 	return file, nil
 }
 
-// Put keeps a blob, whose reader fails at its end when it is not what the digest
-// says.
+// Put stores a blob. Its reader fails at the end if the content does not have the digest.
 func (l layers) Put(_ context.Context, _ string, digest v1.Hash, content io.ReadCloser) error {
 	if err := os.MkdirAll(filepath.Dir(l.path(digest)), 0o755); err != nil {
 		return err
@@ -57,7 +56,7 @@ func (l layers) Put(_ context.Context, _ string, digest v1.Hash, content io.Read
 	return file.CloseAtomicallyReplace()
 }
 
-// known replaces fs.ErrNotExist by the registry's own error.
+// known replaces fs.ErrNotExist with the registry's own error.
 func known(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return registry.ErrNotFound

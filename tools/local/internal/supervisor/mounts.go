@@ -11,17 +11,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// setUpMounts makes the mount namespace the cluster's own: nothing propagates
-// to the machine, /proc shows this PID namespace, the state and the engines
-// have their fixed places, the folders that upstream programs write to without
-// asking are memory that ends with the namespace, and kubelet finds the kernel as
-// it wants it.
+// setUpMounts makes the mount namespace the cluster's own. No mount propagates to the
+// machine, and /proc shows this PID namespace. The state and the engines get their fixed
+// paths. The folders that upstream programs always write to are in memory and end with
+// the namespace. kubelet sees the kernel settings that it wants.
 func setUpMounts(state, engines string) error {
 	if err := keepMountsInside(); err != nil {
 		return fmt.Errorf("keep mounts inside: %w", err)
 	}
-	// Opened first, because the state folder may lie below a folder that is
-	// about to be covered.
+	// Opened first, because the state folder may be below a folder that is about to be
+	// covered.
 	stateFD, err := openTree(state)
 	if err != nil {
 		return err
@@ -50,8 +49,8 @@ func setUpMounts(state, engines string) error {
 	return coverTunables()
 }
 
-// ensureHosts makes the namespace see an /etc/hosts where the machine has none, as in a
-// root made by debootstrap: containerd copies it for each pod.
+// ensureHosts provides an /etc/hosts if the machine has none, as in a root made by
+// debootstrap: containerd copies it for each pod.
 func ensureHosts() error {
 	if exists("/etc/hosts") {
 		return nil
@@ -74,9 +73,10 @@ func keepMountsInside() error {
 	if !errors.Is(err, unix.EINVAL) {
 		return err
 	}
-	// In a chroot the root is no mount, which this call needs, and pivot_root of every
-	// container. So a copy of its tree becomes the root. It is mounted on what is a
-	// mount wherever this runs, and private: elsewhere the machine would see it.
+	// In a chroot the root is not a mount point, which this call and the pivot_root of
+	// every container need. So a copy of its tree becomes the root. It is mounted on a
+	// path that is a mount point everywhere. That mount is private, so that the machine
+	// does not see the copy.
 	if err := unix.Mount("", "/proc", "", unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
@@ -97,9 +97,9 @@ func keepMountsInside() error {
 	return os.Chdir("/")
 }
 
-// tunables are the kernel's settings that kubelet sets, on the whole machine and
-// whatever its configuration says, when they differ from these: setupKernelTunables
-// in k8s.io/kubernetes/pkg/kubelet/cm.
+// tunables are the kernel settings that kubelet requires. If the kernel's differ, kubelet
+// sets them on the whole machine, whatever its configuration says: setupKernelTunables in
+// k8s.io/kubernetes/pkg/kubelet/cm.
 var tunables = map[string]string{
 	"kernel/keys/root_maxbytes": "25000000",
 	"kernel/keys/root_maxkeys":  "1000000",
@@ -109,8 +109,8 @@ var tunables = map[string]string{
 	"vm/panic_on_oom":           "0",
 }
 
-// coverTunables binds files with kubelet's values over the machine's, so that it
-// reads these and sets nothing. Pods have a /proc of their own.
+// coverTunables mounts files with kubelet's values over the kernel's, so that kubelet
+// reads them and sets nothing. Pods have a /proc of their own.
 func coverTunables() error {
 	for name, value := range tunables {
 		file := filepath.Join(layout.Inside, "sysctl", name)

@@ -11,9 +11,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// setUpNetwork gives the namespace its loopback, the bridge with the node's
-// address, the route that keeps service addresses on the box, and its end of
-// the uplink, which the host side moves in while this waits.
+// setUpNetwork sets up the namespace's loopback, the bridge with the node's address, and
+// the route that keeps Service addresses on the machine. It waits for the machine's side
+// to move in the uplink, and sets that up, too.
 func setUpNetwork() error {
 	loopback, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -72,19 +72,19 @@ func waitForLink(name string, limit time.Duration) (netlink.Link, error) {
 	}
 }
 
-// setSysctls sets what belongs to the network namespace; the machine's own stay.
+// setSysctls changes settings of the network namespace; the machine keeps its own.
 func setSysctls() error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("turn on forwarding between pods: %w", err)
 	}
-	// A killed process's connection to a pod that is gone keeps the namespace,
-	// and with it the machine's link, until it gives up: after 100 s by default.
+	// A killed process's connection to a deleted pod keeps the namespace, and with it the
+	// machine's link, until the kernel gives up, by default after 100 s.
 	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_orphan_retries", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("let the namespace end at once: %w", err)
 	}
-	// Bridged packets bypass the service rules on a machine without br_netfilter,
-	// where this file does not exist. Here they do on every machine, so that all take
-	// the one path that is tested: kube-proxy.yaml masquerades for it.
+	// On a machine without br_netfilter this file does not exist, and bridged packets
+	// bypass the Service rules. Here they do so on every machine, so that there is only
+	// one case to test: kube-proxy.yaml masquerades because of it.
 	err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("0"), 0o644)
 	if err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("keep bridged packets from the service rules: %w", err)

@@ -18,8 +18,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// serveRegistry serves images on the node's address. Layers are files, which
-// outlive the cluster; manifests are memory.
+// serveRegistry serves images on the node's address. Layers are files, which outlive the
+// cluster; manifests are in memory.
 func serveRegistry(ctx context.Context, blobs string, log *slog.Logger) error {
 	handler := registry.New(registry.WithBlobHandler(layers(blobs)), registry.Logger(stdlog.New(io.Discard, "", 0)))
 	return serve(ctx, "registry", layout.Registry, handler, log)

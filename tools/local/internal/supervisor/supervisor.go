@@ -1,12 +1,11 @@
-// Package supervisor is the inside of the local cluster: the first process of
-// fresh network, mount, PID, IPC and UTS namespaces. It starts the control
-// plane and the node as its children and serves the OCI registry and the Git
-// server itself. When it ends, for whatever reason, the kernel ends the
-// namespaces and everything in them; there is nothing to clean up after it but
-// the state folder and empty cgroups.
+// Package supervisor is the inside of the local cluster: the first process of new
+// network, mount, PID, IPC and UTS namespaces. It starts the control plane and the node
+// as its children, and serves the OCI registry and the Git server itself. When it ends,
+// for whatever reason, the kernel ends the namespaces and everything in them. Only the
+// state folder and empty cgroups are left to remove.
 //
-// It fails as a whole: a child that ends takes the cluster down, and the error
-// carries the last lines of that child's log. Restart is the one exception. It knows nothing of Flux, the
+// It fails as a whole: if a child ends, the cluster ends, and the error has the last
+// lines of the child's log. Restart is the one exception. It must not know Flux, the
 // workloads or the checkout.
 package supervisor
 
@@ -31,26 +30,26 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/supervisor/config"
 )
 
-// Options says where the supervisor finds what it runs. Folders are paths of
-// the machine; programs are folders below Engines.
+// Options says where the supervisor finds the programs that it runs. Folders are paths on
+// the machine.
 type Options struct {
 	State, Engines, Blobs string
-	// Programs maps an engine's name to its folder's name below Engines.
+	// Programs maps an engine's name to its folder below Engines.
 	Programs map[string]string
 	// SandboxImage is the image of the pods' sandbox container.
 	SandboxImage string
 }
 
-// Namespaces are the flags to start the supervisor's process with.
+// Namespaces are the clone flags with which the supervisor's process must start.
 const Namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
-// Restart makes the supervisor kill the API server and start it again, as happens when
-// a control plane is upgraded or runs out of memory.
+// Restart makes the supervisor kill the API server and start it again, as an upgrade of
+// the control plane or a lack of memory would.
 const Restart = unix.SIGHUP
 
-// Run sets the namespaces up, starts everything and blocks until ctx is done
-// or something ends. tether is read until its end: when the starting process
-// dies before it has written a byte, so does the cluster.
+// Run sets up the namespaces, starts everything and blocks until ctx is done or something
+// ends. It reads tether to its end: if the starting process dies before it has written a
+// byte, the cluster ends.
 func Run(ctx context.Context, opts Options, tether io.Reader, log *slog.Logger) error {
 	if os.Getpid() != 1 {
 		return errors.New("the supervisor is the first process of its own namespaces: start the cluster with `make up`")
@@ -96,8 +95,8 @@ func Run(ctx context.Context, opts Options, tether io.Reader, log *slog.Logger) 
 	return context.Cause(ctx)
 }
 
-// watchTether ends the cluster when the pipe from the starting process closes
-// without the byte that lets go.
+// watchTether ends the cluster if the pipe from the starting process closes before the
+// byte that releases the cluster.
 func watchTether(tether io.Reader, cancel context.CancelCauseFunc) {
 	if n, _ := tether.Read(make([]byte, 1)); n == 0 {
 		cancel(errors.New("the command that started the cluster ended before the cluster was up"))
@@ -137,10 +136,10 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// reapOrphans collects the ended processes that the kernel hands to the first
-// process of a PID namespace, such as containerd's shims. A child that this
-// program started itself is waited for by its starter within milliseconds; one
-// that is still a zombie a second later has nobody else.
+// reapOrphans reaps the processes that the kernel hands to the first process of a PID
+// namespace when they end, such as containerd's shims. A child of this program is reaped
+// by the code that started it within milliseconds, so one that is still a zombie after a
+// second is an orphan.
 func reapOrphans(ctx context.Context) {
 	seen := map[int]bool{}
 	for ctx.Err() == nil {
@@ -165,7 +164,7 @@ func zombieChildren() []int {
 		if err != nil {
 			continue
 		}
-		// The command's name is in parentheses and may hold anything.
+		// The command's name is in parentheses and may contain any character.
 		_, rest, found := strings.Cut(string(data[strings.LastIndexByte(string(data), ')'):]), ") ")
 		var state string
 		var parent, pid int

@@ -1,6 +1,6 @@
-// Package config renders the configuration files of the node's programs from
-// the templates beside it. It knows the programs' file formats and nothing of
-// how or when they are started.
+// Package config renders the configuration files of the node's programs from the
+// templates beside it. It knows the formats of the files, and must not know how or when
+// the programs start.
 package config
 
 import (
@@ -17,27 +17,27 @@ import (
 //go:embed *.toml *.yaml *.conflist
 var files embed.FS
 
-// Values is what differs between machines and pins.
+// Values are the values that differ between machines and pins.
 type Values struct {
 	// SandboxImage is the image of every pod's first container.
 	SandboxImage string
-	// CNI, Containerd and Runc are the folders of those engines' programs.
+	// CNI, Containerd and Runc are the folders with those engines' programs.
 	CNI, Containerd, Runc string
-	// ProxyMode is nftables or iptables, whichever program the machine has.
+	// ProxyMode is nftables or iptables, depending on the machine's programs.
 	ProxyMode string
 	// CanRaiseResources reports whether the process has CAP_SYS_RESOURCE.
 	CanRaiseResources bool
-	// AppArmor reports whether the kernel has it.
+	// AppArmor reports whether the kernel has AppArmor.
 	AppArmor bool
 }
 
-// data is what the templates see: the values and the layout's constants.
+// data is the templates' input: the values and the layout's constants.
 type data struct {
 	Values
 	Inside, Registry, Bridge, PodCIDR, NodeAddress, NodeName, DNSService string
 }
 
-// targets maps a template to its place below the configuration folder.
+// targets maps a template to its path below the configuration folder.
 var targets = map[string]string{
 	"containerd.toml": "containerd.toml",
 	"hosts.toml":      "certs.d/_default/hosts.toml",
@@ -46,8 +46,8 @@ var targets = map[string]string{
 	"kube-proxy.yaml": "kube-proxy.yaml",
 }
 
-// Write renders every file below dir, with an empty resolv.conf beside them:
-// pods resolve through the cluster's DNS, which has nobody to forward to.
+// Write renders every file below dir, with an empty resolv.conf beside them: pods use the
+// cluster's DNS, which forwards to no other server.
 func Write(dir string, values Values) error {
 	parsed, err := template.New("").Option("missingkey=error").ParseFS(files, "*.*")
 	if err != nil {
