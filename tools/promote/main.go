@@ -1,12 +1,12 @@
 // Command promote copies the image pins of staging to production and stages the
 // edit, so that a commit and a push promote, and a `git revert` rolls back.
 //
-// What runs on staging is what its overlays, the folders called staging, pin by
-// digest; the folder production beside each is brought to the same. Nothing else
-// of a file changes, and nothing is built, pushed or committed.
+// Staging's overlays, the folders named staging, pin by digest what staging runs. promote
+// copies these digests to the folder production beside each. It changes nothing else in a
+// file, and builds, pushes and commits nothing.
 //
-// Exit codes: 0 done, or nothing to promote; 1 the pins could not be copied; 2
-// the command line is wrong.
+// Exit codes: 0 promoted, or nothing to promote; 1 the pins could not be copied; 2 the
+// command line is wrong.
 package main
 
 import (
@@ -68,10 +68,10 @@ func promote(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-// move is a digest that production takes over.
+// move is a digest that production gets from staging.
 type move struct{ overlay, image, from, to string }
 
-// plan compares every overlay of staging with the one of production.
+// plan compares every staging overlay with its production overlay.
 func plan() ([]move, error) {
 	stagings, err := filepath.Glob("apps/*/deploy/staging")
 	if err != nil {
@@ -122,8 +122,8 @@ func compare(staging, production string) ([]move, error) {
 	return moves, nil
 }
 
-// refuseEdited keeps edits that are not committed out of the promotion, and in
-// their files.
+// refuseEdited returns an error for a folder with uncommitted edits: they must not become
+// part of the promotion.
 func refuseEdited(ctx context.Context, moves []move) error {
 	for _, m := range moves {
 		for _, folder := range []string{m.overlay, filepath.Join(filepath.Dir(m.overlay), "staging")} {

@@ -11,7 +11,7 @@ import (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		// A run is short: it takes memory for time.
+		// A run is short, so it trades memory for time.
 		debug.SetGCPercent(400)
 	}
 	os.Exit(command.Execute(os.Args[1:], os.Stdout, os.Stderr))

@@ -1,7 +1,7 @@
-// Command scenario writes, as JSON, what simulate needs to know of ScaledObjects: read
-// from the manifests as Flux would apply them, at the working tree or at a Git revision.
-// It is a command of its own because simulate is a module of its own, with Kubernetes'
-// libraries at another version.
+// Command scenario writes, as JSON, what simulate needs to know about ScaledObjects. It
+// reads the manifests as Flux would apply them, in the working tree or at a Git revision.
+// It is a command of its own because simulate is a separate module, with another version
+// of Kubernetes' libraries.
 package main
 
 import (

@@ -1,7 +1,6 @@
-// Command validate is the gate before a push: it renders every cluster of a
-// repository as Flux would, validates each object by its schema and all of them
-// together, and points at the line to fix. It needs no cluster
-// and no network.
+// Command validate is the gate before a push: it renders every cluster of a repository as
+// Flux would, checks each object against its schema and all of them together, and names
+// the line to fix. It needs neither a cluster nor a network.
 package main
 
 import (
@@ -13,11 +12,12 @@ import (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		// A run is short: it takes memory for time.
+		// A run is short, so it trades memory for time.
 		debug.SetGCPercent(1000)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		// But no more than a small CI machine has to spare, unless the work needs it.
+		// But it takes no more memory than a small CI machine can spare, unless it needs
+		// more.
 		limitMemory(512 << 20)
 	}
 	os.Exit(command.Execute(os.Args[1:], os.Stdout, os.Stderr))

@@ -6,9 +6,9 @@ import (
 	"runtime/metrics"
 )
 
-// limitMemory makes the collector run before the heap takes more than a limit, or
-// than twice what is in use where that is more: below that the program would do
-// little else than collect.
+// limitMemory makes the garbage collector run before the heap exceeds a limit. If twice
+// the memory in use is more than the limit, that counts instead, or the program would
+// hardly do anything but collect.
 func limitMemory(limit int64) {
 	debug.SetMemoryLimit(limit)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
@@ -18,8 +18,8 @@ func limitMemory(limit int64) {
 	})
 }
 
-// afterCollection calls a function after each garbage collection: when an object that
-// nobody holds is gone.
+// afterCollection calls a function after each garbage collection, by the finalizer of an
+// object that nothing refers to.
 func afterCollection(do func()) {
 	garbage := &struct{ _ *byte }{}
 	runtime.AddCleanup(garbage, func(do func()) {

@@ -1,6 +1,6 @@
-// Package programs tells the rules of validate about the programs of this
-// repository: how each reads its settings, and what it then does. It is where the
-// rules, which know no program, meet the apps; another repository registers its own.
+// Package programs tells validate's rules about this repository's programs: how each one
+// reads its settings, and what it then does. The rules know no program, so this is where
+// they meet the apps. Another repository registers its own programs.
 package programs
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// All are the programs, by the names that the configuration has for them.
+// All returns the programs, with the names that the configuration uses.
 func All() []rule.Program {
 	return []rule.Program{
 		{Name: "producer", Read: readProducer, Queues: []string{"RELIABLE_QUEUE_NAME"}, Metrics: "http"},

@@ -1,9 +1,9 @@
-// Package attest says what is in an image and who made it: an SBOM in CycloneDX, of
-// the build information that Go leaves in every program, and a signature as cosign
-// makes and verifies it. Both are images of their own, to be written beside the one
-// that they are about, under a tag that follows from its digest.
+// Package attest makes two statements about an image: an SBOM in CycloneDX, from the
+// build information that Go puts into every program, and a signature in cosign's format.
+// Both are images of their own. They belong beside the image that they are about, under a
+// tag that follows from its digest.
 //
-// The package writes nothing and knows nothing of registries.
+// The package writes nothing and must not know registries.
 package attest
 
 import (
@@ -29,11 +29,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// SBOMMediaType is that of an SBOM.
+// SBOMMediaType is the media type of an SBOM.
 const SBOMMediaType = types.MediaType("application/vnd.cyclonedx+json")
 
-// SBOM is the image that holds the SBOM of an image with one Go program. It names
-// that image as its subject, too, for registries that list referrers.
+// SBOM returns an image that holds the SBOM of an image with one Go program. It names
+// that image as its subject, for registries that list referrers.
 func SBOM(of v1.Image) (v1.Image, error) {
 	program, err := programOf(of)
 	if err != nil {
@@ -59,7 +59,7 @@ func SBOM(of v1.Image) (v1.Image, error) {
 	return mutate.Subject(holder, *subject).(v1.Image), nil
 }
 
-// programOf is the file that an image runs.
+// programOf returns the program that an image runs.
 func programOf(img v1.Image) ([]byte, error) {
 	config, err := img.ConfigFile()
 	if err != nil {
@@ -82,7 +82,7 @@ func programOf(img v1.Image) ([]byte, error) {
 	return nil, fmt.Errorf("the image has no %s", wanted)
 }
 
-// fileIn is a file of a layer, or nil.
+// fileIn returns a file of a layer; nil if the layer lacks it.
 func fileIn(layer v1.Layer, wanted string) ([]byte, error) {
 	stream, err := layer.Uncompressed()
 	if err != nil {
@@ -105,8 +105,8 @@ func fileIn(layer v1.Layer, wanted string) ([]byte, error) {
 }
 
 // bill lists a program's modules in the order of its build information, which the go
-// command sorts. It has no time and no serial number: the same program gives the same
-// bill.
+// command sorts. It has no time and no serial number, so that the same program gives the
+// same bill.
 func bill(info *debug.BuildInfo) *cdx.BOM {
 	main := componentOf(&info.Main, cdx.ComponentTypeApplication)
 	main.Name = info.Path
@@ -117,7 +117,7 @@ func bill(info *debug.BuildInfo) *cdx.BOM {
 	}}
 	if info.Path != info.Main.Path && info.Main.Version != "(devel)" && info.Main.Version != "" {
 		components = append(components, componentOf(&info.Main, cdx.ComponentTypeLibrary))
-		main.BOMRef = info.Path // apart from its module
+		main.BOMRef = info.Path // unlike its module's, which has the version
 	}
 	for _, module := range info.Deps {
 		if module.Replace != nil {

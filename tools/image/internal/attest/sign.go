@@ -17,19 +17,20 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 )
 
-// What cosign expects of an image with signatures.
+// Media types and annotations that cosign expects of an image with signatures.
 const (
 	signedPayload       = types.MediaType("application/vnd.dev.cosign.simplesigning.v1+json")
 	signatureAnnotation = "dev.cosignproject.cosign/signature"
 )
 
-// Tag is the one of what is about the image with a digest: its "sig" or its "sbom".
+// Tag returns the tag for the SBOM ("sbom") or the signature ("sig") of the image with a
+// digest.
 func Tag(of v1.Hash, what string) string {
 	return of.Algorithm + "-" + of.Hex + "." + what
 }
 
-// Key reads a private key in PEM, as `cosign generate-key-pair` or OpenSSL writes it;
-// password is that of an encrypted one.
+// Key reads a private key in PEM, as `cosign generate-key-pair` or OpenSSL writes it.
+// password decrypts an encrypted one.
 func Key(pem []byte, password string) (signature.Signer, error) {
 	key, err := cryptoutils.UnmarshalPEMToPrivateKey(pem, cryptoutils.StaticPasswordFunc([]byte(password)))
 	if err != nil {
@@ -38,7 +39,7 @@ func Key(pem []byte, password string) (signature.Signer, error) {
 	return signature.LoadSigner(key, crypto.SHA256)
 }
 
-// Sign is the image that holds a signature of another one, which repository and
+// Sign returns an image that holds a signature of another image, which repository and
 // digest name.
 func Sign(repository string, digest v1.Hash, by signature.Signer) (v1.Image, error) {
 	named, err := name.NewDigest(repository + "@" + digest.String())

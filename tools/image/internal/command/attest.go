@@ -13,13 +13,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
 )
 
-// Where a key and its password come from when no flag names them.
+// The environment variables for a key and its password, if no flag names the key.
 const (
 	keyVariable      = "IMAGE_SIGN_KEY"
 	passwordVariable = "COSIGN_PASSWORD"
 )
 
-// signer reads the key, if there is one, before minutes of building.
+// signer reads the key, if there is one, before the build, which takes minutes.
 func (o options) signer(getenv func(string) string) (signature.Signer, error) {
 	key := []byte(getenv(keyVariable))
 	if o.signKey != "" {
@@ -41,7 +41,7 @@ func (o options) signer(getenv func(string) string) (signature.Signer, error) {
 	return signer, nil
 }
 
-// attest makes what is written beside the images: their SBOMs and signatures.
+// attest makes the SBOMs and signatures of the images.
 func (o options) attest(images []built, signer signature.Signer) ([]built, error) {
 	var about []built
 	add := func(of built, digest v1.Hash, what string, img v1.Image) {
@@ -80,7 +80,7 @@ func (o options) attest(images []built, signer signature.Signer) ([]built, error
 	return about, nil
 }
 
-// imagesOf are the image, or those of each platform.
+// imagesOf returns the image, or the images of all platforms.
 func imagesOf(a image.Artifact) ([]v1.Image, error) {
 	if a.Index == nil {
 		return []v1.Image{a.Image}, nil

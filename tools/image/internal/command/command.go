@@ -1,16 +1,14 @@
-// Package command is the command line of tools/image, and the one place that
-// prints an error and chooses the exit code. It decides what an image is called
-// and labelled and where it goes; how one is made is tools/internal/build/image.
+// Package command is the command line of tools/image, and the one place that prints an
+// error and chooses the exit code. It decides the images' names, labels and destination;
+// tools/internal/build/image makes them.
 //
-// A run has four steps: every argument is resolved to a main package, all
-// images are built, all are written, their digests are printed. So a mistake
-// in the command line costs no build, and a failed build leaves nothing half
-// written.
+// A run has four steps: it resolves every argument to a main package, builds all images,
+// writes all of them, and prints their digests. So a wrong command line fails before the
+// build, and a failed build writes nothing.
 //
-// Beside that, pin writes the digests of images that others build into manifests.
+// In addition, pin writes the digests of images that others build into manifests.
 //
-// Exit codes: 0 done, 1 a build or a destination failed, 2 the command line is
-// wrong.
+// Exit codes: 0 success, 1 a build or a destination failed, 2 the command line is wrong.
 package command
 
 import (
@@ -118,7 +116,7 @@ func newRoot() *cobra.Command {
 // built is an image that is ready to be written.
 type built struct {
 	image.Artifact
-	name, tag string // the name with its registry, if it has one
+	name, tag string // the name includes the registry, if it has one
 }
 
 func (b built) ref() string { return b.name + ":" + b.tag }
@@ -169,14 +167,14 @@ func run(ctx context.Context, o options, args []string, stdout, stderr io.Writer
 	return nil
 }
 
-// plan says what to build, or what is wrong with the command line.
+// plan returns what to build, or an error if the command line is wrong.
 func plan(ctx context.Context, o options, args []string, stderr io.Writer) ([]image.Spec, error) {
 	platforms, err := image.ParsePlatforms(o.platforms)
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
 	if tag, err := name.NewTag("image:" + o.tag); err != nil || tag.TagStr() != o.tag {
-		return nil, cli.Usage(fmt.Errorf("--tag %q is no tag, such as v1", o.tag))
+		return nil, cli.Usage(fmt.Errorf("--tag %q is not a tag, such as v1", o.tag))
 	}
 	programs, err := resolve(ctx, args)
 	if err != nil {
@@ -210,8 +208,8 @@ func plan(ctx context.Context, o options, args []string, stderr io.Writer) ([]im
 	return specs, nil
 }
 
-// buildAll builds one image after the other: the compiler uses all cores itself.
-// It returns what it built before an error, too.
+// buildAll builds one image after the other, because the compiler uses all cores itself.
+// With an error it also returns what it built before.
 func buildAll(ctx context.Context, specs []image.Spec, progress io.Writer) ([]built, error) {
 	var images []built
 	for _, spec := range specs {

@@ -15,13 +15,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
 )
 
-// destination writes what a run built.
+// destination writes the images of a run.
 type destination interface {
 	write(ctx context.Context, images []built, progress io.Writer) error
 }
 
-// destination is the one that the flags name. What can be wrong with it is
-// found here, before minutes of building.
+// destination returns the destination that the flags name. It finds mistakes in it now,
+// before minutes of building.
 func (o options) destination() (destination, error) {
 	var flags []string
 	for flag, value := range map[string]string{"--registry": o.registry, "--layout": o.layout, "--tarball": o.tarball} {
@@ -35,7 +35,7 @@ func (o options) destination() (destination, error) {
 	case len(flags) > 1:
 		return nil, errors.New("more than one destination: name one of --registry, --layout and --tarball")
 	case o.insecure && o.registry == "":
-		return nil, errors.New("--insecure is about --registry, which is not named")
+		return nil, errors.New("--insecure needs --registry")
 	case o.registry != "":
 		return openRegistry(o.registry, o.insecure)
 	case o.layout != "":

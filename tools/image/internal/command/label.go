@@ -13,9 +13,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/git"
 )
 
-// labels are the well-known ones of the OCI image specification. All of them
-// follow from the source and the command line, none from this machine or this
-// clone, so that the same source gives the same digest everywhere.
+// labels returns labels of the OCI image specification. They follow from the source and
+// the command line, never from this machine or this clone, so that the same source gives
+// the same digest everywhere.
 func (o options) labels(p program, revision func() string) map[string]string {
 	labels := map[string]string{
 		"org.opencontainers.image.title":  path.Base(p.name),
@@ -23,7 +23,7 @@ func (o options) labels(p program, revision func() string) map[string]string {
 	}
 	switch {
 	case p.version != "":
-		// Of an engine, this repository holds the pin and not the source.
+		// This repository has only the pin of an engine, not its source.
 		labels["org.opencontainers.image.version"] = cmp.Or(o.version, p.version)
 	case o.tag != name.DefaultTag:
 		labels["org.opencontainers.image.version"] = cmp.Or(o.version, o.tag)
@@ -36,8 +36,8 @@ func (o options) labels(p program, revision func() string) map[string]string {
 	return labels
 }
 
-// sourceOf is the address of a module's source. It is not that of a Git remote,
-// which differs between clones and may hold a password.
+// sourceOf returns the address of a module's source. It does not use the Git remote,
+// which differs between clones and may contain a password.
 func sourceOf(modulePath string) string {
 	repository, _, _ := module.SplitPathVersion(modulePath)
 	parts := strings.Split(repository, "/")
@@ -45,21 +45,20 @@ func sourceOf(modulePath string) string {
 		return ""
 	}
 	if parts[0] == "github.com" && len(parts) > 3 {
-		// The module is a folder of its repository.
+		// The module is in a folder of its repository.
 		repository = path.Join(parts[:3]...)
 	}
 	return "https://" + repository
 }
 
-// revisionOf is the commit that is checked out in dir, with "-dirty" when any
-// file of the repository differs from it or is not in it. An ignored file does
-// not count.
+// revisionOf returns the commit that is checked out in dir, with "-dirty" if any file of
+// the repository differs from it or is not in it. Ignored files do not count.
 func revisionOf(ctx context.Context, dir string) (string, error) {
 	commit, err := git.Run(ctx, dir, nil, "rev-parse", "--verify", "HEAD")
 	if err != nil {
 		return "", err
 	}
-	// Neither the user's settings nor a lock of another git must hide a change.
+	// A change must show in spite of the user's settings, or of another git's lock.
 	changes, err := git.Run(ctx, dir, nil,
 		"--no-optional-locks", "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
 	if err != nil {

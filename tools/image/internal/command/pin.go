@@ -10,11 +10,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/overlay"
 )
 
-// overlays are the folders that pin each image, by its name.
+// overlays are the folders that pin each image, by the image's name.
 type overlays map[string][]string
 
-// overlays are what --pin names. An image that none of the folders pins is a mistake,
-// and so is a folder that pins none of the images.
+// overlays returns the folders that --pin names. An image that no folder pins is an
+// error, and so is a folder that pins none of the images.
 func (o options) overlays(specs []image.Spec) (overlays, error) {
 	if len(o.pin) == 0 {
 		return nil, nil
@@ -67,13 +67,13 @@ func (p overlays) write(name, digest string, progress io.Writer) error {
 	return nil
 }
 
-// metadata is the content of the file that --crossplane-package names.
+// metadata returns the content of the file that --crossplane-package names.
 func (o options) metadata(programs []program) ([]byte, error) {
 	if o.crossplanePackage == "" {
 		return nil, nil
 	}
 	if len(programs) != 1 {
-		return nil, fmt.Errorf("--crossplane-package is about one image, and this builds %d", len(programs))
+		return nil, fmt.Errorf("--crossplane-package needs exactly one image, and this builds %d", len(programs))
 	}
 	data, err := os.ReadFile(o.crossplanePackage)
 	if err != nil {

@@ -24,14 +24,14 @@ import (
 
 // program is one main package to build.
 type program struct {
-	name        string // of its image
-	path, dir   string // the package, and the module folder to build it in
+	name        string // of the image
+	path, dir   string // the package, and the folder of the module to build it in
 	module      string // the module that holds it
-	version     string // the module's, if it is pinned
+	version     string // version of the module, if it is pinned
 	linkerFlags string
 }
 
-// resolve finds the main package of every argument.
+// resolve finds each argument's main package.
 func resolve(ctx context.Context, args []string) ([]program, error) {
 	if len(args) == 0 {
 		return nil, cli.Usage(errors.New("no package: name at least one, such as ./apps/producer"))
@@ -89,7 +89,7 @@ func findEngine(ctx context.Context, pkg string) (program, error) {
 	}
 	at := slices.IndexFunc(engines, func(e pins.Pins) bool { return slices.Contains(e.Programs, pkg) })
 	if at < 0 {
-		return program{}, cli.Usage(fmt.Errorf("%s is no program of %s%s", pkg, root, suggest(pkg, engines)))
+		return program{}, cli.Usage(fmt.Errorf("%s is not a program of %s%s", pkg, root, suggest(pkg, engines)))
 	}
 	engine := engines[at]
 	built := enginebuild.Of(engine.Name)
@@ -104,7 +104,7 @@ func findEngine(ctx context.Context, pkg string) (program, error) {
 		return program{}, err
 	}
 	if found.Name != "main" {
-		return program{}, fmt.Errorf("the engine %s names %s, which is no main package: %s", engine.Name, pkg, found.problem())
+		return program{}, fmt.Errorf("the engine %s names %s, which is not a main package: %s", engine.Name, pkg, found.problem())
 	}
 	return program{
 		name: executable(pkg), path: pkg, dir: engine.Dir, module: found.Module.Path, version: found.Module.Version,
@@ -112,7 +112,7 @@ func findEngine(ctx context.Context, pkg string) (program, error) {
 	}, nil
 }
 
-// enginesFolder is tools/engines in the nearest folder upwards that has it.
+// enginesFolder returns tools/engines of the nearest parent folder that has it.
 func enginesFolder() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
@@ -129,7 +129,7 @@ func enginesFolder() (string, error) {
 	}
 }
 
-// suggest ends the error for a path that no engine has.
+// suggest ends the error about a path that no engine has.
 func suggest(pkg string, engines []pins.Pins) string {
 	if _, err := os.Stat(pkg); err == nil {
 		return ": did you mean ./" + pkg + "?"
@@ -144,7 +144,7 @@ func suggest(pkg string, engines []pins.Pins) string {
 	return ": add it to an engine there with `go get -tool`"
 }
 
-// listed is what the go command says of a package.
+// listed is the go command's description of a package.
 type listed struct {
 	Name, ImportPath string
 	Module           struct{ Path, Version string }
@@ -158,8 +158,8 @@ func (l listed) problem() string {
 	return l.Error.Err
 }
 
-// list asks for one package, as it is on Linux, in the module of dir. A package
-// that does not exist has no name.
+// list describes one package, as it is on Linux, in the module of dir. A package that
+// does not exist has no name.
 func list(ctx context.Context, dir, pkg string) (listed, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-json=Name,ImportPath,Module,Error", pkg)
 	cmd.Dir = dir
@@ -177,8 +177,8 @@ func list(ctx context.Context, dir, pkg string) (listed, error) {
 	return found, nil
 }
 
-// executable is what the go command calls a program: the last element of its
-// path that is not a major version.
+// executable returns the name that the go command gives a program: the last element of
+// its path that is not a major version.
 func executable(importPath string) string {
 	prefix, _, _ := module.SplitPathVersion(importPath)
 	return path.Base(prefix)

@@ -24,7 +24,7 @@ Standard output has one line NAME:TAG@DIGEST per image.
 Exit codes: 0 done, 1 a registry did not answer, or --check found another digest
 than a manifest has, 2 the command line is wrong.`
 
-// newPin is the command that pins what others build.
+// newPin returns the command that pins images that others build.
 func newPin() *cobra.Command {
 	var check bool
 	pin := &cobra.Command{
@@ -83,7 +83,7 @@ func pinUpstream(ctx context.Context, folders []string, check bool, stdout, stde
 	return nil
 }
 
-// checkDigests compares the digests that are written with those of the registries.
+// checkDigests compares the digests in the manifests with those of the registries.
 func checkDigests(folders []string, tags map[string][]overlay.Tag, digests map[string]string, stderr io.Writer) error {
 	var moved []error
 	for _, folder := range folders {

@@ -1,9 +1,10 @@
-// Package command is the command line of render: flags in, documents out, and
-// one place that prints an error and chooses the exit code. What Flux would
-// apply is up to tools/internal/gitops/render, what differs to tools/internal/gitops/diff.
+// Package command is the command line of render: it reads flags, writes documents, and is
+// the one place that prints an error and chooses the exit code.
+// tools/internal/gitops/render decides what Flux would apply, tools/internal/gitops/diff
+// what differs.
 //
-// Exit codes: 0 rendered, perhaps with parts that cannot be known here; 1 Flux
-// would refuse something; 2 it could not run.
+// Exit codes: 0 rendered, perhaps with unknown parts; 1 Flux would reject something; 2 it
+// could not run.
 package command
 
 import (
@@ -25,14 +26,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// errRefused is the outcome that Flux would refuse something, which is said.
+// errRefused means that Flux would reject something, which has been printed.
 var errRefused = cli.Said(1)
 
 // Execute runs one command line and returns the exit code. SIGINT and SIGTERM
 // cancel it.
 func Execute(args []string, stdout, stderr io.Writer) int {
-	// kustomize tells there of deprecated fields, at each build and without the
-	// file.
+	// kustomize writes warnings of deprecated fields there, at each build and without the
+	// file's name.
 	os.Stderr = nil
 	return cli.Execute(newRoot(), args, stdout, stderr, 2)
 }
@@ -89,7 +90,7 @@ func (i *invocation) run(ctx context.Context) error {
 		i.format = formats[0]
 	}
 	if !slices.Contains(formats, i.format) {
-		return fmt.Errorf("--format=%s: it is one of %s", i.format, strings.Join(formats, ", "))
+		return fmt.Errorf("--format=%s: want one of %s", i.format, strings.Join(formats, ", "))
 	}
 	settings, err := config.Read(i.root)
 	if err != nil {
@@ -130,7 +131,7 @@ func (i *invocation) write(repository *model.Repository) error {
 	}
 }
 
-// report names what Flux would refuse and what cannot be known here.
+// report prints what Flux would reject, and what cannot be known from the repository.
 func report(stderr io.Writer, repository *model.Repository) error {
 	refused := false
 	for _, cluster := range repository.Clusters {

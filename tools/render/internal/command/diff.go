@@ -15,10 +15,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
 )
 
-// diff prints what differs between the revision and the working tree. Only
-// what the working tree brings counts for the exit code.
+// diff prints the differences between the revision and the working tree. Only failures in
+// the working tree count for the exit code.
 func (i *invocation) diff(ctx context.Context, options render.Options) error {
-	// A cluster may be new, or gone.
+	// A cluster may be new, or removed.
 	options.Optional = true
 	memory, err := render.NewMemory()
 	if err != nil {
@@ -55,22 +55,21 @@ func (i *invocation) diff(ctx context.Context, options render.Options) error {
 	return report(i.stderr, after)
 }
 
-// found is an error when a cluster that the command line names is on neither
-// side.
+// found returns an error if a cluster of the command line is on neither side.
 func (i *invocation) found(compared []diff.Cluster) error {
 	for _, name := range i.clusters {
 		if !slices.ContainsFunc(compared, func(c diff.Cluster) bool { return clusters.Selects(name, c.Path) }) {
-			return fmt.Errorf("no cluster %s, now or in %s", name, i.revision)
+			return fmt.Errorf("no cluster %s, neither now nor in %s", name, i.revision)
 		}
 	}
 	if len(compared) == 0 {
-		return fmt.Errorf("no cluster, now or in %s: name the folders that root Kustomizations apply in %s, under clusters", i.revision,
+		return fmt.Errorf("no cluster, neither now nor in %s: name the folders that root Kustomizations apply in %s, under clusters", i.revision,
 			config.Name)
 	}
 	return nil
 }
 
-// isTerminal reports whether colours would be seen, and are wanted.
+// isTerminal reports whether out shows colours, and the user wants them.
 func isTerminal(out io.Writer) bool {
 	file, ok := out.(*os.File)
 	return ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(file.Fd()))

@@ -17,7 +17,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// writeYAML writes one document per object, led by where it comes from.
+// writeYAML writes one document for each object, after a comment with its origin.
 func writeYAML(out io.Writer, repository *model.Repository) error {
 	for _, cluster := range repository.Clusters {
 		for _, object := range inOrder(cluster) {
@@ -45,8 +45,8 @@ func yamlDocument(cluster *model.Cluster, object *render.Object) ([]byte, error)
 	return fmt.Appendf(nil, "# %s, %s, %s\n%s", cluster.Path, by, place(object.Locate()), text), nil
 }
 
-// inOrder are the objects in the order in which Flux applies them, each
-// composite resource followed by what Crossplane composes of it.
+// inOrder returns the objects in the order in which Flux applies them, each composite
+// resource followed by the resources that Crossplane composes for it.
 func inOrder(cluster *model.Cluster) []*render.Object {
 	return withComposed(cluster, cluster.All())
 }
@@ -70,12 +70,12 @@ func composedOf(cluster *model.Cluster, composite *render.Object) []*render.Obje
 	return all
 }
 
-// jsonObject is an object with where it comes from.
+// jsonObject is an object and its origin.
 type jsonObject struct {
 	Cluster       string `json:"cluster"`
 	Kustomization string `json:"kustomization"`
-	// ComposedOf is the composite resource of which Crossplane composes the
-	// object; Flux applies the others.
+	// ComposedOf is the composite resource for which Crossplane composes the object;
+	// empty for objects that Flux applies.
 	ComposedOf string         `json:"composedOf,omitempty"`
 	File       string         `json:"file,omitempty"`
 	Line       int            `json:"line,omitempty"`
@@ -108,9 +108,8 @@ func encodeJSON(out io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-// writeTree writes one file per object, cluster/kustomization/object. The
-// folder must be empty: what is left from an earlier run would pass for
-// rendered.
+// writeTree writes one file for each object, cluster/kustomization/object. The folder
+// must be empty, or an earlier run's files would look like part of this one.
 func writeTree(dir, format string, repository *model.Repository) error {
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 {
@@ -165,8 +164,8 @@ func (t *tree) encode(cluster *model.Cluster, object *render.Object) ([]byte, er
 	return text.Bytes(), err
 }
 
-// name is the first of the candidates that is free in a folder. Names are
-// lower case, as Kubernetes has them: file systems may not tell case apart.
+// name returns the first of the candidates that is free in a folder. Names are lower
+// case, as in Kubernetes, since a file system may ignore case.
 func (t *tree) name(folder, extension string, candidates ...string) string {
 	for n := 2; ; n++ {
 		for _, candidate := range candidates {
@@ -182,8 +181,7 @@ func (t *tree) name(folder, extension string, candidates ...string) string {
 
 var separators = strings.NewReplacer("/", "-", `\`, "-", ":", "-")
 
-// fileName is a name without what would make it more than one element of a
-// path.
+// fileName returns a name without the characters that would split a path.
 func fileName(name string) string {
 	name = strings.TrimLeft(separators.Replace(strings.ToLower(name)), ".")
 	if name == "" {

@@ -1,4 +1,4 @@
-// Package command is the command line of scenario: flags in, scenarios out.
+// Package command is the command line of scenario: it reads flags and writes scenarios.
 package command
 
 import (
@@ -26,7 +26,8 @@ import (
 
 // Execute runs one command line and returns the exit code.
 func Execute(args []string, stdout, stderr io.Writer) int {
-	// kustomize tells there of deprecated fields, at each build and without the file.
+	// kustomize writes warnings of deprecated fields there, at each build and without the
+	// file's name.
 	os.Stderr = nil
 	return cli.Execute(newRoot(), args, stdout, stderr, 2)
 }
@@ -55,8 +56,8 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.revision, "revision", "", "a Git `revision` (default the working tree)")
 	flags.BoolVar(&i.objectives, "objectives", false, "all ScaledObjects of all clusters that have an objective, instead of one")
 	flags.BoolVar(&i.optional, "optional", false, "write an empty list where there is no such ScaledObject, instead of an error")
-	flags.StringVar(&i.serviceTime, "service-time", "", "how long its consumer works on a message, where that is not this repository's")
-	flags.IntVar(&i.concurrency, "concurrency", 0, "on how many messages it works at a time")
+	flags.StringVar(&i.serviceTime, "service-time", "", "the time that its consumer needs for a message, if it is not this repository's consumer")
+	flags.IntVar(&i.concurrency, "concurrency", 0, "the number of messages that it handles at a time")
 	return root
 }
 
@@ -93,7 +94,7 @@ func (i *invocation) run(ctx context.Context, out io.Writer) error {
 	return json.NewEncoder(out).Encode(found)
 }
 
-// load renders the cluster, or, where a hub has it, all of them.
+// load renders the cluster, or all clusters if a hub may apply it.
 func (i *invocation) load(ctx context.Context, settings config.Config) (*model.Repository, error) {
 	options := render.Options{Root: i.root, Config: settings, Revision: i.revision}
 	for _, folder := range settings.Clusters {
@@ -104,7 +105,7 @@ func (i *invocation) load(ctx context.Context, settings config.Config) (*model.R
 	return model.Load(ctx, model.Options{Options: options, Catalog: schema.Builtin(), Functions: inprocess.Functions(settings.Workloads)})
 }
 
-// choose finds the ScaledObjects that are meant.
+// choose finds the ScaledObjects that the flags select.
 func (i *invocation) choose(all []read.ScaledObject) ([]read.ScaledObject, error) {
 	if i.objectives {
 		return slices.DeleteFunc(all, func(so read.ScaledObject) bool { return so.Objective() == "" }), nil

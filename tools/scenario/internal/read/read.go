@@ -1,6 +1,6 @@
-// Package read makes scenarios of rendered clusters: what a ScaledObject, its workload,
-// the queue and the nodes say. It refuses by name what is not simulated, and simulates
-// nothing.
+// Package read makes scenarios from rendered clusters: from a ScaledObject, its workload,
+// the queue and the nodes. For anything that is not simulated it returns an error with
+// its name. It simulates nothing itself.
 package read
 
 import (
@@ -20,21 +20,23 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario/parts"
 )
 
-// Options say what a cluster does not.
+// Options are facts that the manifests do not have.
 type Options struct {
-	// Service and Concurrency are those of somebody else's consumer.
+	// Service and Concurrency describe a consumer that is not this repository's: the time
+	// for a message, and how many it handles at a time.
 	Service     *parts.Distribution
 	Concurrency int
 }
 
-// ScaledObject is one of a rendered cluster.
+// ScaledObject is a ScaledObject of a rendered cluster.
 type ScaledObject struct {
 	model.ScaledObject
 	cluster   *model.Cluster
 	workloads []config.Workload
 }
 
-// Find lists the ScaledObjects of clusters, each once: a hub has those of its spokes.
+// Find lists the ScaledObjects of clusters, each once: a hub also has those of its
+// spokes.
 func Find(clusters []*model.Cluster, c config.Config) []ScaledObject {
 	var all []ScaledObject
 	for _, cluster := range clusters {
@@ -45,7 +47,8 @@ func Find(clusters []*model.Cluster, c config.Config) []ScaledObject {
 	return all
 }
 
-// ClusterName is the cluster that the ScaledObject is applied to: of a hub's, the spoke.
+// ClusterName returns the cluster to which the ScaledObject is applied; on a hub that is
+// the spoke.
 func (f ScaledObject) ClusterName() string {
 	if target := strings.Split(model.Target(f.Object), "/"); len(target) == 3 {
 		return target[1]
@@ -53,15 +56,15 @@ func (f ScaledObject) ClusterName() string {
 	return f.cluster.Name
 }
 
-// Path is its namespace and name.
+// Path returns namespace/name.
 func (f ScaledObject) Path() string { return f.Object.GetNamespace() + "/" + f.Object.GetName() }
 
-// Objective is what its annotation says; empty for none.
+// Objective returns its annotation for the objective; empty for none.
 func (f ScaledObject) Objective() string {
 	return f.Object.GetAnnotations()[scenario.ObjectiveAnnotation]
 }
 
-// Read makes a scenario of it. Its error names what is not simulated.
+// Read makes a scenario of the ScaledObject. The error names what is not simulated.
 func (f ScaledObject) Read(o Options) (scenario.Found, error) {
 	s := scenario.Scenario{
 		Cluster: f.ClusterName(), ScaledObject: *f.DeepCopy(), Parts: parts.AWS(),
@@ -87,7 +90,7 @@ func (f ScaledObject) Read(o Options) (scenario.Found, error) {
 	return found, nil
 }
 
-// fields are the places of the settings that tune changes.
+// fields returns the places in the manifests of the settings that tune changes.
 func (f ScaledObject) fields() map[string]scenario.Place {
 	places := map[string]scenario.Place{}
 	for name, field := range map[string][]any{
@@ -117,7 +120,7 @@ func (f ScaledObject) readTrigger(s *scenario.Scenario) (err error) {
 	return err
 }
 
-// kinds are what is scaled as a Deployment is.
+// kinds are the kinds that scale as a Deployment does.
 var kinds = []string{"Deployment", "StatefulSet"}
 
 func (f ScaledObject) readConsumer(s *scenario.Scenario, o Options) error {
@@ -125,7 +128,7 @@ func (f ScaledObject) readConsumer(s *scenario.Scenario, o Options) error {
 		return fmt.Errorf("it scales %s, which is not in the repository", f.TargetPlace().Key)
 	}
 	if !slices.Contains(kinds, f.Pods.GetKind()) {
-		return fmt.Errorf("it scales a %s: simulated are %s", f.Pods.GetKind(), strings.Join(kinds, " and "))
+		return fmt.Errorf("it scales a %s: simulate knows only %s", f.Pods.GetKind(), strings.Join(kinds, " and "))
 	}
 	main := f.Pods.MainContainers()[0]
 	s.Consumer.CPU, s.Consumer.Memory = f.requests()
@@ -147,7 +150,7 @@ func (f ScaledObject) readConsumer(s *scenario.Scenario, o Options) error {
 	return nil
 }
 
-// requests are those of the pod's containers together.
+// requests returns the sum of the containers' requests: cores and bytes.
 func (f ScaledObject) requests() (cpu, memory float64) {
 	for _, c := range f.Pods.MainContainers() {
 		cpu += c.Resources.Requests.Cpu().AsApproximateFloat64()
@@ -156,8 +159,8 @@ func (f ScaledObject) requests() (cpu, memory float64) {
 	return cpu, memory
 }
 
-// readForeign takes this repository's consumer for somebody else's: the same loop, which
-// works on so many messages at a time, each for its service time.
+// readForeign describes another consumer by this repository's: the same loop, with the
+// given number of messages at a time and the given time for each.
 func (f ScaledObject) readForeign(s *scenario.Scenario, o Options) error {
 	if text := f.Object.GetAnnotations()[scenario.ServiceTimeAnnotation]; o.Service == nil && text != "" {
 		service, err := parts.ParseDistribution(text)
@@ -168,11 +171,11 @@ func (f ScaledObject) readForeign(s *scenario.Scenario, o Options) error {
 	}
 	if text := f.Object.GetAnnotations()[scenario.ConcurrencyAnnotation]; o.Concurrency == 0 && text != "" {
 		if _, err := fmt.Sscan(text, &o.Concurrency); err != nil {
-			return fmt.Errorf("annotation %s: %q is no number", scenario.ConcurrencyAnnotation, text)
+			return fmt.Errorf("annotation %s: %q is not a number", scenario.ConcurrencyAnnotation, text)
 		}
 	}
 	if o.Service == nil {
-		return fmt.Errorf("what its consumer does is not known: say --service-time, or the annotation %s, how long it works on a message",
+		return fmt.Errorf("its consumer is unknown: set --service-time, or the annotation %s, to the time that a message takes",
 			scenario.ServiceTimeAnnotation)
 	}
 	s.Consumer.Service = o.Service
@@ -214,8 +217,8 @@ func (f ScaledObject) readQueue(s *scenario.Scenario) {
 	}
 }
 
-// producer is the settings of the producer that sends to the same queue, if the cluster
-// runs one.
+// producer returns the settings of the producer that sends to the same queue, if the
+// cluster has one.
 func (f ScaledObject) producer(s scenario.Scenario) (producer.Config, bool) {
 	for _, w := range f.cluster.Workloads() {
 		if f.program(w) != "producer" || model.Target(w.Object) != model.Target(f.Object) || w.GetKind() != "Deployment" {
@@ -228,7 +231,7 @@ func (f ScaledObject) producer(s scenario.Scenario) (producer.Config, bool) {
 	return producer.Config{Queue: s.Queue.Name, Concurrency: 1}, false
 }
 
-// program is what the configuration says that a workload's first container runs.
+// program returns the program of a workload's first container, by the configuration.
 func (f ScaledObject) program(w model.Workload) string {
 	if len(w.Template.Spec.Containers) == 0 {
 		return ""
@@ -242,7 +245,7 @@ func (f ScaledObject) program(w model.Workload) string {
 	return ""
 }
 
-// lookup reads the variables of a workload's first container as its program does.
+// lookup reads the variables of a workload's first container as its program reads them.
 func (f ScaledObject) lookup(w model.Workload) func(string) (string, bool) {
 	variables, _ := f.cluster.Environment(w.MainContainers()[0])
 	return func(name string) (string, bool) {
@@ -251,24 +254,25 @@ func (f ScaledObject) lookup(w model.Workload) func(string) (string, bool) {
 	}
 }
 
-// machine is what a node has for pods, after what the system takes.
+// machine is what a node has left for pods: cores and bytes.
 type machine struct{ processors, memory float64 }
 
 const (
 	gibibyte = 1 << 30
-	// systemProcessors and systemMemory are what EKS, its add-ons and the platform ask for
-	// on a node, about.
+	// systemProcessors and systemMemory are about what EKS, its add-ons and the platform
+	// request on a node.
 	systemProcessors, systemMemory = 0.4, 1.0 * gibibyte
 )
 
-// machines are instance types, as https://aws.amazon.com/ec2/instance-types/ has them.
+// machines are instance types with the values of
+// https://aws.amazon.com/ec2/instance-types/.
 var machines = map[string]machine{
 	"t3.medium": {2, 4 * gibibyte}, "t3.large": {2, 8 * gibibyte}, "t3.xlarge": {4, 16 * gibibyte},
 	"m5.large": {2, 8 * gibibyte}, "m6i.large": {2, 8 * gibibyte}, "m7i.large": {2, 8 * gibibyte},
 	"m6i.xlarge": {4, 16 * gibibyte}, "m7i.xlarge": {4, 16 * gibibyte},
 }
 
-// readNodes counts how many of the pods the declared node group holds.
+// readNodes counts how many pods fit on the declared node group.
 func (f ScaledObject) readNodes(s *scenario.Scenario) {
 	if f.cluster.IsLocal(f.Object) {
 		return
@@ -298,8 +302,8 @@ func (f ScaledObject) readNodes(s *scenario.Scenario) {
 		s.Parts.Nodes.Pods))
 }
 
-// desiredSize is how many nodes a group begins with: initProvider says it where somebody
-// else may change it.
+// desiredSize returns the initial number of nodes of a group. It is in initProvider if
+// something else may change it later.
 func desiredSize(group map[string]any) int {
 	for _, block := range []string{"forProvider", "initProvider"} {
 		scaling, found, _ := unstructured.NestedFieldNoCopy(group, "spec", block, "scalingConfig")
@@ -313,7 +317,7 @@ func desiredSize(group map[string]any) int {
 	return 0
 }
 
-// holds is how many pods with these requests a node has room for, at most EKS's limit.
+// holds returns how many pods with these requests fit on a node, at most EKS's limit.
 func (m machine) holds(cpu, memory float64) int {
 	room := 100.0
 	if cpu > 0 {

@@ -15,8 +15,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
 
-// sqsMetadata is KEDA's of the trigger aws-sqs-queue, which it does not export: the keys
-// and defaults are those of its pkg/scalers/aws_sqs_queue_scaler.go, and its own
+// sqsMetadata copies the metadata of KEDA's trigger aws-sqs-queue, which KEDA does not
+// export. Keys and defaults are those of pkg/scalers/aws_sqs_queue_scaler.go. KEDA's own
 // TypedConfig reads them.
 type sqsMetadata struct {
 	Target     int64  `keda:"name=queueLength, order=triggerMetadata, default=5"`
@@ -24,23 +24,23 @@ type sqsMetadata struct {
 	URL        string `keda:"name=queueURL, order=triggerMetadata;resolvedEnv"`
 	InFlight   bool   `keda:"name=scaleOnInFlight, order=triggerMetadata, default=true"`
 	Delayed    bool   `keda:"name=scaleOnDelayed, order=triggerMetadata, default=false"`
-	// KEDA demands it, for its messages.
+	// KEDA requires this field, for its messages.
 	TriggerIndex int
 }
 
-// length is a trigger on another queue whose metric is a length for each pod.
+// length describes another queue's trigger whose metric is a queue length for each pod.
 type length struct {
 	target, activation string // the keys
-	otherwise          int64  // the target without its key
-	// only is a key that must have one of the values, the first being the default: with
-	// others the metric is no length.
+	otherwise          int64  // the target if its key is absent
+	// only is a key that must have one of the values, of which the first is the default:
+	// with any other value the metric is not a length.
 	only   string
 	values []string
-	// inFlight says that messages count until they are acknowledged.
+	// inFlight means that messages count until they are acknowledged.
 	inFlight bool
 }
 
-// lengths are from KEDA's pkg/scalers, by trigger type.
+// lengths are by trigger type, from KEDA's pkg/scalers.
 var lengths = map[string]length{
 	"activemq":         {target: "targetQueueSize", activation: "activationTargetQueueSize", otherwise: 10, inFlight: true},
 	"artemis-queue":    {target: "queueLength", activation: "activationQueueLength", otherwise: 10, inFlight: true},
@@ -55,14 +55,14 @@ var lengths = map[string]length{
 	"redis":          {target: "listLength", activation: "activationListLength", otherwise: 5},
 }
 
-// newTrigger reads the one trigger of a ScaledObject.
+// newTrigger reads a ScaledObject's only trigger.
 func newTrigger(so *kedav1alpha1.ScaledObject, environment map[string]string) (scenario.Trigger, error) {
 	if len(so.Spec.Triggers) != 1 {
-		return scenario.Trigger{}, fmt.Errorf("it has %d triggers: one on a queue is simulated", len(so.Spec.Triggers))
+		return scenario.Trigger{}, fmt.Errorf("it has %d triggers: simulate needs exactly one, on a queue", len(so.Spec.Triggers))
 	}
 	t := so.Spec.Triggers[0]
 	if t.MetricType != "" && t.MetricType != autoscalingv2.AverageValueMetricType {
-		return scenario.Trigger{}, fmt.Errorf("spec.triggers[0].metricType is %s: AverageValue, a length for each pod, is simulated",
+		return scenario.Trigger{}, fmt.Errorf("spec.triggers[0].metricType is %s: simulate knows only AverageValue, a length for each pod",
 			t.MetricType)
 	}
 	trigger := scenario.Trigger{Cached: t.UseCachedMetrics}
@@ -93,15 +93,15 @@ func readSQS(t *scenario.Trigger, from kedav1alpha1.ScaleTriggers, environment m
 func readLength(t *scenario.Trigger, from kedav1alpha1.ScaleTriggers) error {
 	l, known := lengths[from.Type]
 	if !known {
-		return fmt.Errorf("spec.triggers[0] is of type %s: simulated are %s and %s", from.Type, model.SQSType,
+		return fmt.Errorf("spec.triggers[0] is of type %s: simulate knows only %s and %s", from.Type, model.SQSType,
 			strings.Join(sortedKeys(lengths), ", "))
 	}
 	if value := from.Metadata[l.only]; l.only != "" && !slices.Contains(l.values, value) && value != "" {
-		return fmt.Errorf("spec.triggers[0].metadata.%s is %q: the metric is no length then, which is what is simulated", l.only, value)
+		return fmt.Errorf("spec.triggers[0].metadata.%s is %q: with that the metric is not a queue length, and simulate knows no other", l.only, value)
 	}
 	t.Metric, t.InFlight, t.Target = "s0-"+from.Type, l.inFlight, l.otherwise
 	if from.Type == "rabbitmq" && from.Metadata["value"] == "" {
-		l.target = "queueLength" // its older key
+		l.target = "queueLength" // its older name
 	}
 	for key, to := range map[string]*int64{l.target: &t.Target, l.activation: &t.Activation} {
 		text := strings.TrimSpace(from.Metadata[key])
@@ -110,18 +110,18 @@ func readLength(t *scenario.Trigger, from kedav1alpha1.ScaleTriggers) error {
 		}
 		value, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return fmt.Errorf("spec.triggers[0].metadata.%s is %q: a whole number is simulated", key, text)
+			return fmt.Errorf("spec.triggers[0].metadata.%s is %q: simulate needs a whole number", key, text)
 		}
 		*to = value
 	}
 	return nil
 }
 
-// check refuses what else of a ScaledObject is not simulated.
+// check returns an error for other fields of a ScaledObject that are not simulated.
 func check(so *kedav1alpha1.ScaledObject) error {
 	for annotation := range so.Annotations {
 		if strings.HasPrefix(annotation, "autoscaling.keda.sh/paused") || annotation == kedav1alpha1.ForceActivationAnnotation {
-			return fmt.Errorf("it has the annotation %s: take it away", annotation)
+			return fmt.Errorf("it has the annotation %s: remove it", annotation)
 		}
 	}
 	switch {

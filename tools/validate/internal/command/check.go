@@ -18,34 +18,34 @@ import (
 
 // Options say what to check.
 type Options struct {
-	// Revision is the repository as it is.
+	// Revision is the repository to check.
 	Revision
-	// Clusters are the clusters, by their folders or the ends of those; none means all.
+	// Clusters selects clusters by their folders or the ends of these; none selects all.
 	Clusters []string
-	// Charts are the folders of charts that no source here holds.
+	// Charts are folders with charts that no source in the repository has.
 	Charts []string
-	// Base is the revision whose faults are not reported; empty for none.
+	// Base is the Git revision whose findings are not reported; empty for none.
 	Base string
-	// Flux is the version of Flux; empty for what each cluster says of its own.
+	// Flux is the version of Flux; empty for the version that each cluster states.
 	Flux string
-	// Catalog holds the schemas of the kinds that the clusters do not declare
-	// themselves. It keeps what it has parsed: runs that share one are faster.
+	// Catalog holds the schemas of kinds that the clusters do not define themselves. It
+	// caches parsed schemas, so runs that share one are faster.
 	Catalog *schema.Catalog
-	// Memory is what earlier runs rendered; nil for none. It too makes runs that
-	// share one faster.
+	// Memory caches what earlier runs rendered; nil for no cache. It also makes runs that
+	// share it faster.
 	Memory *render.Memory
 }
 
-// Revision is a state of a repository, in a folder.
+// Revision is one state of a repository, in a folder.
 type Revision struct {
 	Root string
-	// Config is what the repository says of itself.
+	// Config is the repository's configuration file.
 	Config config.Config
-	// Versions are those that it ties to its pins.
+	// Versions are the versions that the configuration ties to its pins.
 	Versions []rule.Version
 }
 
-// ReadRevision reads what a repository says of itself.
+// ReadRevision reads a repository's configuration and pins.
 func ReadRevision(root string) (Revision, error) {
 	settings, err := config.Read(root)
 	if err != nil {
@@ -55,11 +55,11 @@ func ReadRevision(root string) (Revision, error) {
 	return Revision{Root: root, Config: settings, Versions: versions}, err
 }
 
-// Check renders the clusters and checks them by every rule. Faults are in the report;
-// the error is why there is none.
+// Check renders the clusters and checks them with every rule. Findings are in the report;
+// an error means that there is no report.
 func Check(ctx context.Context, options Options) (findings.Report, error) {
 	start := time.Now()
-	var closing sync.WaitGroup // files are removed side by side
+	var closing sync.WaitGroup // folders are removed in parallel
 	defer closing.Wait()
 	if options.Memory == nil {
 		memory, err := render.NewMemory()
@@ -89,9 +89,9 @@ func Check(ctx context.Context, options Options) (findings.Report, error) {
 	return report, nil
 }
 
-// judgeBase judges the base revision as a repository of its own: by its
-// configuration and its pins, for a change may touch those too. Those that cannot
-// be read count for nothing, so that a change can correct them.
+// judgeBase judges the base revision as a repository of its own, with its own
+// configuration and pins, because a change may touch those too. If they cannot be read
+// the base counts as empty, so that a change can correct them.
 func (o Options) judgeBase(ctx context.Context) (judgement, error) {
 	if o.Base == "" {
 		return judgement{}, nil

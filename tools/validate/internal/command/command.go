@@ -1,7 +1,6 @@
-// Package command is the command line of validate: flags in, a report out, and
-// one place that chooses the exit code. What is rendered is up to
-// tools/internal/gitops/render, what is wrong to tools/internal/rules, how it is
-// written to tools/internal/rules/findings.
+// Package command is the command line of validate: it reads flags, writes a report, and
+// is the one place that chooses the exit code. tools/internal/gitops/render renders,
+// tools/internal/rules finds what is wrong, and tools/internal/rules/findings formats it.
 //
 // Exit codes: 0 no errors; 1 errors; 2 it could not run.
 package command
@@ -28,14 +27,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/validate/programs"
 )
 
-// errFound is the outcome that there are errors, which the report names.
+// errFound means that there are errors, which the report names.
 var errFound = cli.Said(1)
 
 // Execute runs one command line and returns the exit code. SIGINT and SIGTERM
 // cancel it.
 func Execute(args []string, stdout, stderr io.Writer) int {
-	// kustomize tells there of deprecated fields, at each build and without the
-	// file.
+	// kustomize writes warnings of deprecated fields there, at each build and without the
+	// file's name.
 	os.Stderr = nil
 	return cli.Execute(newRoot(), args, stdout, stderr, 2)
 }
@@ -66,7 +65,7 @@ func newRoot() *cobra.Command {
   validate --base origin/main     only what this change brings, and what it would destroy
   validate --explain KEDA003      why a rule is there, an example and the fix
   validate --list-unknown         what could not be checked, and why
-  validate --list                 each object with the schema and the rules that saw it`,
+  validate --list                 each object with the schema and the rules that judged it`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i.stdout = cmd.OutOrStdout()
@@ -89,7 +88,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.explain, "explain", "", "print why a `rule` is there, an example and the fix; all for every rule, as Markdown")
 	flags.BoolVar(&i.unknown, "list-unknown", false,
 		"print what is unknown, why, and which checks that holds back, as text or json")
-	flags.BoolVar(&i.list, "list", false, "print each object with its place, its schema and the rules that saw it, as text or json")
+	flags.BoolVar(&i.list, "list", false, "print each object with its place, its schema and the rules that judged it, as text or json")
 	return root
 }
 
@@ -99,7 +98,7 @@ func (i *invocation) run(ctx context.Context) error {
 		formats = listFormats
 	}
 	if !slices.Contains(formats, i.format) {
-		return fmt.Errorf("--format=%s: it is one of %s", i.format, strings.Join(formats, ", "))
+		return fmt.Errorf("--format=%s: want one of %s", i.format, strings.Join(formats, ", "))
 	}
 	if (i.list || i.unknown) && i.base != "" {
 		return errors.New("--list and --list-unknown show what is there, --base what changes: give one of them")
@@ -138,7 +137,7 @@ func (i *invocation) run(ctx context.Context) error {
 	return nil
 }
 
-// what reads what the command line names.
+// what turns the flags into options.
 func (i *invocation) what() (Options, error) {
 	revision, err := ReadRevision(i.root)
 	if err != nil {
@@ -169,7 +168,7 @@ func (i *invocation) options() findings.Options {
 	return options
 }
 
-// checkPrograms refuses a workload whose program nobody registered.
+// checkPrograms returns an error for a workload whose program is not registered.
 func checkPrograms(settings config.Config) error {
 	names := inprocess.Programs()
 	for _, program := range programs.All() {
@@ -177,14 +176,14 @@ func checkPrograms(settings config.Config) error {
 	}
 	for i, workload := range settings.Workloads {
 		if !slices.Contains(names, workload.Program) {
-			return fmt.Errorf("%s: workloads[%d]: there is no program %s: it is one of %s", config.Name, i, workload.Program,
+			return fmt.Errorf("%s: workloads[%d]: unknown program %s: name one of %s", config.Name, i, workload.Program,
 				strings.Join(names, ", "))
 		}
 	}
 	return nil
 }
 
-// checkExceptions refuses an exception that can never apply.
+// checkExceptions returns an error for an exception that can never apply.
 func checkExceptions(settings config.Config) error {
 	for _, exception := range settings.Exceptions {
 		if successors := rules.Successors(exception.Rule); len(successors) > 0 {
@@ -192,10 +191,10 @@ func checkExceptions(settings config.Config) error {
 				strings.Join(successors, ", "))
 		}
 		if _, found := rules.Find(exception.Rule); !found {
-			return fmt.Errorf("%s:%d: there is no rule %s", config.Name, exception.Line, exception.Rule)
+			return fmt.Errorf("%s:%d: unknown rule %s: `validate --explain all` lists all", config.Name, exception.Line, exception.Rule)
 		}
 		if !doublestar.ValidatePattern(exception.Path) {
-			return fmt.Errorf("%s:%d: %q is no pattern of files", config.Name, exception.Line, exception.Path)
+			return fmt.Errorf("%s:%d: %q is not a valid file pattern", config.Name, exception.Line, exception.Path)
 		}
 	}
 	return nil

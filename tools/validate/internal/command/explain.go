@@ -11,10 +11,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// everyRule is what --explain takes instead of an id: docs/rules.md is its output.
+// everyRule is the value of --explain that prints every rule, as docs/rules.md has them.
 const everyRule = "all"
 
-// families are the parts of the document, by the letters that their ids begin with.
+// families are the sections of the document, by the letters with which their ids begin.
 var families = []struct{ prefix, title, about string }{
 	{"FLX", "Flux", "Whether it builds, in which order, and what a change destroys."},
 	{"KEDA", "KEDA", "What is scaled, on what, and as whom."},
@@ -48,7 +48,7 @@ func (i *invocation) explainRule() error {
 	return err
 }
 
-// explanation is the text on a rule, as a terminal and as Markdown shows it.
+// explanation returns the text about a rule. It suits both a terminal and Markdown.
 func explanation(r rule.Rule) string {
 	return fmt.Sprintf("%s (%s): %s\n\n%s\n\nExample:\n\n    %s\n\nFix: %s\n",
 		r.ID, r.Severity, r.Title, r.Why, strings.ReplaceAll(r.Example, "\n", "\n    "), r.Fix)
@@ -76,7 +76,7 @@ func writeDocument(out io.Writer) error {
 	return err
 }
 
-// ruleFile is the file of a rule's check, from the root of the repository.
+// ruleFile returns the file of a rule's check, relative to the repository's root.
 func ruleFile(r rule.Rule) string {
 	pc := reflect.ValueOf(r.Check).Pointer()
 	file, _ := runtime.FuncForPC(pc).FileLine(pc)

@@ -18,17 +18,17 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/validate/programs"
 )
 
-// judgement is what the rules say of a revision. The zero value is that of a
+// judgement holds the rules' findings in a revision. The zero value is that of a
 // repository without clusters.
 type judgement struct {
 	repository *model.Repository
-	// inputs and found are in the order of the clusters.
+	// inputs and found have one item for each cluster, in order.
 	inputs []rule.Input
 	found  [][]findings.Finding
 	unused []findings.Finding
-	// heldBack are the checks that were not made, cluster by cluster.
+	// heldBack has the checks that were not made, for each cluster.
 	heldBack []heldBack
-	// folder holds the files of the base revision; empty for another one.
+	// folder holds the files of the base revision; it is empty for any other.
 	folder string
 }
 
@@ -41,9 +41,9 @@ func (j judgement) close() {
 	}
 }
 
-// judge loads a revision and checks its clusters by every rule, several at the same
-// time. Base has the clusters of the base revision by their folders; it is nil where
-// the revision is the base itself, from which a cluster may be missing.
+// judge loads a revision and checks its clusters with every rule, several clusters at a
+// time. base has the clusters of the base revision by their folders. It is nil if the
+// revision is the base itself, which may lack a cluster.
 func (o Options) judge(ctx context.Context, revision Revision, base map[string]*model.Cluster) (judgement, error) {
 	j, err := o.load(ctx, revision, base)
 	if err != nil {
@@ -59,15 +59,15 @@ func (o Options) judge(ctx context.Context, revision Revision, base map[string]*
 			return nil
 		})
 	}
-	_ = judges.Wait() // none fails
+	_ = judges.Wait() // none of them fails
 	if base == nil || len(o.Clusters) == 0 && !j.hidden() {
-		// Otherwise what needs an exception may be out of sight.
+		// With unknown parts, the object that needs an exception may be among them.
 		j.unused = rules.Unused(slices.Concat(j.found...), o.judged(revision.Config.Exceptions))
 	}
 	return j, nil
 }
 
-// load loads a revision and makes of each cluster what the rules judge.
+// load loads a revision and prepares the rules' input for each cluster.
 func (o Options) load(ctx context.Context, revision Revision, base map[string]*model.Cluster) (judgement, error) {
 	repository, err := model.Load(ctx, model.Options{
 		Options: render.Options{
@@ -93,7 +93,7 @@ func (o Options) load(ctx context.Context, revision Revision, base map[string]*m
 	return j, nil
 }
 
-// byPath are the clusters by their folders.
+// byPath returns the clusters by their folders.
 func (j judgement) byPath() map[string]*model.Cluster {
 	clusters := map[string]*model.Cluster{}
 	for _, input := range j.inputs {
@@ -104,8 +104,8 @@ func (j judgement) byPath() map[string]*model.Cluster {
 
 func (j judgement) findings() []findings.Finding { return slices.Concat(append(j.found, j.unused)...) }
 
-// findingsAs are the findings with the clusters named as another judgement names them:
-// the name of a cluster depends on what others there are.
+// findingsAs returns the findings with the clusters' names in another judgement: a
+// cluster's name depends on the other clusters.
 func (j judgement) findingsAs(other judgement) []findings.Finding {
 	names, paths := map[string]string{}, other.byPath()
 	for _, input := range j.inputs {
@@ -124,14 +124,14 @@ func (j judgement) findingsAs(other judgement) []findings.Finding {
 	return all
 }
 
-// hidden reports whether some of what the clusters get could not be judged.
+// hidden reports whether parts of the clusters could not be judged.
 func (j judgement) hidden() bool {
 	return slices.ContainsFunc(j.inputs, func(input rule.Input) bool {
 		return len(input.Cluster.Unknowns)+len(input.Cluster.Cluster.Failures) > 0
 	})
 }
 
-// report is the judgement with what it rests on.
+// report returns the findings, and the numbers that say how much was checked.
 func (j judgement) report() findings.Report {
 	report := findings.Report{Findings: j.findings()}
 	schemas := map[string]bool{}
@@ -152,7 +152,7 @@ func (j judgement) report() findings.Report {
 	return report
 }
 
-// cover counts what the findings of a cluster rest on.
+// cover counts, for one cluster, what was checked and what is unknown.
 func cover(coverage *findings.Coverage, input rule.Input, schemas map[string]bool) {
 	coverage.Clusters = append(coverage.Clusters, input.Cluster.Name)
 	coverage.Unknown += len(input.Cluster.Unknowns)
@@ -166,7 +166,7 @@ func cover(coverage *findings.Coverage, input rule.Input, schemas map[string]boo
 	}
 }
 
-// judged are the exceptions whose rules have something to say in this run.
+// judged returns the exceptions whose rules run.
 func (o Options) judged(exceptions []config.Exception) []config.Exception {
 	return slices.DeleteFunc(slices.Clone(exceptions), func(exception config.Exception) bool {
 		found, _ := rules.Find(exception.Rule)
@@ -174,7 +174,7 @@ func (o Options) judged(exceptions []config.Exception) []config.Exception {
 	})
 }
 
-// ran counts the rules that have something to say in this run.
+// ran counts the rules that run.
 func (o Options) ran() int {
 	count := 0
 	for _, r := range rules.All() {

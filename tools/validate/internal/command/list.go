@@ -19,28 +19,28 @@ import (
 // listFormats are the formats of --list, the default first.
 var listFormats = []string{"text", "json"}
 
-// listing says of each object, in the order in which Flux applies them, who
-// looked at it, and of each gap why nobody could.
+// listing lists the objects in the order in which Flux applies them, each with the schema
+// and the rules that checked it or, for unknown parts, the reason.
 type listing []listedObject
 
-// listedObject is an object, or the Flux object whose result is unknown.
+// listedObject is an object, or a Flux object whose result is unknown.
 type listedObject struct {
 	Cluster string `json:"cluster"`
 	Object  string `json:"object"`
 	At      string `json:"at"`
-	// Schema is the one that the object was validated by; empty if its kind has
-	// none.
+	// Schema is the schema that validated the object; empty if its kind has none.
 	Schema string `json:"schema,omitempty"`
-	// Rules are the ids of the rules that judged the object, HeldBack of those that did
-	// not, because something unknown may hold the answer.
+	// Rules are the ids of the rules that judged the object. HeldBack are those that
+	// could not, because an unknown part may contain the answer.
 	Rules    []string `json:"rules"`
 	HeldBack []string `json:"heldBack,omitempty"`
-	// Unknown is why what the object stands for is not in the list, or why it has
-	// no schema.
+	// Unknown says why the Flux object's result is unknown, or why the object has no
+	// schema.
 	Unknown string `json:"unknown,omitempty"`
 }
 
-// list judges the clusters, and notes who looks at what instead of what they find.
+// list judges the clusters, and returns what each rule looked at instead of what it
+// found.
 func (o Options) list(ctx context.Context) (listing, error) {
 	j, err := o.load(ctx, o.Revision, map[string]*model.Cluster{})
 	if err != nil {
@@ -113,7 +113,7 @@ func (e listedObject) schema() string {
 	}
 }
 
-// readers are the rules, or the reason why somebody did not look.
+// readers returns the rules, or the reason why none judged the object.
 func (e listedObject) readers() string {
 	judged := strings.Join(e.Rules, " ")
 	if len(e.HeldBack) > 0 {

@@ -17,17 +17,17 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// heldBack are the checks of one cluster that were not made.
+// heldBack holds the checks of one cluster that were not made.
 type heldBack struct {
 	checks int
-	// by counts them by what is unknown and by the rule: what several unknown things
-	// may bring counts for each.
+	// by counts them by the unknown part and by rule. A check that several unknown parts
+	// hold back counts for each.
 	by map[hider]map[string]int
-	// of are the rules that did not judge an object for that.
+	// of has the rules that did not judge an object for this reason.
 	of map[*render.Object][]string
 }
 
-// hider is something unknown.
+// hider is an unknown part that holds checks back.
 type hider struct {
 	key    render.Key
 	at     render.Location
@@ -52,15 +52,15 @@ func (h *heldBack) add(r rule.Rule, by []render.Unknown, of *render.Object) {
 	}
 }
 
-// isChart reports whether what is unknown is a chart.
+// isChart reports whether the unknown part is a chart.
 func (h hider) isChart() bool { return h.key.GroupKind == model.ReleaseKind }
 
-// unknownListing says what is unknown, why, and what was not checked for that.
+// unknownListing lists what is unknown, why, and which checks that holds back.
 type unknownListing struct {
 	Unknown []listedUnknown `json:"unknown"`
-	// Kinds are those without a schema.
+	// Kinds are the kinds without a schema.
 	Kinds []listedKind `json:"kinds"`
-	// HeldBack counts the checks that were not made, by the rule.
+	// HeldBack counts the checks that were not made, by rule.
 	HeldBack map[string]int `json:"heldBack"`
 }
 
@@ -69,7 +69,7 @@ type listedUnknown struct {
 	Object  string `json:"object"`
 	At      string `json:"at"`
 	Reason  string `json:"reason"`
-	// HeldBack counts the checks that it holds back, by the rule.
+	// HeldBack counts the checks that this part holds back, by rule.
 	HeldBack map[string]int `json:"heldBack,omitempty"`
 }
 
@@ -80,8 +80,8 @@ type listedKind struct {
 	Reason  string `json:"reason"`
 }
 
-// listUnknown judges the clusters, and notes what could not be judged instead of what
-// is wrong.
+// listUnknown judges the clusters, and returns what could not be judged instead of the
+// findings.
 func (o Options) listUnknown(ctx context.Context) (unknownListing, error) {
 	j, err := o.load(ctx, o.Revision, map[string]*model.Cluster{})
 	if err != nil {
@@ -149,7 +149,7 @@ func (l unknownListing) write(out io.Writer, format string) error {
 	return err
 }
 
-// counts are rules with how often each.
+// counts formats the rules, each with its number.
 func counts(byRule map[string]int) string {
 	var list []string
 	for _, id := range slices.Sorted(maps.Keys(byRule)) {
