@@ -1,6 +1,6 @@
-// Package awshttp is how every AWS client of this repository sends its requests.
+// Package awshttp is the HTTP client of every AWS client in this repository.
 //
-// It knows no service and no endpoint.
+// It must not know any service or endpoint.
 package awshttp
 
 import (
@@ -13,25 +13,25 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// New is the SDK's own client, made safe by PlainBodies.
+// New returns the SDK's own client, with the fix of PlainBodies.
 func New() aws.HTTPClient { return PlainBodies(awshttp.NewBuildableClient()) }
 
 // PlainBodies hides from net/http that a request's body can write itself.
 //
-// When an answer is there, smithy-go closes the request's body. The WriteTo of a
-// closed body returns io.EOF, which for io.Copy is an error. net/http asks a body
-// once more after its last byte, and where the server was quicker than that, takes
-// the error for a failed write and closes the connection, from which the answer is
-// still being read: a receive is lost with a status of 200 and "use of closed
-// network connection", and its messages stay hidden for the visibility timeout.
+// When an answer has arrived, smithy-go closes the request's body. The WriteTo of a
+// closed body returns io.EOF, which io.Copy takes for an error. net/http reads the body
+// once more after its last byte. If the server has answered by then, net/http sees that
+// error as a failed write, and closes the connection while the answer is still being
+// read. A receive is then lost with status 200 and "use of closed network connection",
+// and its messages stay hidden for the visibility timeout.
 //
-// That is so in smithy-go up to v1.28.8; docs/upstream.md has the report. Once it
-// is fixed, this can go: the test of apps/internal/aws shows it.
+// This is the behaviour of smithy-go up to v1.28.8; docs/upstream.md has the report. Once
+// it is fixed this function can go: the test in apps/internal/aws shows it.
 func PlainBodies(client aws.HTTPClient) aws.HTTPClient { return plainBodies{client} }
 
 type plainBodies struct{ aws.HTTPClient }
 
-// Do sends the request with its body as a reader alone.
+// Do sends the request with a body that is only a reader.
 func (c plainBodies) Do(request *http.Request) (*http.Response, error) {
 	if request.Body != nil && request.Body != http.NoBody {
 		request.Body = struct{ io.ReadCloser }{request.Body}
@@ -39,9 +39,9 @@ func (c plainBodies) Do(request *http.Request) (*http.Response, error) {
 	return c.HTTPClient.Do(request)
 }
 
-// Bound ends a request that has no answer after limit, or whose answer is not read by
-// then. The timeout of the SDK's client does the same with two goroutines a request,
-// because net/http does not know the transport below it.
+// Bound cancels a request that has no complete answer after limit. The timeout of the
+// SDK's client does the same, but with two goroutines for each request, because net/http
+// does not know the transport below it.
 func Bound(client aws.HTTPClient, limit time.Duration) aws.HTTPClient { return bounded{client, limit} }
 
 type bounded struct {
@@ -49,7 +49,7 @@ type bounded struct {
 	limit time.Duration
 }
 
-// Do gives the request a context of its own, which ends with the answer's body.
+// Do gives the request a context of its own, which ends when the answer's body is closed.
 func (c bounded) Do(request *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(request.Context(), c.limit)
 	response, err := c.HTTPClient.Do(request.WithContext(ctx))
@@ -66,7 +66,7 @@ type boundedBody struct {
 	cancel context.CancelFunc
 }
 
-// Close ends the request's context, too.
+// Close also ends the request's context.
 func (b boundedBody) Close() error {
 	defer b.cancel()
 	return b.ReadCloser.Close()

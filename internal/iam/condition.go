@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// context is a request's context by lower-case keys: "Condition key names are
-// not case-sensitive" (reference_policies_elements_condition).
+// context is a request's context, by lower-case keys: "Condition key names are not
+// case-sensitive" (reference_policies_elements_condition).
 type context map[string][]string
 
 func newContext(given map[string][]string) context {
@@ -35,9 +35,9 @@ func (c context) setDefault(key, value string) {
 	}
 }
 
-// variable is the value of ${name}: a key of the context that has one value,
-// the default in ${name, 'default'}, or one of the characters that have a
-// meaning in patterns.
+// variable returns the value of ${name}: a key of the context that has one value, the
+// default in ${name, 'default'}, or one of the characters that have a meaning in
+// patterns.
 func (c context) variable(name string) (string, bool) {
 	switch name {
 	case "*", "?", "$":
@@ -61,11 +61,11 @@ const (
 	null         = "Null"
 )
 
-// operator is a condition operator taken apart: ForAnyValue:StringLikeIfExists
-// is set, comparison and ifExists.
+// operator is a condition operator in its parts: ForAnyValue:StringLikeIfExists is set,
+// comparison and ifExists.
 type operator struct {
 	comparison
-	name     string // of the comparison
+	name     string // name of the comparison
 	set      string
 	ifExists bool
 }
@@ -79,7 +79,7 @@ type comparison struct {
 	match     func(want glob, got string) bool
 }
 
-// comparisons are those of the page "Condition operators"
+// comparisons are the operators of the page "Condition operators"
 // (reference_policies_elements_condition_operators).
 var comparisons = map[string]comparison{
 	"StringEquals":              {variables: true, check: anything, match: equal},
@@ -109,14 +109,14 @@ var comparisons = map[string]comparison{
 	"DateGreaterThanEquals": {check: date, match: dates(func(c int) bool { return c >= 0 })},
 
 	"Bool":         {variables: true, check: boolean, match: equalFold},
-	"BinaryEquals": {check: binary, match: equal}, // the request's value is in base64 too
+	"BinaryEquals": {check: binary, match: equal}, // both values are in base64
 	"IpAddress":    {check: network, match: contains},
 	"NotIpAddress": {check: network, match: contains, negated: true},
 	null:           {check: boolean},
 }
 
-// parseOperator takes an operator's name apart. Names are compared as they are
-// documented, with their case.
+// parseOperator splits an operator's name into its parts. Names are case-sensitive, as
+// documented.
 func parseOperator(text string) (operator, error) {
 	set, name, ok := strings.Cut(text, ":")
 	if !ok {
@@ -166,11 +166,10 @@ func (c Condition) holds(request context, variables bool) bool {
 }
 
 // compare combines the values as
-// reference_policies_condition-single-vs-multi-valued-context-keys has it: one
-// of the policy's values must match, none of them if the operator is negated.
-// An absent key meets a negated operator, and ForAllValues, but no other.
-// Without a set operator, which AWS demands for a key with many values, one of
-// the request's values is enough to match.
+// reference_policies_condition-single-vs-multi-valued-context-keys says: one of the
+// policy's values must match or, with a negated operator, none may. An absent key
+// satisfies only negated operators and ForAllValues. Without a set operator, which AWS
+// demands for a key with many values, one matching value of the request is enough.
 func (o operator) compare(wanted []glob, values []string) bool {
 	one := func(got string) bool {
 		for _, want := range wanted {
@@ -273,8 +272,8 @@ func numbers(holds func(int) bool) func(glob, string) bool {
 	}
 }
 
-// dateLayouts are the forms of the W3C's date and time note; without a zone is
-// UTC.
+// dateLayouts are the formats of the W3C's note on date and time; without a zone the time
+// is UTC.
 var dateLayouts = []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01", "2006"}
 
 func parseDate(text string) (time.Time, error) {
@@ -302,7 +301,8 @@ func dates(holds func(int) bool) func(glob, string) bool {
 	}
 }
 
-// parseNetwork takes an address without prefix for that one address.
+// parseNetwork parses a CIDR block; an address without a prefix is a block of one
+// address.
 func parseNetwork(text string) (netip.Prefix, error) {
 	prefix, err := netip.ParsePrefix(text)
 	if err == nil {

@@ -8,34 +8,32 @@ import (
 
 // Request is one call of an AWS API.
 type Request struct {
-	// Principal is who calls. A role and a session of it are different
-	// principals: a resource policy that names the session alone does not name
-	// the role.
+	// Principal is the caller. A role and its session are different principals: a
+	// resource policy that names only the session does not name the role.
 	Principal Principal
-	// Action is such as sqs:SendMessage, Resource the ARN it is about.
+	// Action has the form sqs:SendMessage; Resource is the ARN that it is about.
 	Action   string
 	Resource string
-	// ResourceAccount owns the resource where its ARN does not say so, as that
-	// of a bucket. Empty means the principal's.
+	// ResourceAccount is the resource's account if its ARN does not contain it, like a
+	// bucket's. Empty means the principal's account.
 	ResourceAccount string
-	// Context holds the condition keys that the service sends along. The keys
-	// aws:PrincipalArn and aws:PrincipalAccount are taken from Principal if they
-	// are absent.
+	// Context has the condition keys that the service sends. aws:PrincipalArn and
+	// aws:PrincipalAccount come from Principal if they are absent.
 	Context map[string][]string
 }
 
-// Policies are those that apply to a request.
+// Policies are the policies that apply to a request.
 type Policies struct {
-	// Identity is attached to the principal, inline or managed.
+	// Identity are the policies of the principal, inline or managed.
 	Identity []*Policy
 	// Boundary is the principal's permissions boundary, if it has one.
 	Boundary *Policy
-	// Resource is the policy of the resource, or the trust policy of the role
-	// that is to be assumed; nil if it has none.
+	// Resource is the policy of the resource, or the trust policy of the role to be
+	// assumed; nil if it has none.
 	Resource *Policy
 }
 
-// Outcome is how a request ends.
+// Outcome is the result of a request.
 type Outcome string
 
 // Denied means that a Deny statement applies; NotAllowed, AWS's implicit deny, that
@@ -46,7 +44,7 @@ const (
 	NotAllowed Outcome = "not allowed"
 )
 
-// Decision is what becomes of a request, and why.
+// Decision is the result of a request, and the reason.
 type Decision struct {
 	Outcome Outcome
 	// Policy, Statement, Sid and Path name the statement that decided. If none
@@ -55,21 +53,21 @@ type Decision struct {
 	Statement int
 	Sid       string
 	Path      string
-	// Reason is a clause for a message.
+	// Reason is a clause, to be part of a message.
 	Reason string
 }
 
-// Allowed reports whether the request passes.
+// Allowed reports whether the request is allowed.
 func (d Decision) Allowed() bool { return d.Outcome == Allowed }
 
 // Evaluate decides a request as "Policy evaluation logic"
 // (reference_policies_evaluation-logic) describes:
 //
-//   - a Deny that applies, in any of the policies, ends it;
-//   - within an account, an Allow of the principal's policies counts if the
-//     boundary allows too; one of the resource's policy counts by itself, but
-//     within the boundary if it names the role, and not at all if it names the
-//     account, which only leaves the matter to the principal's policies;
+//   - a Deny that applies, in any of the policies, decides;
+//   - within an account, an Allow of the principal's policies counts if the boundary
+//     allows it, too. An Allow of the resource's policy counts by itself, but only within
+//     the boundary if it names the role. If it names the account, it does not count: it
+//     leaves the decision to the principal's policies;
 //   - across accounts both sides must allow;
 //   - a KMS key and a role are used only if their own policy allows it; naming the
 //     account is enough.
@@ -104,8 +102,7 @@ func (p Policies) all() []*Policy {
 	return slices.Concat(p.Identity, []*Policy{p.Boundary, p.Resource})
 }
 
-// evaluation is a request with what does not change from statement to
-// statement.
+// evaluation is a request, with values that are the same for all statements.
 type evaluation struct {
 	request Request
 	sender  identity
@@ -184,9 +181,8 @@ func (e evaluation) first(policies []*Policy, effect Effect) (verdict, bool) {
 	return verdict{}, false
 }
 
-// grant returns the Allow of a resource's policy that names the principal most
-// closely. A policy without principals, which is none of a resource, grants
-// nothing.
+// grant returns the Allow of a resource's policy that names the principal most closely. A
+// policy without principals is not a resource's policy, and grants nothing.
 func (e evaluation) grant(resource *Policy) verdict {
 	var closest verdict
 	for _, v := range e.verdicts(resource, Allow) {
@@ -202,7 +198,7 @@ func (e evaluation) bounded(boundary *Policy) bool {
 	return ok || boundary == nil
 }
 
-// verdicts judges the policy's statements of one effect.
+// verdicts returns how far each statement of one effect matches.
 func (e evaluation) verdicts(p *Policy, effect Effect) []verdict {
 	if p == nil {
 		return nil
@@ -250,8 +246,8 @@ func (s *Statement) matchesAction(action string) bool {
 	return s.Actions.Not
 }
 
-// matchesResource: with NotResource, a variable that the request does not
-// resolve keeps the statement from applying.
+// matchesResource reports whether the statement is about a resource. With NotResource, a
+// variable that the request does not resolve keeps the statement from applying.
 func (s *Statement) matchesResource(arn string, kind Kind, variables context) bool {
 	if len(s.Resources.Values) == 0 {
 		return true

@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	// maxDocument is well over the largest policy that AWS takes, indented: a
-	// key policy may have 32 KiB.
+	// maxDocument, in bytes, is well above the largest policy that AWS accepts, even
+	// indented: a key policy may have 32 KiB.
 	maxDocument = 64 << 10
-	// maxDepth is what the grammar needs: a condition's value in its list. With
-	// maxKey, which is longer than any condition key, it bounds the JSON paths.
+	// maxDepth is the depth that the grammar needs: a condition's value in its list.
+	// Together with maxKey, which is longer than any condition key, it limits the length
+	// of JSON paths.
 	maxDepth = 6
 	maxKey   = 256
 )
 
-// node is a JSON value that remembers its place. encoding/json would let the
-// last of two equal keys win, where AWS refuses the document.
+// node is a JSON value with its position. encoding/json would accept duplicate keys and
+// use the last one, where AWS rejects the document.
 type node struct {
 	path   string
 	offset int
@@ -29,7 +30,7 @@ type node struct {
 	scalar any
 	object bool
 	array  bool
-	// items are an array's elements or an object's values, keys their names.
+	// items are an array's elements or an object's values, keys the object's keys.
 	items []node
 	keys  []string
 }
@@ -61,7 +62,7 @@ type decoder struct {
 	json     *json.Decoder
 }
 
-// failed gives an error of the JSON itself its place.
+// failed returns an error of the JSON syntax with its position.
 func (d *decoder) failed(err error) *Error {
 	if placed := (*Error)(nil); errors.As(err, &placed) {
 		return placed
@@ -126,7 +127,7 @@ func (d *decoder) elements(n *node, depth int) error {
 	return err
 }
 
-// next is the offset of the token to come.
+// next returns the offset of the next token.
 func (d *decoder) next() int {
 	offset := int(d.json.InputOffset())
 	for offset < len(d.document) && bytes.IndexByte([]byte(" \t\r\n,:"), d.document[offset]) >= 0 {
@@ -135,7 +136,7 @@ func (d *decoder) next() int {
 	return offset
 }
 
-// child is the JSON path of an object's member.
+// child returns the JSON path of an object's member.
 func child(path, key string) string {
 	switch {
 	case !identifier.MatchString(key):
@@ -146,7 +147,7 @@ func child(path, key string) string {
 	return path + "." + key
 }
 
-// get returns the member of that name.
+// get returns an object's member.
 func (n node) get(key string) (node, bool) {
 	for i, k := range n.keys {
 		if k == key {
@@ -156,7 +157,8 @@ func (n node) get(key string) (node, bool) {
 	return node{}, false
 }
 
-// list reads a single value as a list of one, as the grammar does.
+// list returns the elements of an array, or any other value as a list of one, as the
+// grammar does.
 func (n node) list() []node {
 	if n.array {
 		return n.items
@@ -164,7 +166,7 @@ func (n node) list() []node {
 	return []node{n}
 }
 
-// typeName is what a message calls the value's type.
+// typeName returns the value's type, for messages.
 func (n node) typeName() string {
 	switch n.scalar.(type) {
 	case string:

@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// glob is a pattern: runes, and the wildcards below.
+// glob is a pattern: characters, and the wildcards below.
 type glob []rune
 
-// Wildcards are no valid runes. The first two match a colon too.
+// The wildcards are not valid runes. The first two also match a colon.
 const (
 	anyRun rune = -1 - iota
 	anyOne
@@ -17,15 +17,14 @@ const (
 	segmentOne
 )
 
-// match reports whether the pattern matches the whole text. It follows every
-// way through the pattern at once, so that its time is the product of the
-// lengths, whatever the wildcards.
+// match reports whether the pattern matches the whole text. It follows all alternatives
+// at once, so its time is at most the product of the lengths, whatever the wildcards.
 func (g glob) match(text string) bool {
 	g = g.collapsed()
 	if g.least() > utf8.RuneCountInString(text) {
 		return false
 	}
-	// states[i] says that g[:i] matches what was read.
+	// states[i] means that g[:i] matches the text read so far.
 	states, next := make([]bool, len(g)+1), make([]bool, len(g)+1)
 	states[0] = true
 	g.skipRuns(states)
@@ -46,7 +45,7 @@ func (g glob) match(text string) bool {
 	return states[len(g)]
 }
 
-// skipRuns lets a run match nothing.
+// skipRuns lets each run match nothing.
 func (g glob) skipRuns(states []bool) {
 	for i, w := range g {
 		if states[i] && isRun(w) {
@@ -55,13 +54,13 @@ func (g glob) skipRuns(states []bool) {
 	}
 }
 
-// collapsed makes one run of equal runs in a row, so that least bounds the
-// pattern's length.
+// collapsed merges equal runs that follow each other, so that least limits the pattern's
+// length.
 func (g glob) collapsed() glob {
 	return slices.CompactFunc(slices.Clone(g), func(a, b rune) bool { return a == b && isRun(a) })
 }
 
-// least is how many characters the pattern needs.
+// least returns the smallest number of characters that can match.
 func (g glob) least() int {
 	n := 0
 	for _, w := range g {
@@ -84,20 +83,19 @@ func accepts(w, r rune) bool {
 	return w == r
 }
 
-// literal is the text of a pattern without wildcards.
+// literal returns the text of a pattern without wildcards.
 func (g glob) literal() string { return string(g) }
 
-// plain reads * and ? as wildcards and nothing else.
+// plain parses a pattern in which only * and ? are special.
 func plain(pattern string) glob {
 	g, _ := expand(pattern, true, nil)
 	return g
 }
 
-// expand reads a string of a policy: * and ? if it takes wildcards, and the
-// policy variables of "IAM policy elements: Variables and tags"
-// (reference_policies_variables) if variables is not nil. It is false if the
-// request has no single value for a variable without default, or if the
-// variable does not end. What a variable stands for is literal.
+// expand parses a string of a policy: * and ? if wildcards is set, and, if variables is
+// not nil, the policy variables of "IAM policy elements: Variables and tags"
+// (reference_policies_variables). It returns false if the request has no single value for
+// a variable without default, or if a variable has no end. A variable's value is literal.
 func expand(pattern string, wildcards bool, variables context) (glob, bool) {
 	var g glob
 	for pattern != "" {
@@ -127,8 +125,8 @@ func expand(pattern string, wildcards bool, variables context) (glob, bool) {
 	return g, true
 }
 
-// matchAction compares without case: "The prefix and the action name are case
-// insensitive" (reference_policies_elements_action).
+// matchAction ignores case: "The prefix and the action name are case insensitive"
+// (reference_policies_elements_action).
 func matchAction(pattern, action string) bool {
 	return plain(strings.ToLower(pattern)).match(strings.ToLower(action))
 }
@@ -137,7 +135,7 @@ func matchAction(pattern, action string) bool {
 // is or includes an action of a request.
 func MatchesAction(pattern, action string) bool { return matchAction(pattern, action) }
 
-// arnParts is how many parts an ARN has; the last may hold colons.
+// arnParts is the number of parts of an ARN; the last one may contain colons.
 const arnParts = 6
 
 // resource limits the wildcards of a pattern to those of a resource ARN. According to
@@ -163,9 +161,9 @@ func (g glob) resource() glob {
 	return narrowed
 }
 
-// completed adds the parts that an ARN of an identity policy lacks: "AWS
-// automatically completes the ARN by adding wildcard characters (*) to all
-// missing fields" (reference-arns).
+// completed adds the missing parts of an ARN in an identity policy: "AWS automatically
+// completes the ARN by adding wildcard characters (*) to all missing fields"
+// (reference-arns).
 func completed(arn string) string {
 	if !strings.HasPrefix(arn, "arn:") {
 		return arn
@@ -175,8 +173,8 @@ func completed(arn string) string {
 
 // matchARN compares for ArnEquals and ArnLike: "Each of the six colon-delimited
 // components of the ARN is checked separately"
-// (reference_policies_elements_condition_operators). A lone * is any ARN; a
-// pattern with fewer parts is none and matches nothing.
+// (reference_policies_elements_condition_operators). A lone * matches any ARN; a pattern
+// with fewer parts matches none.
 func (g glob) matchARN(arn string) bool {
 	if slices.Equal(g, glob{anyRun}) {
 		return strings.HasPrefix(arn, "arn:")

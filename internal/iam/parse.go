@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// Error is one violation of the grammar. Its statement is -1 if it is about the
-// document as a whole.
+// Error is one violation of the grammar. Its statement is -1 if it concerns the whole
+// document.
 type Error struct {
 	Policy    string
 	Statement int
 	Sid       string
-	// Path is the JSON path of the value, such as Statement[0].Effect; for what
-	// is missing, of the statement that lacks it.
+	// Path is the JSON path of the value, such as Statement[0].Effect; for a missing
+	// element, the path of its statement.
 	Path string
-	// Offset is where the value begins in the document, in bytes.
+	// Offset is the position of the value in the document, in bytes.
 	Offset  int
 	Message string
 }
 
-// Error is one line: the policy, the place in it and the message.
+// Error returns one line: the policy, the position and the message.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("policy %q", e.Policy)
 	if e.Path != "" {
@@ -35,10 +35,10 @@ func (e *Error) Error() string {
 	return text + ": " + e.Message
 }
 
-// Errors is everything that is wrong with a document, in its order.
+// Errors are all violations in a document, in order.
 type Errors []*Error
 
-// Error is one line for each error.
+// Error returns one line for each error.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i, err := range e {
@@ -47,7 +47,7 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives errors.As and errors.Is each error.
+// Unwrap lets errors.As and errors.Is see each error.
 func (e Errors) Unwrap() []error {
 	all := make([]error, len(e))
 	for i, err := range e {
@@ -56,10 +56,9 @@ func (e Errors) Unwrap() []error {
 	return all
 }
 
-// Parse reads a policy document of the given kind; name is what messages call
-// it. The grammar is that of the page "Grammar of the IAM JSON policy language"
-// (reference_policies_grammar) with its notes. The error is of the type
-// [Errors].
+// Parse reads a policy document of the given kind; messages call it name. The grammar is
+// that of the page "Grammar of the IAM JSON policy language" (reference_policies_grammar)
+// with its notes. The error has the type [Errors].
 func Parse(name string, kind Kind, document []byte) (*Policy, error) {
 	root, err := decode(document)
 	if err != nil {
@@ -82,11 +81,11 @@ type parser struct {
 	policy *Policy
 	errors Errors
 	sids   map[string]bool
-	// where names the statement at hand.
+	// where names the current statement.
 	where Error
 }
 
-// maxErrors is more than anyone reads of one document.
+// maxErrors is the number of errors that are kept: nobody reads more.
 const maxErrors = 100
 
 func (p *parser) fail(n node, format string, args ...any) {
@@ -148,7 +147,7 @@ func (p *parser) statement(index int, n node) {
 
 var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]*$`)
 
-// sid checks Sid by IAM's own rules; other services have rules of their own.
+// sid checks a Sid by IAM's own rules; other services have other rules.
 func (p *parser) sid(n node) string {
 	sid := p.text(n)
 	p.where.Sid = sid
@@ -165,7 +164,7 @@ func (p *parser) sid(n node) string {
 	return sid
 }
 
-// choose returns which of the element and its negation the statement has.
+// choose returns the element or its negation, whichever the statement has.
 func (p *parser) choose(statement node, name string) (found node, not, ok bool) {
 	found, ok = statement.get(name)
 	negated, both := statement.get("Not" + name)
@@ -215,8 +214,8 @@ func (p *parser) action(n node, text string) {
 	}
 }
 
-// resource checks identity policies by the rules that IAM names when it refuses one.
-// In other policies the service decides the form of a resource.
+// resource checks identity policies, by the rules that IAM names when it rejects one. In
+// other policies the service decides the form of a resource.
 func (p *parser) resource(n node, text string) {
 	if p.policy.Kind != IdentityPolicy || text == "*" {
 		return
@@ -314,8 +313,8 @@ func (p *parser) condition(name string, op operator, key string, n node) Conditi
 	return c
 }
 
-// value takes a scalar as the string that AWS makes of it: numbers and
-// Booleans need no quotes.
+// value returns a scalar as the string that AWS makes of it: numbers and Booleans need no
+// quotes.
 func (p *parser) value(n node) Value {
 	p.remember(n)
 	switch scalar := n.scalar.(type) {
@@ -346,7 +345,7 @@ func (p *parser) oneOf(n node, allowed ...string) string {
 	return text
 }
 
-// atLeastOne is the value or the list of values.
+// atLeastOne returns the values of a list, which must not be empty, or a single value.
 func (p *parser) atLeastOne(n node) []node {
 	if n.array && len(n.items) == 0 {
 		p.fail(n, "the list is empty")
@@ -354,8 +353,8 @@ func (p *parser) atLeastOne(n node) []node {
 	return n.list()
 }
 
-// members reports whether the value is an object, and records keys that do not belong
-// or are there twice.
+// members reports whether the value is an object. Keys that are unknown or duplicate are
+// errors.
 func (p *parser) members(n node, known ...string) bool {
 	if !n.object {
 		p.fail(n, "is %s where an object belongs", n.typeName())
@@ -376,8 +375,8 @@ func (p *parser) members(n node, known ...string) bool {
 	return true
 }
 
-// duplicates ignores case: condition keys are equal without it, and of the
-// others one spelling is unknown anyway.
+// duplicates reports duplicate keys and ignores case: condition keys do, and of two
+// spellings of any other key one is unknown anyway.
 func (p *parser) duplicates(n node) {
 	seen := map[string]bool{}
 	for i, key := range n.keys {

@@ -2,54 +2,53 @@ package iam
 
 import "fmt"
 
-// Kind says what a policy is attached to, which decides the elements it must
-// and must not have.
+// Kind says what a policy is attached to. That decides which elements it must have, and
+// which it must not.
 type Kind string
 
-// A permissions boundary is written as an identity policy.
+// A permissions boundary has the form of an identity policy.
 const (
 	IdentityPolicy Kind = "identity policy"
 	ResourcePolicy Kind = "resource policy"
 	TrustPolicy    Kind = "trust policy"
 )
 
-// Effect is what a statement does to the requests it applies to.
+// Effect is what a statement does to the requests that it matches.
 type Effect string
 
-// The grammar knows these two, in this spelling.
+// The grammar has only these two, in this spelling.
 const (
 	Allow Effect = "Allow"
 	Deny  Effect = "Deny"
 )
 
-// Policy is a document that [Parse] found to be well formed.
+// Policy is a well-formed document, as [Parse] returns it.
 type Policy struct {
-	// Name is what messages call the policy.
+	// Name is the policy's name in messages.
 	Name string
 	Kind Kind
-	// Version is 2008-10-17 where the document names none, as AWS takes it:
-	// policy variables are literal text then.
+	// Version is 2008-10-17 if the document has none, as on AWS: policy variables are
+	// then literal text.
 	Version    string
 	Statements []Statement
 
 	offsets map[string]int
 }
 
-// Offset is where in the document the value at a JSON path of this package
-// begins, in bytes; false if there is none.
+// Offset returns the position, in bytes, of the value at one of this package's JSON
+// paths; false if there is no such value.
 func (p *Policy) Offset(path string) (int, bool) {
 	offset, ok := p.offsets[path]
 	return offset, ok
 }
 
-// variables reports whether ${name} stands for something: "Variables were
-// introduced in version 2012-10-17" (reference_policies_variables).
+// variables reports whether the policy can have variables: "Variables were introduced in
+// version 2012-10-17" (reference_policies_variables).
 func (p *Policy) variables() bool { return p.Version == "2012-10-17" }
 
 // Statement is one statement of a policy.
 type Statement struct {
-	// Index counts from 0, also where the document has one statement without a
-	// list.
+	// Index counts from 0, even if the document has a single statement without a list.
 	Index  int
 	Sid    string
 	Effect Effect
@@ -58,21 +57,21 @@ type Statement struct {
 	// Principals is empty in an identity policy.
 	Principals Principals
 	Actions    Element
-	// Resources is empty in a trust policy, and in a resource policy whose
-	// statement is about whatever it is attached to.
+	// Resources is empty in a trust policy, and in a resource policy that means the
+	// resource to which it is attached.
 	Resources  Element
 	Conditions []Condition
 }
 
 // Element is Action, Resource or their negation.
 type Element struct {
-	// Not is set for NotAction and NotResource.
+	// Not is true for NotAction and NotResource.
 	Not    bool
 	Path   string
 	Values []Value
 }
 
-// Value is one string of a policy and where it is.
+// Value is a string in a policy, and its position.
 type Value struct {
 	Text string
 	Path string
@@ -80,13 +79,13 @@ type Value struct {
 
 // Principals is the element Principal or its negation.
 type Principals struct {
-	// Not is set for NotPrincipal.
+	// Not is true for NotPrincipal.
 	Not    bool
 	Path   string
 	Values []PrincipalValue
 }
 
-// PrincipalValue is a principal that a policy names and where it does.
+// PrincipalValue is a principal in a policy, and its position.
 type PrincipalValue struct {
 	Principal
 	Path string
@@ -104,9 +103,9 @@ const (
 	CanonicalUser PrincipalKind = "CanonicalUser"
 )
 
-// Principal is who sends a request, or who a policy names. ID is an ARN, an
-// account, a service name or "*". The zero Principal of a request is one that
-// is not known: only "*" names it.
+// Principal is the sender of a request, or a principal that a policy names. ID is an ARN,
+// an account, a service name or "*". The zero Principal of a request is an unknown one:
+// only "*" matches it.
 type Principal struct {
 	Kind PrincipalKind
 	ID   string
@@ -114,7 +113,7 @@ type Principal struct {
 
 // Condition is one key of one operator of a statement's Condition.
 type Condition struct {
-	// Operator is as the document has it, such as ForAnyValue:StringLike.
+	// Operator has the document's spelling, such as ForAnyValue:StringLike.
 	Operator string
 	Key      string
 	Values   []Value
@@ -123,19 +122,19 @@ type Condition struct {
 	operator operator
 }
 
-// Grant is what one Allow statement grants. An Allow of NotAction or
-// NotResource is a grant of "*": what it leaves out is no limit on what AWS adds.
+// Grant is what one Allow statement grants. An Allow with NotAction or NotResource grants
+// "*": what it leaves out does not limit what AWS may add.
 type Grant struct {
 	Statement int
 	Sid       string
 	Actions   []Value
 	Resources []Value
-	// Conditional says that the statement has a condition.
+	// Conditional means that the statement has a condition.
 	Conditional bool
 }
 
-// Grants lists what the policy's Allow statements grant, in their order.
-// It ignores Deny statements, boundaries and conditions.
+// Grants lists what the policy's Allow statements grant, in order. It ignores Deny
+// statements, boundaries and conditions.
 func (p *Policy) Grants() []Grant {
 	var grants []Grant
 	for _, s := range p.Statements {
@@ -160,7 +159,7 @@ func (e Element) granted() []Value {
 	return e.Values
 }
 
-// name is how messages call a statement.
+// name returns the statement's name in messages.
 func (s *Statement) name(p *Policy) string {
 	if s.Sid == "" {
 		return fmt.Sprintf("policy %q, %s", p.Name, s.Path)

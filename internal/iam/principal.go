@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// reach is how closely a policy names the principal of a request. It decides
-// whether the policies of the principal itself still count.
+// reach is how closely a policy names the principal of a request. It decides whether the
+// principal's own policies still count.
 type reach int
 
-// A policy that names the account leaves it to the account's own policies, one
+// A policy that names the account leaves the decision to the account's own policies. One
 // that names a role is limited by the role's boundary.
 const (
 	notNamed reach = iota
@@ -18,8 +18,8 @@ const (
 	namesPrincipal
 )
 
-// covers says how the statement's element Principal or NotPrincipal names the
-// principal of a request; namesPrincipal where it has none.
+// covers returns how closely the statement's Principal or NotPrincipal names the
+// principal of a request; namesPrincipal if it has neither.
 func (s *Statement) covers(p Principal) reach {
 	switch {
 	case len(s.Principals.Values) == 0:
@@ -59,7 +59,7 @@ func (l Principals) excepts(p Principal, effect Effect) bool {
 	return true
 }
 
-// names says how a principal of a policy names that of a request.
+// names returns how closely a policy's principal names a request's.
 func (p Principal) names(request Principal) reach {
 	switch {
 	case p.Kind == Everyone:
@@ -95,18 +95,18 @@ func exactly(same bool) reach {
 	return notNamed
 }
 
-// identity is an AWS principal taken apart.
+// identity is an AWS principal in its parts.
 type identity struct {
 	partition string
 	account   string
-	// root is set for the account itself.
+	// root is true for the account itself.
 	root bool
-	// role is the name without path, because the ARN of a session has none.
+	// role is the role's name without its path, because a session's ARN has none.
 	role    string
 	session bool
 }
 
-// levels are the ways to name the principal that all belong to it.
+// levels returns all ways to name the principal.
 func (i identity) levels() []reach {
 	var levels []reach
 	if i.account != "" && !i.root {
@@ -121,7 +121,7 @@ func (i identity) levels() []reach {
 	return levels
 }
 
-// arn is the role's ARN for a session, as aws:PrincipalArn has it.
+// arn returns the principal's ARN; for a session the role's, as in aws:PrincipalArn.
 func (i identity) arn(p Principal) string {
 	if i.session {
 		return "arn:" + i.partition + ":iam::" + i.account + ":role/" + i.role

@@ -8,16 +8,15 @@ import (
 
 const (
 	assumeRole = "sts:AssumeRoleWithWebIdentity"
-	// audience is what EKS puts into the tokens that pods present to AWS.
+	// audience is the audience of the tokens that EKS gives to pods for AWS.
 	audience = "sts.amazonaws.com"
 )
 
-// Subject is a service account of a cluster, as its web identity token names
-// it.
+// Subject is a ServiceAccount of a cluster, as its web identity token names it.
 type Subject struct {
-	// Issuer is the cluster's OIDC issuer, with or without https://. Empty means
-	// that it is not known yet: then any will do, but it must be the same one in
-	// the provider's ARN and in the condition keys.
+	// Issuer is the cluster's OIDC issuer, with or without https://. Empty means that it
+	// is not known yet: then any issuer fits, but the provider's ARN and the condition
+	// keys must have the same one.
 	Issuer string
 	// Account is the AWS account of the OIDC provider; empty if it is not known.
 	Account string
@@ -26,31 +25,31 @@ type Subject struct {
 	ServiceAccount string
 }
 
-// Claim is the token's sub.
+// Claim returns the claim sub of the token.
 func (s Subject) Claim() string {
 	return "system:serviceaccount:" + s.Namespace + ":" + s.ServiceAccount
 }
 
-// DefectKind says what is wrong with a trust policy.
+// DefectKind is the kind of a defect in a trust policy.
 type DefectKind string
 
-// The kinds up to DefectDenied keep the subject out. They are reported only if it is
-// kept out, except a wrong key and a wildcard that never matches, which are always
-// reported. The other kinds let in more than the subject, and are always reported.
+// The kinds up to DefectDenied keep the subject out. They are reported only if the
+// subject is kept out, except a wrong key and a wildcard that never matches, which are
+// always reported. The other kinds let in more than the subject, and are always reported.
 const (
 	// DefectAction: no statement allows sts:AssumeRoleWithWebIdentity.
 	DefectAction DefectKind = "action"
 	// DefectProvider: the federated principal is another issuer, or none.
 	DefectProvider DefectKind = "provider"
-	// DefectAccount: the provider is of another account.
+	// DefectAccount: the provider belongs to another account.
 	DefectAccount DefectKind = "account"
-	// DefectKey: a condition key is no claim of the issuer.
+	// DefectKey: a condition key is not a claim of the issuer.
 	DefectKey DefectKind = "key"
-	// DefectWildcard: a wildcard in an operator that takes it literally.
+	// DefectWildcard: a wildcard in an operator that compares literally.
 	DefectWildcard DefectKind = "wildcard"
-	// DefectSubject: sub is another service account.
+	// DefectSubject: sub is another ServiceAccount.
 	DefectSubject DefectKind = "subject"
-	// DefectCondition: another condition is not met by a token of the subject.
+	// DefectCondition: the subject's token does not satisfy another condition.
 	DefectCondition DefectKind = "condition"
 	// DefectDenied: a Deny statement applies.
 	DefectDenied DefectKind = "denied"
@@ -59,32 +58,31 @@ const (
 	DefectAudience DefectKind = "audience"
 	// DefectNoAudience: aud is not compared.
 	DefectNoAudience DefectKind = "no audience"
-	// DefectNoSubject: sub is not compared, every service account of the cluster
-	// is let in.
+	// DefectNoSubject: sub is not compared, so every ServiceAccount of the cluster may
+	// assume the role.
 	DefectNoSubject DefectKind = "no subject"
 	// DefectBroadSubject: sub is compared with a pattern.
 	DefectBroadSubject DefectKind = "broad subject"
-	// DefectShared: the role trusts the subject, and someone else by name. That
-	// may be meant.
+	// DefectShared: the role also trusts another subject by name. That may be intended.
 	DefectShared DefectKind = "shared"
 	// DefectEveryone: the principal is everyone.
 	DefectEveryone DefectKind = "everyone"
 )
 
-// Defect is one thing that is wrong with a trust policy.
+// Defect is one fault of a trust policy.
 type Defect struct {
 	Kind DefectKind
-	// StatementIndex is -1, and JSONPath empty, if no statement is at fault.
+	// StatementIndex is -1, and JSONPath empty, if the defect is not in a statement.
 	StatementIndex int
 	JSONPath       string
 	// Message is one line: what is wrong, and what would be right.
 	Message string
 }
 
-// Trusts decides whether a pod with this service account may assume the role by
-// web identity, and lists what keeps it out and who else is let in. A subject
-// that is kept out has at least one defect; one that is let in has none if the
-// policy trusts it and nobody else.
+// Trusts decides whether a pod with this ServiceAccount may assume the role by web
+// identity. It lists what keeps the subject out, and who else may assume the role. A
+// subject that is kept out has at least one defect. One that is let in has none if the
+// policy trusts nobody else.
 func (p *Policy) Trusts(s Subject) (Decision, []Defect) {
 	s.Issuer = strings.TrimPrefix(s.Issuer, "https://")
 	t := trust{policy: p, subject: s}
@@ -114,15 +112,14 @@ func (p *Policy) Trusts(s Subject) (Decision, []Defect) {
 	return t.decision, t.defects
 }
 
-// trust is the analysis of one policy for one subject.
+// trust analyses one policy for one subject.
 type trust struct {
 	policy   *Policy
 	subject  Subject
 	decision Decision
 	defects  []Defect
 
-	// statement is the one at hand, provider the one it names that fits the
-	// subject.
+	// statement is the current statement, provider the one in it that fits the subject.
 	statement *Statement
 	provider  provider
 }
@@ -147,8 +144,8 @@ func (t *trust) report(kind DefectKind, path, format string, args ...any) {
 	t.defects = append(t.defects, Defect{kind, index, path, fmt.Sprintf(format, args...)})
 }
 
-// decide tries each provider that the policy names for the subject. A Deny for one
-// of them explains more than a missing Allow for another.
+// decide evaluates the policy with each of its providers that fits the subject. A Deny
+// with one of them explains more than a missing Allow with another.
 func (t *trust) decide() {
 	for i := range t.policy.Statements {
 		t.statement = &t.policy.Statements[i]
@@ -175,7 +172,7 @@ func (t *trust) assume() Decision {
 	})
 }
 
-// token is the context of a request with the subject's token.
+// token returns the context of a request with the subject's token.
 func (t *trust) token() map[string][]string {
 	return map[string][]string{
 		t.provider.issuer + ":sub": {t.subject.Claim()},
@@ -184,7 +181,7 @@ func (t *trust) token() map[string][]string {
 	}
 }
 
-// lets reports whether the statement is one for web identities.
+// lets reports whether the statement allows web identities.
 func (t *trust) lets() bool {
 	return t.statement.Effect == Allow && t.statement.matchesAction(assumeRole)
 }
@@ -217,15 +214,15 @@ func (t *trust) owns(p provider) bool {
 	return t.subject.Account == "" || t.subject.Account == p.account
 }
 
-// unnamed is a provider of the subject that no statement names.
+// unnamed returns a provider of the subject, for a policy that names none.
 func (t *trust) unnamed() provider {
 	p := provider{account: t.subject.Account, issuer: t.subject.Issuer}
 	p.arn = "arn:aws:iam::" + p.account + ":oidc-provider/" + p.issuer
 	return p
 }
 
-// everyone looks for principals that name everyone, so that only conditions limit
-// who is let in.
+// everyone reports principals that name everyone, where only conditions limit who is let
+// in.
 func (t *trust) everyone() {
 	list := t.statement.Principals
 	if list.Not {
@@ -242,8 +239,8 @@ func (t *trust) everyone() {
 	}
 }
 
-// others explains an Allow statement that is not for the subject's provider; it
-// matters only if no other is.
+// others explains an Allow statement that is not for the subject's provider; it matters
+// only if no other statement is.
 func (t *trust) others(fitting bool) {
 	s := t.statement
 	federated := false
@@ -278,7 +275,7 @@ func (t *trust) others(fitting bool) {
 // conditions checks what the statement compares with the token.
 func (t *trust) conditions() {
 	if t.provider.issuer == "" {
-		return // the principal is everyone, and no issuer is known
+		return // the principal is everyone, and the issuer is unknown
 	}
 	subject, aud := false, false
 	exact := t.exact()
@@ -308,7 +305,7 @@ func (t *trust) conditions() {
 	}
 }
 
-// claim is sub or aud if the condition's key is that claim of the provider.
+// claim returns sub or aud if the condition's key is that claim of the provider.
 func (t *trust) claim(c Condition) string {
 	for _, claim := range []string{"sub", "aud"} {
 		if strings.EqualFold(c.Key, t.provider.issuer+":"+claim) {
@@ -318,7 +315,7 @@ func (t *trust) claim(c Condition) string {
 	return ""
 }
 
-// isClaim reports whether the key looks like one of a token.
+// isClaim reports whether the key has the form of a token's claim.
 func (c Condition) isClaim() bool {
 	key := strings.ToLower(c.Key)
 	return strings.HasSuffix(key, ":sub") || strings.HasSuffix(key, ":aud")
@@ -330,8 +327,8 @@ func (c Condition) narrows() bool {
 	return !c.operator.negated && c.operator.name != null
 }
 
-// exact reports whether one condition lets in the subject alone: then the
-// others cannot let in more.
+// exact reports whether one condition allows only the subject: then the other conditions
+// do not matter.
 func (t *trust) exact() bool {
 	return slices.ContainsFunc(t.statement.Conditions, func(c Condition) bool {
 		return t.claim(c) == "sub" && c.narrows() && !slices.ContainsFunc(c.Values, func(v Value) bool {
@@ -340,8 +337,8 @@ func (t *trust) exact() bool {
 	})
 }
 
-// dead reports whether the text has a wildcard that the operator takes
-// literally: no claim contains one.
+// dead reports whether the text has a wildcard that the operator takes literally: no
+// claim contains one.
 func (c Condition) dead(text string) bool {
 	return !c.operator.wildcards && strings.ContainsAny(text, "*?")
 }

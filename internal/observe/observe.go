@@ -1,8 +1,8 @@
-// Package observe serves what kubelet and Prometheus ask of a workload:
-// /healthz, /readyz and /metrics. It knows nothing of the work.
+// Package observe serves the endpoints for kubelet and Prometheus: /healthz, /readyz and
+// /metrics. It must not know the work.
 //
-// The metrics are of a library that writes text alone: Prometheus' own brings Protocol
-// Buffers, a sixth of a workload's program.
+// The metrics library writes only the text format: Prometheus' own library needs Protocol
+// Buffers, which would be a sixth of a workload's program.
 package observe
 
 import (
@@ -18,20 +18,21 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// Server answers on one address until its context ends.
+// Server listens on one address until its context ends.
 type Server struct {
 	ready   atomic.Bool
 	address string
 }
 
-// Address is where it listens, with the port that was chosen for port 0.
+// Address returns the address on which it listens. A port of 0 has been replaced by the
+// chosen one.
 func (s *Server) Address() string { return s.address }
 
-// SetReady decides what /readyz answers: 200, or 503, which it is at first.
+// SetReady sets the answer of /readyz: 200, or 503, which is the initial one.
 func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }
 
-// Start listens and serves in the background the metrics of set, and those of the
-// process. It logs where. The error is that of listening.
+// Start listens, and serves the metrics of set and of the process in the background. It
+// logs its address. It returns an error only if it cannot listen.
 func Start(ctx context.Context, address string, set *metrics.Set, log *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -49,7 +50,7 @@ func Start(ctx context.Context, address string, set *metrics.Set, log *slog.Logg
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		// Prometheus refuses an answer without a type.
+		// Prometheus rejects an answer without a content type.
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		set.WritePrometheus(w)
 		metrics.WriteProcessMetrics(w)

@@ -1,6 +1,5 @@
-// Package settings reads a workload's settings from environment variables and
-// collects every mistake, so that a pod says all that is wrong with it at
-// once. It knows no variable by name.
+// Package settings reads a workload's settings from environment variables and collects
+// all mistakes, so that a pod reports them at once. It must not know any variable.
 package settings
 
 import (
@@ -13,18 +12,17 @@ import (
 	"strings"
 )
 
-// Lookup is os.LookupEnv or a stand-in for it.
+// Lookup is os.LookupEnv, or a replacement in tests and in validate.
 type Lookup func(name string) (string, bool)
 
-// Format is what a text must look like, and how to say so: "must be " and
-// Rule. What matches Except, if there is one, is wrong although it matches
-// Pattern.
+// Format is the form that a text must have; messages say "must be " and Rule. A text that
+// matches Except, if set, is wrong even if it matches Pattern.
 type Format struct {
 	Pattern *regexp.Regexp
 	Rule    string
 	Except  *regexp.Regexp
-	// Max is how long the text may be; 0 is any length. A long bound in Pattern would be
-	// compiled as so many copies of what it bounds.
+	// Max is the largest length of the text; 0 means any. A long bound in Pattern would
+	// be slow, because the regexp compiler copies a repetition for each count.
 	Max int
 }
 
@@ -32,12 +30,13 @@ func (f Format) matches(text string) bool {
 	return (f.Max == 0 || len(text) <= f.Max) && f.Pattern.MatchString(text) && (f.Except == nil || !f.Except.MatchString(text))
 }
 
-// The forms of AWS's names. Otherwise a typing error shows up as an endless wait for
-// something that can never exist.
+// The forms of AWS's names. Without these checks a typing error would cause an endless
+// wait for something that cannot exist.
 var (
-	// Region has four letters first in the partition aws-eusc.
+	// Region also allows the partition aws-eusc, whose regions begin with four letters.
 	Region = Format{Pattern: regexp.MustCompile(`^([a-z]{2}|eusc)(-[a-z]+)+-[0-9]+$`), Rule: "an AWS region such as eu-west-1"}
-	// Queue is the name of a standard queue: the order of FIFO is not kept.
+	// Queue is the name of a standard queue. FIFO queues are rejected, because a workload
+	// does not keep their order.
 	Queue  = Format{Pattern: regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`), Rule: "1 to 80 letters, digits, hyphens and underscores"}
 	Bucket = Format{
 		Pattern: regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`),
@@ -46,17 +45,16 @@ var (
 	}
 )
 
-// Reader reads variables; ask Err once all are read.
+// Reader reads variables. Call Err after the last one.
 type Reader struct {
 	lookup Lookup
 	errs   []error
 }
 
-// NewReader reads through lookup.
+// NewReader returns a Reader that reads with lookup.
 func NewReader(lookup Lookup) *Reader { return &Reader{lookup: lookup} }
 
-// Int is a whole number from low to high, or fallback when the variable is
-// not set.
+// Int returns a whole number from low to high, or fallback if the variable is not set.
 func (r *Reader) Int(name string, fallback, low, high int) int {
 	text, ok := r.lookup(name)
 	if !ok {
@@ -70,7 +68,7 @@ func (r *Reader) Int(name string, fallback, low, high int) int {
 	return n
 }
 
-// Text is the variable, or fallback when it is not set.
+// Text returns the variable, or fallback if it is not set.
 func (r *Reader) Text(name, fallback string, format Format) string {
 	text, ok := r.lookup(name)
 	if !ok {
@@ -82,7 +80,7 @@ func (r *Reader) Text(name, fallback string, format Format) string {
 	return text
 }
 
-// Required is a variable that must be set; what says what it names.
+// Required returns a variable that must be set. what describes it in the message.
 func (r *Reader) Required(name, what string, format Format) string {
 	if _, ok := r.lookup(name); !ok {
 		r.errs = append(r.errs, fmt.Errorf("%s is not set: it names %s and must be %s", name, what, format.Rule))
@@ -91,7 +89,7 @@ func (r *Reader) Required(name, what string, format Format) string {
 	return r.Text(name, "", format)
 }
 
-// Address is where to listen, host:port or :port.
+// Address returns an address to listen on, host:port or :port.
 func (r *Reader) Address(name, fallback string) string {
 	text, ok := r.lookup(name)
 	if !ok {
@@ -104,8 +102,8 @@ func (r *Reader) Address(name, fallback string) string {
 	return text
 }
 
-// Level is a log level by the names of log/slog in any case, INFO when not
-// set.
+// Level returns a log level by its name in log/slog, in any case; INFO if the variable is
+// not set.
 func (r *Reader) Level(name string) slog.Level {
 	text, ok := r.lookup(name)
 	if !ok {
@@ -120,13 +118,13 @@ func (r *Reader) Level(name string) slog.Level {
 	return slog.LevelInfo
 }
 
-// Refuse adds a mistake in the value of a variable, for what depends on more
-// than one of them. It does nothing for a variable that is not set.
+// Refuse adds a mistake in a variable's value, for rules about more than one variable. It
+// does nothing if the variable is not set.
 func (r *Reader) Refuse(name, rule string) {
 	if text, ok := r.lookup(name); ok {
 		r.errs = append(r.errs, fmt.Errorf("%s=%q: must be %s", name, text, rule))
 	}
 }
 
-// Err joins every mistake, or is nil.
+// Err returns all mistakes as one error, or nil.
 func (r *Reader) Err() error { return errors.Join(r.errs...) }
