@@ -1,7 +1,7 @@
 // Command consumer takes events from the queue and stores each in the bucket.
 //
-// It exits 0 when it has processed its total or was asked to end, 1 when it
-// cannot go on, and 2 when a setting is wrong.
+// It exits 0 after it has processed its total or was asked to end, 1 if it cannot go on,
+// and 2 if a setting is wrong.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
 
-// begun is when this process was started, but for a few milliseconds.
+// begun is the start of this process, to within a few milliseconds.
 var begun = time.Now()
 
 func main() {
@@ -50,7 +50,7 @@ func main() {
 
 func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 	set := metrics.NewSet()
-	// Served until the drain is over, not until it is asked for.
+	// The server stops only after the drain, not when ctx ends.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	server, err := observe.Start(serving, c.Address, set, log)
@@ -62,7 +62,7 @@ func run(ctx context.Context, c config.Config, log *slog.Logger) error {
 		return err
 	}
 	server.SetReady(true)
-	// kubelet says so in whole seconds.
+	// kubelet reports readiness only in whole seconds.
 	log.Info("ready", "after_ms", time.Since(begun).Milliseconds())
 	context.AfterFunc(ctx, func() { server.SetReady(false) })
 	w.Run(ctx)

@@ -1,13 +1,12 @@
-// Package faultsim proves the workloads under faults: the real producer and consumers,
-// through the AWS SDK, and the real local AWS, connected in memory, in a bubble of
-// testing/synctest, where time costs nothing. All of it is tests; docs/faultsim.md says
-// how to run them.
+// Package faultsim tests the workloads under faults: the real producer and consumers,
+// with the AWS SDK, and the real local AWS. They are connected in memory, in a bubble of
+// testing/synctest, where time passes at once. The package has only tests;
+// docs/faultsim.md says how to run them.
 //
-// A seed decides everything that goes wrong: what the servers answer, how long the
-// network takes and what it loses, which processes are killed, which are asked to end,
-// when the server's clock jumps. A run is judged by what is promised to users, and by
-// wrong consumers, each of which some seed must catch.
+// A seed decides everything that goes wrong: the servers' errors, the network's delays
+// and losses, which processes are killed, which are asked to end, and when the server's
+// clock jumps. A run must keep the promises to users. Wrong consumers must break them
+// with some seed.
 //
-// It writes no part of the system a second time, and must know nothing of how the
-// worker does its work.
+// It does not reimplement any part of the system, and must not know how the worker works.
 package faultsim

@@ -1,8 +1,8 @@
 // Command producer sends sale and inventory events of the physical stores to
 // the queue.
 //
-// It exits 0 when it has sent its total or was asked to end, 1 when sending
-// failed for good, and 2 when a setting or the trace that it names is wrong.
+// It exits 0 after it has sent its total or was asked to end, 1 if sending failed for
+// good, and 2 if a setting, or the trace that it names, is wrong.
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/observe"
 )
 
-// begun is when this process was started, but for a few milliseconds.
+// begun is the start of this process, to within a few milliseconds.
 var begun = time.Now()
 
 func main() {
@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-// load reads the trace that the settings name, if they do.
+// load reads the trace that the settings name, if any.
 func load(file string) (trace.Trace, error) {
 	if file == "" {
 		return nil, nil
@@ -84,7 +84,7 @@ func run(ctx context.Context, c config.Config, replay trace.Trace, log *slog.Log
 		return err
 	}
 	server.SetReady(true)
-	// kubelet says so in whole seconds.
+	// kubelet reports readiness only in whole seconds.
 	log.Info("ready", "after_ms", time.Since(begun).Milliseconds())
 	return worker.New(c, replay, client, url, log, set).Run(ctx)
 }

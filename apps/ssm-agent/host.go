@@ -14,10 +14,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// host is a node's filesystem as it is mounted into the pod.
+// host is a node's filesystem, as it is mounted into the pod.
 type host struct{ root string }
 
-// path is where the pod finds a path of the node.
+// path returns the path in the pod of a path on the node.
 func (h host) path(name string) string { return filepath.Join(h.root, name) }
 
 type state string
@@ -28,8 +28,8 @@ const (
 	missing state = "missing"
 )
 
-// agent is what was found of the SSM agent: its program unless it is missing,
-// and its process if it runs.
+// agent describes the SSM agent on the node: its program unless it is missing, and its
+// process if it runs.
 type agent struct {
 	state state
 	path  string
@@ -42,7 +42,7 @@ const (
 	snapPath     = "/snap/" + agentProgram + "/current/" + agentProgram
 )
 
-// unit is what systemd calls the agent.
+// unit returns the name of the agent's systemd unit.
 func (a agent) unit() string {
 	if a.path == snapPath {
 		return "snap." + agentProgram + "." + agentProgram + ".service"
@@ -70,13 +70,13 @@ func (h host) agent() (agent, error) {
 	return agent{state: missing}, nil
 }
 
-// bootID differs after each boot of the node.
+// bootID returns the id of the node's current boot; each boot has another one.
 func (h host) bootID() (string, error) {
 	text, err := os.ReadFile(h.path("/proc/sys/kernel/random/boot_id"))
 	if err != nil {
 		return "", fmt.Errorf("read the node's boot: %w: mount the node's /proc", err)
 	}
-	// It becomes part of a command that root runs.
+	// It is checked, because it becomes part of a command that root runs.
 	id, err := uuid.Parse(strings.TrimSpace(string(text)))
 	if err != nil {
 		return "", fmt.Errorf("read the node's boot: %w: mount the node's own /proc", err)
@@ -84,7 +84,7 @@ func (h host) bootID() (string, error) {
 	return id.String(), nil
 }
 
-// lacks lists the programs that /usr/bin of the node does not have.
+// lacks returns the programs that the node's /usr/bin does not have.
 func (h host) lacks(programs ...string) []string {
 	return slices.DeleteFunc(programs, func(name string) bool {
 		_, err := os.Stat(h.path("/usr/bin/" + name))
@@ -94,10 +94,10 @@ func (h host) lacks(programs ...string) []string {
 
 type process struct {
 	pid  int
-	path string // as it was started
+	path string // as the process was started
 }
 
-// process finds a process of the node that was started by one of the names.
+// process finds a process of the node that was started under one of the names.
 func (h host) process(names ...string) (process, bool, error) {
 	entries, err := os.ReadDir(h.path("/proc"))
 	if err != nil {
@@ -116,9 +116,9 @@ func (h host) process(names ...string) (process, bool, error) {
 	return process{}, false, nil
 }
 
-// commandPath is empty for a process that has just ended and for the kernel's.
-// The file exe would be the truth, but only who may trace a process can read
-// it; comm is cut off after 15 characters.
+// commandPath returns the path with which a process was started; empty for one that has
+// just ended and for the kernel's threads. The link exe would be more reliable, but only
+// a process that may trace another can read it. comm is cut off after 15 characters.
 func (h host) commandPath(pid int) string {
 	text, err := os.ReadFile(h.procFile(pid, "cmdline"))
 	if err != nil {
@@ -128,8 +128,8 @@ func (h host) commandPath(pid int) string {
 	return command
 }
 
-// inHostNamespace is false for a process of a container, which has a number in the
-// container's PID namespace too.
+// inHostNamespace reports whether a process is in the node's own PID namespace. A
+// container's process also has a number in the container's namespace.
 func (h host) inHostNamespace(pid int) bool {
 	text, err := os.ReadFile(h.procFile(pid, "status"))
 	if err != nil {

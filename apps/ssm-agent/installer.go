@@ -15,8 +15,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// What is put on the node, by the node's own paths. The name of the cron entry
-// has no dot: cron ignores those.
+// The paths on the node that the installer writes. The name of the cron entry has no dot,
+// because cron ignores names with one.
 const (
 	stateDir   = "/var/lib/ssm-agent-installer"
 	scriptFile = stateDir + "/install.sh"
@@ -28,22 +28,22 @@ const (
 //go:embed install.sh
 var script []byte
 
-// installer gets the agent of one node to run.
+// installer installs and starts the agent on one node.
 type installer struct {
 	host         host
 	key          []byte
 	fingerprint  string
 	region, arch string
-	// timeout is how long the result may take, poll how often it is looked for.
+	// timeout is how long to wait for the result, poll how often to look for it.
 	timeout, poll time.Duration
-	// systemd has the systemd behind the bus at socket run a command as a unit.
-	// It is no error that the unit exists.
+	// systemd asks the systemd behind the bus at socket to run a command as a unit. An
+	// existing unit is not an error.
 	systemd func(ctx context.Context, socket, unit string, command []string) error
 	log     *slog.Logger
 }
 
-// repair makes this boot's attempt, unless it was made, and waits until the agent
-// runs. The error says why it does not.
+// repair makes the attempt of this boot, unless it was made before, and waits until the
+// agent runs. The error says why it does not.
 func (i installer) repair(ctx context.Context, found agent) error {
 	boot, err := i.host.bootID()
 	if err != nil {
@@ -61,7 +61,7 @@ func (i installer) repair(ctx context.Context, found agent) error {
 	return i.wait(ctx, boot)
 }
 
-// claim is the folder that the script makes for its boot.
+// claim returns the folder that the script creates for its boot.
 func claim(boot string) string { return path.Join(stateDir, boot) }
 
 func (i installer) schedule(ctx context.Context, boot string, found agent) error {
@@ -84,8 +84,8 @@ func (i installer) schedule(ctx context.Context, boot string, found agent) error
 	return i.systemd(ctx, i.host.path("/run/dbus/system_bus_socket"), unitName, command)
 }
 
-// command is the command line of the script, as its usage says. No argument has a space
-// or a percent sign, which cron would interpret.
+// command returns the script's command line, in the form that the script's usage
+// describes. No argument has a space, or a percent sign, which cron would interpret.
 func (i installer) command(boot string, found agent) ([]string, error) {
 	command := []string{"/bin/bash", scriptFile, boot, found.unit()}
 	if found.state == present {
@@ -104,8 +104,8 @@ func (i installer) command(boot string, found agent) ([]string, error) {
 	return append(command, url, i.fingerprint), nil
 }
 
-// packageURL is where AWS publishes the agent for each region, its signature
-// beside it:
+// packageURL returns the URL at which AWS publishes the agent for a region; the signature
+// is beside it:
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/verify-agent-signature.html
 func packageURL(region, arch string) (string, error) {
 	if arch != "amd64" && arch != "arm64" {
@@ -118,9 +118,9 @@ func packageURL(region, arch string) (string, error) {
 	return fmt.Sprintf("https://s3.%s.%s/amazon-ssm-%s/latest/linux_%s/amazon-ssm-agent.rpm", region, domain, region, arch), nil
 }
 
-// place puts the script and the key on the node, and removes what other boots
-// left. What this boot has stays: a script that a former pod asked for may have
-// claimed it by now.
+// place writes the script and the key to the node, and removes what other boots left. It
+// keeps this boot's files, because a script that an earlier pod started may have claimed
+// the boot.
 func (i installer) place(boot string) error {
 	dir := i.host.path(stateDir)
 	entries, err := os.ReadDir(dir)
@@ -141,7 +141,7 @@ func (i installer) place(boot string) error {
 	return i.writeFile(keyFile, i.key, 0o600)
 }
 
-// writeFile writes a file of the node whole or not at all.
+// writeFile writes a file on the node as a whole, or not at all.
 func (i installer) writeFile(name string, content []byte, perm fs.FileMode) error {
 	file := i.host.path(name)
 	if err := renameio.WriteFile(file, content, perm, renameio.WithTempDir(path.Dir(file)), renameio.IgnoreUmask()); err != nil {
@@ -150,12 +150,13 @@ func (i installer) writeFile(name string, content []byte, perm fs.FileMode) erro
 	return nil
 }
 
-// cronEntry is due within a minute, and gone before the script starts.
+// cronEntry returns a cron entry that is due within a minute, and is removed before the
+// script starts.
 func cronEntry(command []string) []byte {
 	return fmt.Appendf(nil, "* * * * * root rm -f %s && exec %s\n", cronFile, strings.Join(command, " "))
 }
 
-// wait ends when the agent runs, the script says that it failed, or time is up.
+// wait returns when the agent runs, the script reports a failure, or time is up.
 func (i installer) wait(ctx context.Context, boot string) error {
 	ctx, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
@@ -185,7 +186,7 @@ func (i installer) wait(ctx context.Context, boot string) error {
 	}
 }
 
-// failure is the reason that the script left, if it failed.
+// failure returns the reason that the script left; empty if it has not failed.
 func (i installer) failure(boot string) error {
 	text, err := os.ReadFile(i.host.path(path.Join(claim(boot), "result")))
 	if errors.Is(err, fs.ErrNotExist) {

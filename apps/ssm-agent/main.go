@@ -1,50 +1,48 @@
-// Command ssm-agent makes sure that the SSM agent runs on its node. It is a
-// DaemonSet on managed nodes, so that an operator reaches every node without
-// SSH, whatever image the node was made from.
+// Command ssm-agent makes sure that the SSM agent runs on its node. It runs as a
+// DaemonSet on managed nodes, so that operators reach every node without SSH, whatever
+// its image.
 //
-// It looks once, and its log and its readiness say what it found; then it
-// idles until SIGTERM. What it looks at, all below HOST_ROOT:
+// It inspects the node once, and reports the result in its log and its readiness; then it
+// idles until SIGTERM. It inspects, below HOST_ROOT:
 //
-//   - The agent runs if a process in the node's own PID namespace was started
-//     as amazon-ssm-agent; one in a container does not count.
-//   - It is present if its program is where the package or the snap puts it.
+//   - The agent runs if a process in the node's own PID namespace was started as
+//     amazon-ssm-agent; a process in a container does not count.
+//   - It is present if its program is at the path of the package or of the snap.
 //   - Otherwise it is missing.
 //
-// With MODE=check, the default, that is all: it changes nothing, needs no
-// privilege, and is ready once it has looked.
+// With MODE=check, the default, that is all: it changes nothing, needs no privilege, and
+// is ready after the inspection.
 //
-// With MODE=install it is ready once the agent runs. An agent that is present
-// is started; one that is missing is installed first, from the package of the
-// node's region, once the signature of AWS on it has been verified. Both are
-// done by a script on the node, install.sh, which outlives the pod:
+// With MODE=install it is ready once the agent runs. It starts an agent that is present.
+// If the agent is missing, it first installs it, from the package for the node's region,
+// after verifying AWS's signature. A script on the node, install.sh, does both, because
+// it outlives the pod:
 //
-//  1. The script and the public key are put into /var/lib/ssm-agent-installer.
-//  2. Where crond runs, an entry in /etc/cron.d starts the script, and removes
-//     itself before it does. Elsewhere systemd starts it as a transient unit,
-//     ssm-agent-installer.service, asked through the system bus.
-//  3. The script claims the boot by making a folder called after the kernel's
-//     boot_id, does its work, and leaves the result in there.
+//  1. The program writes the script and the public key to /var/lib/ssm-agent-installer.
+//  2. If crond runs, it adds an entry to /etc/cron.d that starts the script, and is
+//     removed before it does. Otherwise it asks systemd, through the system bus, to start
+//     the script as a transient unit, ssm-agent-installer.service.
+//  3. The script claims the boot by creating a folder with the name of the kernel's
+//     boot_id. It does its work and leaves the result in the folder.
 //  4. The program waits for the result and then for the agent.
 //
-// So there is one attempt per boot. Steps 1 and 2 give the same when they are
-// done again, by a pod that replaces one that died in between; only one script
-// can make the folder of step 3, and none makes that of another boot than the
-// one that runs. A failed attempt stays failed until the next boot: its reason
-// is in the log here and the details in the node's journal.
+// So there is one attempt in each boot. Steps 1 and 2 can be repeated, by a pod that
+// replaces one that died in between. Only one script can create the folder of step 3, and
+// a script ends if its boot is over. A failed attempt is not repeated until the next
+// boot: the reason is in this program's log, the details are in the node's journal.
 //
-// The privilege of this mode is that of three mounts: who may write to
-// /etc/cron.d or ask systemd to run a program is root on the node. That is why
-// the namespace enforces no Pod Security. It takes user 0, because both check
-// the user, and nothing else: no capability, no host namespace and no
-// privileged container, which entering the node's namespaces would need. The
-// script is run by the node and downloads from there, so the pod needs no
-// network.
+// The privilege of this mode comes from three mounts: a process that may write to
+// /etc/cron.d, or ask systemd to run a program, is root on the node. That is why the
+// namespace enforces no Pod Security. The pod runs as user 0, because cron and systemd
+// check the user. It needs nothing else: no capability, no host namespace and no
+// privileged container, which entering the node's namespaces would need. The node runs
+// the script and downloads the package, so the pod needs no network.
 //
-// It installs RPM packages. It knows nothing of snaps beyond how to start one,
-// and nothing of Bottlerocket, which runs the agent in a container of its own.
+// It installs only RPM packages. It can start a snap but not install one. It does not
+// support Bottlerocket, which runs the agent in a container of its own.
 //
-// It exits 0 when it was asked to end, 1 when it cannot look, and 2 when a
-// setting is wrong.
+// It exits 0 if it was asked to end, 1 if it cannot inspect the node, and 2 if a setting
+// is wrong.
 package main
 
 import (

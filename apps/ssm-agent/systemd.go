@@ -12,14 +12,13 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// startTransient has the systemd behind the bus at socket run a command, and
-// does not wait for its end. A unit that exists already is the one that was
-// asked for before.
+// startTransient asks the systemd behind the bus at socket to run a command, and does not
+// wait for its end. An existing unit is one that was asked for before.
 func startTransient(ctx context.Context, socket, unit string, command []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) {
-		// By number: this image has no user database.
+		// Authenticate by number, because this image has no user database.
 		user := dbus.AuthExternal(strconv.Itoa(os.Getuid()))
 		return dbus.Connect("unix:path="+dbus.EscapeBusAddressValue(socket), dbus.WithContext(ctx), dbus.WithAuth(user))
 	})

@@ -1,4 +1,5 @@
-// Package backend is the worker's queue and store on AWS: SQS and S3, by the SDK.
+// Package backend implements the worker's queue and store on AWS: SQS and S3, through the
+// SDK.
 package backend
 
 import (
@@ -23,12 +24,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 )
 
-// maxAttributes and maxSize, in bytes with the attributes, are the limits of SQS for
-// a message.
+// maxAttributes and maxSize are SQS's limits for a message. The size is in bytes and
+// includes the attributes.
 const maxAttributes, maxSize = 10, 1 << 20
 
-// Connect finds what the settings name: the queues, which may still be created, the
-// visibility timeout of the source, and the bucket, which it does not check.
+// Connect finds what the settings name: the queues, which may not exist yet, the source
+// queue's visibility timeout, and the bucket, which it does not check.
 func Connect(ctx context.Context, c config.Config, awsConfig aws.Config) (Queue, Bucket, time.Duration, error) {
 	queue := Queue{Client: sqs.NewFromConfig(awsConfig)}
 	bucket := Bucket{Client: clients.S3(awsConfig, remember(c.Bucket)), Name: c.Bucket}
@@ -130,7 +131,7 @@ func (q Queue) Hide(ctx context.Context, messages []worker.Message, times []time
 	return failures(out.Failed, len(messages))
 }
 
-// failures lists the failed entries of a batch.
+// failures returns the failed entries of a batch.
 func failures(failed []types.BatchResultErrorEntry, entries int) ([]worker.Failure, error) {
 	var all []worker.Failure
 	for _, f := range failed {
@@ -152,14 +153,14 @@ func (q Queue) Quarantine(ctx context.Context, m worker.Message, reason string) 
 	return err
 }
 
-// withReason adds the reason to the message's attributes. It drops the reason where SQS
-// leaves no room: the original is worth more, and the log has the reason.
+// withReason adds the reason to the message's attributes. It drops the reason if SQS's
+// limits leave no room: the message matters more, and the log has the reason.
 func withReason(m worker.Message, reason string) map[string]types.MessageAttributeValue {
 	all := maps.Clone(m.Attributes)
 	if all == nil {
 		all = map[string]worker.Attribute{}
 	}
-	// A message that was redriven still has its last reason.
+	// A redriven message still has its earlier reason.
 	all[event.ReasonAttribute] = worker.Attribute{Type: "String", Text: reason}
 	if len(all) > maxAttributes || size(m.Body, all) > maxSize {
 		delete(all, event.ReasonAttribute)
@@ -177,8 +178,8 @@ func withReason(m worker.Message, reason string) map[string]types.MessageAttribu
 	return values
 }
 
-// size is what SQS counts: the body, and the name, type and value of each
-// attribute.
+// size returns a message's size as SQS counts it, in bytes: the body, and the name, type
+// and value of each attribute.
 func size(body string, attributes map[string]worker.Attribute) int {
 	n := len(body)
 	for name, a := range attributes {
@@ -193,8 +194,8 @@ type Bucket struct {
 	Name   string
 }
 
-// Put implements worker.Store. A conflict with a write at the same time is an error
-// that a retry resolves.
+// Put implements worker.Store. A conflict with a concurrent write is an error; a retry
+// resolves it.
 func (b Bucket) Put(ctx context.Context, key, body string) (taken bool, err error) {
 	_, err = b.Client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &b.Name, Key: &key, Body: strings.NewReader(body),
@@ -207,6 +208,6 @@ func (b Bucket) Put(ctx context.Context, key, body string) (taken bool, err erro
 	return false, err
 }
 
-// once leaves retries to the worker, which checks between two tries whether it was
-// asked to end.
+// once disables the SDK's retries: the worker retries itself, and checks before each
+// retry whether it was asked to end.
 func once(o *sqs.Options) { o.Retryer = aws.NopRetryer{} }

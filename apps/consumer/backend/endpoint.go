@@ -11,8 +11,8 @@ import (
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 )
 
-// endpoint is where one bucket is. The SDK evaluates the rules that say so twice for
-// each call, though none reads a key.
+// endpoint caches the endpoint of one bucket. The SDK evaluates its endpoint rules twice
+// for each call, although none of them reads the key.
 type endpoint struct {
 	rules  s3.EndpointResolverV2
 	bucket string
@@ -22,7 +22,7 @@ type endpoint struct {
 	err   error
 }
 
-// remember has the SDK's rules evaluated once for the bucket.
+// remember makes the SDK evaluate its endpoint rules once for the bucket.
 func remember(bucket string) func(*s3.Options) {
 	return func(o *s3.Options) { o.EndpointResolverV2 = &endpoint{rules: o.EndpointResolverV2, bucket: bucket} }
 }
@@ -33,8 +33,8 @@ func (e *endpoint) ResolveEndpoint(ctx context.Context, p s3.EndpointParameters)
 		return e.rules.ResolveEndpoint(ctx, p)
 	}
 	e.once.Do(func() {
-		// On a stack of its own: the rules take 10 KB of it, and below a call of the SDK
-		// they would have every storer's stack double to 64 KB.
+		// In a goroutine of its own: the rules take 10 KB of stack. Below a call of the
+		// SDK they would double the stack of every storer to 64 KB.
 		var rules sync.WaitGroup
 		rules.Go(func() { e.known, e.err = e.rules.ResolveEndpoint(ctx, p) })
 		rules.Wait()
@@ -42,7 +42,7 @@ func (e *endpoint) ResolveEndpoint(ctx context.Context, p s3.EndpointParameters)
 	return own(e.known), e.err
 }
 
-// own is a copy that shares nothing to which the SDK writes.
+// own returns a copy that shares nothing that the SDK writes to.
 func own(known smithyendpoints.Endpoint) smithyendpoints.Endpoint {
 	known.Properties = clone(known.Properties)
 	if options, ok := auth.GetAuthOptions(&known.Properties); ok {

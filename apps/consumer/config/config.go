@@ -1,6 +1,6 @@
-// Package config is the contract of the consumer's settings: its environment
-// variables, their defaults and ranges. The consumer reads it at start, and
-// validate reads it to check manifests; it knows neither.
+// Package config defines the consumer's settings: its environment variables, their
+// defaults and ranges. The consumer reads them at start, validate to check manifests; the
+// package must not know either.
 package config
 
 import (
@@ -21,24 +21,24 @@ type Config struct {
 	Bucket, Prefix string
 	// BatchSize is MAX_MSGS_PER_BATCH, 1 to 10.
 	BatchSize int
-	// Concurrency is CONCURRENCY, how many messages are stored at the same time;
-	// 1 is one batch after the other.
+	// Concurrency is CONCURRENCY, the number of messages that are stored at the same
+	// time; 1 handles one batch after the other.
 	Concurrency int
-	// Total is TOT_MSGS_TO_PROCESS, after which the consumer ends; 0 is no
-	// limit.
+	// Total is TOT_MSGS_TO_PROCESS, the number of messages after which the consumer ends;
+	// 0 is no limit.
 	Total int
-	// ProcessDelay is MSG_PROCESS_DELAY, once per batch before it is
-	// processed.
+	// ProcessDelay is MSG_PROCESS_DELAY, a wait before each batch is processed.
 	ProcessDelay time.Duration
-	// Backoff is MSG_POLL_BACKOFF, the sleep after an empty receive. It
-	// doubles up to BackoffMax, MSG_POLL_BACKOFF_MAX, and starts over.
+	// Backoff is MSG_POLL_BACKOFF, the sleep after an empty receive. It doubles up to
+	// BackoffMax, MSG_POLL_BACKOFF_MAX, and then starts again at Backoff.
 	Backoff, BackoffMax time.Duration
 	// Address is HTTP_ADDR, for health and metrics.
 	Address  string
 	LogLevel slog.Level
 }
 
-// prefix keeps to what S3 documents as safe in keys; empty is no prefix.
+// prefix allows only the characters that S3 documents as safe in keys; empty means no
+// prefix.
 var prefix = settings.Format{
 	Pattern: regexp.MustCompile(`^[A-Za-z0-9!_.*'()=/-]*$`),
 	Max:     512,
@@ -68,7 +68,7 @@ func Parse(lookup func(string) (string, bool)) (Config, error) {
 		LogLevel:        r.Level("LOG_LEVEL"),
 	}
 	if c.BackoffMax < c.Backoff {
-		// Either alone may be the one that is set.
+		// Only one of the two may be set.
 		low, high := int(c.Backoff.Seconds()), int(c.BackoffMax.Seconds())
 		r.Refuse("MSG_POLL_BACKOFF", fmt.Sprintf("at most MSG_POLL_BACKOFF_MAX, which is %d", high))
 		r.Refuse("MSG_POLL_BACKOFF_MAX", fmt.Sprintf("at least MSG_POLL_BACKOFF, which is %d", low))

@@ -11,22 +11,22 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/consumer/config"
 )
 
-// maxPutOff bounds how long a message that failed stays hidden.
+// maxPutOff is the longest time for which a failed message stays hidden.
 const maxPutOff = 15 * time.Minute
 
-// message is a message in hand.
+// message is a message that the worker holds.
 type message struct {
 	Message
-	// deleting ends the heartbeat of a message whose batch is not done yet.
+	// deleting stops the heartbeat of a message whose batch is still being handled.
 	deleting atomic.Bool
 }
 
-// batch is what one poll brought.
+// batch is the messages of one poll.
 type batch struct {
 	messages []*message
-	// until ends when no more messages may be begun.
+	// until ends when no more messages may be started.
 	until context.Context
-	// last says that the worker was asked to end before the batch was received.
+	// last means that the worker had been asked to end before this batch arrived.
 	last bool
 }
 
@@ -38,9 +38,9 @@ func newBatch(messages []Message) batch {
 	return b
 }
 
-// receive asks for a short visibility timeout of its own, so that messages come back
-// soon whose answer is lost or whose consumer is killed. The heartbeat extends it to
-// the queue's.
+// receive asks for a short visibility timeout, so that messages come back soon if the
+// answer is lost or the consumer is killed. The heartbeat extends it to the queue's
+// timeout.
 func (w *Worker) receive(ctx context.Context, limit int) ([]Message, error) {
 	messages, err := w.queue.Receive(ctx, limit, w.longPoll, min(w.visibility, config.FirstVisibility))
 	if err != nil {
@@ -51,7 +51,7 @@ func (w *Worker) receive(ctx context.Context, limit int) ([]Message, error) {
 }
 
 // process handles a batch: each message is stored or quarantined. Messages that are not
-// begun when the batch must end are handed back, and those that failed are put off.
+// started by the end of the batch go back to the queue, and failed ones are put off.
 func (r *run) process(b batch) {
 	stop := r.heartbeat(b.messages)
 	defer stop()
@@ -59,9 +59,9 @@ func (r *run) process(b batch) {
 		sleep(b.until, r.config.ProcessDelay)
 	}
 	failed, rest := r.storeAll(b)
-	// It would put off again what is handed back.
+	// Otherwise the heartbeat would hide messages again that went back.
 	stop()
-	// First, because others wait for these, and the rest of the time may be short.
+	// First, because other consumers wait for these, and little time may be left.
 	if len(rest) > 0 {
 		r.handBack(rest)
 		r.settled <- settled{len(rest), handedBack}
@@ -72,7 +72,7 @@ func (r *run) process(b batch) {
 	}
 }
 
-// job is a message for a storer, and where it says how that ended.
+// job is a message for a storer, and the channel on which the storer reports the result.
 type job struct {
 	*message
 	until context.Context
@@ -80,8 +80,8 @@ type job struct {
 	done  func()
 }
 
-// storeAll stores messages concurrently, as storers are free, and returns those that
-// failed and those that were not begun.
+// storeAll stores messages concurrently, as storers become free. It returns those that
+// failed and those that were not started.
 func (r *run) storeAll(b batch) (failed, rest []*message) {
 	var stores sync.WaitGroup
 	errs := make([]error, len(b.messages))
@@ -103,7 +103,7 @@ func (r *run) storeAll(b batch) (failed, rest []*message) {
 	return failed, b.messages[begun:]
 }
 
-// offer waits for a free storer, unless nothing more may be begun.
+// offer waits for a free storer, until no more messages may be started.
 func (r *run) offer(j job) bool {
 	if j.until.Err() != nil {
 		return false
@@ -116,7 +116,7 @@ func (r *run) offer(j job) bool {
 	}
 }
 
-// storer stores one message after the other, and reports each.
+// storer stores one message after the other, and reports each result.
 func (r *run) storer() {
 	for j := range r.jobs {
 		begun := time.Now()
@@ -130,9 +130,9 @@ func (r *run) storer() {
 	}
 }
 
-// heartbeat keeps a batch hidden while it is worked on, in case that takes
-// longer than the visibility timeout. The function that it returns ends it, a
-// call that is on its way included; it may be called twice.
+// heartbeat keeps a batch hidden if handling it takes longer than the visibility timeout.
+// The function that it returns stops it, and waits for a call in flight; it may be called
+// twice.
 func (r *run) heartbeat(messages []*message) (stop func()) {
 	every := config.Heartbeat(r.visibility)
 	if every == 0 {
@@ -150,8 +150,8 @@ func (r *run) heartbeat(messages []*message) (stop func()) {
 	}
 }
 
-// beatEvery extends the visibility timeout of messages at the first tick, at the next
-// one as long as that fails, and when every is over since.
+// beatEvery extends the visibility timeout of messages at the first tick. It repeats that
+// every period or, after a failure, at the next tick.
 func (r *run) beatEvery(ctx context.Context, tick, every time.Duration, messages []*message) {
 	ticks := time.NewTicker(tick)
 	defer ticks.Stop()
@@ -161,7 +161,7 @@ func (r *run) beatEvery(ctx context.Context, tick, every time.Duration, messages
 		case <-ctx.Done():
 			return
 		case now := <-ticks.C:
-			// Ticks are not quite even.
+			// Ticks are not perfectly regular.
 			if now.Add(tick/2).After(due) && r.beat(ctx, tick, messages) {
 				due = now.Add(every)
 			}
@@ -169,7 +169,8 @@ func (r *run) beatEvery(ctx context.Context, tick, every time.Duration, messages
 	}
 }
 
-// beat reports whether another try is useless. It gives up when the next tick is due.
+// beat extends the timeout, and reports whether it succeeded or a retry would be useless.
+// It gives up when the next tick is due.
 func (r *run) beat(ctx context.Context, tick time.Duration, messages []*message) bool {
 	ctx, cancel := context.WithTimeout(ctx, tick)
 	defer cancel()
@@ -182,21 +183,22 @@ func (r *run) beat(ctx context.Context, tick time.Duration, messages []*message)
 	return r.hide(ctx, kept, func(Message) time.Duration { return r.visibility })
 }
 
-// handBack makes messages visible to another consumer at once. It counts as a
-// receive, which is why maxReceiveCount leaves room.
+// handBack makes messages visible to other consumers at once. It costs a receive, so
+// maxReceiveCount allows for it.
 func (r *run) handBack(messages []*message) {
 	r.hide(r.drained, messages, func(Message) time.Duration { return 0 })
 	r.log.Info("messages handed back", "count", len(messages))
 }
 
-// putOff hides messages that failed, each time for longer: an outage of the
-// bucket must not use up maxReceiveCount and dead-letter good events.
+// putOff hides failed messages, longer each time: an outage of the bucket must not use up
+// maxReceiveCount and dead-letter good events.
 func (r *run) putOff(messages []*message) {
 	r.counters.retried.Add(len(messages))
 	r.hide(r.drained, messages, func(m Message) time.Duration { return putOffFor(r.visibility, m.Received) })
 }
 
-// putOffFor doubles with each receive, from the queue's visibility timeout.
+// putOffFor returns a time that starts at the queue's visibility timeout and doubles with
+// each receive.
 func putOffFor(visibility time.Duration, received int) time.Duration {
 	wait := max(visibility, time.Second)
 	limit := max(wait, maxPutOff)
@@ -208,8 +210,9 @@ func putOffFor(visibility time.Duration, received int) time.Duration {
 	return wait
 }
 
-// hide reports whether another try is useless. A failure costs time, not a message: the
-// timeout hands it back.
+// hide changes the messages' visibility timeouts, and reports whether it succeeded or a
+// retry would be useless. A failure costs only time: the messages come back when their
+// timeout ends.
 func (r *run) hide(ctx context.Context, messages []*message, howLong func(Message) time.Duration) bool {
 	if len(messages) == 0 {
 		return true
@@ -232,8 +235,8 @@ func (r *run) hide(ctx context.Context, messages []*message, howLong func(Messag
 	return final
 }
 
-// delete deletes what is stored or quarantined. What cannot be deleted comes
-// back and is found stored, or is quarantined twice.
+// delete deletes messages that are stored or quarantined. One that cannot be deleted
+// comes back, and is then found stored or is quarantined twice.
 func (r *run) delete(messages []*message) {
 	for _, m := range messages {
 		m.deleting.Store(true)
@@ -247,7 +250,7 @@ func (r *run) delete(messages []*message) {
 	}
 }
 
-// deleteOnce returns those that are worth another try, with the reasons.
+// deleteOnce returns the messages that are worth a retry, with the reasons.
 func (r *run) deleteOnce(messages []Message) (again []Message, err error) {
 	failures, err := r.queue.Delete(r.drained, messages)
 	if err != nil {

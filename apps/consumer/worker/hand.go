@@ -5,30 +5,29 @@ import (
 	"time"
 )
 
-// hand counts what a worker has in hand. It decides when to poll, and for how many
-// messages.
+// hand counts the messages that the worker holds. It decides when to poll, and for how
+// many messages.
 type hand struct {
-	// batch is how many messages a poll asks for, concurrency how many are stored
-	// at the same time, most how many may be in hand, and total after how many the
-	// work is done, if it is not 0.
+	// batch is the number of messages that a poll asks for, concurrency the number that
+	// are stored at the same time, and most the largest number to hold. After total
+	// messages the work is done, unless total is 0.
 	batch, concurrency, most, total int
-	// timeout is how much of the visibility timeout is left for storing.
+	// timeout is the part of the visibility timeout that is left for storing.
 	timeout time.Duration
 
-	// held messages were received and are not settled. failed of them could not be
-	// stored; deleting of them are stored and being deleted.
+	// held counts messages that were received and are not settled. Of these, failed could
+	// not be stored, and deleting are stored and being deleted.
 	held, failed, deleting int
-	// polls are on their way, and may bring up to coming messages. There may be up to
-	// pollers of them.
+	// polls counts the polls in flight, which may bring up to coming messages; pollers is
+	// their maximum.
 	polls, coming, pollers int
 	processed              int
-	// took is how long it takes to store a message: 0 until the first one is.
+	// took is the time that storing a message takes; 0 until the first one is stored.
 	took time.Duration
 }
 
-// room is how many messages a poll may ask for now; 0 is no poll. It is a whole
-// batch or what is missing to the total, since a poll costs the same for one
-// message as for ten.
+// room returns how many messages a poll may ask for now; 0 means no poll. It is a whole
+// batch or the rest of the total, since a poll costs the same for one message as for ten.
 func (h *hand) room() int {
 	limit := h.limit()
 	batch := min(h.batch, limit)
@@ -41,21 +40,21 @@ func (h *hand) room() int {
 	return batch
 }
 
-// limit is how many messages may be in hand: no more than can be stored within the
-// visibility timeout, as long as it has taken lately, or else a batch.
+// limit returns how many messages the worker may hold: as many as it can store within the
+// visibility timeout, at the recent time for each, but at least a batch.
 func (h *hand) limit() int {
 	if h.concurrency == 1 {
 		return h.batch
 	}
 	if h.took == 0 {
-		// One for each slot, until it is known.
+		// One for each storer, until the time is known.
 		return max(h.batch, h.concurrency)
 	}
 	inTime := float64(h.concurrency) * float64(h.timeout) / float64(h.took)
 	return int(min(float64(h.most), max(float64(h.batch), inTime)))
 }
 
-// measure records how long it took to store a message.
+// measure records the time that storing a message took.
 func (h *hand) measure(took time.Duration) {
 	const weight = 8
 	if h.took == 0 {
@@ -69,8 +68,8 @@ func (h *hand) begin(limit int) {
 	h.coming += limit
 }
 
-// end records what a poll brought. After a full answer another poll may start, because
-// more messages may be waiting; an empty queue has one poll.
+// end records the result of a poll. After a full one another poller may start, because
+// more messages may be waiting; on an empty queue there is one.
 func (h *hand) end(p poll) {
 	h.polls--
 	h.coming -= p.limit
@@ -97,15 +96,15 @@ func (h *hand) settle(s settled) {
 	}
 }
 
-// mayGrow reports whether more may come to be deleted with n messages.
+// mayGrow reports whether more messages may join a delete of n.
 func (h *hand) mayGrow(n int) bool { return h.polls > 0 || n+h.deleting+h.failed < h.held }
 
-// empty reports whether nothing is in hand, and nothing may come.
+// empty reports whether the worker holds nothing and no poll is in flight.
 func (h *hand) empty() bool { return h.held == 0 && h.polls == 0 }
 
 func (h *hand) complete() bool { return h.total > 0 && h.processed >= h.total }
 
-// summary counts what happened since the last line of the log that says so.
+// summary counts the results since the last summary line in the log.
 type summary struct{ stored, duplicates, quarantined, failed int }
 
 func (s *summary) add(h handled) {

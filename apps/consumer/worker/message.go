@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	// attempts is how often a call is tried before its message is put off.
+	// attempts is the number of tries of a call before its message is put off.
 	attempts = 5
-	// firstPause doubles from try to try.
+	// firstPause is the pause after the first try; it doubles with each further one.
 	firstPause = 100 * time.Millisecond
-	// maxReason keeps a reason readable that repeats what the message says.
+	// maxReason keeps a reason readable if it quotes the message.
 	maxReason = 500
 )
 
-// How the work on a message ended, in logs and metrics.
+// The results for a message, in logs and metrics.
 const (
 	resultNew         = "new"
 	resultDuplicate   = "duplicate"
 	resultQuarantined = "quarantined"
 )
 
-// handle stores a message, or quarantines one that can never be stored. After
-// an error the message must stay in the queue. It tries again until the end of
-// until, and calls with begun.
+// handle stores a message, or quarantines one that can never be stored. After an error
+// the message must stay in the queue. It retries until the end of until, and uses begun
+// for the calls themselves.
 func (w *Worker) handle(until, begun context.Context, m Message) (result string, err error) {
 	eventType := m.Attributes[event.TypeAttribute].Text
 	e, err := event.Parse(m.Body, eventType)
@@ -44,18 +44,18 @@ func (w *Worker) handle(until, begun context.Context, m Message) (result string,
 	}
 	w.counters.stored[result].Inc()
 	if result == resultNew {
-		// The clock of its producer may be ahead.
+		// The producer's clock may be ahead.
 		w.counters.latency.Update(max(0, time.Since(e.TS).Seconds()))
 	}
-	// Asked first: there are thousands a second.
+	// Checked first, because there are thousands of messages a second.
 	if w.log.Enabled(begun, slog.LevelDebug) {
 		w.log.Debug("event stored", "request_id", e.RequestID, "key", key, "result", result)
 	}
 	return result, nil
 }
 
-// put writes the object unless it is there: the first write wins, and a
-// redelivery or a duplicate finds its work done.
+// put writes the object unless it exists: the first write wins, and a redelivery or a
+// duplicate finds its work done.
 func (w *Worker) put(ctx context.Context, key, body string) (result string, err error) {
 	taken, err := w.store.Put(ctx, key, body)
 	switch {
@@ -68,8 +68,8 @@ func (w *Worker) put(ctx context.Context, key, body string) (result string, err 
 	}
 }
 
-// quarantine sends a message to the dead-letter queue as it came, with the
-// reason beside it.
+// quarantine sends a message unchanged to the dead-letter queue, with the reason as an
+// attribute.
 func (w *Worker) quarantine(until, begun context.Context, m Message, cause error) error {
 	reason := cause.Error()
 	if len(reason) > maxReason {
@@ -83,9 +83,8 @@ func (w *Worker) quarantine(until, begun context.Context, m Message, cause error
 	return nil
 }
 
-// retry tries until it works, or is not worth another try: after attempts
-// failures, or when ctx has ended, because the queue keeps the message and the
-// grace period is short.
+// retry repeats try until it succeeds or should stop: after attempts failures, or when
+// ctx has ended, because the queue keeps the message and the grace period is short.
 func (w *Worker) retry(ctx context.Context, what string, try func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := try()

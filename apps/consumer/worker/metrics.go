@@ -2,16 +2,17 @@ package worker
 
 import "github.com/VictoriaMetrics/metrics"
 
-// counters are what the worker counts for Prometheus.
+// counters are the worker's Prometheus metrics.
 type counters struct {
-	// received are messages, redeliveries included; quarantined are those that can never
-	// be stored, retried the calls tried again and the messages put off after a failure.
+	// received counts messages, redeliveries included; quarantined the messages that can
+	// never be stored; retried the retried calls, and the messages put off after a
+	// failure.
 	received, deleted, quarantined, retried *metrics.Counter
-	// stored are the events in the bucket, by whether they were new or a duplicate.
+	// stored counts the events in the bucket, new and duplicate ones apart.
 	stored map[string]*metrics.Counter
-	// inFlight are the messages in hand.
+	// inFlight is the number of messages that the worker holds.
 	inFlight *metrics.Gauge
-	// latency is from an event's own time to its being stored, in seconds.
+	// latency is the time from an event's own timestamp until it is stored, in seconds.
 	latency *metrics.PrometheusHistogram
 }
 

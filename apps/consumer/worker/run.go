@@ -9,43 +9,42 @@ import (
 // run is one execution of a worker.
 type run struct {
 	*Worker
-	// asked ends when the worker is asked to end, begun when the calls must end
-	// that had begun by then, and drained when all must.
+	// asked ends when the worker is asked to end, begun when calls that had begun by then
+	// must end, and drained when everything must.
 	asked, begun, drained context.Context
-	// jobs are what the storers wait for: there is one for each message that may be stored
-	// at the same time, as soon as so many are in hand. They stay: the SDK's calls are deep,
-	// and a new goroutine for each message would grow its stack anew, for a fifth of all
-	// processor time.
+	// jobs feeds the storers. There is one storer for each message that may be stored at
+	// the same time, started when enough messages are held. They stay, because the SDK's
+	// calls are deep: a new goroutine for each message would grow its stack again, for a
+	// fifth of all processor time.
 	jobs chan job
-	// These are how the goroutines that own has started report to it.
+	// The goroutines that own has started report on these channels.
 	polled  chan poll
 	handled chan handled
 	settled chan settled
 	running sync.WaitGroup
 
-	// Only own uses the following.
+	// Only own uses the fields below.
 
 	hand    hand
 	storers int
-	// stored are the messages to delete next. Until late the first of them waits
-	// for more.
+	// stored are the messages to delete next. Until late, the first of them waits for
+	// more.
 	stored []*message
 	late   <-chan time.Time
-	// pause is a break between polls, after an empty one or one that failed.
+	// pause is the wait after an empty or failed poll.
 	pause         <-chan time.Time
 	empty, failed backoff
 	since         summary
 }
 
-// poll is what a poll brought that asked for up to limit messages.
+// poll is the result of a poll that asked for up to limit messages.
 type poll struct {
 	limit    int
 	messages []Message
 	err      error
 }
 
-// handled is how the work on one message ended. After an error it stays in the
-// batch's care.
+// handled is the result for one message. A message with an error stays with its batch.
 type handled struct {
 	*message
 	result string
@@ -53,7 +52,7 @@ type handled struct {
 	err    error
 }
 
-// settled is how many messages are no longer in hand, and why.
+// settled says how many messages are no longer held, and why.
 type settled struct {
 	messages int
 	how      outcome
@@ -62,7 +61,7 @@ type settled struct {
 type outcome int
 
 const (
-	// processed is stored or quarantined, and deleted if that was possible.
+	// processed: stored or quarantined, and deleted if that was possible.
 	processed outcome = iota
 	putOff
 	handedBack
@@ -81,8 +80,8 @@ func newRun(asked, begun, drained context.Context, w *Worker) *run {
 	}
 }
 
-// own tracks the messages in hand, until there are none and no more can come.
-// It starts the work that can be done now, and then waits for the next report.
+// own tracks the messages held, until there are none and no more can come. In a loop it
+// starts the work that is possible now, and waits for the next report.
 func (r *run) own() {
 	summaries := time.NewTicker(summaryPeriod)
 	defer summaries.Stop()
@@ -145,7 +144,7 @@ func (r *run) onPoll(p poll) {
 	r.empty.reset()
 	r.pause = nil
 	b := newBatch(p.messages)
-	// It stops as if the worker had been asked to end only now.
+	// After this batch it stops, as if it had been asked to end now.
 	if b.until, b.last = r.asked, r.asked.Err() != nil; b.last {
 		b.until = r.begun
 	}
@@ -155,7 +154,7 @@ func (r *run) onPoll(p poll) {
 	r.running.Go(func() { r.process(b) })
 }
 
-// rest pauses between polls. Several that end alike are one reason.
+// rest starts a pause between polls, unless one is running.
 func (r *run) rest(b *backoff) {
 	if r.pause == nil {
 		r.pause = time.After(b.next())

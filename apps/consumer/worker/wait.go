@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// backoff doubles from first while it is at most max, then starts over.
+// backoff is a pause that starts at first and doubles up to max, then starts again.
 type backoff struct{ first, max, last time.Duration }
 
 func (b *backoff) next() time.Duration {
@@ -18,7 +18,7 @@ func (b *backoff) next() time.Duration {
 
 func (b *backoff) reset() { b.last = 0 }
 
-// sleep waits, or less when ctx ends.
+// sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

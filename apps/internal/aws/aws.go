@@ -1,6 +1,5 @@
-// Package aws makes the clients of the workloads. Where they run is decided by
-// the SDK's own environment variables, such as AWS_ENDPOINT_URL, and by no
-// code path here.
+// Package aws makes the workloads' AWS clients. Only the SDK's own environment variables,
+// such as AWS_ENDPOINT_URL, decide which endpoint they call; no code here does.
 package aws
 
 import (
@@ -28,25 +27,24 @@ import (
 )
 
 const (
-	// CallTimeout bounds one attempt of a call, so that a peer that vanished
-	// cannot hold up a shutdown. It leaves room for a long poll of 20 s.
+	// CallTimeout limits one attempt of a call, so that a peer that vanished cannot delay
+	// a shutdown. It is longer than a long poll of 20 s.
 	CallTimeout = 30 * time.Second
-	// MaxAttempts is how often a call is tried that does not say otherwise.
+	// MaxAttempts is the number of attempts of a call, unless the call sets another.
 	MaxAttempts = 6
-	// patience is how long a queue may be in the making, or AWS out of reach.
-	// After that the pod's restarts say that something is wrong.
+	// patience is how long a queue may not exist yet, or AWS may be unreachable. After
+	// that the process exits, and the pod's restarts show that something is wrong.
 	patience = 5 * time.Minute
-	// idleConnections to one service stay open: as many as a workload has calls on
-	// their way at the same time, its CONCURRENCY. The SDK keeps 10, and every other
-	// call would dial.
+	// idleConnections to one service stay open: as many as a workload may have calls in
+	// flight, the maximum of CONCURRENCY. The SDK keeps 10, so most calls would dial.
 	idleConnections = 1000
-	// buffers of a connection hold an event, or a batch of them in two turns. A consumer
-	// has hundreds of connections.
+	// buffers is the size of a connection's buffers, in bytes. It holds one event; a
+	// batch takes two turns. It is small because a consumer has hundreds of connections.
 	buffers = 2 << 10
 )
 
-// Load reads the SDK's configuration. Its retries carry a workload over
-// throttling and a restart of the other side.
+// Load reads the SDK's configuration. Its retries last through throttling and a restart
+// of the server.
 func Load(ctx context.Context, region string) (aws.Config, error) {
 	c, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(region),
@@ -60,8 +58,8 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load the AWS configuration: %w", err)
 	}
-	// Not earlier: a custom CA bundle needs the SDK's own client, and so does the timeout
-	// of those that fetch credentials.
+	// Only now, because a custom CA bundle, and the timeout of clients that fetch
+	// credentials, need the SDK's own client.
 	if client, ok := c.HTTPClient.(*sdkhttp.BuildableClient); ok {
 		c.HTTPClient = awshttp.Bound(client.WithTimeout(0), CallTimeout)
 	}
@@ -69,17 +67,16 @@ func Load(ctx context.Context, region string) (aws.Config, error) {
 	return c, nil
 }
 
-// S3 makes the client of the bucket.
+// S3 returns a client for the bucket.
 func S3(c aws.Config, options ...func(*s3.Options)) *s3.Client {
-	// Valid on AWS too, and needs no name in DNS for each bucket.
+	// AWS accepts this form, too, and it needs no DNS name for each bucket.
 	options = append(options, func(o *s3.Options) { o.UsePathStyle = true })
 	return s3.NewFromConfig(c, options...)
 }
 
-// QueueURL finds a queue by name, and waits some minutes for one that it cannot
-// find yet: the queue or the right to see it may still be in the making. What
-// waiting does not help, such as a wrong key, is an error at once, and so is the
-// end of ctx.
+// QueueURL finds a queue by name. It waits some minutes for a queue that it cannot find
+// yet: the queue, or the permission to see it, may not exist yet. An error that waiting
+// does not cure, such as a wrong key, is returned at once, and so is the end of ctx.
 func QueueURL(ctx context.Context, client *sqs.Client, name string) (string, error) {
 	limit := time.After(patience)
 	for {
@@ -104,20 +101,20 @@ func QueueURL(ctx context.Context, client *sqs.Client, name string) (string, err
 	}
 }
 
-// inTheMaking are the codes of what does not exist yet: the queue, or, since IAM
-// is consistent only after a while, the role, its policy or its issuer.
+// inTheMaking are the error codes for something that may not exist yet: the queue or,
+// because IAM is eventually consistent, the role, its policy or its issuer.
 var inTheMaking = []string{
 	"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "AccessDenied", "AccessDeniedException", "InvalidIdentityToken",
 }
 
-// mayPass reports whether a call that failed may succeed later unchanged.
+// mayPass reports whether a failed call may succeed later without a change.
 func mayPass(err error) bool {
 	var answer smithy.APIError
 	if errors.As(err, &answer) && slices.Contains(inTheMaking, answer.ErrorCode()) {
 		return true
 	}
-	// A name that DNS does not know is worth no other try to the SDK, but that of
-	// a Service comes with its Service.
+	// The SDK does not retry a name that DNS does not know, but a Service's name is
+	// unknown only until the Service exists.
 	var unknown *net.DNSError
 	return errors.As(err, &unknown) || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary
 }

@@ -1,6 +1,6 @@
-// Package awstest lets test scripts drive the workloads as processes: each
-// script has an AWS server of its own in the test's process, and commands that
-// look into it. It knows the workloads by their environment alone.
+// Package awstest lets test scripts run the workloads as processes. Each script has an
+// AWS server of its own in the test's process, and commands that inspect it. The package
+// must not know the workloads beyond their environment variables.
 package awstest
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
-// What every server has.
+// The settings of every server.
 const (
 	Queue  = "test-q"
 	Dead   = "test-q-dlq"
@@ -40,8 +40,8 @@ const (
 	account = "000000000000"
 )
 
-// Params are those of the scripts in dir. Their programs find the server by
-// the SDK's own variables, and listen on a free port. The commands:
+// Params returns the parameters for the scripts in dir. Their programs find the server
+// through the SDK's own variables, and listen on a free port. The commands:
 //
 //	send file [event_type]        sends the file as a message
 //	depth queue visible inflight  waits until the queue holds that much

@@ -14,15 +14,15 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// Issuer issues tokens as an API server does to its pods.
+// Issuer issues tokens as an API server does for its pods.
 type Issuer struct {
-	// URL is the tokens' iss, Keys the file of its public keys.
+	// URL is the tokens' iss, Keys the file of the issuer's public keys.
 	URL, Keys string
 
 	signer jose.Signer
 }
 
-// NewIssuer makes one with a key of its own.
+// NewIssuer returns an issuer with a new key.
 func NewIssuer(t testing.TB) *Issuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -45,7 +45,7 @@ func NewIssuer(t testing.TB) *Issuer {
 	return i
 }
 
-// Token is one for a subject, such as system:serviceaccount:ns:name.
+// Token returns a token for a subject, such as system:serviceaccount:ns:name.
 func (i *Issuer) Token(t testing.TB, subject, audience string, expires time.Time) string {
 	t.Helper()
 	token, err := jwt.Signed(i.signer).Claims(jwt.Claims{
@@ -59,7 +59,8 @@ func (i *Issuer) Token(t testing.TB, subject, audience string, expires time.Time
 	return token
 }
 
-// TokenFile is a Token in a file, valid for an hour, as a pod has it.
+// TokenFile returns the path of a file with a token that is valid for an hour, as a pod
+// has it.
 func (i *Issuer) TokenFile(t testing.TB, subject string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")

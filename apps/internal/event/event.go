@@ -1,6 +1,6 @@
-// Package event is what the stores send: the message's body, its attributes,
-// and the key under which it is stored. It is the contract between producer
-// and consumer, and knows neither SQS nor S3.
+// Package event defines what the stores send: a message's body, its attributes, and the
+// key under which it is stored. It is the contract between producer and consumer, and
+// must not know SQS or S3.
 package event
 
 import (
@@ -47,14 +47,15 @@ type Event struct {
 // maxStore is the number of physical stores.
 const maxStore = 10
 
-// requestID and maxRequestID bound what becomes part of a key: no separators, no dots
-// alone. A repetition with a bound would be compiled as so many copies.
+// requestID and maxRequestID limit what becomes part of a key: no separators, and not
+// only dots. The length is not in the pattern, because the regexp compiler copies a
+// repetition for each count.
 var requestID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 const maxRequestID = 128
 
-// Parse reads a message. An error says why the message can never be stored,
-// however often it is tried.
+// Parse reads a message. An error says why the message can never be stored, so a retry is
+// useless.
 func Parse(body, eventType string) (Event, error) {
 	var e Event
 	if err := json.Unmarshal([]byte(body), &e); err != nil {
@@ -77,8 +78,8 @@ func Parse(body, eventType string) (Event, error) {
 	return e, nil
 }
 
-// Key is where the event is stored. It is made of the event alone, so that a
-// redelivery lands on the same key.
+// Key returns the object key of the event. It depends on the event alone, so a redelivery
+// gets the same key.
 func (e Event) Key(prefix, eventType string) string {
 	return strings.TrimPrefix(fmt.Sprintf("%s/event_type=%s/dt=%s/%s.json",
 		strings.Trim(prefix, "/"), eventType, e.TS.UTC().Format("2006_01_02"), e.RequestID), "/")

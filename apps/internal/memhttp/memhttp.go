@@ -1,7 +1,7 @@
-// Package memhttp connects an HTTP client with a handler in the same process: without
-// sockets both run in a bubble of testing/synctest, where time costs nothing.
+// Package memhttp connects an HTTP client with a handler in the same process. Without
+// sockets both can run in a bubble of testing/synctest, where time passes at once.
 //
-// It knows nothing of what they say to each other.
+// It must not know what they exchange.
 package memhttp
 
 import (
@@ -17,15 +17,15 @@ import (
 // ErrLost is the error of a call whose handler closed the connection.
 var ErrLost = errors.New("memhttp: the connection was closed without an answer")
 
-// Client is an HTTP client whose server is handler.
+// Client returns an HTTP client whose server is handler.
 func Client(handler http.Handler) *http.Client { return &http.Client{Transport: Transport{handler}} }
 
-// Transport has a handler answer.
+// Transport sends requests to a handler.
 type Transport struct{ Handler http.Handler }
 
-// RoundTrip is http.RoundTripper's. A caller that gives up leaves the handler to itself,
-// which sees the end of the request's context. A handler that panics with
-// http.ErrAbortHandler loses its answer, as it does in net/http.
+// RoundTrip implements http.RoundTripper. If the caller gives up, the handler goes on and
+// sees the end of the request's context. If the handler panics with http.ErrAbortHandler,
+// its answer is lost, as in net/http.
 func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	arrived, err := arrive(request)
 	if err != nil {
@@ -51,8 +51,8 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 }
 
-// arrive is the request as a server sees it, with all of its body: the caller closes
-// its own when it gives up.
+// arrive returns the request as a server sees it, with a copy of the body, since the
+// caller closes its own when it gives up.
 func arrive(request *http.Request) (*http.Request, error) {
 	var body []byte
 	if request.Body != nil {

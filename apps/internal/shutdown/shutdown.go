@@ -1,7 +1,7 @@
-// Package shutdown is how long a workload's last calls may go on after it has been
-// asked to end.
+// Package shutdown lets a workload's last calls go on for a while after it was asked to
+// end.
 //
-// It knows nothing of what they do.
+// It must not know what they do.
 package shutdown
 
 import (
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Outlast is a context that ends d after ctx does, with the values of ctx. The
-// function that it returns frees what it holds, as that of context.WithCancel does.
+// Outlast returns a context with the values of ctx that ends d after ctx does. The
+// function that it returns releases its resources, like that of context.WithCancel.
 func Outlast(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })

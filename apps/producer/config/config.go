@@ -1,6 +1,6 @@
-// Package config is the contract of the producer's settings: its environment
-// variables, their defaults and ranges. The producer reads it at start, and
-// validate reads it to check manifests; it knows neither.
+// Package config defines the producer's settings: its environment variables, their
+// defaults and ranges. The producer reads them at start, validate to check manifests; the
+// package must not know either.
 package config
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/settings"
 )
 
-// Drain is how long the producer takes from SIGTERM to its end, whatever AWS answers:
-// the calls that have begun are waited for, and tried again, for so long.
+// Drain is the longest time from SIGTERM to the producer's end, even if AWS does not
+// answer. Calls that have begun may finish, and be retried, within it.
 const Drain = 10 * time.Second
 
 // Config is the producer's settings.
@@ -23,22 +23,23 @@ type Config struct {
 	Queue string
 	// Total is TOT_MSGS_TO_PRODUCE; 0 is no limit.
 	Total int
-	// Concurrency is CONCURRENCY: how many calls, each of up to ten messages, may be on
-	// their way at a time.
+	// Concurrency is CONCURRENCY, the number of calls, each of up to ten messages, that
+	// may be in flight at a time.
 	Concurrency int
-	// WaitSeconds is WAIT_SECS_BETWEEN_MSGS; 0 sends flat out, in batches. It is 0
-	// where MsgsPerSec or Trace is the pace.
+	// WaitSeconds is WAIT_SECS_BETWEEN_MSGS; 0 sends as fast as possible, in batches. It
+	// is 0 if MsgsPerSec or Trace sets the pace.
 	WaitSeconds int
-	// MsgsPerSec is MSGS_PER_SEC: a rate, held evenly; 0 is none.
+	// MsgsPerSec is MSGS_PER_SEC, an even rate; 0 means none.
 	MsgsPerSec int
-	// Trace is TRACE: the file of a trace to replay until the total is reached, see
-	// package trace; empty is none.
+	// Trace is TRACE, the file of a trace to replay until the total is reached, see
+	// package trace; empty means none.
 	Trace string
-	// Seed is SEED: the same seed gives the same events, see package events. It is for
-	// one run of one pod, since a second one sends the same ids; 0 draws one.
+	// Seed is SEED. The same seed gives the same events, see package events, so use one
+	// only for a single run of one pod: a second run would send the same ids. 0 draws
+	// one.
 	Seed int
-	// BadPercent and DuplicatePercent are the share of deliberately bad
-	// messages, and of messages sent a second time.
+	// BadPercent and DuplicatePercent are the shares of deliberately bad messages, and of
+	// messages that are sent a second time.
 	BadPercent, DuplicatePercent int
 	// Address is HTTP_ADDR, for health and metrics.
 	Address  string
@@ -75,5 +76,5 @@ func Parse(lookup func(string) (string, bool)) (Config, error) {
 	return c, r.Err()
 }
 
-// file is a path in the pod, where nothing says which folder is the current one.
+// file must be absolute, because nothing defines the pod's current folder.
 var file = settings.Format{Pattern: regexp.MustCompile(`^/.*[^/]$`), Rule: "the absolute path of a file"}

@@ -1,5 +1,5 @@
 package config
 
-// QueueActions are the IAM actions that the producer calls on its queue. SQS
-// authorizes the batch calls as the single ones.
+// QueueActions returns the IAM actions that the producer needs on its queue. SQS
+// authorizes a batch call by the action of the single call.
 func QueueActions() []string { return []string{"sqs:GetQueueUrl", "sqs:SendMessage"} }

@@ -1,8 +1,8 @@
-// Package events makes the events of a seed.
+// Package events generates the events of a seed.
 //
-// The message at a position follows from the seed and the position alone, but for
-// its ts: whoever knows the seed and the total computes what was sent, in any order
-// and in constant memory. The package knows neither SQS nor time.
+// The message at a position follows from the seed and the position alone, except its ts.
+// So anyone who knows the seed and the total can compute what was sent, in any order and
+// in constant memory. The package must not know SQS or the time.
 package events
 
 import (
@@ -17,28 +17,28 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 )
 
-// Source is the endless sequence of messages of a seed. The shares decide which
-// positions are bad or duplicates; the other fields of a message do not depend on them.
+// Source is the endless sequence of messages of a seed. The shares decide which positions
+// are bad or duplicates; no other field of a message depends on them.
 type Source struct {
 	Seed int
-	// BadPercent is the share of deliberately bad messages, DuplicatePercent that of
-	// messages sent a second time.
+	// BadPercent is the share of deliberately bad messages, DuplicatePercent the share of
+	// messages that are sent a second time.
 	BadPercent, DuplicatePercent int
 }
 
-// Message is one message of a Source, without its ts.
+// Message is a message of a Source, without its ts.
 type Message struct {
 	RequestID, EventType     string
 	Priority, Bad, Duplicate bool
 	event                    event.Event
 }
 
-// At returns the message at a position, from 0. A duplicate is the one before it,
-// sent again.
+// At returns the message at a position, counted from 0. A duplicate is the message before
+// it, sent again.
 func (s Source) At(i int) Message {
 	m, again := s.draw(i)
-	// Only the second of a pair may be a duplicate. Where s of the messages are sent
-	// a second time, it is one in 2s/(1+s) of the pairs.
+	// Only the second message of a pair may be a duplicate. If a share s of the messages
+	// is sent a second time, that is a share 2s/(1+s) of the pairs.
 	percent := float64(s.DuplicatePercent)
 	if i%2 == 1 && again*(100+percent) < 2*percent {
 		m, _ = s.draw(i - 1)
@@ -51,12 +51,13 @@ var (
 	categories = []string{"Books", "Camera", "Cookware", "Furniture", "Games", "Headphones", "Mobiles", "Shoes", "Tables", "Watches"}
 	variants   = []string{"black", "red"}
 
-	// namespace keeps the ids apart from those that others derive from numbers.
+	// namespace keeps these ids apart from ids that others derive from numbers.
 	namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/mystique-unicorn/sales-events"))
 )
 
-// draw makes the message of a position, and the number that decides whether another
-// one takes its place. The order of the draws is part of what a seed means.
+// draw makes the message of a position, and the number that decides whether a duplicate
+// replaces it. The order of the draws must not change, since it decides the events of a
+// seed.
 func (s Source) draw(i int) (m Message, again float64) {
 	id := uuid.NewSHA1(namespace, []byte(strconv.Itoa(s.Seed)+"/"+strconv.Itoa(i)))
 	r := rand.New(rand.NewPCG(binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])))
@@ -89,7 +90,7 @@ func (s Source) draw(i int) (m Message, again float64) {
 	return Message{RequestID: e.RequestID, EventType: eventType, Priority: e.Priority, Bad: bad, event: e}, again
 }
 
-// Body is the message's body with the time ts.
+// Body returns the message's body, with ts as its time.
 func (m Message) Body(ts time.Time) string {
 	e := m.event
 	e.TS = ts.UTC()

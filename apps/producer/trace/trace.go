@@ -1,4 +1,5 @@
-// Package trace reads what the producer replays: how many messages come when.
+// Package trace reads the traces that the producer replays: how many messages to send
+// when.
 //
 // A line is an interval, `seconds,messages`: the messages are spread evenly over the
 // seconds. With 0 seconds all come at once, with 0 messages none comes. A # begins a
@@ -16,7 +17,7 @@ import (
 	"time"
 )
 
-// Limits of a line: a typing error otherwise shows up as an endless silence.
+// Limits of a line: without them a typing error could cause an endless silence.
 const (
 	maxSeconds  = 7 * 24 * 3600
 	maxMessages = 1_000_000_000
@@ -25,11 +26,11 @@ const (
 // Interval is one line: Messages spread over Seconds.
 type Interval struct{ Seconds, Messages int }
 
-// Trace is the lines of a file, in order. Parse refuses one that has no message or
-// takes no time.
+// Trace has the lines of a file, in order. Parse rejects one without messages or without
+// duration.
 type Trace []Interval
 
-// Load reads a file.
+// Load reads a trace from a file.
 func Load(file string) (Trace, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -39,7 +40,7 @@ func Load(file string) (Trace, error) {
 	return Parse(file, f)
 }
 
-// Parse reads a trace; name is what errors call it.
+// Parse reads a trace; errors call it name.
 func Parse(name string, r io.Reader) (Trace, error) {
 	var t Trace
 	lines := bufio.NewScanner(r)
@@ -96,7 +97,7 @@ func number(what, text string, limit int) (int, error) {
 	return n, nil
 }
 
-// Messages is how many messages one replay sends.
+// Messages returns the number of messages in one replay.
 func (t Trace) Messages() (n int) {
 	for _, interval := range t {
 		n += interval.Messages
@@ -104,7 +105,7 @@ func (t Trace) Messages() (n int) {
 	return n
 }
 
-// Duration is how long one replay takes.
+// Duration returns the duration of one replay.
 func (t Trace) Duration() (d time.Duration) {
 	for _, interval := range t {
 		d += interval.duration()
@@ -114,18 +115,18 @@ func (t Trace) Duration() (d time.Duration) {
 
 func (i Interval) duration() time.Duration { return time.Duration(i.Seconds) * time.Second }
 
-// Cursor walks through the messages of a trace, which it replays without end.
+// Cursor iterates over the messages of a trace, which it replays endlessly.
 type Cursor struct {
 	trace    Trace
-	interval int           // the index in trace
-	begins   time.Duration // that interval, after the first replay's start
-	message  int           // the next one of it
+	interval int           // index in trace
+	begins   time.Duration // start of the interval, since the first replay's start
+	message  int           // index of the next message in the interval
 }
 
-// Cursor begins before the first message.
+// Cursor returns a cursor before the first message.
 func (t Trace) Cursor() *Cursor { return &Cursor{trace: t} }
 
-// Next is when the next message is due, after the first replay's start.
+// Next returns when the next message is due, since the first replay's start.
 func (c *Cursor) Next() time.Duration {
 	for c.message >= c.trace[c.interval].Messages {
 		c.begins += c.trace[c.interval].duration()

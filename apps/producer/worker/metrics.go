@@ -8,7 +8,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 )
 
-// counters count the messages that SQS acknowledged for Prometheus, by kind.
+// counters count the messages that SQS acknowledged, by kind, for Prometheus.
 type counters map[kind]*metrics.Counter
 
 type kind struct {

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// maxBatch is how many messages SQS takes in a call.
+	// maxBatch is SQS's limit for the messages in a call.
 	maxBatch = 10
-	// patience is how long a message may wait for others to share its call.
+	// patience is the longest time that a message waits for others to share its call.
 	patience = 100 * time.Millisecond
 )
 
-// pace decides when messages are sent and how many in a call.
+// pace decides when messages are sent, and how many in a call.
 type pace interface {
-	// next waits until a call is due and returns how many messages it has, at most
-	// left and maxBatch. The error is that of ctx, if that ended.
+	// next waits until a call is due, and returns its number of messages, at most left
+	// and maxBatch. If ctx ends, it returns ctx's error.
 	next(ctx context.Context, left int) (int, error)
 }
 
@@ -29,8 +29,8 @@ func newPace(c config.Config, t trace.Trace) pace {
 	case len(t) > 0:
 		return &replay{cursor: t.Cursor()}
 	case c.MsgsPerSec > 0:
-		// What one call brings is what comes within patience, and so is what may be
-		// made up for after a delay: a rate is no promise of a total.
+		// A call takes the messages that are due within patience. After a delay no more
+		// than that is made up for: a rate is not a promise of a total.
 		burst := max(1, int(float64(c.MsgsPerSec)*patience.Seconds()))
 		return steady{rate.NewLimiter(rate.Limit(c.MsgsPerSec), burst), min(burst, maxBatch)}
 	case c.WaitSeconds > 0:
@@ -40,7 +40,7 @@ func newPace(c config.Config, t trace.Trace) pace {
 	}
 }
 
-// steady is a pace that does not change, and calls of one size.
+// steady sends at an even rate, in calls of one size.
 type steady struct {
 	limiter *rate.Limiter
 	size    int
@@ -48,16 +48,16 @@ type steady struct {
 
 func (s steady) next(ctx context.Context, left int) (int, error) {
 	n := min(s.size, left)
-	// Not WaitN: near the deadline of a context it does not wait, and fails.
+	// WaitN would fail instead of waiting if the deadline of the context is near.
 	return n, sleep(ctx, s.limiter.ReserveN(time.Now(), n).Delay())
 }
 
-// replay sends each message when its trace says. What is late, because calls took too
-// long, is sent as fast as they go, until it has caught up.
+// replay sends each message at its time in the trace. If slow calls make it late, it
+// sends as fast as possible until it has caught up.
 type replay struct {
 	cursor *trace.Cursor
 	begins time.Time
-	due    []time.Duration // of the messages to come, as many as a call takes
+	due    []time.Duration // times of the next messages, up to a batch
 }
 
 func (r *replay) next(ctx context.Context, left int) (int, error) {

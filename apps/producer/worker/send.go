@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	// sendAttempts bounds how often a message is sent again: for two minutes, if the
-	// queue answers at once. After that the pod's restarts say that something is wrong.
+	// sendAttempts is how often a message is sent at most. If the queue answers at once,
+	// that takes two minutes. After that the process exits, and the pod's restarts show
+	// that something is wrong.
 	sendAttempts           = 30
 	firstRetry, retryLimit = 100 * time.Millisecond, 5 * time.Second
 )
@@ -37,11 +38,11 @@ type outgoing struct {
 	body     string
 }
 
-// send sends a batch and repeats what failed through no fault of its own: the call,
-// or some of its entries.
+// send sends a batch, and retries whatever failed for a temporary reason: the call, or
+// some of its entries.
 func (w *Worker) send(ctx context.Context, batch []outgoing) error {
-	// Of some calls at a time each tries again at a time of its own, which is drawn
-	// from the seed too: a run can be repeated.
+	// Concurrent calls retry at different times. These are drawn from the seed, so that a
+	// run can be repeated.
 	jitter := rand.New(rand.NewPCG(uint64(w.config.Seed), uint64(batch[0].position)))
 	wait := firstRetry
 	for attempt := 1; ; attempt++ {
@@ -60,9 +61,9 @@ func (w *Worker) send(ctx context.Context, batch []outgoing) error {
 	}
 }
 
-// sendOnce returns the messages that are worth another try, with the reasons; none and
-// an error is a failure for good. Entries are named by their position, because two may
-// hold the same request_id.
+// sendOnce sends a batch once. It returns the messages that are worth a retry, with the
+// reasons; an error without messages is final. Entries are named by their position,
+// because two may have the same request_id.
 func (w *Worker) sendOnce(ctx context.Context, batch []outgoing) (again []outgoing, err error) {
 	entries := make([]types.SendMessageBatchRequestEntry, len(batch))
 	for i, m := range batch {
@@ -91,19 +92,19 @@ func (w *Worker) sendOnce(ctx context.Context, batch []outgoing) (again []outgoi
 	return w.failed(batch, out.Failed)
 }
 
-// once leaves retries to send: the SDK counts the failures of all calls and, when there
-// are too many, fails calls without a retry.
+// once disables the SDK's retries, because send retries: the SDK counts the failures of
+// all calls and, after too many, fails calls without a retry.
 func once(o *sqs.Options) { o.RetryMaxAttempts = 1 }
 
-// mayPass reports whether a call that failed may succeed later as it is. Without an
-// answer of AWS it always may: its connection broke, or its name is not known for now.
+// mayPass reports whether a failed call may succeed later without a change. If AWS did
+// not answer it always may: the connection broke, or the name is unknown for now.
 func mayPass(err error) bool {
 	var answer smithy.APIError
 	return !errors.As(err, &answer) ||
 		retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary
 }
 
-// failed picks the messages of failed entries, with the reasons.
+// failed returns the messages of failed entries, with the reasons.
 func (w *Worker) failed(batch []outgoing, entries []types.BatchResultErrorEntry) (again []outgoing, err error) {
 	var reasons []error
 	for _, f := range entries {
@@ -129,8 +130,8 @@ func position(id *string, n int) (int, error) {
 	return i, nil
 }
 
-// acknowledge writes the line that the demo judges by: one per message that SQS has,
-// with what its object must be.
+// acknowledge logs a message that SQS has accepted, with what its object must contain.
+// The demo reads these lines to judge a run.
 func (w *Worker) acknowledge(ctx context.Context, m outgoing) {
 	w.acknowledged.Add(1)
 	w.counters[kind{m.EventType, m.Bad, m.Duplicate}].Inc()

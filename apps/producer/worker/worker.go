@@ -1,10 +1,10 @@
-// Package worker is the producer's work: it sends the events of a seed to a queue, at
-// a pace, some calls side by side.
+// Package worker does the producer's work: it sends the events of a seed to a queue, at a
+// pace, with some calls at the same time.
 //
-// It takes the events in the order of their positions, and when it is asked to end,
-// lets the calls that have begun end too. So what it has sent is the first n events of
-// its seed, in whatever order they arrive. It knows SQS only as Queue, and reads
-// neither environment nor files.
+// It takes the events in the order of their positions. When it is asked to end, it
+// finishes the calls that have begun. So it has always sent the first n events of its
+// seed, in whatever order they arrive. It must not know SQS beyond the interface Queue,
+// and reads neither environment nor files.
 package worker
 
 import (
@@ -25,12 +25,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/trace"
 )
 
-// Queue is what the worker asks of SQS. *sqs.Client is one.
+// Queue is the part of SQS that the worker needs. *sqs.Client implements it.
 type Queue interface {
 	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
 }
 
-// Worker sends events once: Run ends it.
+// Worker sends events. It can Run only once.
 type Worker struct {
 	config   config.Config
 	queue    Queue
@@ -40,17 +40,17 @@ type Worker struct {
 	pace     pace
 	trace    trace.Trace
 
-	// Of the one goroutine that dispatches.
+	// Only the goroutine that dispatches uses the fields below.
 	source   events.Source
-	position int       // of the next event
-	ts       time.Time // of the last event that was no duplicate
+	position int       // the next event
+	ts       time.Time // time of the last event that is not a duplicate
 
 	acknowledged atomic.Int64
 }
 
-// New makes a worker that sends to the queue at queueURL. It replays t if that has
-// lines; the settings then name its file. A seed of 0 is drawn here. The messages that SQS
-// acknowledged are counted by event type and deliberate fault.
+// New returns a worker that sends to the queue at queueURL. If t has lines it replays
+// them; the settings then name its file. If the seed is 0, it draws one. The worker
+// counts the messages that SQS acknowledged, by event type and deliberate fault.
 func New(
 	c config.Config, t trace.Trace, queue Queue, queueURL string, log *slog.Logger, set *metrics.Set,
 ) *Worker {
@@ -63,8 +63,8 @@ func New(
 	}
 }
 
-// Run sends until the total is reached, ctx ends, or sending fails for good, which is
-// the error. After the end of ctx it returns within config.Drain.
+// Run sends until the total is reached, ctx ends, or sending fails for good; the error
+// says why it failed. After the end of ctx it returns within config.Drain.
 func (w *Worker) Run(ctx context.Context) error {
 	w.announce()
 	err := w.dispatch(ctx)
@@ -80,7 +80,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	return err
 }
 
-// announce says what is needed to compute what will be sent, and when.
+// announce logs what is needed to compute which messages will be sent, and when.
 func (w *Worker) announce() {
 	facts := []any{"seed", w.config.Seed, "total", w.config.Total, "concurrency", w.config.Concurrency}
 	if len(w.trace) > 0 {
@@ -90,7 +90,7 @@ func (w *Worker) announce() {
 	w.log.Info("producing", facts...)
 }
 
-// left is how many events are still to be dispatched.
+// left returns the number of events that are still to be dispatched.
 func (w *Worker) left() int {
 	if w.config.Total == 0 {
 		return math.MaxInt
@@ -98,11 +98,11 @@ func (w *Worker) left() int {
 	return w.config.Total - w.position
 }
 
-// dispatch starts one send after the other, at most CONCURRENCY at a time.
+// dispatch starts one send after the other, at most CONCURRENCY at the same time.
 func (w *Worker) dispatch(ctx context.Context) error {
 	sending, cancel := shutdown.Outlast(ctx, config.Drain)
 	defer cancel()
-	// What failed for good stops the sends to come, not those that have begun.
+	// A final failure prevents further sends, but does not cancel those that have begun.
 	going, stop := context.WithCancel(ctx)
 	defer stop()
 	var sends errgroup.Group
@@ -115,7 +115,7 @@ func (w *Worker) dispatch(ctx context.Context) error {
 		case <-going.Done():
 		case <-free:
 		}
-		// After that, so that what it waits for is not due long since.
+		// Only after a slot is free, so that the messages are not long overdue.
 		n, err := w.pace.next(going, w.left())
 		if err != nil {
 			break
@@ -133,12 +133,12 @@ func (w *Worker) dispatch(ctx context.Context) error {
 	return sends.Wait()
 }
 
-// take makes the next n messages.
+// take returns the next n messages.
 func (w *Worker) take(n int) []outgoing {
 	batch := make([]outgoing, n)
 	for i := range batch {
 		m := w.source.At(w.position)
-		// A duplicate is the message before it, its time included.
+		// A duplicate repeats the message before it, including its time.
 		if !m.Duplicate {
 			w.ts = time.Now().UTC()
 		}
@@ -148,7 +148,7 @@ func (w *Worker) take(n int) []outgoing {
 	return batch
 }
 
-// sleep waits; the error is that of ctx, if that ended.
+// sleep waits for d. If ctx ends first, it returns ctx's error.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

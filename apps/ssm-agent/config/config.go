@@ -1,6 +1,5 @@
-// Package config is the contract of the settings of apps/ssm-agent: its
-// environment variables, their defaults and ranges. It knows neither the node
-// nor the agent.
+// Package config defines the settings of apps/ssm-agent: its environment variables, their
+// defaults and ranges. It must not know the node or the agent.
 package config
 
 import (
@@ -11,10 +10,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/settings"
 )
 
-// Mode is what the program may do to its node.
+// Mode says what the program may do to its node.
 type Mode string
 
-// The modes: Check reads and reports, Install also repairs.
+// The modes: Check inspects and reports, Install also installs and starts the agent.
 const (
 	Check   Mode = "check"
 	Install Mode = "install"
@@ -22,14 +21,14 @@ const (
 
 // Config is the program's settings.
 type Config struct {
-	// Mode is MODE. What follows from Install alone is read in that mode only.
+	// Mode is MODE. Settings that only Install needs are read only in that mode.
 	Mode Mode
-	// HostRoot is HOST_ROOT, where the node's folders are mounted.
+	// HostRoot is HOST_ROOT, the folder at which the node's folders are mounted.
 	HostRoot string
-	// Region is AWS_REGION, whose bucket the package comes from.
+	// Region is AWS_REGION, the region of the bucket that has the package.
 	Region string
-	// KeyFile is SIGNING_KEY_FILE, the armored public key of the package's
-	// signer, whose fingerprint is Fingerprint, SIGNING_KEY_FINGERPRINT.
+	// KeyFile is SIGNING_KEY_FILE, the armored public key of the package's signer;
+	// Fingerprint is SIGNING_KEY_FINGERPRINT, the key's fingerprint.
 	KeyFile, Fingerprint string
 	// Timeout is INSTALL_TIMEOUT, after which an attempt without a result
 	// counts as failed.
