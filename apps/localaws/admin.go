@@ -9,12 +9,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/recording"
 )
 
-// callsPath is where Admin has the calls.
+// callsPath is the path of the calls on the admin endpoint.
 const callsPath = "/calls"
 
-// Admin is the admin endpoint: faults, and GET /calls, which is who called what,
-// and what roles are granted and never used. DELETE /calls begins anew. /recording
-// records the calls of a role.
+// Admin returns the admin endpoint: faults, and GET /calls, which lists the calls by
+// caller, and the actions that roles are granted but never used. DELETE /calls clears the
+// list. /recording records the calls of a role.
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(fault.AdminPath, fault.Handler(s.faults))

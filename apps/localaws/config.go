@@ -16,35 +16,34 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sts"
 )
 
-// Config is what exists from the start.
+// Config is the server's initial state and its settings.
 type Config struct {
 	// Region and AccountID are part of ARNs and queue URLs.
 	Region    string   `json:"region"`
 	AccountID string   `json:"accountId"`
 	Queues    []Queue  `json:"queues,omitempty"`
 	Buckets   []string `json:"buckets,omitempty"`
-	// HashesOnly has S3 keep the size and the hash of an object, and not its
-	// body.
+	// HashesOnly makes S3 keep only the size and the hash of an object, not its body.
 	HashesOnly bool `json:"hashesOnly,omitempty"`
 
-	// Enforce verifies signatures and decides every call by the policies of its
-	// caller. Without it everybody is an administrator.
+	// Enforce makes the server verify signatures, and evaluate the caller's policies for
+	// every call. Without it every caller is an administrator.
 	Enforce bool `json:"enforce,omitempty"`
-	// AssumeTLS counts calls as made over TLS, for policies that refuse others:
+	// AssumeTLS makes all calls count as made over TLS, for policies that deny others:
 	// the server itself has no TLS.
 	AssumeTLS bool `json:"assumeTLS,omitempty"`
-	// Keys are those of administrators.
+	// Keys are the access keys of administrators.
 	Keys []Key `json:"keys,omitempty"`
-	// SessionKey lets temporary credentials outlive the process; any text.
+	// SessionKey, any text, makes temporary credentials valid beyond the process's end.
 	SessionKey string `json:"sessionKey,omitempty"`
-	// IAM is the roles, policies and providers of the account.
+	// IAM has the roles, policies and providers of the account.
 	IAM iam.Config `json:"iam,omitzero"`
 	// Speed is how many times faster than on AWS gateways, clusters and nodes become
-	// ready; 0 is as on AWS.
+	// ready; 0 means as on AWS.
 	Speed float64 `json:"speed,omitempty"`
-	// Cluster is the API server that stands for that of an EKS cluster.
+	// Cluster is the API server that stands in for an EKS cluster's.
 	Cluster eks.Server `json:"cluster,omitzero"`
-	// Issuers are those whose tokens AssumeRoleWithWebIdentity can check.
+	// Issuers are the issuers whose tokens AssumeRoleWithWebIdentity can verify.
 	Issuers []sts.Issuer `json:"issuers,omitempty"`
 }
 
@@ -52,13 +51,13 @@ type Config struct {
 type Key struct {
 	ID     string `json:"id"`
 	Secret string `json:"secret"`
-	// User is the name of an IAM user with AdministratorAccess; without it the key
-	// is the root user's.
+	// User is the name of an IAM user with AdministratorAccess; if it is empty, the key
+	// belongs to the root user.
 	User string `json:"user,omitempty"`
 }
 
-// LoadConfig reads a YAML file. An unknown field is an error. The error lists
-// every problem with its file and field.
+// LoadConfig reads a YAML file. Unknown fields are errors. The error lists every problem
+// with its file and field.
 func LoadConfig(path string) (Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -67,7 +66,7 @@ func LoadConfig(path string) (Config, error) {
 	return ParseConfig(path, data)
 }
 
-// ParseConfig is LoadConfig of the content of a file.
+// ParseConfig parses the content of a file as LoadConfig does; path is for errors.
 func ParseConfig(path string, data []byte) (Config, error) {
 	var c Config
 	if err := yaml.UnmarshalStrict(data, &c); err != nil {

@@ -13,8 +13,8 @@ import (
 // with the codes of a service.
 type refusal func(http.ResponseWriter, *http.Request, error)
 
-// code is what a kind of failure is called in the query protocol, in the JSON
-// protocols, by EC2 and by S3:
+// code has the error code for a kind of failure in the query protocol, in the JSON
+// protocols, in EC2 and in S3:
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html,
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html,
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -35,14 +35,14 @@ var codes = map[sigv4.Kind]code{
 	sigv4.TooLarge:        {"RequestEntityTooLarge", "RequestEntityTooLargeException", "RequestEntityTooLarge", "EntityTooLarge"},
 }
 
-// statuses are those of codes that are not 403.
+// statuses has the HTTP statuses of the codes whose status is not 403.
 var statuses = map[string]int{
 	"AuthFailure": 401, "RequestExpired": 400, "IncompleteSignature": 400, "IncompleteSignatureException": 400,
 	"AuthorizationHeaderMalformed": 400, "InvalidToken": 400, "XAmzContentSHA256Mismatch": 400,
 	"RequestEntityTooLarge": 413, "RequestEntityTooLargeException": 413, "EntityTooLarge": 400,
 }
 
-// answer is the error of a failure by the code of a protocol.
+// answer returns the error for a failure, with the code of a protocol.
 func answer(err error, in func(code) string) *protocol.Error {
 	var failure *sigv4.Failure
 	if !errors.As(err, &failure) {
@@ -58,8 +58,8 @@ func refuseQuery(namespace string) refusal {
 	}
 }
 
-// refuseSQS answers in AWS JSON 1.0, with the code of the query protocol in a
-// header, which SDKs report.
+// refuseSQS answers in AWS JSON 1.0. It adds the code of the query protocol in a header,
+// because SDKs report that code.
 func refuseSQS(w http.ResponseWriter, _ *http.Request, err error) {
 	w.Header().Set("X-Amzn-Query-Error", answer(err, func(c code) string { return c.query }).Code+";Sender")
 	refused := answer(err, func(c code) string { return c.json })
@@ -83,12 +83,12 @@ func refuseEC2(w http.ResponseWriter, _ *http.Request, err error) {
 func refuseS3(w http.ResponseWriter, r *http.Request, err error) {
 	refused := answer(err, func(c code) string { return c.s3 })
 	if refused.Code == "ExpiredToken" {
-		refused.Status = http.StatusBadRequest // not 403, as others have it
+		refused.Status = http.StatusBadRequest // other protocols have 403
 	}
 	protocol.WriteXMLError(w, r, refused)
 }
 
-// refuseUnknown answers a request for a service that is not there.
+// refuseUnknown answers a request for a service that the server does not have.
 func refuseUnknown(w http.ResponseWriter, r *http.Request, name string) {
 	err := &protocol.Error{Code: "UnknownOperationException", Message: "the local AWS server does not have the service " + name}
 	switch {

@@ -1,6 +1,6 @@
-// Package access is what a service of the local AWS asks before it acts: may
-// this caller do this to these resources? It knows no service, and not how a
-// caller is found or a policy evaluated.
+// Package access defines what a service of the local AWS asks before it acts: may this
+// caller do this to these resources? It must not know any service, nor how a caller is
+// found or a policy evaluated.
 package access
 
 import (
@@ -20,35 +20,36 @@ type Check struct {
 	Action string
 	// Resource is an ARN, or * for an action without a resource.
 	Resource string
-	// Context has the condition keys of the call that the service knows, such
-	// as aws:RequestTag/team. The guard adds those of the caller.
+	// Context has the condition keys of the call that the service knows, such as
+	// aws:RequestTag/team. The guard adds the caller's.
 	Context map[string][]string
-	// Policy is the resource's own, such as a queue's or a role's trust policy;
-	// nil if it has none.
+	// Policy is the resource's own policy, such as a queue's policy or a role's trust
+	// policy; nil if it has none.
 	Policy *iam.Policy
 }
 
-// Guard decides.
+// Guard decides calls.
 type Guard interface {
-	// Allow is nil if each check is allowed for the caller of ctx. It returns
-	// *Denied for the first that is not.
+	// Allow returns nil if the caller of ctx may do what every check asks. For the first
+	// check that fails it returns a *Denied.
 	Allow(ctx context.Context, checks ...Check) error
 }
 
-// Anyone allows every call: the guard of a server that enforces no permissions.
+// Anyone is the guard of a server that does not enforce permissions: it allows every
+// call.
 type Anyone struct{}
 
-// Allow is Guard's.
+// Allow implements Guard.
 func (Anyone) Allow(context.Context, ...Check) error { return nil }
 
-// Denied is why a call was refused. Each service answers it with its own error
-// code, and with this message.
+// Denied says why a call was refused. Each service answers with its own error code, and
+// with this message.
 type Denied struct {
 	Check
-	// Caller is the ARN of who asked.
+	// Caller is the ARN of the caller.
 	Caller string
-	// Reason names the policy that denied the call, or says that none allows it,
-	// in AWS's words.
+	// Reason names the policy that denied the call, or says that none allows it, in the
+	// words that AWS uses.
 	Reason string
 }
 
@@ -57,21 +58,20 @@ func (d *Denied) Error() string {
 	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", d.Caller, d.Action, d.Resource, d.Reason)
 }
 
-// Caller is who signed a call.
+// Caller is the identity that signed a call.
 type Caller struct {
-	// ARN, ID and Account are what sts:GetCallerIdentity answers.
+	// ARN, ID and Account are the answer of sts:GetCallerIdentity.
 	ARN, ID, Account string
-	// Role is the ARN of the role whose session this is, with its path; empty for
-	// users, which are administrators.
+	// Role is the ARN of the session's role, with its path; empty for users, which are
+	// administrators.
 	Role string
-	// Session has the condition keys that the session began with, such as
-	// aws:FederatedProvider.
+	// Session has the condition keys of the session, such as aws:FederatedProvider.
 	Session map[string][]string
 }
 
 // Call is the part of a call that does not depend on its service.
 type Call struct {
-	// Caller is nil if nobody signed it.
+	// Caller is nil for an unsigned call.
 	Caller   *Caller
 	SourceIP string
 }

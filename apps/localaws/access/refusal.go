@@ -7,8 +7,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Refusal turns the error of a guard into a service's answer, nil into nil. The
-// code is the service's own for a denied call.
+// Refusal turns a guard's error into a service's answer; nil stays nil. code is the
+// service's own code for a denied call.
 func Refusal(err error, code string) *protocol.Error {
 	var denied *Denied
 	var other *protocol.Error

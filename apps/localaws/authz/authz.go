@@ -1,8 +1,8 @@
-// Package authz decides the calls to the local AWS as AWS does: with the policies,
-// the boundary and the session of the caller and the policy of the resource, which
-// internal/iam evaluates. It counts what it decides.
+// Package authz decides calls to the local AWS as AWS does: with the policies, the
+// boundary and the session of the caller, and the policy of the resource. internal/iam
+// evaluates them. It also counts the decisions.
 //
-// It must not know any service, nor where policies are kept.
+// It must not know any service, nor where policies are stored.
 package authz
 
 import (
@@ -18,34 +18,34 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// Principal is what a caller's policies say now.
+// Principal holds a caller's current policies.
 type Principal struct {
 	Policies []*iam.Policy
 	Boundary *iam.Policy
 	Tags     map[string]string
 }
 
-// Directory has the policies.
+// Directory provides the policies.
 type Directory interface {
-	// Principal returns what applies to a caller; without policies if its role is
-	// gone.
+	// Principal returns what applies to a caller; no policies if its role no longer
+	// exists.
 	Principal(caller *access.Caller) Principal
 	// Generation changes whenever an answer of Principal may change.
 	Generation() uint64
 }
 
-// Options are what a Guard is made of.
+// Options are the dependencies and settings of a Guard.
 type Options struct {
 	Directory Directory
 	Now       func() time.Time
-	// Region is the server's.
+	// Region is the server's region.
 	Region string
-	// TLS sets aws:SecureTransport: calls count as made over TLS, although the
-	// server itself has none.
+	// TLS sets aws:SecureTransport: calls count as made over TLS, although the server has
+	// none.
 	TLS bool
 }
 
-// Guard is access.Guard. It is safe for concurrent use.
+// Guard implements access.Guard. It is safe for concurrent use.
 type Guard struct {
 	Options
 
@@ -60,8 +60,8 @@ func New(options Options) *Guard {
 	return &Guard{Options: options, decided: map[question]answer{}}
 }
 
-// question is the input of a decision, for a check without a context of its own.
-// Decisions hold for the second in which they are made: a policy may compare the time.
+// question is the input of a decision for a check without its own context. A decision
+// holds for one second, because a policy may compare the time.
 type question struct {
 	caller           *access.Caller
 	action, resource string
@@ -74,10 +74,10 @@ type question struct {
 // answer is nil if allowed.
 type answer struct{ denied *access.Denied }
 
-// maxDecided bounds the number of remembered decisions.
+// maxDecided limits the number of cached decisions.
 const maxDecided = 10_000
 
-// Allow is access.Guard's.
+// Allow implements access.Guard.
 func (g *Guard) Allow(ctx context.Context, checks ...access.Check) error {
 	call := access.Of(ctx)
 	for _, check := range checks {
@@ -135,8 +135,8 @@ func (g *Guard) evaluate(call access.Call, check access.Check) *access.Denied {
 	return denied
 }
 
-// keys are the condition keys of a call: those that its service knows, those of
-// the session, and the global ones
+// keys returns the condition keys of a call: those that its service knows, those of the
+// session, and the global keys
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html).
 func (g *Guard) keys(call access.Call, check access.Check) map[string][]string {
 	now := g.Now().UTC()
@@ -175,7 +175,7 @@ func principalType(caller *access.Caller) string {
 	return "User"
 }
 
-// reason words a refusal as AWS does:
+// reason explains a refusal in AWS's words:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func reason(policies iam.Policies, request iam.Request, decision iam.Decision) string {
 	if decision.Outcome == iam.Denied {
@@ -193,7 +193,7 @@ func reason(policies iam.Policies, request iam.Request, decision iam.Decision) s
 	return fmt.Sprintf("because no %s allows the %s action", kind, request.Action)
 }
 
-// side says which of the policies has a name.
+// side returns the kind of the policy with a name.
 func side(policies iam.Policies, name string) string {
 	switch {
 	case policies.Boundary != nil && policies.Boundary.Name == name:

@@ -21,8 +21,7 @@ type Count struct {
 	Denied   int    `json:"denied"`
 }
 
-// Calls counts decisions. The zero value is none yet; it is safe for concurrent
-// use.
+// Calls counts decisions. The zero value has none. It is safe for concurrent use.
 type Calls struct {
 	mu     sync.Mutex
 	counts map[callKey]*Count
@@ -30,7 +29,7 @@ type Calls struct {
 
 type callKey struct{ caller, action, resource string }
 
-// maxCounts bounds the table. Beyond it all calls without a row are counted in one
+// maxCounts limits the table. Beyond it, calls without a row are counted together in one
 // row.
 const maxCounts = 10_000
 
@@ -81,7 +80,7 @@ func grouped(resource string) string {
 	return resource
 }
 
-// Table is every count, in order.
+// Table returns all counts, sorted.
 func (c *Calls) Table() []Count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,25 +94,25 @@ func (c *Calls) Table() []Count {
 	return table
 }
 
-// Reset forgets every count.
+// Reset removes all counts.
 func (c *Calls) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.counts)
 }
 
-// Calls are those that the guard has decided.
+// Calls returns the counts of the guard's decisions.
 func (g *Guard) Calls() *Calls { return &g.calls }
 
-// Unused lists the actions that a role's policies grant and that nobody called
-// successfully: its policies could drop them. Actions are written as in the
-// policy, with wildcards.
+// Unused lists the actions that a role's policies grant and that were never allowed in a
+// call: its policies could drop them. Actions are spelled as in the policy, with
+// wildcards.
 type Unused struct {
 	Role    string   `json:"role"`
 	Actions []string `json:"actions"`
 }
 
-// UnusedBy joins the table with what roles, by ARN, are granted.
+// UnusedBy compares the table with the policies of roles, by ARN.
 func UnusedBy(table []Count, granted map[string][]*iam.Policy) []Unused {
 	called := map[string][]string{}
 	for _, row := range table {

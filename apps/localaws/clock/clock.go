@@ -1,5 +1,5 @@
-// Package clock is the time of the local AWS server: the system's, or one that
-// a test moves.
+// Package clock is the time of the local AWS server: the system's clock, or one that a
+// test moves.
 package clock
 
 import (
@@ -8,25 +8,24 @@ import (
 	"time"
 )
 
-// Clock is the server's time: of delays, visibility timeouts, retention, long
-// polls, injected latency, and of S3's Last-Modified.
+// Clock is the server's time. It applies to delays, visibility timeouts, retention, long
+// polls, injected latency, and S3's Last-Modified.
 type Clock interface {
 	Now() time.Time
-	// After is as time.After.
+	// After is like time.After.
 	After(time.Duration) <-chan time.Time
 }
 
 // System is the system's clock.
 type System struct{}
 
-// Now is time.Now.
+// Now returns the system's time.
 func (System) Now() time.Time { return time.Now() }
 
 // After is time.After.
 func (System) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
-// Fake is a Clock that stands still until Advance moves it. It is safe
-// for concurrent use.
+// Fake is a Clock that only Advance moves. It is safe for concurrent use.
 type Fake struct {
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -39,21 +38,21 @@ type alarm struct {
 	ring chan<- time.Time
 }
 
-// NewFake makes a clock that stands at now.
+// NewFake returns a clock that shows now.
 func NewFake(now time.Time) *Fake {
 	c := &Fake{now: now}
 	c.changed = sync.NewCond(&c.mu)
 	return c
 }
 
-// Now is the time that the clock stands at.
+// Now returns the time that the clock shows.
 func (c *Fake) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// After rings when Advance has moved the clock by d, at once if d is not
+// After sends the time when Advance has moved the clock by d, or at once if d is not
 // positive.
 func (c *Fake) After(d time.Duration) <-chan time.Time {
 	c.mu.Lock()
@@ -68,7 +67,7 @@ func (c *Fake) After(d time.Duration) <-chan time.Time {
 	return ring
 }
 
-// Advance moves the clock and rings every alarm that is due.
+// Advance moves the clock and fires every timer that is due.
 func (c *Fake) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,8 +83,8 @@ func (c *Fake) Advance(d time.Duration) {
 	c.alarms = later
 }
 
-// BlockUntil returns when n alarms are set. An alarm counts until it rings,
-// even if nobody waits for it any more.
+// BlockUntil returns when n timers are set. A timer counts until it fires, even if nobody
+// waits for it any more.
 func (c *Fake) BlockUntil(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +93,7 @@ func (c *Fake) BlockUntil(n int) {
 	}
 }
 
-// Sleep waits for d by the clock, and ends early when the caller is gone.
+// Sleep waits for d on the clock, or until ctx ends.
 func Sleep(ctx context.Context, c Clock, d time.Duration) {
 	if d <= 0 {
 		return

@@ -1,6 +1,6 @@
-// Package cloudwatch serves what this system uses of Amazon CloudWatch: alarms of
-// one metric, kept and given back. Simulated: nobody measures anything, so that an
-// alarm has no data and never rings. docs/localaws.md has every action.
+// Package cloudwatch serves the part of Amazon CloudWatch that this system uses: alarms
+// on one metric. It is simulated: alarms are stored and returned, but there are no
+// metrics, so an alarm has no data and never fires. docs/localaws.md has every action.
 package cloudwatch
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 )
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
 	// Region and AccountID are part of ARNs.
 	Region, AccountID string
@@ -40,7 +40,7 @@ type Service struct {
 	alarms map[string]*alarm // by name
 }
 
-// alarm is one with its tags.
+// alarm is an alarm with its tags.
 type alarm struct {
 	alarmIn
 
@@ -48,7 +48,7 @@ type alarm struct {
 	tags    map[string]string
 }
 
-// Namespace is that of the service's answers.
+// Namespace is the XML namespace of the service's answers.
 const Namespace = "http://monitoring.amazonaws.com/doc/2010-08-01/"
 
 // New makes a service without alarms.
@@ -76,7 +76,7 @@ type tag = query.Tag
 
 type dimension struct{ Name, Value string }
 
-// alarmIn is an alarm in a request, and what of it an answer has.
+// alarmIn is an alarm in a request, and the part of it that an answer has.
 type alarmIn struct {
 	AlarmName, AlarmDescription                        string
 	ActionsEnabled                                     *bool
@@ -218,7 +218,7 @@ func (s *Service) answer(a *alarm) alarmOut {
 	}
 }
 
-// describeAlarms gives all at once: an account has few.
+// describeAlarms returns all alarms in one page: an account has few.
 func describeAlarms(s *Service, c *query.Call, in *describeIn) (protocol.Elements, error) {
 	if err := s.guard.Allow(c, access.Check{Action: "cloudwatch:DescribeAlarms", Resource: s.prefix + "*"}); err != nil {
 		return nil, err

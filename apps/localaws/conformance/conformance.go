@@ -14,15 +14,15 @@ package conformance
 
 import "fmt"
 
-// Result is what became of a case.
+// Result is the outcome of a case.
 type Result struct {
 	Action, Says string
 	Failed       bool
-	// Skipped is a case that was not asked for.
+	// Skipped means that the flags left the case out.
 	Skipped bool
 }
 
-// String is a row of the report.
+// String returns a row of the report.
 func (r Result) String() string {
 	verdict := "yes"
 	switch {

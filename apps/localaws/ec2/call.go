@@ -27,7 +27,7 @@ type call struct {
 	fails *protocol.Error
 }
 
-// common is what every action takes.
+// common has the parameters that every action has.
 type common struct{ DryRun bool }
 
 func (c common) asked() bool { return c.DryRun }
@@ -50,7 +50,7 @@ func of[In interface{ asked() bool }](do func(*call, *In) (protocol.Elements, *p
 	}
 }
 
-// done is the answer of an action that returns nothing else.
+// done is the answer of an action that has no other output.
 var done = protocol.Elements{"return": true}
 
 // set is a list in an answer.
@@ -60,11 +60,11 @@ type set[T any] struct {
 
 func items[T any](list []T) set[T] { return set[T]{list} }
 
-// target is a resource of a call, as a policy sees it.
+// target is a resource of a call, in the form that policies see.
 type target struct {
 	arn  string
 	keys map[string][]string
-	// creates has the tags that the call gives to what it creates.
+	// creates are the tags that the call gives to what it creates.
 	creates []tag
 }
 
@@ -72,8 +72,7 @@ func (s *Service) arn(k *kind, id string) string {
 	return "arn:aws:ec2:" + s.region + ":" + s.account + ":" + k.name + "/" + id
 }
 
-// on makes a target of a resource that a call acts on, even of one that does not
-// exist.
+// on returns the target for a resource that a call acts on, even if it does not exist.
 func (c *call) on(k *kind, id string) target {
 	t := target{arn: c.arn(k, id), keys: map[string][]string{}}
 	r, found := c.resources[id]
@@ -90,7 +89,7 @@ func (c *call) on(k *kind, id string) target {
 	return t
 }
 
-// onAll is on for several.
+// onAll returns the targets for several resources.
 func (c *call) onAll(k *kind, ids []string) (targets []target) {
 	for _, id := range ids {
 		targets = append(targets, c.on(k, id))
@@ -98,7 +97,8 @@ func (c *call) onAll(k *kind, ids []string) (targets []target) {
 	return targets
 }
 
-// creates is what a call makes, with the condition keys that it has by then.
+// creates returns the target for what a call creates, with the condition keys that it has
+// then.
 func (c *call) creates(k *kind, tags []tag, keys map[string]string) target {
 	t := target{arn: c.arn(k, "*"), keys: requestTags(tags), creates: tags}
 	for name, value := range keys {
@@ -116,11 +116,11 @@ func requestTags(tags []tag) map[string][]string {
 	return keys
 }
 
-// allow asks whether the call may do its action to each of the targets, or to
-// everything without one, and tag what it creates.
+// allow asks whether the call may do its action to each of the targets, or in general if
+// there are none, and tag what it creates.
 func (c *call) allow(targets ...target) *protocol.Error { return c.allowWith(nil, targets...) }
 
-// allowWith is allow with further checks: what AWS does on the caller's behalf.
+// allowWith is like allow, with further checks: what AWS does on the caller's behalf.
 func (c *call) allowWith(besides []access.Check, targets ...target) *protocol.Error {
 	if len(targets) == 0 {
 		targets = []target{{arn: "*"}}
@@ -158,7 +158,7 @@ func (c *call) allowed(checks ...access.Check) *protocol.Error {
 
 const unauthorized = "UnauthorizedOperation"
 
-// earlier is the id of what a call with the same token made.
+// earlier returns the id that a call with the same token created.
 func (c *call) earlier(token string) (string, *protocol.Error) {
 	id, differs := c.tokens.Made(c.query.Action, token, c.query.Body)
 	if differs {
@@ -181,7 +181,7 @@ func refused(code, format string, args ...any) *protocol.Error {
 	return &protocol.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// unsupported refuses a parameter that AWS has and this server does not.
+// unsupported returns the error for a parameter that AWS has and this server does not.
 func unsupported(what string) *protocol.Error {
 	return refused("UnsupportedOperation", "The local AWS does not simulate %s", what)
 }
@@ -200,7 +200,7 @@ func first(errs ...*protocol.Error) *protocol.Error {
 	return nil
 }
 
-// describing is embedded in the input of actions that describe.
+// describing has the parameters of actions that describe; their inputs embed it.
 type describing struct {
 	Filter     []filter
 	MaxResults *int
@@ -208,21 +208,23 @@ type describing struct {
 	common
 }
 
-// filter holds for what has one of the values; * and ? stand for any characters.
+// filter matches a resource if an attribute has one of the values; * and ? stand for any
+// characters.
 type filter struct {
 	Name   string
 	Values []string `query:"Value"`
 }
 
-// attributes are the filters of a kind, by name: each returns a resource's values.
+// attributes are the filters of a kind by name: each returns the values of a resource.
 type attributes[R resource] map[string]func(R) []string
 
-// one is an attribute that a resource has once.
+// one makes a filter of an attribute with a single value.
 func one[R resource](value func(R) string) func(R) []string {
 	return func(r R) []string { return []string{value(r)} }
 }
 
-// values are an attribute that a resource has for each element of a list.
+// values returns an attribute of each element of a list, for a filter with several
+// values.
 func values[T any](list []T, value func(T) string) (found []string) {
 	for _, element := range list {
 		found = append(found, value(element))
@@ -236,8 +238,8 @@ const (
 	maxFilters = 200
 )
 
-// describe returns the resources of a kind that match the filters: of all, or of
-// those with the ids, each of which must exist. The token is that of the next page.
+// describe returns the resources of a kind that match the filters. With ids it describes
+// only those, and each must exist. The string is the token of the next page.
 func describe[R resource](c *call, k *kind, ids []string, in describing, by attributes[R]) ([]R, string, *protocol.Error) {
 	if err := first(c.allow(), in.check(), known(in.Filter, by)); err != nil {
 		return nil, "", err
@@ -268,7 +270,7 @@ func (in describing) check() *protocol.Error {
 	return nil
 }
 
-// known refuses a filter that the kind does not have.
+// known returns an error for a filter that the kind does not have.
 func known[R resource](filters []filter, by attributes[R]) *protocol.Error {
 	for _, f := range filters {
 		if _, found := by[f.Name]; !found && f.Name != "tag-key" && !strings.HasPrefix(f.Name, "tag:") {
@@ -313,8 +315,8 @@ func (f filter) holds(value string) bool {
 	})
 }
 
-// page is what follows the token, at most MaxResults. The token is the last id of
-// the page before.
+// page returns the resources after the token, at most MaxResults. The token is the last
+// id of the previous page.
 func page[R resource](in describing, list []R) ([]R, string, *protocol.Error) {
 	last, err := base64.RawURLEncoding.DecodeString(in.NextToken)
 	if err != nil {
@@ -337,7 +339,7 @@ func page[R resource](in describing, list []R) ([]R, string, *protocol.Error) {
 	return list[:limit], base64.RawURLEncoding.EncodeToString([]byte(list[limit-1].base().id)), nil
 }
 
-// described is the answer with a page.
+// described returns an answer with one page.
 func described[R resource](name string, list []R, next string) protocol.Elements {
 	out := protocol.Elements{name: items(list)}
 	if next != "" {

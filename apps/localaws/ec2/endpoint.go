@@ -30,7 +30,7 @@ type endpoint struct {
 	RequesterManaged  bool       `xml:"requesterManaged"`
 	Created           time.Time  `xml:"creationTimestamp"`
 
-	// changes is when the state pending or deleting is over.
+	// changes is the time when the state pending or deleting ends.
 	changes time.Time
 }
 
@@ -52,7 +52,7 @@ const (
 // from AWS's documentation.
 const zoneOfAWS = "Z0123456789ABCDEFGHIJ"
 
-// anyPolicy is the policy of an endpoint that has none.
+// anyPolicy is the policy of an endpoint without one of its own.
 const anyPolicy = `{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
 
 func (e *endpoint) keys(*Service) map[string]string { return endpointKeys(e.ServiceName) }
@@ -119,7 +119,7 @@ func createVPCEndpoint(c *call, in *createVPCEndpointInput) (protocol.Elements, 
 	return protocol.Elements{"vpcEndpoint": e, "clientToken": in.ClientToken}, nil
 }
 
-// privateDNSChecks are the checks for what AWS does on the caller's behalf: for
+// privateDNSChecks returns the checks for what AWS does on the caller's behalf: for
 // private DNS it associates a hosted zone of its own with the VPC.
 func (c *call) privateDNSChecks(vpcID string) (checks []access.Check) {
 	keys := map[string][]string{"route53:VPCs": {"VPCId=" + vpcID + ",VPCRegion=" + c.region}}
@@ -188,7 +188,7 @@ func (c *call) checkEndpoint(in *createVPCEndpointInput) *protocol.Error {
 	return endpointKind.room(len(ofType))
 }
 
-// privateDNS refuses private DNS where the VPC or its endpoints rule it out.
+// privateDNS returns an error if the VPC or its other endpoints rule out private DNS.
 func (c *call) privateDNS(e *endpoint, v *vpc) *protocol.Error {
 	if !v.attributes["enableDnsSupport"] || !v.attributes["enableDnsHostnames"] {
 		return refused("InvalidParameter",
@@ -205,7 +205,7 @@ func (c *call) privateDNS(e *endpoint, v *vpc) *protocol.Error {
 	return nil
 }
 
-// host is the service's own name.
+// host returns the service's own name.
 func (e *endpoint) host() string {
 	parts := strings.Split(e.ServiceName, ".")
 	return parts[len(parts)-1] + "." + e.ServiceRegion + ".amazonaws.com"
@@ -225,7 +225,7 @@ type deleteVPCEndpointsInput struct {
 	common
 }
 
-// unsuccessful is one item of a batch call that failed.
+// unsuccessful is a failed item of a batch call.
 type unsuccessful struct {
 	ResourceID string `xml:"resourceId"`
 	Code       string `xml:"error>code"`

@@ -65,7 +65,7 @@ func modifyVPCEndpoint(c *call, in *modifyVPCEndpointInput) (protocol.Elements, 
 	return done, nil
 }
 
-// change adds and removes what an endpoint is associated with: all or nothing.
+// change adds and removes an endpoint's associations: all or none.
 func (c *call) change(e *endpoint, in *modifyVPCEndpointInput) *protocol.Error {
 	subnets, err := c.associatedWith(e, in)
 	if err != nil {
@@ -93,7 +93,7 @@ func (c *call) change(e *endpoint, in *modifyVPCEndpointInput) *protocol.Error {
 	return nil
 }
 
-// associatedWith checks what is added, and returns the subnets that need an
+// associatedWith checks the added associations, and returns the subnets that need an
 // interface.
 func (c *call) associatedWith(e *endpoint, in *modifyVPCEndpointInput) (subnets []*subnet, err *protocol.Error) {
 	if e.Type == gatewayType && len(in.AddSubnetIds)+len(in.AddSecurityGroupIds) > 0 || e.Type == interfaceType &&
@@ -141,7 +141,7 @@ func (c *call) groups(e *endpoint, in *modifyVPCEndpointInput) (groups []groupID
 	return groups
 }
 
-// with returns a list with values added, each once.
+// with returns a list with values added; each value occurs once.
 func with(list, added []string) []string {
 	for _, id := range added {
 		if !slices.Contains(list, id) {
@@ -151,7 +151,7 @@ func with(list, added []string) []string {
 	return list
 }
 
-// names are the DNS names of an interface endpoint: its own, one for each zone, and
+// names returns the DNS names of an interface endpoint: its own, one for each zone, and
 // with private DNS the service's.
 func (e *endpoint) names(s *Service) (entries []dnsEntry) {
 	if e.Type != interfaceType || len(e.SubnetIDs) == 0 {
@@ -173,8 +173,8 @@ func (e *endpoint) names(s *Service) (entries []dnsEntry) {
 	return entries
 }
 
-// prefixLists are those of services with gateway endpoints, and blocks that stand
-// for theirs in documentation (RFC 5737).
+// prefixLists has the prefix lists of services with gateway endpoints. Their blocks are
+// reserved for documentation (RFC 5737).
 var prefixLists = map[string]prefixList{
 	"s3":       {ID: "pl-0123456789abcdef3", CIDRs: []string{"192.0.2.0/25"}},
 	"dynamodb": {ID: "pl-0123456789abcdefd", CIDRs: []string{"192.0.2.128/25"}},
@@ -187,7 +187,7 @@ type prefixList struct {
 	CIDRs []string `xml:"cidrSet>item"`
 }
 
-// route makes exactly the tables of a gateway endpoint lead to it.
+// route updates the route tables so that exactly those of a gateway endpoint lead to it.
 func (e *endpoint) route(s *Service) {
 	list, has := prefixLists[strings.TrimPrefix(e.ServiceName, "com.amazonaws."+s.region+".")]
 	if !has || e.Type != gatewayType {

@@ -8,7 +8,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// flowLog is one that nothing is ever written to: no packet is sent here.
+// flowLog is a flow log. Nothing is ever written to it, because no packets are sent here.
 type flowLog struct {
 	meta
 	ID              string    `xml:"flowLogId"`
@@ -74,7 +74,7 @@ func createFlowLogs(c *call, in *createFlowLogsInput) (protocol.Elements, *proto
 	return protocol.Elements{"clientToken": in.ClientToken, "flowLogIdSet": items(ids), "unsuccessful": items(not)}, nil
 }
 
-// delivery is the check for what AWS does on the caller's behalf.
+// delivery returns the check for what AWS does on the caller's behalf.
 func (c *call) delivery(action string) []access.Check {
 	return []access.Check{c.check(action, target{arn: "*"}, nil)}
 }
@@ -139,7 +139,7 @@ var flowLogAttributes = attributes[*flowLog]{
 	"traffic-type": one(func(l *flowLog) string { return l.TrafficType }),
 }
 
-// describeFlowLogs leaves out unknown ids: AWS has no error for them.
+// describeFlowLogs ignores unknown ids: AWS has no error for them.
 func describeFlowLogs(c *call, in *describeFlowLogsInput) (protocol.Elements, *protocol.Error) {
 	if len(in.FlowLogIds) > 0 {
 		in.Filter = append(in.Filter, filter{"flow-log-id", in.FlowLogIds})

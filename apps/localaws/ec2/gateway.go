@@ -51,7 +51,7 @@ type attachmentInput struct {
 	common
 }
 
-// attaching are both ends of an attachment, which the call may change.
+// attaching returns both ends of an attachment that the call may change.
 func (c *call) attaching(in *attachmentInput) (*internetGateway, *vpc, *protocol.Error) {
 	if err := c.allow(c.on(internetKind, in.InternetGatewayId), c.on(vpcKind, in.VpcId)); err != nil {
 		return nil, nil, err
@@ -169,7 +169,7 @@ type allocateAddressInput struct {
 	common
 }
 
-// publicIPs is a block reserved for documentation (RFC 5737): nobody can take a
+// publicIPs is a block reserved for documentation (RFC 5737), so that nobody mistakes a
 // simulated address for a real one.
 var publicIPs = netip.MustParsePrefix("203.0.113.0/24")
 
@@ -200,7 +200,7 @@ func allocateAddress(c *call, in *allocateAddressInput) (protocol.Elements, *pro
 	}, nil
 }
 
-// nextPublicIP goes around: the quota is far below the size of the block.
+// nextPublicIP cycles through the block: the quota is far below its size.
 func (s *Service) nextPublicIP() string {
 	s.addresses++
 	host := publicIPs.Addr().As4()
@@ -233,8 +233,8 @@ type disassociateAddressInput struct {
 	common
 }
 
-// disassociateAddress always refuses: only NAT gateways have addresses here, and
-// AWS manages these.
+// disassociateAddress always returns an error: only NAT gateways have addresses here, and
+// AWS manages those.
 func disassociateAddress(c *call, in *disassociateAddressInput) (protocol.Elements, *protocol.Error) {
 	associated := where(c.Service, func(a *address) bool { return in.AssociationId != "" && a.AssociationID == in.AssociationId })
 	var targets []target
@@ -291,7 +291,7 @@ type describeAddressesAttributeInput struct {
 	describing
 }
 
-// describeAddressesAttribute gives AWS's answer for addresses without reverse DNS.
+// describeAddressesAttribute answers as AWS does for addresses without reverse DNS.
 func describeAddressesAttribute(c *call, in *describeAddressesAttributeInput) (protocol.Elements, *protocol.Error) {
 	list, next, err := describe(c, addressKind, in.AllocationIds, in.describing, addressAttributes)
 	if err != nil {

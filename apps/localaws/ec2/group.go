@@ -20,7 +20,7 @@ type securityGroup struct {
 	Egress      []permission `xml:"ipPermissionsEgress>item"`
 }
 
-// groupID names a group in what it belongs to.
+// groupID refers to a group, in the resources that have it.
 type groupID struct {
 	GroupID string `xml:"groupId"`
 	Name    string `xml:"groupName"`
@@ -36,7 +36,7 @@ func (g *securityGroup) keys(s *Service) map[string]string {
 
 func (g *securityGroup) inside() (string, bool) { return g.VPCID, g.Name == defaultGroup }
 
-// newGroup gives a group the rule that AWS gives every new one: all egress is
+// newGroup creates a group with the rule that every new one has on AWS: all egress is
 // allowed.
 func (s *Service) newGroup(vpcID, name, description string, tags []tag) *securityGroup {
 	g := &securityGroup{
@@ -145,7 +145,7 @@ func describeSecurityGroups(c *call, in *describeSecurityGroupsInput) (protocol.
 	return described("securityGroupInfo", list, next), err
 }
 
-// rule is one source or destination of a security group.
+// rule allows one source or destination of a security group.
 type rule struct {
 	meta
 	ID           string           `xml:"securityGroupRuleId"`
@@ -168,7 +168,7 @@ type referencedGroup struct {
 	UserID  string `xml:"userId"`
 }
 
-// anyProtocol has no ports.
+// anyProtocol stands for all protocols; it has no ports.
 const anyProtocol = "-1"
 
 // same reports whether two rules allow the same traffic.
@@ -178,7 +178,7 @@ func (r *rule) same(other *rule) bool {
 		r.CIDRIPv6 == other.CIDRIPv6 && r.PrefixListID == other.PrefixListID && r.peer() == other.peer()
 }
 
-// peer is the group that a rule allows.
+// peer returns the group that a rule allows.
 func (r *rule) peer() string {
 	if r.Referenced == nil {
 		return ""
@@ -199,7 +199,7 @@ func (s *Service) rulesOf(groupID string) []*rule {
 	return where(s, func(r *rule) bool { return r.GroupID == groupID })
 }
 
-// permission is the rules for one protocol and ports, in a request and in an answer.
+// permission has the rules for one protocol and its ports, in a request and in an answer.
 type permission struct {
 	IpProtocol    string       `xml:"ipProtocol"`
 	FromPort      *int         `xml:"fromPort,omitempty"`
@@ -231,7 +231,7 @@ type groupGrant struct {
 	Description string `xml:"description,omitempty"`
 }
 
-// rules are those that the permission stands for.
+// rules returns the rules that the permission stands for.
 func (p permission) rules(egress bool) (list []*rule, err *protocol.Error) {
 	base := rule{IsEgress: egress, Protocol: protocolName(p.IpProtocol)}
 	if base.Protocol != anyProtocol {
@@ -266,7 +266,8 @@ func (p permission) rules(egress bool) (list []*rule, err *protocol.Error) {
 	return list, nil
 }
 
-// protocolName is how AWS answers a protocol that came as a number.
+// protocolName returns the protocol in the form of AWS's answers: some have names instead
+// of numbers.
 func protocolName(p string) string {
 	if name, found := map[string]string{"6": "tcp", "17": "udp", "1": "icmp", "all": anyProtocol, "": anyProtocol}[p]; found {
 		return name
@@ -274,8 +275,8 @@ func protocolName(p string) string {
 	return p
 }
 
-// permissions are rules of a direction as DescribeSecurityGroups shows them: one
-// for each protocol and its ports.
+// permissions groups the rules of one direction as DescribeSecurityGroups shows them: one
+// item for each protocol and its ports.
 func permissions(rules []*rule, egress bool) (list []permission) {
 	for _, r := range rules {
 		if r.IsEgress != egress {
@@ -309,5 +310,5 @@ func (p *permission) add(r *rule) {
 	}
 }
 
-// boolText is a boolean as a filter has it.
+// boolText returns a boolean in the form of filters.
 func boolText(b bool) string { return strconv.FormatBool(b) }

@@ -30,7 +30,7 @@ type networkInterface struct {
 	Association      *interfaceAssociation `xml:"association,omitempty"`
 
 	address netip.Addr
-	// of is the id of the instance or endpoint that the interface belongs to.
+	// of is the id of the instance or endpoint that owns the interface.
 	of string
 }
 
@@ -75,8 +75,8 @@ func (i *networkInterface) publicIP() string {
 	return i.Association.PublicIP
 }
 
-// owner is what an interface is made for. AWS manages it: its user can neither
-// detach nor delete it.
+// owner describes the resource for which an interface is created. AWS manages the
+// interface: users can neither detach nor delete it.
 type owner struct {
 	id, description, kind string
 	privateIP             string // any where it is empty
@@ -201,8 +201,8 @@ func deleteNetworkInterface(c *call, in *deleteNetworkInterfaceInput) (protocol.
 	return nil, refused("InvalidParameterValue", "Network interface '%s' is currently in use.", i.id)
 }
 
-// What follows is for services that run something in a VPC. It asks no guard:
-// these services have asked it about their own action.
+// The methods below are for services that run something in a VPC. They do not ask the
+// guard: those services have asked it about their own action.
 
 // VPCOf returns the VPC of subnets, and the number of their availability zones.
 func (s *Service) VPCOf(subnets []string) (vpcID string, zones int, err error) {
@@ -222,7 +222,7 @@ func (s *Service) VPCOf(subnets []string) (vpcID string, zones int, err error) {
 	return vpcID, len(seen), nil
 }
 
-// NewGroup makes a security group that allows traffic between its members.
+// NewGroup creates a security group that allows traffic between its members.
 func (s *Service) NewGroup(vpcID, name, description string, tags map[string]string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,7 +235,7 @@ func (s *Service) NewGroup(vpcID, name, description string, tags map[string]stri
 	return g.id
 }
 
-// DeleteGroup deletes a security group, unless it is still in use.
+// DeleteGroup deletes a security group, unless it is in use.
 func (s *Service) DeleteGroup(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,7 +244,7 @@ func (s *Service) DeleteGroup(id string) {
 	}
 }
 
-// Attach makes an interface with the security groups in each of the subnets.
+// Attach creates an interface with the security groups in each of the subnets.
 func (s *Service) Attach(of, description string, subnets, groups []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,14 +268,14 @@ func (s *Service) Attach(of, description string, subnets, groups []string) error
 	return nil
 }
 
-// Detach removes what Attach made.
+// Detach removes the interfaces that Attach created for an owner.
 func (s *Service) Detach(of string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.removeInterfaces(of)
 }
 
-// Template is the launch template of an id or name, and one of its versions.
+// Template returns the launch template with an id or name, and one of its versions.
 func (s *Service) Template(id, name, version string) (foundID, foundName, number string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -297,7 +297,7 @@ func (s *Service) Template(id, name, version string) (foundID, foundName, number
 	return t.id, t.Name, strconv.Itoa(v.Number), nil
 }
 
-// ofNodes are the services that a node without the internet needs endpoints of:
+// ofNodes are the services whose endpoints a node without internet access needs:
 // https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
 var ofNodes = []string{"ec2", "ecr.api", "ecr.dkr", "s3", "sts"}
 
@@ -333,7 +333,7 @@ func (s *Service) ReachesAWS(subnetID string) error {
 	return nil
 }
 
-// tableOf is the route table of a subnet: its own, or the VPC's main one.
+// tableOf returns the route table of a subnet: its own, or the VPC's main one.
 func (s *Service) tableOf(in *subnet) *routeTable {
 	own, _ := s.associated(func(a *association) bool { return a.SubnetID == in.id })
 	if own != nil {

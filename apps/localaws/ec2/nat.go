@@ -19,9 +19,9 @@ type natGateway struct {
 	Deleted          *time.Time   `xml:"deleteTime,omitempty"`
 	Addresses        []natAddress `xml:"natGatewayAddressSet>item"`
 
-	// changes is when the state pending or deleting is over.
+	// changes is the time when the state pending or deleting ends.
 	changes time.Time
-	// failure is why the gateway fails when pending ends; nil if it succeeds.
+	// failure is the error with which pending ends; nil if the gateway becomes available.
 	failure *protocol.Error
 }
 
@@ -40,7 +40,8 @@ func (g *natGateway) inside() (string, bool) {
 	return g.VPCID, gone
 }
 
-// settle ends the states pending and deleting, and finally forgets the gateway.
+// settle ends the states pending and deleting when their time has come, and removes the
+// gateway in the end.
 func (g *natGateway) settle(s *Service, now time.Time) {
 	if now.Before(g.changes) {
 		return
@@ -50,7 +51,7 @@ func (g *natGateway) settle(s *Service, now time.Time) {
 		g.State = available
 		if g.failure != nil {
 			g.State, g.FailureCode, g.FailureMessage = failed, g.failure.Code, g.failure.Message
-			// Nothing is mapped to it. Its interface is still named:
+			// The address is not mapped, but the answer still has its interface:
 			// https://github.com/hashicorp/terraform-provider-aws/issues/709
 			g.Addresses[0].Status, g.Addresses[0].PublicIP = failed, ""
 			g.end(s, g.changes)
@@ -67,7 +68,7 @@ func (g *natGateway) settle(s *Service, now time.Time) {
 	}
 }
 
-// end frees what the gateway had. AWS shows it for another hour.
+// end frees the gateway's interface and address. AWS shows the gateway for another hour.
 func (g *natGateway) end(s *Service, at time.Time) {
 	g.Deleted = &at
 	s.removeInterfaces(g.id)

@@ -12,11 +12,11 @@ import (
 // resource is anything with an id.
 type resource interface {
 	base() *meta
-	// keys are the condition keys that EC2 has for it, without those of its tags.
+	// keys returns EC2's condition keys for the resource, except those of its tags.
 	keys(s *Service) map[string]string
 }
 
-// meta is what every resource has.
+// meta has the fields that every resource has.
 type meta struct {
 	id   string
 	kind *kind
@@ -37,19 +37,21 @@ func (m *meta) tag(key string) (string, bool) {
 
 // kind is a kind of resource.
 type kind struct {
-	// name is that in ARNs and tag specifications, prefix that of ids.
+	// name is the kind in ARNs and tag specifications; prefix begins its ids.
 	name, prefix string
-	// missing and malformed are the error codes of an id.
+	// missing and malformed are the error codes for an id that does not exist, or is not
+	// valid.
 	missing, malformed string
-	// limit is AWS's quota for a new account, in the region or as the action that
-	// creates it says, and overLimit the error code.
+	// limit is AWS's quota for a new account, and overLimit the error code beyond it. The
+	// quota is for the region, unless the action that creates the resource counts
+	// otherwise.
 	limit     int
 	overLimit string
 }
 
 var (
 	vpcKind = &kind{"vpc", "vpc", "InvalidVpcID.NotFound", "InvalidVpcID.Malformed", 5, "VpcLimitExceeded"}
-	// A VPC has 200 subnets and 200 route tables.
+	// The quota of both is for one VPC.
 	subnetKind   = &kind{"subnet", "subnet", "InvalidSubnetID.NotFound", "InvalidSubnetID.Malformed", 200, "SubnetLimitExceeded"}
 	tableKind    = &kind{"route-table", "rtb", "InvalidRouteTableID.NotFound", "InvalidRouteTableId.Malformed", 200, "RouteTableLimitExceeded"}
 	aclKind      = &kind{"network-acl", "acl", "InvalidNetworkAclID.NotFound", "InvalidNetworkAclId.Malformed", 200, "NetworkAclLimitExceeded"}
@@ -57,15 +59,15 @@ var (
 		"internet-gateway", "igw", "InvalidInternetGatewayID.NotFound", "InvalidInternetGatewayId.Malformed", 5, "InternetGatewayLimitExceeded",
 	}
 	addressKind = &kind{"elastic-ip", "eipalloc", "InvalidAllocationID.NotFound", "InvalidAllocationID.Malformed", 5, "AddressLimitExceeded"}
-	// A zone has 5 NAT gateways.
+	// The quota is for one availability zone.
 	natKind   = &kind{"natgateway", "nat", "NatGatewayNotFound", "NatGatewayMalformed", 5, "NatGatewayLimitExceeded"}
 	groupKind = &kind{"security-group", "sg", "InvalidGroup.NotFound", "InvalidGroupId.Malformed", 2500, "SecurityGroupLimitExceeded"}
-	// A group has 60 rules of each direction.
+	// The quota is for one direction of a group.
 	ruleKind = &kind{
 		"security-group-rule", "sgr", "InvalidSecurityGroupRuleId.NotFound", "InvalidSecurityGroupRuleId.Malformed", 60,
 		"RulesPerSecurityGroupLimitExceeded",
 	}
-	// A VPC has 50 interface endpoints, and a region 20 gateway endpoints.
+	// The quota is for a VPC's interface endpoints; a region has 20 gateway endpoints.
 	endpointKind = &kind{
 		"vpc-endpoint", "vpce", "InvalidVpcEndpointId.NotFound", "InvalidVpcEndpointId.Malformed", 50,
 		"VpcEndpointLimitExceeded",
@@ -85,7 +87,7 @@ var kinds = []*kind{
 	templateKind, flowLogKind,
 }
 
-// newID is prefix-0 and 16 hexadecimal digits, as most of AWS's ids.
+// newID returns an id in AWS's usual form: prefix-0 and 16 hexadecimal digits.
 func newID(prefix string) string {
 	var digits [8]byte
 	_, _ = rand.Read(digits[:])
@@ -105,13 +107,13 @@ func (s *Service) remove(id string) {
 	s.order = slices.DeleteFunc(s.order, func(other string) bool { return other == id })
 }
 
-// get returns the resource with an id, if it is of the type.
+// get returns the resource with an id, if it has the type.
 func get[R resource](s *Service, id string) (R, bool) {
 	r, ok := s.resources[id].(R)
 	return r, ok
 }
 
-// all are the resources of a type, as they were created.
+// all returns the resources of a type in the order of their creation.
 func all[R resource](s *Service) (list []R) {
 	for _, id := range s.order {
 		if r, ok := s.resources[id].(R); ok {
@@ -131,7 +133,7 @@ func where[R resource](s *Service, ok func(R) bool) (list []R) {
 	return list
 }
 
-// find is get with AWS's error for an unknown id.
+// find is like get, but returns AWS's error for an unknown id.
 func find[R resource](s *Service, k *kind, parameter, id string) (R, *protocol.Error) {
 	r, ok := get[R](s, id)
 	switch {
@@ -149,7 +151,7 @@ func notFound(k *kind, id string) *protocol.Error {
 	return refused(k.missing, "The %s ID '%s' does not exist", k.name, id)
 }
 
-// room refuses a resource that would exceed the quota.
+// room returns an error for a resource that would exceed the quota.
 func (k *kind) room(have int) *protocol.Error {
 	if have >= k.limit {
 		return refused(k.overLimit, "The maximum number of %s resources has been reached: %d", k.name, k.limit)
@@ -157,7 +159,7 @@ func (k *kind) room(have int) *protocol.Error {
 	return nil
 }
 
-// tag is one in a request and in an answer.
+// tag is a tag in a request and in an answer.
 type tag struct {
 	Key   string `xml:"key"`
 	Value string `xml:"value"`
@@ -169,7 +171,7 @@ type tagSpecification struct {
 	Tag          []tag
 }
 
-// tagging is embedded in the input of actions that create something.
+// tagging has the parameters of actions that create a resource; their inputs embed it.
 type tagging struct {
 	TagSpecification []tagSpecification
 }
@@ -246,7 +248,7 @@ func createTags(c *call, in *createTagsInput) (protocol.Elements, *protocol.Erro
 
 type deleteTagsInput struct {
 	Resources []string `query:"ResourceId"`
-	// Tags without a value are deleted whatever their value is.
+	// A tag without a value is deleted whatever its value is.
 	Tags []struct {
 		Key   string
 		Value *string
@@ -279,7 +281,7 @@ func deleteTags(c *call, in *deleteTagsInput) (protocol.Elements, *protocol.Erro
 	return done, nil
 }
 
-// tagged are the resources of ids whose tags the call may change.
+// tagged returns the resources with ids, if the call may change their tags.
 func (c *call) tagged(ids []string, tags []tag) (list []resource, err *protocol.Error) {
 	var targets []target
 	for _, id := range ids {
@@ -309,7 +311,7 @@ func (c *call) tagged(ids []string, tags []tag) (list []resource, err *protocol.
 	return list, nil
 }
 
-// kindOf is the kind of a resource with the id.
+// kindOf returns the kind of a resource with the id.
 func kindOf(id string) *kind {
 	prefix, _, _ := strings.Cut(id, "-")
 	i := slices.IndexFunc(kinds, func(k *kind) bool { return k.prefix == prefix })

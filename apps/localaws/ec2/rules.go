@@ -8,7 +8,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// permitting is what the actions that add and remove rules take.
+// permitting has the parameters of the actions that add and remove rules.
 type permitting struct {
 	GroupId              string
 	IpPermissions        []permission

@@ -1,10 +1,10 @@
-// Package ec2 serves the part of Amazon EC2 that a network of this system is
-// made of: VPCs, subnets, gateways, addresses, route tables, security groups,
-// endpoints, launch templates and flow logs, over EC2's query protocol.
-// docs/localaws.md has every action, and where it differs from AWS.
+// Package ec2 serves the part of Amazon EC2 that this system's networks need: VPCs,
+// subnets, gateways, addresses, route tables, security groups, endpoints, launch
+// templates and flow logs, in EC2's query protocol. docs/localaws.md has every action,
+// and the differences from AWS.
 //
-// It is simulated: nothing is routed and no packet is sent. It refuses to delete
-// what others depend on, as AWS does, and takes a share of AWS's time. It must not
+// It is simulated: nothing is routed and no packet is sent. As AWS does, it refuses to
+// delete resources that others depend on. It takes a fraction of AWS's time. It must not
 // know any other service: those that run something in its subnets call it.
 package ec2
 
@@ -20,22 +20,21 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
-	// Region and AccountID are those of everything that the service has.
+	// Region and AccountID are the region and the account of all resources.
 	Region, AccountID string
 	Clock             clock.Clock
 	Faults            *fault.Faults
-	// Guard decides who may do what; nil allows everything.
+	// Guard decides calls; nil allows all.
 	Guard access.Guard
-	// Speed is how many times faster than on AWS things become ready, and failed
-	// or deleted ones are forgotten; 0 is as on AWS.
+	// Speed is how many times faster than on AWS resources become ready, and failed or
+	// deleted ones disappear; 0 means as on AWS.
 	Speed float64
 }
 
-// How long AWS takes, about: a NAT gateway and an interface endpoint become
-// available and are deleted in minutes; a failed or deleted one is shown for an
-// hour.
+// About how long AWS takes: a NAT gateway or an interface endpoint becomes available and
+// is deleted in minutes; a failed or deleted one is shown for an hour.
 const (
 	natGatewayTime = 2 * time.Minute
 	endpointTime   = time.Minute
@@ -58,7 +57,7 @@ type Service struct {
 	addresses int // how many public addresses were given out
 }
 
-// New makes a service of an account that has nothing, not even a default VPC.
+// New returns a service with an empty account, without even a default VPC.
 func New(options Options) *Service {
 	s := &Service{
 		region: options.Region, account: options.AccountID, clock: options.Clock, faults: options.Faults, guard: options.Guard,
@@ -74,12 +73,12 @@ func New(options Options) *Service {
 	return s
 }
 
-// Version is the only one of EC2's API.
+// Version is the only version of EC2's API.
 const Version = "2016-11-15"
 
 const namespace = "http://ec2.amazonaws.com/doc/" + Version + "/"
 
-// FaultPrefix begins the actions of EC2 among the faults; the action follows.
+// FaultPrefix begins the names of EC2's actions in faults; the action follows.
 const FaultPrefix = "ec2:"
 
 // ServeHTTP answers a request in the query protocol.
@@ -110,7 +109,8 @@ func (s *Service) call(ctx context.Context, query *protocol.Query) (out []byte, 
 	return out, err
 }
 
-// locked returns the answer as it is now.
+// locked does an action under the lock, and encodes its answer before the state can
+// change.
 func (s *Service) locked(do action, c *call) ([]byte, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +136,7 @@ func (s *Service) settle(now time.Time) {
 	}
 }
 
-// in returns when something ends that takes AWS d.
+// in returns when something ends that takes d on AWS.
 func (c *call) in(d time.Duration) time.Time { return c.now.Add(c.lasts(d)) }
 
 func (s *Service) lasts(d time.Duration) time.Duration { return time.Duration(float64(d) / s.speed) }

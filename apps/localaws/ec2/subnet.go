@@ -29,7 +29,7 @@ type subnet struct {
 	PrivateDNSNameOnLaunch dnsNameOption `xml:"privateDnsNameOptionsOnLaunch"`
 
 	block netip.Prefix
-	// used are the host addresses that are taken.
+	// used has the host addresses that are taken.
 	used map[netip.Addr]bool
 }
 
@@ -47,7 +47,7 @@ func (s *subnet) keys(of *Service) map[string]string {
 
 func (s *subnet) inside() (string, bool) { return s.VPCID, false }
 
-// zones are the letters of a region's availability zones.
+// zones returns the letters of a region's availability zones.
 func zones(region string) string {
 	switch region {
 	case "us-east-1":
@@ -60,8 +60,8 @@ func zones(region string) string {
 	return "abc"
 }
 
-// zoneID is as euw1-az1 for eu-west-1a. AWS has an order of its own for each
-// account.
+// zoneID returns the id of an availability zone, such as euw1-az1 for eu-west-1a. On AWS
+// each account has an order of its own.
 func zoneID(region, zone string) string {
 	short := strings.NewReplacer("-", "", "north", "n", "south", "s", "east", "e", "west", "w", "central", "c").Replace(region)
 	return short + "-az" + strconv.Itoa(1+strings.Index(zones(region), zone[len(zone)-1:]))
@@ -128,8 +128,8 @@ func fits(block netip.Prefix, v *vpc, siblings []*subnet) *protocol.Error {
 	return nil
 }
 
-// reserved is how many addresses of a subnet AWS keeps: the first four and the
-// last.
+// reserved is the number of addresses that AWS reserves in a subnet: the first four and
+// the last.
 const reserved = 5
 
 // take reserves the wanted address, or the lowest free one if none is wanted.

@@ -122,7 +122,7 @@ type tableInput struct {
 	common
 }
 
-// table is the one that a call changes.
+// table returns the route table that a call may change.
 func (c *call) table(id string) (*routeTable, *protocol.Error) {
 	if err := c.allow(c.on(tableKind, id)); err != nil {
 		return nil, err

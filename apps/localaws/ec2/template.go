@@ -33,8 +33,7 @@ type templateVersion struct {
 	Data        templateData `xml:"launchTemplateData"`
 }
 
-// templateData is what instances would be launched with, in a request and in an
-// answer.
+// templateData describes the instances to launch, in a request and in an answer.
 type templateData struct {
 	ImageId             string          `xml:"imageId,omitempty"`
 	InstanceType        string          `xml:"instanceType,omitempty"`
@@ -152,10 +151,10 @@ func (t *launchTemplate) addVersion(c *call, description string, data templateDa
 	return v
 }
 
-// templateID names a launch template by one of the two.
+// templateID refers to a launch template by one of the two.
 type templateID struct{ LaunchTemplateId, LaunchTemplateName string }
 
-// template returns the launch template of a call that may do its action to it.
+// template returns the launch template that a call names, if it may do its action to it.
 func (c *call) template(by templateID) (*launchTemplate, *protocol.Error) {
 	named := c.templateNamed(by.LaunchTemplateName)
 	id := by.LaunchTemplateId

@@ -31,7 +31,7 @@ func (v *vpc) keys(*Service) map[string]string {
 	return map[string]string{"VpcID": v.id, "Tenancy": v.InstanceTenancy}
 }
 
-// inVPC are the condition keys of what is in a VPC.
+// inVPC returns the condition keys of a resource in a VPC.
 func (s *Service) inVPC(id string) map[string]string {
 	return map[string]string{"Vpc": s.arn(vpcKind, id)}
 }
@@ -85,7 +85,7 @@ func createVPC(c *call, in *createVPCInput) (protocol.Elements, *protocol.Error)
 	return protocol.Elements{"vpc": &answer}, nil
 }
 
-// addDefaults adds what every VPC comes with.
+// addDefaults creates what every VPC has from the start.
 func (c *call) addDefaults(v *vpc) {
 	table := c.newTable(v, nil)
 	table.Associations = []*association{{ID: newID("rtbassoc"), TableID: table.id, Main: true, State: "associated"}}
@@ -101,7 +101,7 @@ func (c *call) addDefaults(v *vpc) {
 	group.addRule(c.Service, &rule{Protocol: anyProtocol, Referenced: &referencedGroup{GroupID: group.id, UserID: c.account}}, nil)
 }
 
-// parseBlock reads a block of /16 to /28.
+// parseBlock parses a CIDR block of a size from /16 to /28.
 func parseBlock(text, outOfRange string) (netip.Prefix, *protocol.Error) {
 	if text == "" {
 		return netip.Prefix{}, missing("cidrBlock")
@@ -152,8 +152,8 @@ func deleteVPC(c *call, in *deleteVPCInput) (protocol.Elements, *protocol.Error)
 	return done, nil
 }
 
-// inside is a resource in a VPC. It keeps the VPC from being deleted, unless AWS
-// makes or deletes it with the VPC.
+// inside is a resource in a VPC. It prevents the deletion of the VPC, unless AWS creates
+// or deletes it together with the VPC.
 type inside interface {
 	inside() (vpc string, withVPC bool)
 }
@@ -239,7 +239,7 @@ func describeVPCAttribute(c *call, in *describeVPCAttributeInput) (protocol.Elem
 	return protocol.Elements{"vpcId": v.id, in.Attribute: boolean{value}}, nil
 }
 
-// networkACL is the default one of a VPC, the only one there is.
+// networkACL is the default network ACL of a VPC; there are no others.
 type networkACL struct {
 	meta
 	ID           string           `xml:"networkAclId"`

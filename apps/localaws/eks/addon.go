@@ -29,8 +29,8 @@ type addon struct {
 	failure *protocol.Error
 }
 
-// addonVersions lists the add-ons, each with the version that is installed by
-// default. Whether a version fits the cluster is not checked.
+// addonVersions has the add-ons, each with its default version. It is not checked whether
+// a version fits the cluster.
 var addonVersions = map[string]string{
 	"amazon-cloudwatch-observability": "v4.7.0-eksbuild.1",
 	"aws-ebs-csi-driver":              "v1.54.0-eksbuild.1",
@@ -41,8 +41,7 @@ var addonVersions = map[string]string{
 	"vpc-cni":                         "v1.21.1-eksbuild.1",
 }
 
-// needNodes are the add-ons whose pods belong to a Deployment: without a node these
-// stay pending.
+// needNodes are the add-ons with a Deployment: without a node its pods stay pending.
 var needNodes = []string{"amazon-cloudwatch-observability", "aws-ebs-csi-driver", "coredns", "metrics-server"}
 
 func (c *cluster) addon(name string) *addon {
@@ -72,7 +71,7 @@ func (a *addon) settle(of *cluster, now time.Time) {
 	}
 }
 
-// hasNodes reports whether a pod would find a node.
+// hasNodes reports whether a pod could be scheduled.
 func (c *cluster) hasNodes() bool {
 	return c.ComputeConfig.on() || slices.ContainsFunc(c.nodegroups, func(g *nodegroup) bool {
 		return g.Status == active ||
@@ -142,7 +141,7 @@ func createAddon(c *call, in *createAddonInput) (any, *protocol.Error) {
 	return addonAnswer{a}, nil
 }
 
-// checkConfiguration only checks that what looks like JSON is JSON: it knows no
+// checkConfiguration checks only that values which look like JSON are JSON: it knows no
 // add-on's schema.
 func checkConfiguration(values string) *protocol.Error {
 	if strings.HasPrefix(strings.TrimSpace(values), "{") && !json.Valid([]byte(values)) {

@@ -30,12 +30,11 @@ type call struct {
 	now    time.Time
 	// fails is how an injected fault makes the created resource fail later.
 	fails *protocol.Error
-	// about holds what the answer of an error also names: the cluster, the node
-	// group.
+	// about has the further fields of an error's answer: the cluster, the node group.
 	about map[string]string
 }
 
-// none is the input of an action whose parameters are all in its path.
+// none is the input of an action that has all its parameters in the path.
 type none struct{}
 
 // of decodes the body of an action.
@@ -49,8 +48,7 @@ func of[In any](do func(*call, *In) (any, *protocol.Error)) action {
 	}
 }
 
-// decode refuses what the local AWS does not simulate: a field that it does not
-// know.
+// decode decodes the body. A field that the local AWS does not simulate is an error.
 func decode(body []byte, in any) *protocol.Error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
@@ -69,10 +67,10 @@ func decode(body []byte, in any) *protocol.Error {
 	return nil
 }
 
-// seconds is a time as REST JSON has it.
+// seconds is a time in the form of REST JSON.
 type seconds time.Time
 
-// MarshalJSON is json.Marshaler's.
+// MarshalJSON implements json.Marshaler.
 func (t seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(time.Time(t).UnixMilli())/1000, 'f', 3, 64), nil
 }
@@ -81,8 +79,8 @@ func (s *Service) arn(kind, rest string) string {
 	return "arn:aws:eks:" + s.Region + ":" + s.AccountID + ":" + kind + "/" + rest
 }
 
-// allow asks whether the call may do its action to a resource, with EKS's condition
-// keys, and asks for the further checks.
+// allow asks whether the call may do its action to a resource, with EKS's condition keys,
+// and whether the further checks pass.
 func (c *call) allow(arn string, keys map[string][]string, besides ...access.Check) *protocol.Error {
 	return c.allowed(append([]access.Check{c.check("eks:"+c.action, arn, keys)}, besides...)...)
 }
@@ -97,7 +95,7 @@ func (c *call) allowed(checks ...access.Check) *protocol.Error {
 	return access.Refusal(c.Guard.Allow(c.ctx, checks...), "AccessDeniedException")
 }
 
-// creates returns the further checks of a call that creates a resource with tags.
+// creates returns the further checks for a call that creates a resource with tags.
 func (c *call) creates(arn string, tags map[string]string) []access.Check {
 	if len(tags) == 0 {
 		return nil
@@ -122,12 +120,12 @@ func resourceTags(tags map[string]string) map[string][]string {
 	return keys
 }
 
-// passes returns the check of a call that passes a role to a service.
+// passes returns the check for a call that passes a role to a service.
 func (c *call) passes(roleARN, to, associated string) access.Check {
 	return c.check("iam:PassRole", roleARN, map[string][]string{"iam:PassedToService": {to}, "iam:AssociatedResourceArn": {associated}})
 }
 
-// linking returns the checks of a call for which EKS makes a service-linked role.
+// linking returns the checks for a call that makes EKS create a service-linked role.
 func (c *call) linking(service, role string) []access.Check {
 	if c.linked[service] {
 		return nil
@@ -155,7 +153,7 @@ func checkTags(tags map[string]string) *protocol.Error {
 	return nil
 }
 
-// page is the part of names that a list shows, and the token of the next.
+// page returns one page of names, and the token of the next page.
 func (c *call) page(names []string) ([]string, *string, *protocol.Error) {
 	limit := 100
 	if text := c.query.Get("maxResults"); text != "" {
@@ -212,7 +210,7 @@ func first(errs ...*protocol.Error) *protocol.Error {
 	return nil
 }
 
-// remembered is what an earlier call with the same token made.
+// remembered returns what an earlier call with the same token created.
 func (c *call) remembered(token string) (string, *protocol.Error) {
 	id, differs := c.tokens.Made(c.action, token, string(c.body))
 	if differs {

@@ -73,7 +73,7 @@ func createCluster(c *call, in *createClusterInput) (any, *protocol.Error) {
 	return answer{made}, nil
 }
 
-// keys are the condition keys of CreateCluster.
+// keys returns the condition keys of a CreateCluster call.
 func (in *createClusterInput) keys() map[string][]string {
 	keys := requestTags(in.Tags)
 	flags := map[string]*bool{
@@ -107,7 +107,7 @@ var (
 	clusterVersion = regexp.MustCompile(`^1\.(2[4-9]|3[0-9])$`)
 )
 
-// checkCluster returns the VPC of the subnets.
+// checkCluster checks the input, and returns the VPC of its subnets.
 func (c *call) checkCluster(in *createClusterInput) (vpcID string, err *protocol.Error) {
 	_, exists := c.find(in.Name)
 	switch {
@@ -138,7 +138,7 @@ func (c *call) checkCluster(in *createClusterInput) (vpcID string, err *protocol
 	return vpcID, nil
 }
 
-// checkAutoMode wants its three parts on or off together.
+// checkAutoMode requires that the three parts of Auto Mode are on or off together.
 func (in *createClusterInput) checkAutoMode() *protocol.Error {
 	compute, storage, balancing := in.ComputeConfig.on(), in.StorageConfig.on(), in.KubernetesNetworkConfig.ElasticLoadBalancing.on()
 	switch {
@@ -169,7 +169,7 @@ func (in *createClusterInput) checkModes() *protocol.Error {
 
 var authenticationModes = []string{"API", "API_AND_CONFIG_MAP", "CONFIG_MAP"}
 
-// cluster is the one that the input asks for, with AWS's defaults.
+// cluster returns the cluster that the input describes, with AWS's defaults.
 func (in *createClusterInput) cluster(c *call, arn, vpcID string) *cluster {
 	made := &cluster{
 		Name: in.Name, ARN: arn, CreatedAt: seconds(c.now), Version: in.Version, PlatformVersion: "eks.1", Status: creating, RoleARN: in.RoleARN,
@@ -208,7 +208,7 @@ func byDefault(field *string, value string) {
 	}
 }
 
-// complete sets what is not set.
+// complete sets the fields that are not set.
 func (v *vpcConfig) complete(from vpcConfig) {
 	if v.SubnetIDs == nil {
 		v.SubnetIDs = from.SubnetIDs

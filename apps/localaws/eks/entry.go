@@ -13,7 +13,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// entry gives a principal of IAM access to a cluster.
+// entry is an access entry: it gives an IAM principal access to a cluster.
 type entry struct {
 	ARN              string            `json:"accessEntryArn"`
 	ClusterName      string            `json:"clusterName"`
@@ -58,7 +58,8 @@ var accessPolicies = []string{
 	"AmazonEKSLoadBalancingPolicy", "AmazonEKSNetworkingClusterPolicy", "AmazonEKSNetworkingPolicy", "AmazonEKSViewPolicy",
 }
 
-// principal is a role or a user: account, role or user, and the name with its path.
+// principal matches the ARN of a role or a user. The groups are the account, role or
+// user, and the name with its path.
 var principal = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):(role|user)/([\w+=,.@/-]+)$`)
 
 func (c *cluster) entry(principalARN string) *entry {
@@ -89,7 +90,7 @@ func (c *call) newEntry(of *cluster, principalARN, kind string) *entry {
 	return e
 }
 
-// admitNodes adds the access entry that EKS itself makes for the nodes of a group.
+// admitNodes adds the access entry that EKS creates for the nodes of a group.
 func (c *cluster) admitNodes(by *call, roleARN string) {
 	if c.AccessConfig.AuthenticationMode == "CONFIG_MAP" || c.entry(roleARN) != nil {
 		return

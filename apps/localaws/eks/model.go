@@ -19,7 +19,7 @@ const (
 	degraded     = "DEGRADED"
 	failed       = "FAILED"
 	createFailed = "CREATE_FAILED"
-	gone         = "" // deleted: nobody sees it
+	gone         = "" // deleted: no call shows it
 )
 
 type cluster struct {
@@ -62,7 +62,7 @@ type identity struct {
 	} `json:"oidc"`
 }
 
-// vpcConfig is in a request and in an answer.
+// vpcConfig is the network configuration, in a request and in an answer.
 type vpcConfig struct {
 	SubnetIDs              []string `json:"subnetIds"`
 	SecurityGroupIDs       []string `json:"securityGroupIds"`
@@ -134,7 +134,7 @@ type issue struct {
 	ResourceIDs []string `json:"resourceIds"`
 }
 
-// answer is a cluster as it is answered.
+// answer is a cluster in the form of answers.
 type answer struct {
 	Cluster *cluster `json:"cluster"`
 }

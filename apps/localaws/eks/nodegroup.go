@@ -41,7 +41,8 @@ type nodegroup struct {
 	LaunchTemplate   *templateVersion  `json:"launchTemplate,omitempty"`
 	Tags             map[string]string `json:"tags"`
 
-	// changes is when nodes that can join have, givenUp when those that cannot are.
+	// changes is the time when nodes have joined, if they can. givenUp is the time when
+	// EKS gives up those that cannot.
 	changes, givenUp time.Time
 	failure          *protocol.Error
 }
@@ -78,9 +79,9 @@ type templateVersion struct {
 	Version string `json:"version,omitempty"`
 }
 
-// simulated marks a node group wherever a user looks: in its tags, its health, and
-// the name of its Auto Scaling group, which the provider shows. The provider ignores
-// tags that begin with aws:, so this one is no drift.
+// simulated marks a node group wherever a user looks: in its tags, in its health, and in
+// the name of its Auto Scaling group, which the provider shows. The tag is no drift,
+// because the provider ignores tags that begin with aws:.
 const (
 	simulated    = "simulated: no machine backs this node group"
 	simulatedTag = "aws:localaws:simulated"
@@ -110,7 +111,7 @@ func (g *nodegroup) settle(s *Service, now time.Time) {
 	}
 }
 
-// join ends CREATING: the nodes have joined, or cannot.
+// join ends the state CREATING: the nodes have joined, or cannot join.
 func (g *nodegroup) join(s *Service, now time.Time) {
 	if g.failure != nil {
 		g.fail(g.failure.Code, g.failure.Message)
@@ -165,7 +166,7 @@ const (
 	linkedNodesRole  = "AWSServiceRoleForAmazonEKSNodegroup"
 	maxNodegroups    = 30
 	maxNodesInGroup  = 450
-	maxSkew          = 3 // minor versions that nodes may be behind the control plane
+	maxSkew          = 3 // minor versions by which nodes may be older than the control plane
 	releaseOfVersion = ".0-20260301"
 )
 
@@ -251,13 +252,13 @@ func (in *createNodegroupInput) check(c *call, of *cluster) *protocol.Error {
 	return first(checkTags(in.Tags), in.ScalingConfig.complete())
 }
 
-// minor is the number of 1.N.
+// minor returns N of a version 1.N.
 func minor(version string) int {
 	n, _ := strconv.Atoi(strings.TrimPrefix(version, "1."))
 	return n
 }
 
-// complete sets what is not set, and checks.
+// complete sets the fields that are not set, and checks all.
 func (s *scalingConfig) complete() *protocol.Error {
 	byDefault := func(field **int, value int) {
 		if *field == nil {
@@ -278,7 +279,7 @@ func (s *scalingConfig) complete() *protocol.Error {
 	return nil
 }
 
-// resolve finds the launch template.
+// resolve finds the launch template that the input names.
 func (in *createNodegroupInput) resolve(c *call) *protocol.Error {
 	if in.LaunchTemplate == nil {
 		return nil
@@ -331,7 +332,7 @@ func (in *createNodegroupInput) nodegroup(c *call, of *cluster, arn string) *nod
 	return g
 }
 
-// nodeSubnets has a subnet for each node, in turn.
+// nodeSubnets returns a subnet for each node, in turn.
 func (g *nodegroup) nodeSubnets() (subnets []string) {
 	for n := range *g.ScalingConfig.DesiredSize {
 		subnets = append(subnets, g.Subnets[n%len(g.Subnets)])

@@ -60,11 +60,11 @@ func (c *call) resize(of *cluster, g *nodegroup, scaling scalingConfig) *protoco
 		return nil
 	}
 	c.Network.Detach(g.ARN)
-	_ = c.Network.Attach(g.ARN, "", g.nodeSubnets(), groups) // they fitted before
+	_ = c.Network.Attach(g.ARN, "", g.nodeSubnets(), groups) // it could attach them before
 	return badRequest("The node group cannot have %d nodes: %v", *scaling.DesiredSize, err)
 }
 
-// changeable refuses a second change at a time.
+// changeable returns an error while another change is in progress.
 func (g *nodegroup) changeable() *protocol.Error {
 	if g.Status != active {
 		return inUse("Nodegroup %s cannot be updated while its status is %s", g.Name, g.Status)

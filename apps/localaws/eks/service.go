@@ -1,9 +1,8 @@
-// Package eks serves the part of Amazon EKS that a cluster of this system is made
-// of: clusters, managed node groups, add-ons and access entries, over EKS's REST
-// JSON protocol. docs/localaws.md has every action, and where it differs from
-// AWS.
+// Package eks serves the part of Amazon EKS that this system's clusters need: clusters,
+// managed node groups, add-ons and access entries, in EKS's REST JSON protocol.
+// docs/localaws.md has every action, and the differences from AWS.
 //
-// It is simulated: node groups have no machines and clusters no control plane. It
+// It is simulated: node groups have no machines, and clusters have no control plane. It
 // must not know IAM and EC2 beyond the interfaces Roles and Network.
 package eks
 
@@ -21,27 +20,27 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
-	// Region and AccountID are those of everything that the service has.
+	// Region and AccountID are the region and the account of all resources.
 	Region, AccountID string
 	Clock             clock.Clock
 	Faults            *fault.Faults
-	// Guard decides who may do what; nil lets everybody do everything.
+	// Guard decides calls; nil allows all.
 	Guard access.Guard
-	// Roles reports whether EKS can assume a role; nil means that it always can.
+	// Roles says whether EKS can assume a role; nil means always.
 	Roles Roles
-	// Network has the subnets of clusters and nodes.
+	// Network provides the subnets of clusters and nodes.
 	Network Network
-	// Speed is how many times faster than on AWS things become ready; 0 is as on
+	// Speed is how many times faster than on AWS resources become ready; 0 means as on
 	// AWS.
 	Speed float64
-	// Server is the API server that stands for the one of a cluster. Without it
-	// the endpoint of a cluster leads nowhere.
+	// Server is the API server that stands in for a cluster's. Without it nothing answers
+	// at the cluster's endpoint.
 	Server Server
 }
 
-// Server is where the API server of a cluster is.
+// Server describes an API server that stands in for a cluster's.
 type Server struct {
 	// Cluster is the name of the cluster that has it; empty means every cluster.
 	Cluster  string `json:"cluster,omitempty"`
@@ -52,31 +51,32 @@ type Server struct {
 	Issuer string `json:"issuer,omitempty"`
 }
 
-// Roles are IAM's.
+// Roles is what EKS needs of IAM.
 type Roles interface {
-	// Trusts is nil if the role exists and lets the service assume it.
+	// Trusts returns nil if the role exists and its trust policy lets the service assume
+	// it.
 	Trusts(roleARN, service string) error
 }
 
-// Network is EC2's.
+// Network is what EKS needs of EC2.
 type Network interface {
-	// VPCOf is the VPC of subnets, and in how many availability zones they are.
+	// VPCOf returns the VPC of subnets, and the number of their availability zones.
 	VPCOf(subnets []string) (vpcID string, zones int, err error)
-	// NewGroup makes a security group that allows traffic between its members;
+	// NewGroup creates a security group that allows traffic between its members;
 	// DeleteGroup deletes it unless it is in use.
 	NewGroup(vpcID, name, description string, tags map[string]string) (id string)
 	DeleteGroup(id string)
-	// Attach makes a network interface in each of the subnets, Detach removes those
-	// of the same owner.
+	// Attach creates a network interface in each of the subnets, Detach removes those of
+	// an owner.
 	Attach(of, description string, subnets, groups []string) error
 	Detach(of string)
-	// Template is the launch template of an id or a name, and its version.
+	// Template returns the launch template with an id or a name, and one of its versions.
 	Template(id, name, version string) (foundID, foundName, number string, err error)
-	// ReachesAWS is nil if a machine in the subnet could join a cluster.
+	// ReachesAWS returns nil if a machine in the subnet could join a cluster.
 	ReachesAWS(subnetID string) error
 }
 
-// How long AWS takes, about. Nodes that cannot join are given up after a while.
+// About how long AWS takes. EKS gives up nodes that cannot join after a while.
 const (
 	clusterTime         = 10 * time.Minute
 	clusterDeleteTime   = 3 * time.Minute
@@ -98,11 +98,11 @@ type Service struct {
 	clusters []*cluster
 	updates  []*update
 	tokens   protocol.Tokens
-	// linked are the service-linked roles that EKS has made.
+	// linked has the service-linked roles that EKS has created.
 	linked map[string]bool
 }
 
-// New makes a service of an account that has no cluster.
+// New returns a service for an account without clusters.
 func New(options Options) *Service {
 	if options.Guard == nil {
 		options.Guard = access.Anyone{}
@@ -118,13 +118,13 @@ func New(options Options) *Service {
 
 type everyRole struct{}
 
-// Trusts is Roles': every service may assume any.
+// Trusts implements Roles: every service may assume any role.
 func (everyRole) Trusts(string, string) error { return nil }
 
-// FaultPrefix begins the actions of EKS among the faults; the action follows.
+// FaultPrefix begins the names of EKS's actions in faults; the action follows.
 const FaultPrefix = "eks:"
 
-// maxRequest is above what the service takes: a cluster of a few kilobytes.
+// maxRequest is above the service's own limit: a cluster has a few kilobytes.
 const maxRequest = 256 << 10
 
 // ServeHTTP answers a request in the protocol REST JSON.
@@ -173,7 +173,8 @@ func (s *Service) call(c *call, do action) (out json.RawMessage, err *protocol.E
 	return out, err
 }
 
-// locked returns the answer as it is now.
+// locked does an action under the lock, and encodes its answer before the state can
+// change.
 func (s *Service) locked(do action, c *call) (json.RawMessage, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,7 +206,7 @@ func (s *Service) settle(now time.Time) {
 	s.clusters = left
 }
 
-// in returns when something ends that takes AWS d.
+// in returns when something ends that takes d on AWS.
 func (c *call) in(d time.Duration) time.Time {
 	return c.now.Add(time.Duration(float64(d) / c.Speed))
 }
@@ -255,7 +256,7 @@ var routes = []pattern{
 	{"GET /tags/{}", "ListTagsForResource", of(listTagsForResource)},
 }
 
-// fits returns what stands for the variables.
+// fits returns the values of the variables, and whether the pattern matches.
 func (p pattern) fits(method string, parts []string) (variables []string, ok bool) {
 	of, path, _ := strings.Cut(p.is, " ")
 	want := strings.Split(path[1:], "/")

@@ -11,7 +11,7 @@ type tagsInput struct {
 	Tags map[string]string `json:"tags"`
 }
 
-// tagsOf returns the tags of the resource that the path names, for a call to change.
+// tagsOf returns the tags of the resource that the path names, for the call to change.
 func (c *call) tagsOf(keys map[string][]string) (map[string]string, *protocol.Error) {
 	found := c.taggedAs(c.path[0])
 	all := resourceTags(found)

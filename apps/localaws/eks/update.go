@@ -10,7 +10,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// find is a cluster by its name.
+// find returns a cluster by name.
 func (s *Service) find(name string) (*cluster, *protocol.Error) {
 	i := slices.IndexFunc(s.clusters, func(c *cluster) bool { return c.Name == name })
 	if i < 0 {
@@ -81,7 +81,7 @@ type update struct {
 	CreatedAt seconds `json:"createdAt"`
 	Errors    []issue `json:"errors"`
 
-	of      string // the ARN of what is updated
+	of      string // the ARN of the updated resource
 	changes time.Time
 }
 
@@ -94,7 +94,7 @@ type updateAnswer struct {
 	Update *update `json:"update"`
 }
 
-// maxUpdates is how many are remembered.
+// maxUpdates is the number of updates that are kept.
 const maxUpdates = 1000
 
 func (u *update) settle(now time.Time) {
@@ -103,7 +103,7 @@ func (u *update) settle(now time.Time) {
 	}
 }
 
-// begin makes an update that ends after d. Answers show its changes at once.
+// begin starts an update that ends after d. Answers show its changes at once.
 func (c *call) begin(of, kind string, d time.Duration, params ...param) *update {
 	if params == nil {
 		params = []param{}
@@ -119,7 +119,7 @@ func (c *call) begin(of, kind string, d time.Duration, params ...param) *update 
 	return u
 }
 
-// parameter is a value of a request as an update shows it.
+// parameter returns a value of a request in the form that an update shows.
 func parameter(kind string, value any) param {
 	text, _ := json.Marshal(value)
 	return param{kind, string(text)}
@@ -153,7 +153,7 @@ func updateClusterConfig(c *call, in *updateClusterConfigInput) (any, *protocol.
 	return c.updating(found, kind, updateTime, in.ClientRequestToken, params...), nil
 }
 
-// changeable refuses a second change at a time.
+// changeable returns an error while another change is in progress.
 func (c *cluster) changeable() *protocol.Error {
 	if c.Status != active {
 		return inUse("Cannot update because cluster %s currently has an update in progress: its status is %s", c.Name, c.Status)
@@ -168,7 +168,7 @@ func (c *call) updating(found *cluster, kind string, d time.Duration, token stri
 	return updateAnswer{u}
 }
 
-// again returns the update that an earlier call with the token began.
+// again returns the update that an earlier call with the same token started.
 func (c *call) again(token string) (*update, *protocol.Error) {
 	id, err := c.remembered(token)
 	if err != nil || id == "" {
@@ -181,7 +181,7 @@ func (c *call) again(token string) (*update, *protocol.Error) {
 	return c.updates[i], nil
 }
 
-// change is what the call changes: one thing at a time.
+// change returns what the call changes; a call may change only one thing.
 func (in *updateClusterConfigInput) change(found *cluster) (kind string, params []param, err *protocol.Error) {
 	var kinds []string
 	add := func(is bool, name, parameterName string, value any) {

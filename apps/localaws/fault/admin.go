@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// document is the JSON of the admin endpoint.
+// document is the JSON document of the admin endpoint.
 type document struct {
 	Seed   uint64 `json:"seed"`
 	Faults []item `json:"faults"`
 }
 
-// item is a fault in JSON: durations are text, such as 25ms.
+// item is a fault in JSON, with durations as text, such as 25ms.
 type item struct {
 	Fault
 	Latency duration `json:"latency,omitzero"`
 	Spread  duration `json:"spread,omitzero"`
 	Lag     duration `json:"lag,omitzero"`
-	// Hits is how often it hit; a request cannot set it.
+	// Hits counts how often it hit; a request cannot set it.
 	Hits int `json:"hits"`
 }
 
@@ -32,21 +32,21 @@ func (i item) fault() Fault {
 
 type duration time.Duration
 
-// MarshalText is encoding.TextMarshaler's.
+// MarshalText implements encoding.TextMarshaler.
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// UnmarshalText is encoding.TextUnmarshaler's.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (d *duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	*d = duration(parsed)
 	return err
 }
 
-// AdminPath is where Handler has the faults.
+// AdminPath is the path at which Handler serves.
 const AdminPath = "/faults"
 
-// Handler is the admin endpoint of faults: GET shows them, PUT replaces them,
-// POST adds to them, DELETE ends them. Each answers with what holds then.
+// Handler returns the admin endpoint for faults: GET shows them, PUT replaces them, POST
+// adds some, DELETE removes them. Each answers with the faults that result.
 func Handler(faults *Faults) http.Handler {
 	mux := http.NewServeMux()
 	show := func(w http.ResponseWriter, _ *http.Request) { faults.show(w) }
@@ -71,7 +71,7 @@ func Handler(faults *Faults) http.Handler {
 
 const maxDocument = 1 << 20
 
-// change does all of a document, or nothing.
+// change applies a whole document, or nothing of it.
 func (f *Faults) change(body io.Reader, replace bool) error {
 	data, err := io.ReadAll(body)
 	if err != nil {

@@ -21,57 +21,56 @@ import (
 
 // Fault describes failures that the server will inject.
 type Fault struct {
-	// Action is an SQS action, such as SendMessage, S3: and an HTTP method, such as
-	// S3:PUT, or the IAM action of another service, such as iam:CreateRole; or a
-	// pattern of these as path.Match has it: * is every call, S3:* every one to S3.
+	// Action selects calls: an SQS action, such as SendMessage; S3: and an HTTP method,
+	// such as S3:PUT; or another service's IAM action, such as iam:CreateRole. It may be
+	// a pattern for path.Match: * is every call, S3:* every call to S3.
 	Action string `json:"action"`
-	// Times is how many calls it hits, or entries with Entry. With Rate 0 is no
-	// limit.
+	// Times is the number of calls that it hits, or of entries with Entry. With a Rate, 0
+	// means no limit.
 	Times int `json:"times,omitempty"`
-	// Rate is the share of calls it hits, above 0 and up to 1. Without Rate it
+	// Rate is the share of calls that it hits, above 0 and up to 1. Without a Rate it
 	// hits the next Times calls.
 	Rate float64 `json:"rate,omitempty"`
-	// Latency is waited before anything else, by the server's clock, and a
-	// random share of Spread on top. With Entry it is not waited: add a Fault
-	// for the call.
+	// Latency is how long a call waits before anything else, on the server's clock, plus
+	// a random share of Spread. It has no effect with Entry: add another Fault for the
+	// call.
 	Latency time.Duration `json:"-"`
 	Spread  time.Duration `json:"-"`
 	// Code is the AWS error code of the answer, such as RequestThrottled or
 	// SlowDown. A Fault without Code has only its other effects.
 	Code string `json:"code,omitempty"`
-	// Status is the answer's HTTP status; 0 is what AWS answers with Code, or
-	// 400. From 500 on the fault is the receiver's.
+	// Status is the answer's HTTP status; 0 means AWS's status for Code, or 400. From 500
+	// on the error is the receiver's fault.
 	Status int `json:"status,omitempty"`
-	// Entry fails single entries of a batch, the call answers 200. Such an
-	// entry's fault is the receiver's unless Status is from 400 to 499.
+	// Entry makes single entries of a batch fail, while the call answers 200. Such an
+	// error is the receiver's fault unless Status is from 400 to 499.
 	Entry bool `json:"entry,omitempty"`
 	// Lost closes the connection instead of answering. It needs no Code.
 	Lost bool `json:"lost,omitempty"`
-	// Late lets the call take effect before its answer is an error or Lost. It
-	// has no meaning with Entry.
+	// Late lets the call take effect before it answers with an error, or is Lost. It has
+	// no effect with Entry.
 	Late bool `json:"late,omitempty"`
-	// Fails lets the call succeed, and what it creates fail with Code after the
-	// time that it takes to become ready: a NAT gateway of ec2:CreateNatGateway, a
-	// node group of eks:CreateNodegroup.
+	// Fails lets the call succeed, and the created resource fail with Code after the time
+	// in which it would become ready: a NAT gateway of ec2:CreateNatGateway, a node group
+	// of eks:CreateNodegroup.
 	Fails bool `json:"fails,omitempty"`
-	// Duplicate has a message delivered once more, of those received or
-	// deleted: ReceiveMessage leaves it visible; DeleteMessage and
-	// DeleteMessageBatch succeed and leave it in flight. It is drawn for each
-	// message.
+	// Duplicate makes a message be delivered once more. On ReceiveMessage the received
+	// message stays visible; on DeleteMessage and DeleteMessageBatch the call succeeds
+	// and the message stays in flight. It is drawn for each message.
 	Duplicate bool `json:"duplicate,omitempty"`
-	// Stale has a delete by an old receipt handle succeed and delete nothing, as
-	// AWS allows. It is drawn for each message.
+	// Stale makes a delete with an old receipt handle succeed without deleting, as AWS
+	// allows. It is drawn for each message.
 	Stale bool `json:"stale,omitempty"`
-	// Lag and Jitter are for GetQueueAttributes: its three counts are those of
-	// Lag ago, at most MaxLag, and off by up to the share Jitter.
+	// Lag and Jitter change the answer of GetQueueAttributes: its three counts are as old
+	// as Lag, at most MaxLag, and wrong by up to the share Jitter.
 	Lag    time.Duration `json:"-"`
 	Jitter float64       `json:"jitter,omitempty"`
 }
 
-// MaxLag is the oldest count that a queue remembers.
+// MaxLag is the age of the oldest counts that a queue keeps.
 const MaxLag = 5 * time.Minute
 
-// check names the field that is wrong.
+// check returns an error that names the wrong field.
 func (f Fault) check() error {
 	_, badPattern := path.Match(f.Action, "")
 	switch {
@@ -103,7 +102,7 @@ func (f Fault) check() error {
 	return nil
 }
 
-// per says for what a fault is drawn: a call, an entry or a message.
+// per says what a fault is drawn for: a call, an entry or a message.
 type per int
 
 const (
@@ -122,13 +121,13 @@ func (f Fault) per() per {
 	return call
 }
 
-// Hit is what a call suffers. The zero value is nothing.
+// Hit is the combined effect of faults on a call. The zero value has no effect.
 type Hit struct {
 	Latency   time.Duration
 	Lost      bool
 	Late      bool
 	Lag       time.Duration
-	Jitter    float64 // as drawn: from minus the fault's to plus it
+	Jitter    float64 // the drawn value, from -Jitter to +Jitter of the fault
 	code      string
 	status    int
 	receiving bool
@@ -151,10 +150,10 @@ func (h *Hit) add(f Fault, random *rand.Rand) {
 	}
 }
 
-// Answer is the error to answer with, nil for none. Where the answer is lost it
-// does not return: it panics with http.ErrAbortHandler, for which net/http
-// closes the connection. A handler calls it before the call takes effect if the
-// hit is not Late, and after it if it is.
+// Answer returns the error to answer with, nil for none. If the answer is lost it does
+// not return: it panics with http.ErrAbortHandler, so that net/http closes the
+// connection. A handler calls it before the call takes effect, or after it if the hit is
+// Late.
 func (h Hit) Answer() *protocol.Error {
 	if h.Lost {
 		panic(http.ErrAbortHandler)
@@ -168,7 +167,8 @@ func (h Hit) Answer() *protocol.Error {
 	}
 }
 
-// Outcome is the error with which the created resource fails later; nil if it does not fail.
+// Outcome returns the error with which the created resource fails later; nil if it does
+// not fail.
 func (h Hit) Outcome() *protocol.Error {
 	if !h.fails {
 		return nil
@@ -224,7 +224,7 @@ func (f *Faults) add(fault Fault) {
 	f.coming = append(f.coming, &armed{Fault: fault, random: random, left: fault.Times})
 }
 
-// Set replaces all faults, and the seed from which they draw.
+// Set replaces all faults, and the seed of their random numbers.
 func (f *Faults) Set(seed uint64, faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -234,7 +234,7 @@ func (f *Faults) Set(seed uint64, faults ...Fault) {
 	}
 }
 
-// Left is how many failures of an action are still to come.
+// Left returns the number of failures of an action that are still to come.
 func (f *Faults) Left(action string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -246,10 +246,10 @@ func (f *Faults) Left(action string) (n int) {
 	return n
 }
 
-// Call is what a call of an action suffers.
+// Call returns the effect of the faults on a call of an action.
 func (f *Faults) Call(action string) Hit { return f.take(action, call) }
 
-// Entry is what an entry of a batch suffers.
+// Entry returns the effect of the faults on one entry of a batch.
 func (f *Faults) Entry(action string) Hit { return f.take(action, entry) }
 
 // Duplicate reports whether a message of a call is to be delivered once more.
@@ -273,7 +273,7 @@ func (f *Faults) message(action string, kind func(Fault) bool) bool {
 	return false
 }
 
-// Struck are the faults that have hit.
+// Struck returns the faults that have hit a call.
 func (f *Faults) Struck() (struck []Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -285,16 +285,16 @@ func (f *Faults) Struck() (struck []Fault) {
 	return struck
 }
 
-// ofCall is the key of a context's faults.
+// ofCall is the context key of a call's faults.
 type ofCall struct{}
 
-// NewContext makes a context whose calls suffer f, in place of the server's faults:
-// a client in the same process decides for each of its calls.
+// NewContext returns a context whose calls get the faults f instead of the server's: so a
+// client in the same process can decide for each of its calls.
 func NewContext(ctx context.Context, f *Faults) context.Context {
 	return context.WithValue(ctx, ofCall{}, f)
 }
 
-// Of are the faults of a call with the context: its own, or else f.
+// Of returns the faults for a call: those of its context, or else f.
 func (f *Faults) Of(ctx context.Context) *Faults {
 	if own, ok := ctx.Value(ofCall{}).(*Faults); ok {
 		return own
@@ -322,7 +322,7 @@ func (f *Faults) Around(ctx context.Context, c clock.Clock, action string, do fu
 func (f *Faults) take(action string, what per) (hit Hit) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	once := false // a fault without Rate has hit
+	once := false // whether a fault without a Rate has hit
 	for _, fault := range f.coming {
 		if fault.per() != what || fault.Rate == 0 && once || !fault.strikes(action) {
 			continue
@@ -333,7 +333,7 @@ func (f *Faults) take(action string, what per) (hit Hit) {
 	return hit
 }
 
-// strikes draws.
+// strikes draws whether the fault hits this call.
 func (a *armed) strikes(action string) bool {
 	limited := a.Rate == 0 || a.Times > 0
 	if limited && a.left <= 0 || !a.meant(action) || a.Rate > 0 && a.random.Float64() >= a.Rate {

@@ -3,8 +3,8 @@
 // query protocol. docs/localaws.md has every action, and where it differs from
 // AWS.
 //
-// Account holds its state; the guard and STS read it. The package must not know
-// signatures and sessions, and evaluates no policy: internal/iam does.
+// Account holds its state, which the guard and STS read. The package must not know
+// signatures and sessions, and does not evaluate policies: internal/iam does.
 package iam
 
 import (
@@ -20,9 +20,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// Account is the roles, policies and providers of an account. IAM itself shows a
-// change at once; other services see it when it has propagated. It is safe for
-// concurrent use.
+// Account has the roles, policies and providers of an account. IAM itself shows a change
+// at once; other services see it when it has propagated. It is safe for concurrent use.
 type Account struct {
 	id    string
 	clock clock.Clock
@@ -30,12 +29,12 @@ type Account struct {
 
 	mu         sync.Mutex
 	now        *view
-	seen       *view // by other services; now itself if nothing is delayed
+	seen       *view // what other services see; the same as now if nothing is delayed
 	coming     []change
 	generation uint64
 }
 
-// view is one state. What it holds is never changed, only replaced.
+// view is one state. Its contents are never changed, only replaced.
 type view struct {
 	roles     map[string]*role     // by name
 	policies  map[string]*policy   // by ARN
@@ -52,7 +51,7 @@ type change struct {
 	do func(*view)
 }
 
-// document is a policy as it was given, and what it says.
+// document is a policy: its text, and the parsed form.
 type document struct {
 	text   string
 	policy *iam.Policy
@@ -70,7 +69,7 @@ type role struct {
 	tags                map[string]string
 }
 
-// edit makes a role that may be changed.
+// edit returns a copy of the role that may be changed.
 func (r *role) edit() *role {
 	next := *r
 	next.inline, next.tags, next.attached = maps.Clone(r.inline), maps.Clone(r.tags), slices.Clone(r.attached)
@@ -81,7 +80,7 @@ type policy struct {
 	name, path, id, arn string
 	description         string
 	created, updated    time.Time
-	versions            []version // in the order in which they were made
+	versions            []version // in the order of their creation
 	current, made       int
 	tags                map[string]string
 }
@@ -121,8 +120,8 @@ func (p *provider) edit() *provider {
 	return &next
 }
 
-// change makes a change now, and for other services when it has propagated. The
-// lock is held.
+// change applies a change now, and for other services when it has propagated. The caller
+// holds the lock.
 func (a *Account) change(do func(*view)) {
 	a.settle()
 	do(a.now)
@@ -133,7 +132,8 @@ func (a *Account) change(do func(*view)) {
 	a.coming = append(a.coming, change{a.clock.Now().Add(a.delay), do})
 }
 
-// settle lets other services see what has propagated. The lock is held.
+// settle makes the changes that have propagated visible to other services. The caller
+// holds the lock.
 func (a *Account) settle() {
 	now := a.clock.Now()
 	for len(a.coming) > 0 && !a.coming[0].at.After(now) {
@@ -143,7 +143,7 @@ func (a *Account) settle() {
 	}
 }
 
-// Generation is authz.Directory's.
+// Generation implements authz.Directory.
 func (a *Account) Generation() uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -151,7 +151,7 @@ func (a *Account) Generation() uint64 {
 	return a.generation
 }
 
-// Principal is authz.Directory's.
+// Principal implements authz.Directory.
 func (a *Account) Principal(caller *access.Caller) authz.Principal {
 	if caller.Role == "" {
 		return authz.Principal{Policies: []*iam.Policy{awsManaged[administrator].policy}}
@@ -166,7 +166,7 @@ func (a *Account) Principal(caller *access.Caller) authz.Principal {
 	return authz.Principal{Policies: a.seen.identity(r), Boundary: a.seen.boundary(r), Tags: r.tags}
 }
 
-// role finds one by its ARN.
+// role returns the role with an ARN.
 func (v *view) role(arn string) *role {
 	r := v.roles[arn[strings.LastIndex(arn, "/")+1:]]
 	if r == nil || r.arn != arn {
@@ -175,7 +175,7 @@ func (v *view) role(arn string) *role {
 	return r
 }
 
-// identity are the policies of a role, inline and attached.
+// identity returns the inline and attached policies of a role.
 func (v *view) identity(r *role) (policies []*iam.Policy) {
 	for _, name := range slices.Sorted(maps.Keys(r.inline)) {
 		policies = append(policies, r.inline[name].policy)
@@ -214,7 +214,7 @@ func (v *view) managed(arn string) (document, bool) {
 	return held.document, ok
 }
 
-// Granted are the policies of every role, by its ARN.
+// Granted returns the policies of every role, by its ARN.
 func (a *Account) Granted() map[string][]*iam.Policy {
 	a.mu.Lock()
 	defer a.mu.Unlock()

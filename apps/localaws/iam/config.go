@@ -12,10 +12,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 )
 
-// Config is what an account has from the start, and how it behaves.
+// Config is the initial state of an account, and its settings.
 type Config struct {
-	// Propagation is how long a change takes until other services see it, such as
-	// 5s; none is at once.
+	// Propagation is how long a change takes until other services see it, such as 5s;
+	// empty means at once.
 	Propagation string           `json:"propagation,omitempty"`
 	Policies    []ManagedPolicy  `json:"policies,omitempty"`
 	Roles       []DeclaredRole   `json:"roles,omitempty"`
@@ -47,7 +47,7 @@ type DeclaredIssuer struct {
 	Clients []string `json:"clients"`
 }
 
-// NewAccount makes an account. The error names every problem with its field.
+// NewAccount returns an account. The error names every problem with its field.
 func NewAccount(id string, config Config, c clock.Clock) (*Account, error) {
 	a := &Account{id: id, clock: c, now: newView()}
 	var problems []error
@@ -56,7 +56,7 @@ func NewAccount(id string, config Config, c clock.Clock) (*Account, error) {
 			problems = append(problems, fmt.Errorf("iam.%s: %w", field, err))
 		}
 	}
-	a.seen = a.now // what is declared has propagated
+	a.seen = a.now // the initial state has propagated
 	for i, p := range config.Policies {
 		add(fmt.Sprintf("policies[%d]", i), a.declarePolicy(p))
 	}
@@ -150,7 +150,7 @@ func (a *Account) declareProvider(declared DeclaredIssuer) error {
 	return nil
 }
 
-// textOf is a document as text, whichever way it was written.
+// textOf returns a document as text, in whichever form it is written.
 func textOf(document json.RawMessage) (string, error) {
 	if len(document) == 0 {
 		return "", errors.New("is missing")

@@ -14,7 +14,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// Quotas of an account that asked for no more:
+// Quotas of an account that has not requested higher ones:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const (
 	maxRoles     = 1000
@@ -25,7 +25,7 @@ const (
 	maxTags      = 50
 	maxClients   = 100
 
-	// Characters of documents, without white space.
+	// Documents are measured in characters, white space not counted.
 	maxTrust   = 2048
 	maxManaged = 6144
 	maxInline  = 10240 // of all of a role together
@@ -53,7 +53,7 @@ func validation(format string, args ...any) *protocol.Error {
 	return query.Errorf("ValidationError", http.StatusBadRequest, format, args...)
 }
 
-// parse reads a document that IAM keeps.
+// parse parses a document that IAM stores.
 func parse(name string, kind iam.Kind, text string, limit int) (document, *protocol.Error) {
 	if text == "" {
 		return document{}, validation("the policy document is missing")
@@ -78,7 +78,7 @@ func quotaName(kind iam.Kind, limit int) string {
 	return "PolicySize of a role"
 }
 
-// characters counts as IAM does.
+// characters counts a text's characters as IAM does.
 func characters(text string) (n int) {
 	for _, r := range text {
 		if !unicode.IsSpace(r) {
@@ -113,10 +113,10 @@ func checkPath(path string) *protocol.Error {
 	return nil
 }
 
-// tag is one of a request or an answer.
+// tag is a tag in a request or an answer.
 type tag = query.Tag
 
-// tagged adds tags to those that are there, all or none.
+// tagged returns the current tags with some added, all or none.
 func tagged(current map[string]string, added []tag) (map[string]string, *protocol.Error) {
 	next := maps.Clone(current)
 	if next == nil {
@@ -154,7 +154,7 @@ func untagged(current map[string]string, keys []string) map[string]string {
 	return next
 }
 
-// newID is a unique identifier with the prefix of its kind:
+// newID returns a unique identifier with the prefix of its kind:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 func newID(prefix string) string { return prefix + rand.Text()[:17] }
 

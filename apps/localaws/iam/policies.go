@@ -16,7 +16,7 @@ import (
 // awsOwned begins the ARNs of AWS's managed policies.
 const awsOwned = "arn:aws:iam::aws:policy/"
 
-// own finds a policy of the account, if the caller may do its action to it.
+// own returns a policy of the account, if the caller may do its action to it.
 func (s *Service) own(c *call, arn string, keys map[string][]string) (*policy, error) {
 	context := map[string][]string{}
 	if p := s.now.policies[arn]; p != nil {
@@ -40,7 +40,7 @@ func (s *Service) own(c *call, arn string, keys map[string][]string) (*policy, e
 	return p, nil
 }
 
-// readable finds a policy of the account or of AWS.
+// readable returns a policy of the account or of AWS.
 func (s *Service) readable(c *call, arn string) (*policy, error) {
 	d, ok := awsManaged[arn]
 	if !ok {
@@ -131,7 +131,7 @@ func (a *Account) answer(p *policy) policyAnswer {
 	return out
 }
 
-// users are the roles with a managed policy, attached or as their boundary.
+// users returns the roles that have a managed policy, attached or as their boundary.
 func (a *Account) users(arn string, boundary bool) (found []*role) {
 	for _, name := range slices.Sorted(maps.Keys(a.now.roles)) {
 		r := a.now.roles[name]
@@ -247,7 +247,7 @@ func createPolicyVersion(s *Service, c *call, in *versionIn) (protocol.Elements,
 	return protocol.Elements{"PolicyVersion": p.answer(next, false)}, nil
 }
 
-// numbered finds the version that a request names.
+// numbered returns the version that a request names.
 func (p *policy) numbered(id string) (version, error) {
 	number, err := strconv.Atoi(strings.TrimPrefix(id, "v"))
 	found, ok := p.version(number)

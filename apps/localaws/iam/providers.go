@@ -12,7 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 )
 
-// issuer finds a provider by ARN, if the caller may do its action to it.
+// issuer returns the provider with an ARN, if the caller may do its action to it.
 func (s *Service) issuer(c *call, arn string, keys map[string][]string) (*provider, error) {
 	context := map[string][]string{}
 	if p := s.now.providers[arn]; p != nil {
@@ -91,7 +91,7 @@ func (a *Account) newProvider(in *createProviderIn) (*provider, error) {
 		tags:        tags,
 	}
 	if len(p.thumbprints) == 0 {
-		// AWS reads it from the issuer's certificate; nobody checks it.
+		// AWS reads it from the issuer's certificate; here nothing verifies it.
 		p.thumbprints = []string{strings.Repeat("0", 40)}
 	}
 	return p, checkThumbprints(p.thumbprints)
@@ -129,8 +129,9 @@ func getProvider(s *Service, c *call, in *providerIn) (protocol.Elements, error)
 	}, nil
 }
 
-// deleteProvider succeeds again: "This operation is idempotent; it does not fail or
-// return an error if you call the operation for a provider that does not exist."
+// deleteProvider also succeeds for a missing provider: "This operation is idempotent; it
+// does not fail or return an error if you call the operation for a provider that does not
+// exist."
 func deleteProvider(s *Service, c *call, in *providerIn) (protocol.Elements, error) {
 	if err := s.allow(c, in.Arn, s.providerKeys(in.Arn)); err != nil {
 		return nil, err

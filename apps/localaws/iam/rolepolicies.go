@@ -24,7 +24,7 @@ func putRolePolicy(s *Service, c *call, in *rolePolicyIn) (protocol.Elements, er
 	return nil, nil
 }
 
-// withInline is the role with an inline policy.
+// withInline returns a copy of the role with an inline policy.
 func (r *role) withInline(name, text string) (*role, error) {
 	if err := checkName("policyName", name, policyName); err != nil {
 		return nil, err
@@ -105,7 +105,8 @@ func attachRolePolicy(s *Service, c *call, in *attachIn) (protocol.Elements, err
 	return nil, nil
 }
 
-// attach is the role with a managed policy; attaching it again does nothing.
+// attach returns a copy of the role with a managed policy; attaching it again changes
+// nothing.
 func (a *Account) attach(r *role, arn string) (*role, error) {
 	_, ok := a.now.managed(arn)
 	switch {

@@ -13,8 +13,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// find finds a role by name, if the caller may do its action to it. The path of a
-// role that does not exist is unknown: its ARN is taken to have none.
+// find returns a role by name, if the caller may do its action to it. The path of a role
+// that does not exist is unknown: its ARN is taken to have none.
 func (s *Service) find(c *call, name string, keys map[string][]string) (*role, error) {
 	if err := checkName("roleName", name, entityName); err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func describeTags(keys map[string][]string, prefix string, tags map[string]strin
 	}
 }
 
-// requested are the condition keys of tags in a request.
+// requested returns the condition keys for the tags in a request.
 func requested(tags []tag) map[string][]string {
 	if len(tags) == 0 {
 		return nil
@@ -102,7 +102,7 @@ func createRole(s *Service, c *call, in *createRoleIn) (protocol.Elements, error
 	return protocol.Elements{"Role": r.answer()}, nil
 }
 
-// newRole makes one of a request.
+// newRole returns the role that a request describes.
 func (a *Account) newRole(in *createRoleIn) (*role, error) {
 	if in.Path == "" {
 		in.Path = "/"
@@ -137,7 +137,7 @@ func (r *role) setSession(seconds *int) error {
 	return nil
 }
 
-// firstOf is the first that is an error.
+// firstOf returns the first error that is not nil.
 func firstOf(errs ...*protocol.Error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -175,7 +175,7 @@ func (r *role) answer() roleAnswer {
 	return out
 }
 
-// encoded is a document as IAM answers with it: URL-encoded by RFC 3986.
+// encoded returns a document in the form of IAM's answers: URL-encoded by RFC 3986.
 func encoded(document string) string {
 	return strings.ReplaceAll(url.QueryEscape(document), "+", "%20")
 }
@@ -366,7 +366,7 @@ func deleteRolePermissionsBoundary(s *Service, c *call, in *roleIn) (protocol.El
 	return nil, nil
 }
 
-// listInstanceProfilesForRole: the server has none.
+// listInstanceProfilesForRole returns an empty list: the server has no instance profiles.
 func listInstanceProfilesForRole(s *Service, c *call, in *pageOfRole) (protocol.Elements, error) {
 	if _, err := s.find(c, in.RoleName, nil); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/query"
 )
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
 	Account *Account
 	Guard   access.Guard
@@ -27,10 +27,10 @@ type Service struct {
 	guard access.Guard
 }
 
-// Namespace is that of the service's answers.
+// Namespace is the XML namespace of the service's answers.
 const Namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
 
-// New makes a service of an account.
+// New returns a service for an account.
 func New(options Options) *Service {
 	s := &Service{Account: options.Account, guard: options.Guard}
 	s.Handler = query.Handler[*Service]{
@@ -44,7 +44,7 @@ type (
 	members = query.Members[tag]
 )
 
-// with makes an action that holds the lock of the account.
+// with makes an action that holds the account's lock.
 func with[In any](do func(*Service, *call, *In) (protocol.Elements, error)) query.Action[*Service] {
 	return query.With(func(s *Service, c *call, in *In) (protocol.Elements, error) {
 		s.mu.Lock()
@@ -134,8 +134,8 @@ func cut[T any](p page, items []T, key func(T) string) ([]T, protocol.Elements, 
 	return items, protocol.Elements{"IsTruncated": true, "Marker": marker}, nil
 }
 
-// allow asks the guard for the action of a call. The guard asks the account: the
-// lock is not held meanwhile, and what was read before may have changed.
+// allow asks the guard about the action of a call. The guard reads the account, so the
+// lock is released meanwhile, and what was read before may have changed.
 func (s *Service) allow(c *call, resource string, keys map[string][]string) error {
 	return s.allowed(c, access.Check{Action: "iam:" + c.Action, Resource: resource, Context: keys})
 }

@@ -1,6 +1,6 @@
-// Package logs serves what this system uses of Amazon CloudWatch Logs over AWS JSON
-// 1.1: log groups, kept and given back. Simulated: nobody logs to them.
-// docs/localaws.md has every action.
+// Package logs serves the part of Amazon CloudWatch Logs that this system uses, in AWS
+// JSON 1.1: log groups. It is simulated: groups are stored and returned, but nothing
+// writes to them. docs/localaws.md has every action.
 package logs
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
 	// Region and AccountID are part of ARNs.
 	Region, AccountID string
@@ -48,7 +48,7 @@ type group struct {
 	tags      map[string]string
 }
 
-// New makes a service without log groups.
+// New returns a service without log groups.
 func New(options Options) *Service {
 	return &Service{
 		prefix: "arn:aws:logs:" + options.Region + ":" + options.AccountID + ":log-group:",
@@ -63,7 +63,7 @@ const (
 	maxTags      = 50
 )
 
-// request is every field of every action.
+// request has the parameters of all actions.
 type request struct {
 	LogGroupName       string            `json:"logGroupName"`
 	LogGroupClass      string            `json:"logGroupClass"`
@@ -86,7 +86,7 @@ var actions = map[string]func(*Service, request) (any, *protocol.Error){
 	"UntagResource":         silent(untagResource),
 }
 
-// silent is an action that answers nothing.
+// silent makes an action whose answer is empty.
 func silent(do func(*Service, request) *protocol.Error) func(*Service, request) (any, *protocol.Error) {
 	return func(s *Service, in request) (any, *protocol.Error) { return nil, do(s, in) }
 }
@@ -139,7 +139,7 @@ func (s *Service) call(ctx context.Context, name string, body []byte) (any, *pro
 	return out, failed
 }
 
-// allow asks the guard for what a call needs.
+// allow asks the guard whether a call may do its action.
 func (s *Service) allow(ctx context.Context, name string, in request) *protocol.Error {
 	resource := s.prefix + in.LogGroupName
 	switch {
@@ -154,7 +154,7 @@ func (s *Service) allow(ctx context.Context, name string, in request) *protocol.
 	}
 	refused := access.Refusal(s.guard.Allow(ctx, checks...), "AccessDeniedException")
 	if refused != nil && !refused.Receiver {
-		refused.Status = http.StatusBadRequest // as AWS JSON 1.1 has it
+		refused.Status = http.StatusBadRequest // as in AWS JSON 1.1
 	}
 	return refused
 }
@@ -163,7 +163,7 @@ func invalid(format string, args ...any) *protocol.Error {
 	return &protocol.Error{Code: "InvalidParameterException", Message: fmt.Sprintf(format, args...)}
 }
 
-// find finds a log group by its name, or by its ARN.
+// find returns a log group by its name or its ARN.
 func (s *Service) find(in request) (*group, *protocol.Error) {
 	name := in.LogGroupName
 	if in.ResourceArn != "" {
@@ -211,7 +211,7 @@ type description struct {
 	StoredBytes       int    `json:"storedBytes"`
 }
 
-// describeLogGroups gives all at once: an account has few.
+// describeLogGroups returns all groups in one page: an account has few.
 func describeLogGroups(s *Service, in request) (any, *protocol.Error) {
 	if in.LogGroupNamePrefix != "" && !groupName.MatchString(in.LogGroupNamePrefix) {
 		return nil, invalid("1 validation error detected: Value '%s' at 'logGroupNamePrefix' failed to satisfy constraint", in.LogGroupNamePrefix)
@@ -238,7 +238,7 @@ func deleteLogGroup(s *Service, in request) *protocol.Error {
 	return nil
 }
 
-// retentions are those that AWS takes:
+// retentions are the numbers of days that AWS allows:
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 

@@ -16,34 +16,33 @@ import (
 	"github.com/google/uuid"
 )
 
-// Error is an error of a service.
+// Error is an error that a service answers with.
 type Error struct {
 	// Code is the name of the error's shape in the API's model.
 	Code, Message string
 	// Status is the HTTP status; 0 is the one that the service has for Code.
 	Status int
-	// Receiver says that the server is at fault, not the caller.
+	// Receiver means that the server is at fault, not the caller.
 	Receiver bool
 }
 
-// Error is error's.
+// Error implements error.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// WriteJSON answers in the protocol AWS JSON 1.0. Nil is an empty object, which
-// is what actions without output answer. The answer leaves in one piece with
-// its length, as AWS sends it: a client that closes its request when the answer
-// begins must not cut it.
+// WriteJSON answers in the protocol AWS JSON 1.0. A nil body is an empty object, the
+// answer of actions without output. The answer is sent as a whole, with its length, as
+// AWS does: a client that closes its request when the answer begins must not cut it.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
 	writeJSON(w, "application/x-amz-json-1.0", status, body)
 }
 
-// WriteRESTJSON is WriteJSON in the protocol REST JSON.
+// WriteRESTJSON answers as WriteJSON does, in the protocol REST JSON.
 func WriteRESTJSON(w http.ResponseWriter, status int, body any) {
 	writeJSON(w, "application/json", status, body)
 }
 
-// WriteRESTJSONError answers with an error, and with the fields that the model of
-// the service adds to it.
+// WriteRESTJSONError answers with an error, and with the fields that the service's model
+// adds to it.
 func WriteRESTJSONError(w http.ResponseWriter, err *Error, fields map[string]string) {
 	body := map[string]string{"message": err.Message}
 	maps.Copy(body, fields)
@@ -60,9 +59,9 @@ func writeJSON(w http.ResponseWriter, kind string, status int, body any) {
 	answer := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(answer)
 	answer.Reset()
-	// The bodies are maps and structs of strings and numbers: they encode.
+	// The bodies are maps and structs of strings and numbers, which always encode.
 	_ = json.NewEncoder(answer).Encode(body)
-	answer.Truncate(answer.Len() - 1) // the line's end
+	answer.Truncate(answer.Len() - 1) // the newline at the end
 	w.Header().Set("Content-Length", strconv.Itoa(answer.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(answer.Bytes())

@@ -18,15 +18,15 @@ import (
 const (
 	maxQuery  = 256 << 10
 	maxParams = 2000
-	maxDepth  = 8 // the parts of a parameter's name
+	maxDepth  = 8 // parts of a parameter's name
 )
 
-// Query is the parameters of a request in the query protocol, which EC2, IAM
-// and STS speak. Names have parts: Filter.1.Value.2 of EC2 is the second value of
-// the first filter, Tags.member.1.Key of IAM the key of the first tag.
+// Query has the parameters of a request in the query protocol, which EC2, IAM and STS
+// use. Names have parts: EC2's Filter.1.Value.2 is the second value of the first filter,
+// IAM's Tags.member.1.Key the key of the first tag.
 type Query struct {
 	Action, Version string
-	// Body is the request as it came.
+	// Body is the unchanged body of the request.
 	Body string
 	root *node
 }
@@ -44,7 +44,7 @@ func IsQuery(r *http.Request) bool {
 	return r.Method == http.MethodPost && kind == "application/x-www-form-urlencoded"
 }
 
-// ReadQuery reads the body of a request. The error has a code of AWS's.
+// ReadQuery reads the body of a request. The error has one of AWS's codes.
 func ReadQuery(r *http.Request) (*Query, *Error) {
 	body, err := ReadBody(r, maxQuery)
 	if err != nil {
@@ -69,7 +69,7 @@ func ReadBody(r *http.Request, limit int64) ([]byte, *Error) {
 	return body, nil
 }
 
-// ParseQuery is ReadQuery of a body.
+// ParseQuery parses a body as ReadQuery does.
 func ParseQuery(body string) (*Query, *Error) {
 	if strings.Count(body, "&") >= maxParams {
 		return nil, malformed("more than " + strconv.Itoa(maxParams) + " parameters")
@@ -113,11 +113,11 @@ func (n *node) at(parts []string) *node {
 
 func (n *node) add(value string) { n.value, n.set = value, true }
 
-// Decode fills a struct. A field takes the parameter of its name, or of its tag
-// "query": strings, numbers, booleans, pointers to these for those that may be
-// left out, structs, and slices of all. A slice takes Name.1, Name.2 and
-// Name.member.1; fields of an embedded struct count as its own. Unknown are the
-// names of the parameters that have no field, sorted.
+// Decode fills a struct. A field takes the parameter with its name, or with the name in
+// its tag "query". Fields are strings, numbers, booleans, pointers to these for optional
+// ones, structs, and slices of all. A slice takes Name.1, Name.2 and Name.member.1;
+// fields of an embedded struct count as the struct's own. unknown has the names of the
+// parameters without a field, sorted.
 func (q *Query) Decode(into any) (unknown []string, err *Error) {
 	d := &decoder{}
 	d.fields(reflect.ValueOf(into).Elem(), q.root)
@@ -125,7 +125,7 @@ func (q *Query) Decode(into any) (unknown []string, err *Error) {
 	return d.unknown, d.err
 }
 
-// decoder keeps the first error, and goes on.
+// decoder keeps the first error, and continues.
 type decoder struct {
 	unknown []string
 	err     *Error
@@ -167,7 +167,7 @@ func (d *decoder) value(into reflect.Value, from *node) {
 		into.Set(value)
 		return
 	}
-	emptyList := kind == reflect.Slice && from.value == "" // as IAM's SDK sends it
+	emptyList := kind == reflect.Slice && from.value == "" // the form that IAM's SDK sends
 	if from.set && !emptyList && (kind == reflect.Struct || kind == reflect.Slice) {
 		d.unknown = append(d.unknown, from.name) // it has parts, and no value of its own
 	}
@@ -232,7 +232,7 @@ func (d *decoder) list(into reflect.Value, from *node) {
 	}
 }
 
-// skip notes the parameters of a node and below.
+// skip records the parameters of a node and its children as unknown.
 func (d *decoder) skip(n *node) {
 	if n.set {
 		d.unknown = append(d.unknown, n.name)

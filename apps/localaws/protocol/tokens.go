@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Tokens remember what calls with a client token made, so that a retry of the
-// call makes nothing again. The zero value remembers nothing yet.
+// Tokens records what calls with a client token created, so that a retried call does not
+// create it again. The zero value has no records.
 type Tokens struct {
 	made  map[tokenKey]made
 	order []tokenKey
@@ -19,11 +19,11 @@ type made struct {
 	id   string
 }
 
-// maxTokens is how many are remembered; AWS remembers them for hours.
+// maxTokens is the number of tokens that are kept; AWS keeps them for hours.
 const maxTokens = 1000
 
-// Made returns the id of what an earlier call with the token made, empty for none.
-// Differs reports whether that call had another body: AWS refuses that.
+// Made returns the id that an earlier call with the token created, empty for none.
+// differs reports whether that call had another body, which AWS rejects.
 func (t *Tokens) Made(action, token, body string) (id string, differs bool) {
 	m, found := t.made[tokenKey{action, token}]
 	if token == "" || !found {
@@ -32,7 +32,7 @@ func (t *Tokens) Made(action, token, body string) (id string, differs bool) {
 	return m.id, m.body != sha256.Sum256([]byte(body))
 }
 
-// Remember keeps what a call made. Without a token it does nothing.
+// Remember records what a call created. Without a token it does nothing.
 func (t *Tokens) Remember(action, token, body, id string) {
 	if token == "" {
 		return

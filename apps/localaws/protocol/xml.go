@@ -12,12 +12,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// Elements are the content of an answer, by name. A value is encoded as
-// encoding/xml does.
+// Elements are the content of an answer, by name. encoding/xml encodes the values.
 type Elements map[string]any
 
-// Encode is what WriteEC2 sends: as the elements are now, whoever changes what
-// they point to later.
+// Encode encodes the elements now, for WriteEC2 to send later: what they point to may
+// change meanwhile.
 func (e Elements) Encode() ([]byte, *Error) {
 	body := &bytes.Buffer{}
 	encoder := xml.NewEncoder(body)
@@ -27,8 +26,7 @@ func (e Elements) Encode() ([]byte, *Error) {
 	return body.Bytes(), nil
 }
 
-// WriteEC2 answers an action of EC2, whose protocol has the elements of the
-// answer directly in it.
+// WriteEC2 answers an action of EC2, whose answers contain their elements directly.
 func WriteEC2(w http.ResponseWriter, namespace, action string, encoded []byte) {
 	id := uuid.NewString()
 	writeXML(w, http.StatusOK, id, func(e *xml.Encoder) error {
@@ -54,8 +52,8 @@ func WriteEC2Error(w http.ResponseWriter, err *Error) {
 	})
 }
 
-// WriteQuery answers an action of IAM or STS, whose protocol has a result in the
-// answer. An action without output has no result: nil.
+// WriteQuery answers an action of IAM or STS, whose answers contain a result element. For
+// an action without output result is nil.
 func WriteQuery(w http.ResponseWriter, namespace, action string, result Elements) {
 	id := uuid.NewString()
 	writeXML(w, http.StatusOK, id, func(e *xml.Encoder) error {
@@ -89,12 +87,13 @@ func WriteQueryError(w http.ResponseWriter, namespace string, err *Error) {
 	})
 }
 
-// writeXML sends what encode writes, in one piece with its length.
+// writeXML sends what encode writes, as a whole and with its length.
 func writeXML(w http.ResponseWriter, status int, id string, encode func(*xml.Encoder) error) {
 	body := bytes.NewBufferString(xml.Header)
 	e := xml.NewEncoder(body)
 	if err := cmp.Or(encode(e), e.Flush()); err != nil {
-		// The bodies are structs and strings of ours: one that does not encode is a bug.
+		// The bodies are this package's own structs and strings: one that does not encode
+		// is a bug.
 		status = http.StatusInternalServerError
 		body = bytes.NewBufferString(xml.Header)
 		_, _ = body.WriteString("<Response><Errors><Error><Code>InternalError</Code></Error></Errors></Response>")

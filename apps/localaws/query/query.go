@@ -30,8 +30,8 @@ type Call struct {
 // *access.Denied; any other is the server's.
 type Action[S any] func(S, *Call) (protocol.Elements, error)
 
-// With makes an action whose parameters are the fields of In. It refuses others:
-// AWS may have them, the local AWS does not.
+// With makes an action whose parameters are the fields of In. Any other parameter is an
+// error: AWS may have it, the local AWS does not.
 func With[S, In any](do func(S, *Call, *In) (protocol.Elements, error)) Action[S] {
 	return func(s S, c *Call) (protocol.Elements, error) {
 		in := new(In)
@@ -55,20 +55,20 @@ func With[S, In any](do func(S, *Call, *In) (protocol.Elements, error)) Action[S
 // Handler serves the actions of a service.
 type Handler[S any] struct {
 	Service S
-	// Prefix is that of its actions in IAM, and in faults.
+	// Prefix is the service's prefix in IAM actions, and in faults.
 	Prefix string
-	// Namespace is that of its answers.
+	// Namespace is the XML namespace of the answers.
 	Namespace string
 	Actions   map[string]Action[S]
-	// Denied is the code of a refusal; AccessDenied if it is empty.
+	// Denied is the error code of a denied call; empty means AccessDenied.
 	Denied string
-	// Unsigned is the action that needs no caller, if there is one.
+	// Unsigned is the action that needs no signature, if there is one.
 	Unsigned string
 	Clock    clock.Clock
 	Faults   *fault.Faults
 }
 
-// ServeHTTP answers a request, in the body or in a URL that is presigned.
+// ServeHTTP answers a request, with its parameters in the body or in a presigned URL.
 func (h *Handler[S]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query, err := read(r)
 	if err != nil {
@@ -113,7 +113,7 @@ func (h *Handler[S]) call(ctx context.Context, query *protocol.Query) (protocol.
 	return out, failed
 }
 
-// Errorf is an error with a code and a status.
+// Errorf returns an error with a code, an HTTP status and a message.
 func Errorf(code string, status int, format string, args ...any) *protocol.Error {
 	return &protocol.Error{Code: code, Message: fmt.Sprintf(format, args...), Status: status}
 }
@@ -123,13 +123,13 @@ type Members[T any] struct {
 	Member []T `xml:"member"`
 }
 
-// List is a list in an answer.
+// List returns items as a list in an answer.
 func List[T any](items []T) Members[T] { return Members[T]{items} }
 
 // Tag is a tag in a request and in an answer.
 type Tag struct{ Key, Value string }
 
-// Tags are those of a resource, in the order of their keys.
+// Tags returns a resource's tags, sorted by key.
 func Tags(of map[string]string) []Tag {
 	all := []Tag{}
 	for _, key := range slices.Sorted(maps.Keys(of)) {

@@ -53,7 +53,7 @@ func (b *bucketSettings) setPolicy(text string, parsed *iam.Policy) {
 	b.policy = parsed
 }
 
-// settingsOf finds those of a bucket.
+// settingsOf returns the sub-resources of a bucket.
 func (s *store) settingsOf(name string) (*bucketSettings, *protocol.Error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -63,7 +63,7 @@ func (s *store) settingsOf(name string) (*bucketSettings, *protocol.Error) {
 	return nil, &protocol.Error{Code: "NoSuchBucket", Message: "The specified bucket does not exist", Status: http.StatusNotFound}
 }
 
-// policy is a bucket's; nil if it has none, or is not there.
+// policy returns the policy of a bucket; nil if it has none, or does not exist.
 func (s *store) policy(name string) *iam.Policy {
 	b, err := s.settingsOf(name)
 	if err != nil {
@@ -78,7 +78,7 @@ type tag struct{ Key, Value string }
 
 const maxTags = 50
 
-// addTags adds to those of a bucket, or replaces them.
+// addTags adds tags to a bucket, or replaces its tags.
 func (b *bucketSettings) addTags(added []tag, replace bool) *protocol.Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -136,7 +136,7 @@ func serveTagging(w http.ResponseWriter, r *http.Request, b *bucketSettings) *pr
 		}
 		w.WriteHeader(http.StatusNoContent)
 	case http.MethodDelete:
-		_ = b.addTags(nil, true) // none is no tag that is wrong
+		_ = b.addTags(nil, true) // without tags there is nothing wrong
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		document.XMLName, document.Tags = xml.Name{Space: namespace, Local: "Tagging"}, b.tagList()
@@ -148,7 +148,7 @@ func serveTagging(w http.ResponseWriter, r *http.Request, b *bucketSettings) *pr
 	return nil
 }
 
-// readXML decodes a body whose root has a name.
+// readXML decodes a body whose root element has the given name.
 func readXML(r *http.Request, root string, into any, name *xml.Name) *protocol.Error {
 	body, tooLarge := protocol.ReadBody(r, maxSetting)
 	if tooLarge != nil || !wellFormed(body, root) || xml.Unmarshal(body, into) != nil || name.Local != root {

@@ -10,11 +10,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// controlTags begins the paths of S3 Control's tags. A client puts the account
+// controlTags is the prefix of the paths of S3 Control's tags. A client puts the account
 // before the endpoint's host name.
 const controlTags = "/v20180820/tags/"
 
-// serveControl answers the tags of a bucket as S3 Control has them.
+// serveControl serves the tags of a bucket in the form of S3 Control.
 func (s *Service) serveControl(w http.ResponseWriter, r *http.Request) *protocol.Error {
 	arn, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), controlTags))
 	name, ours := strings.CutPrefix(arn, bucketARN)

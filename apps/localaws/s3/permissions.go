@@ -28,7 +28,7 @@ func (s *Service) allow(r *http.Request, t target, query url.Values) *protocol.E
 	}
 	if source := r.Header.Get("X-Amz-Copy-Source"); source != "" {
 		path, _, _ := strings.Cut(source, "?")
-		path, err := url.QueryUnescape(path) // as gofakes3 does, which copies
+		path, err := url.QueryUnescape(path) // as gofakes3 decodes the header of a copy
 		if err != nil {
 			return &protocol.Error{Code: "InvalidArgument", Message: "copy source encoding is invalid"}
 		}
@@ -54,7 +54,7 @@ func (t target) words() string {
 	return what + "'s ?" + t.sub
 }
 
-// keysOf are the condition keys of a list.
+// keysOf returns the condition keys for a list request.
 func keysOf(action string, query url.Values) map[string][]string {
 	if action != "ListBucket" && action != "ListBucketVersions" {
 		return nil
@@ -68,11 +68,12 @@ func keysOf(action string, query url.Values) map[string][]string {
 	return keys
 }
 
-// maxDelete is above a thousand keys of 1,024 bytes.
+// maxDelete is the largest body of DeleteObjects: room for a thousand keys of 1,024
+// bytes.
 const maxDelete = 4 << 20
 
-// eachKey returns a check for every key that DeleteObjects names. AWS answers for
-// each key; here one that is not allowed refuses all.
+// eachKey returns a check for every key that DeleteObjects names. AWS answers for each
+// key; here one denied key denies the whole call.
 func eachKey(r *http.Request, t target, check access.Check) ([]access.Check, *protocol.Error) {
 	body, tooLarge := protocol.ReadBody(r, maxDelete)
 	if tooLarge != nil {

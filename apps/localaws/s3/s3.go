@@ -1,7 +1,7 @@
-// Package s3 serves buckets in memory. github.com/johannesboyne/gofakes3 serves
-// objects. In front of it this package injects faults, checks permissions, serves
-// the settings of buckets, and refuses requests that gofakes3 would misread.
-// docs/localaws.md has every action, and where it differs from AWS.
+// Package s3 serves buckets in memory. github.com/johannesboyne/gofakes3 serves the
+// objects. In front of it this package injects faults, checks permissions, serves the
+// settings of buckets, and rejects requests that gofakes3 would misread. docs/localaws.md
+// has every action, and the differences from AWS.
 package s3
 
 import (
@@ -18,16 +18,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
 	// Buckets exist from the start.
 	Buckets []string
-	// HashesOnly keeps the size and the hash of an object, but not its body:
-	// GetObject then answers NotImplemented.
+	// HashesOnly keeps only the size and the hash of an object, not its body. GetObject
+	// then answers NotImplemented.
 	HashesOnly bool
-	// Region is the buckets'.
+	// Region is the region of the buckets.
 	Region string
-	// Guard decides who may do what; nil lets everybody.
+	// Guard decides calls; nil allows all.
 	Guard  access.Guard
 	Clock  clock.Clock
 	Faults *fault.Faults
@@ -43,7 +43,7 @@ type Service struct {
 	library http.Handler
 }
 
-// New makes a service with the buckets of options, empty.
+// New returns a service with the empty buckets of the options.
 func New(options Options) (*Service, error) {
 	at := libraryTime{options.Clock}
 	backend := newStore(at.Now, options.HashesOnly)
@@ -52,8 +52,8 @@ func New(options Options) (*Service, error) {
 			return nil, fmt.Errorf("bucket %s: %w", bucket, err)
 		}
 	}
-	// No skew limit: it guards signatures, which nobody verifies, and would
-	// refuse real clients of a server with a fake clock.
+	// No limit on clock skew: it belongs to the signature, which gofakes3 does not
+	// verify, and a server with a fake clock would reject real clients.
 	library := gofakes3.New(backend, gofakes3.WithTimeSource(at), gofakes3.WithTimeSkewLimit(0)).Server()
 	s := &Service{options.Region, options.Guard, options.Clock, options.Faults, backend, library}
 	if s.guard == nil {
@@ -62,16 +62,16 @@ func New(options Options) (*Service, error) {
 	return s, nil
 }
 
-// libraryTime is a Clock for gofakes3, which formats times in their own zone: HTTP
-// wants GMT by that name.
+// libraryTime adapts a Clock for gofakes3, which formats times in their own zone: HTTP
+// requires the zone name GMT.
 type libraryTime struct{ clock.Clock }
 
 var gmt = time.FixedZone("GMT", 0)
 
-// Now is in GMT.
+// Now returns the clock's time in GMT.
 func (t libraryTime) Now() time.Time { return t.Clock.Now().In(gmt) }
 
-// Since is gofakes3.TimeSource's.
+// Since implements gofakes3.TimeSource.
 func (t libraryTime) Since(then time.Time) time.Duration { return t.Now().Sub(then) }
 
 // ServeHTTP answers a request.
@@ -93,7 +93,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve answers a request, unless it is refused.
+// serve answers a request, or returns the error with which it is refused.
 func (s *Service) serve(w http.ResponseWriter, r *http.Request) *protocol.Error {
 	if strings.HasPrefix(r.URL.Path, controlTags) {
 		return s.serveControl(w, r)
@@ -122,8 +122,8 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) *protocol.Error 
 	return nil
 }
 
-// misread refuses the requests that gofakes3 misreads: it would store the framing
-// of chunks that have a trailer, and write although a condition forbids it.
+// misread rejects the requests that gofakes3 misreads: it would store the framing of
+// chunks that have a trailer, and write although a condition forbids it.
 func misread(r *http.Request) *protocol.Error {
 	payload := r.Header.Get("X-Amz-Content-Sha256")
 	if strings.HasPrefix(payload, "STREAMING-") && payload != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" {
@@ -135,7 +135,7 @@ func misread(r *http.Request) *protocol.Error {
 		return nil
 	}
 	query := r.URL.Query()
-	query.Del("x-id") // the SDK's name of the operation
+	query.Del("x-id") // the SDK adds the operation's name
 	if r.Method != http.MethodPut || len(query) > 0 || r.Header.Get("X-Amz-Copy-Source") != "" {
 		return notImplemented("If-Match or If-None-Match on other writes than PutObject")
 	}
@@ -156,11 +156,11 @@ func notImplemented(what string) *protocol.Error {
 // nowhere discards an answer that is lost.
 type nowhere struct{ header http.Header }
 
-// Header is http.ResponseWriter's.
+// Header implements http.ResponseWriter.
 func (n nowhere) Header() http.Header { return n.header }
 
-// Write is http.ResponseWriter's.
+// Write implements http.ResponseWriter.
 func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
 
-// WriteHeader is http.ResponseWriter's.
+// WriteHeader implements http.ResponseWriter.
 func (n nowhere) WriteHeader(int) {}

@@ -14,18 +14,17 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// setting is a sub-resource of buckets that is a document. The server keeps it and
-// gives it back as it was put. Only the policy and the public access block have an
-// effect.
+// setting is a sub-resource of buckets that is a document. The server stores it and
+// returns it unchanged. Only the policy and the public access block have an effect.
 type setting struct {
 	root string
-	// initial is its content in a new bucket, AWS's default; reset says that
-	// DELETE restores it.
+	// initial is its content in a new bucket, AWS's default; reset means that DELETE
+	// restores it.
 	initial string
 	reset   bool
-	// none is the code and message of the error while there is no document.
+	// none and why are the code and the message of the error if there is no document.
 	none, why string
-	// form is what a document must have, besides its root.
+	// form is the content that a document must have inside its root element.
 	form *regexp.Regexp
 }
 
@@ -72,12 +71,12 @@ const (
 	maxSetting = 256 << 10
 )
 
-// document is the setting as a whole, with what is in it.
+// document returns the whole document with the given content.
 func (d setting) document(content string) string {
 	return `<` + d.root + ` xmlns="` + namespace + `">` + content + `</` + d.root + `>`
 }
 
-// serveSetting answers a request for a sub-resource.
+// serveSetting serves a sub-resource of a bucket.
 func (s *Service) serveSetting(w http.ResponseWriter, r *http.Request, t target) *protocol.Error {
 	b, err := s.backend.settingsOf(t.bucket)
 	if err != nil {
@@ -117,7 +116,7 @@ func (s *Service) serveSetting(w http.ResponseWriter, r *http.Request, t target)
 	return nil
 }
 
-// location is that of the region, which has no name in us-east-1.
+// location returns the region's location constraint, which is empty in us-east-1.
 func (s *Service) location() string {
 	if s.region == "us-east-1" {
 		return ""
@@ -125,7 +124,7 @@ func (s *Service) location() string {
 	return s.region
 }
 
-// start is the document of a new bucket.
+// start returns the document of a new bucket.
 func (d setting) start() string {
 	if d.initial == "" && !d.reset {
 		return ""
@@ -140,7 +139,7 @@ func (d setting) afterDelete() string {
 	return ""
 }
 
-// read reads a document, which must be XML with the right root.
+// read reads a document. It must be XML with the right root element.
 func (d setting) read(r *http.Request) (string, *protocol.Error) {
 	body, err := protocol.ReadBody(r, maxSetting)
 	if err != nil {
@@ -180,7 +179,7 @@ func writeXML(w http.ResponseWriter, text string) {
 	_, _ = io.WriteString(w, xml.Header+text)
 }
 
-// maxPolicy is a bucket policy's limit.
+// maxPolicy is the size limit of a bucket policy, in bytes.
 const maxPolicy = 20 << 10
 
 func (s *Service) servePolicy(w http.ResponseWriter, r *http.Request, t target, b *bucketSettings) *protocol.Error {
@@ -224,8 +223,8 @@ func callerOf(r *http.Request) string {
 	return caller.ARN
 }
 
-// isPublic reports whether a policy lets in everybody, without a condition. AWS
-// also looks at what conditions compare.
+// isPublic reports whether a policy allows everybody without a condition. AWS also
+// considers what the conditions compare.
 func isPublic(p *iam.Policy) bool {
 	for _, s := range p.Statements {
 		for _, v := range s.Principals.Values {

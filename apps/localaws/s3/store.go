@@ -17,12 +17,12 @@ import (
 	"github.com/johannesboyne/gofakes3"
 )
 
-// store keeps buckets and objects for gofakes3, whose own keeps each request's
-// headers with its object, four times the space of a small one, and lists
-// headers as metadata that AWS does not. It has no versions.
+// store stores buckets and objects for gofakes3, without versions. gofakes3's own store
+// keeps each request's headers with its object, which takes four times the space of a
+// small one, and lists headers as metadata that AWS does not.
 type store struct {
 	now func() time.Time
-	// hashesOnly: of an object, its size and hash, not its body.
+	// hashesOnly keeps an object's size and hash, not its body.
 	hashesOnly bool
 
 	mu      sync.RWMutex
@@ -35,22 +35,22 @@ type bucket struct {
 	settings *bucketSettings
 }
 
-// object is never changed: a write makes another.
+// object is immutable: a write makes a new one.
 type object struct {
 	key         string
 	body        []byte
 	size        int64
 	hash        [md5.Size]byte
-	modified    int64 // seconds since 1970: S3 has no finer
+	modified    int64 // seconds since 1970, S3's resolution
 	contentType unique.Handle[string]
-	metadata    map[string]string // as headers, nil if there is none
+	metadata    map[string]string // by header; nil if there is none
 }
 
 func newStore(now func() time.Time, hashesOnly bool) *store {
 	return &store{now: now, hashesOnly: hashesOnly, buckets: map[string]*bucket{}}
 }
 
-// ListBuckets is gofakes3.Backend's.
+// ListBuckets implements gofakes3.Backend.
 func (s *store) ListBuckets() ([]gofakes3.BucketInfo, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -61,7 +61,7 @@ func (s *store) ListBuckets() ([]gofakes3.BucketInfo, error) {
 	return found, nil
 }
 
-// CreateBucket is gofakes3.Backend's.
+// CreateBucket implements gofakes3.Backend.
 func (s *store) CreateBucket(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,14 +73,14 @@ func (s *store) CreateBucket(name string) error {
 	return nil
 }
 
-// BucketExists is gofakes3.Backend's.
+// BucketExists implements gofakes3.Backend.
 func (s *store) BucketExists(name string) (bool, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.buckets[name] != nil, nil
 }
 
-// DeleteBucket is gofakes3.Backend's.
+// DeleteBucket implements gofakes3.Backend.
 func (s *store) DeleteBucket(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +95,7 @@ func (s *store) DeleteBucket(name string) error {
 	return nil
 }
 
-// ForceDeleteBucket is gofakes3.Backend's.
+// ForceDeleteBucket implements gofakes3.Backend.
 func (s *store) ForceDeleteBucket(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +125,7 @@ func (s *store) object(bucket, key string) (*object, error) {
 	return o, nil
 }
 
-// HeadObject is gofakes3.Backend's.
+// HeadObject implements gofakes3.Backend.
 func (s *store) HeadObject(bucket, key string) (*gofakes3.Object, error) {
 	o, err := s.object(bucket, key)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *store) HeadObject(bucket, key string) (*gofakes3.Object, error) {
 	return o.answer(nil), nil
 }
 
-// GetObject is gofakes3.Backend's.
+// GetObject implements gofakes3.Backend.
 func (s *store) GetObject(bucket, key string, request *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
 	o, err := s.object(bucket, key)
 	if err != nil {
@@ -165,8 +165,8 @@ func (o *object) answer(body []byte) *gofakes3.Object {
 	return &gofakes3.Object{Name: o.key, Metadata: metadata, Size: o.size, Hash: o.hash[:], Contents: io.NopCloser(bytes.NewReader(body))}
 }
 
-// PutObject is gofakes3.Backend's. It checks the conditions and writes under
-// one lock: a consumer's idempotence may rest on that.
+// PutObject implements gofakes3.Backend. It checks the conditions and writes under one
+// lock: a consumer may rely on that for its idempotence.
 func (s *store) PutObject(
 	bucket, key string, headers map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions,
 ) (gofakes3.PutObjectResult, error) {
@@ -194,7 +194,7 @@ func (s *store) PutObject(
 	return gofakes3.PutObjectResult{}, nil
 }
 
-// read makes an object of a request, without the lock.
+// read makes an object from a request, without holding the lock.
 func (s *store) read(key string, headers map[string]string, input io.Reader, size int64) (*object, error) {
 	o := &object{key: strings.Clone(key), size: size, contentType: unique.Make(headers["Content-Type"])}
 	for name, value := range headers {
@@ -225,12 +225,12 @@ func (s *store) read(key string, headers map[string]string, input io.Reader, siz
 	return o, nil
 }
 
-// CopyObject is gofakes3.Backend's.
+// CopyObject implements gofakes3.Backend.
 func (s *store) CopyObject(fromBucket, fromKey, toBucket, toKey string, headers map[string]string) (gofakes3.CopyObjectResult, error) {
 	return gofakes3.CopyObject(s, fromBucket, fromKey, toBucket, toKey, headers)
 }
 
-// DeleteObject is gofakes3.Backend's.
+// DeleteObject implements gofakes3.Backend.
 func (s *store) DeleteObject(bucket, key string) (gofakes3.ObjectDeleteResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +241,7 @@ func (s *store) DeleteObject(bucket, key string) (gofakes3.ObjectDeleteResult, e
 	return gofakes3.ObjectDeleteResult{}, err
 }
 
-// DeleteMulti is gofakes3.Backend's.
+// DeleteMulti implements gofakes3.Backend.
 func (s *store) DeleteMulti(bucket string, keys ...string) (gofakes3.MultiDeleteResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,7 +257,7 @@ func (s *store) DeleteMulti(bucket string, keys ...string) (gofakes3.MultiDelete
 	return out, nil
 }
 
-// ListBucket is gofakes3.Backend's.
+// ListBucket implements gofakes3.Backend.
 func (s *store) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -275,16 +275,16 @@ func (s *store) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.L
 	return l.out, nil
 }
 
-// listing is a page of a bucket's keys in the making.
+// listing is a page of a bucket's keys while it is made.
 type listing struct {
 	prefix, delimiter, after string
 	limit                    int64
-	last                     string // the key or common prefix that was listed last
+	last                     string // the key or common prefix listed last
 	out                      *gofakes3.ObjectList
 }
 
-// walk lists keys from one on, until it comes to a common prefix, whose keys it
-// skips. It returns the first key behind that, and whether to go on there.
+// walk lists keys from a key on, until it comes to a common prefix, whose keys it skips.
+// It returns the first key after them, and whether to continue there.
 func (l *listing) walk(objects *btree.BTreeG[*object], from string) (next string, more bool) {
 	objects.AscendGreaterOrEqual(&object{key: from}, func(o *object) bool {
 		if !strings.HasPrefix(o.key, l.prefix) {
@@ -315,8 +315,8 @@ func (l *listing) walk(objects *btree.BTreeG[*object], from string) (next string
 	return next, more
 }
 
-// common returns the part of a key up to the first delimiter after the prefix, if
-// there is one.
+// common returns the part of a key up to the first delimiter after the prefix, if there
+// is a delimiter.
 func (l *listing) common(key string) string {
 	if l.delimiter == "" {
 		return ""

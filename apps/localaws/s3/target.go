@@ -9,17 +9,17 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// target is what a request is about.
+// target is the bucket, object or sub-resource that a request is about.
 type target struct {
 	bucket, key string
 	// sub is the sub-resource, such as versioning.
 	sub string
-	// version says that it is about one version of an object.
+	// version means that the request is about one version of an object.
 	version bool
 }
 
-// verbs are the IAM actions of a sub-resource, by the kind of access. The server
-// does not serve what has none:
+// verbs are the IAM actions of a sub-resource, by the kind of access. The server does not
+// serve an access without one:
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 type verbs struct{ get, put, post, del string }
 
@@ -53,14 +53,14 @@ var ofObject = map[string]verbs{
 	"":         {get: "GetObject", put: "PutObject", del: "DeleteObject"},
 }
 
-// unserved are sub-resources that the server does not have at all.
+// unserved are sub-resources that the server does not have.
 var unserved = []string{
 	"analytics", "attributes", "intelligent-tiering", "inventory", "legal-hold", "metadataTable", "metrics", "policyStatus", "renameObject",
 	"restore", "retention", "select", "session", "torrent",
 }
 
-// parseTarget reads a request as gofakes3 does: the guard must decide about the
-// target that gofakes3 then acts on. S3 has no request with two sub-resources.
+// parseTarget interprets a request as gofakes3 does, because the guard must decide about
+// the target on which gofakes3 then acts. S3 has no request with two sub-resources.
 func parseTarget(path string, query url.Values) (target, *protocol.Error) {
 	t := target{}
 	t.bucket, t.key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -81,7 +81,7 @@ func parseTarget(path string, query url.Values) (target, *protocol.Error) {
 	return t, nil
 }
 
-// action is the IAM action of a request without its service; empty if the server
+// action returns the IAM action of a request without its service; empty if the server
 // does not have it.
 func (t target) action(method string) string {
 	if t.bucket == "" {
@@ -101,7 +101,7 @@ func (t target) action(method string) string {
 	return name
 }
 
-// arn is the resource of a request.
+// arn returns the ARN of the request's resource.
 func (t target) arn() string {
 	switch {
 	case t.bucket == "":

@@ -14,8 +14,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// unchunk replaces a body of signed chunks by what they hold, each with the
-// signature that follows from the one before:
+// unchunk replaces a body of signed chunks with their content. Each chunk's signature
+// follows from the one before:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 func unchunk(r *http.Request, s *Signature, secret string, body []byte) error {
 	seed, err := hex.DecodeString(s.Hex)
@@ -46,7 +46,7 @@ func unchunk(r *http.Request, s *Signature, secret string, body []byte) error {
 	return nil
 }
 
-// plain turns the request into one whose body came in one piece.
+// plain turns the request into one with an unchunked body.
 func plain(r *http.Request, content []byte) {
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(content)), int64(len(content))
 	r.Header.Set("Content-Length", strconv.Itoa(len(content)))
@@ -69,8 +69,8 @@ type chunk struct {
 	signature string
 }
 
-// nextChunk takes one chunk off: a line with its size and signature, its bytes, a
-// line end.
+// nextChunk splits off one chunk: a line with its size and signature, its bytes, and a
+// newline.
 func nextChunk(body []byte) (c chunk, rest []byte, err error) {
 	line, rest, ok := bytes.Cut(body, []byte("\r\n"))
 	size, signature, signed := strings.Cut(string(line), ";chunk-signature=")

@@ -1,8 +1,7 @@
-// Package sigv4 checks who signed a request, as AWS does with Signature
-// Version 4
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html): in the
-// header, in the query of a presigned URL, and over the chunks of a body. What
-// must be signed is computed by the SDK's own signer.
+// Package sigv4 verifies the signature of a request, as AWS does with Signature Version 4
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html): in the header,
+// in the query of a presigned URL, and over the chunks of a body. The SDK's own signer
+// computes the expected signature.
 //
 // It must not know error codes of services, policies, or where keys come from.
 package sigv4
@@ -17,51 +16,51 @@ import (
 	"time"
 )
 
-// Kind is why a request is refused. Each protocol has a code of its own for it.
+// Kind says why a request is refused. Each protocol has a code of its own for it.
 type Kind int
 
 // The kinds of Failure.
 const (
-	// Missing: the request is not signed at all.
+	// Missing: the request is not signed.
 	Missing Kind = iota + 1
-	// Incomplete: what should be a signature cannot be read.
+	// Incomplete: the signature cannot be parsed.
 	Incomplete
-	// UnknownKey: nobody has the access key.
+	// UnknownKey: the access key does not exist.
 	UnknownKey
 	// InvalidToken: the session token does not belong to the access key.
 	InvalidToken
-	// ExpiredToken: the session is over.
+	// ExpiredToken: the session has expired.
 	ExpiredToken
-	// Mismatch: the signature is not the one of this request with this key.
+	// Mismatch: the signature does not match this request and this key.
 	Mismatch
-	// Skewed: the request was signed more than 15 minutes ago, or from now.
+	// Skewed: the request was signed more than 15 minutes in the past or in the future.
 	Skewed
-	// Expired: the time of a presigned URL is over.
+	// Expired: the presigned URL has expired.
 	Expired
-	// UnsignedHeaders: a header that AWS acts upon is not among those signed.
+	// UnsignedHeaders: a header that AWS acts on is not signed.
 	UnsignedHeaders
 	// WrongScope: the signature is for another region or service.
 	WrongScope
-	// PayloadMismatch: the body is not the one that was signed.
+	// PayloadMismatch: the body is not the signed one.
 	PayloadMismatch
 	// TooLarge: the body is larger than any call's.
 	TooLarge
 )
 
-// Failure is why a request is refused.
+// Failure says why a request is refused.
 type Failure struct {
 	Kind    Kind
 	Message string
 }
 
-// Error is error's.
+// Error implements error.
 func (f *Failure) Error() string { return f.Message }
 
 func fail(kind Kind, format string, args ...any) *Failure {
 	return &Failure{kind, fmt.Sprintf(format, args...)}
 }
 
-// Signature is the signature that a request carries, taken apart.
+// Signature is a request's signature, split into its parts.
 type Signature struct {
 	AccessKey, Token string
 	// Day, Region and Service are the credential scope.
@@ -69,7 +68,7 @@ type Signature struct {
 	Headers              []string
 	Hex                  string
 	Time                 time.Time
-	// Presigned says that it is in the query, and holds for Lifetime.
+	// Presigned means that the signature is in the query, and is valid for Lifetime.
 	Presigned bool
 	Lifetime  time.Duration
 }
@@ -77,15 +76,15 @@ type Signature struct {
 const (
 	algorithm  = "AWS4-HMAC-SHA256"
 	timeFormat = "20060102T150405Z"
-	// scopeParts are key, day, region, service and a fixed end.
+	// scopeParts are the key, the day, the region, the service and a fixed end.
 	scopeParts  = 5
 	scopeEnd    = "aws4_request"
 	hexLength   = 64
 	maxLifetime = 7 * 24 * time.Hour
 )
 
-// Parse reads a request's signature. The error is a *Failure; of the kind
-// Missing if there is none.
+// Parse parses a request's signature. The error is a *Failure; its kind is Missing if
+// there is no signature.
 func Parse(r *http.Request) (*Signature, error) {
 	if header := r.Header.Get("Authorization"); header != "" {
 		return parseHeader(r, header)
@@ -130,7 +129,7 @@ func parseQuery(query url.Values) (*Signature, error) {
 	lifetime := time.Duration(seconds) * time.Second
 	switch {
 	case query.Get("X-Amz-Expires") == "":
-		lifetime = skew // as STS has it, which EKS's tokens are presigned for
+		lifetime = skew // STS's limit, which applies to EKS's presigned tokens
 	case err != nil || seconds < 0 || seconds > int(maxLifetime/time.Second):
 		return nil, fail(Incomplete, "X-Amz-Expires must be a number of seconds, at most %d", int(maxLifetime/time.Second))
 	}
@@ -141,7 +140,7 @@ func parseQuery(query url.Values) (*Signature, error) {
 	return s, s.complete(query.Get("X-Amz-Credential"), query.Get("X-Amz-Date"))
 }
 
-// complete checks what both forms have, and fills in the rest.
+// complete checks the parts that both forms have, and fills in the rest.
 func (s *Signature) complete(credential, date string) error {
 	parts := strings.Split(credential, "/")
 	if len(parts) < scopeParts || parts[len(parts)-1] != scopeEnd {

@@ -17,19 +17,19 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// Verifier checks signatures. It is safe for concurrent use.
+// Verifier verifies signatures. It is safe for concurrent use.
 type Verifier struct {
-	// Now is the server's time.
+	// Now returns the server's time.
 	Now func() time.Time
-	// Region is the one that calls are signed for; those of the services Global
-	// are signed for us-east-1, too.
+	// Region is the region for which calls are signed. Calls to the services in Global
+	// may also be signed for us-east-1.
 	Region string
 	Global []string
 
 	header, presigned, s3, s3Presigned *v4.Signer
 }
 
-// NewVerifier makes a Verifier of a region.
+// NewVerifier returns a Verifier for a region.
 func NewVerifier(region string, now func() time.Time, global ...string) *Verifier {
 	raw := func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }
 	plain := func(o *v4.SignerOptions) { o.DisableHeaderHoisting = true }
@@ -40,10 +40,10 @@ func NewVerifier(region string, now func() time.Time, global ...string) *Verifie
 }
 
 const (
-	// skew is how far the clocks of both sides may be apart.
+	// skew is the largest difference between the clocks of both sides.
 	skew = 15 * time.Minute
-	// maxBody is for the services without a limit of their own in front of it;
-	// maxObject is a part's, or an object's, in S3.
+	// maxBody is the limit for services without a limit of their own; maxObject is the
+	// limit for an object or a part in S3.
 	maxBody   = 16 << 20
 	maxObject = 5 << 30
 
@@ -55,7 +55,7 @@ const (
 	contentHash = "X-Amz-Content-Sha256"
 )
 
-// emptyHash is what a request without a body has.
+// emptyHash is the hash of an empty body.
 var emptyHash = hashOf(nil)
 
 func hashOf(data []byte) string {
@@ -64,8 +64,8 @@ func hashOf(data []byte) string {
 }
 
 // Verify checks that the secret signed this request, body included, and that the
-// signature is still valid. It reads the body, which can be read again. The error
-// is a *Failure.
+// signature is still valid. It reads the body and replaces it, so that it can be read
+// again. The error is a *Failure.
 func (v *Verifier) Verify(r *http.Request, s *Signature, secret string) error {
 	if err := v.inTime(s); err != nil {
 		return err
@@ -109,8 +109,8 @@ func (v *Verifier) inTime(s *Signature) error {
 	return nil
 }
 
-// coversHeaders checks that every header of AWS's is signed: otherwise a proxy
-// could add one.
+// coversHeaders checks that all of AWS's headers are signed: otherwise a proxy could add
+// one.
 func (s *Signature) coversHeaders(r *http.Request) error {
 	for name := range r.Header {
 		lower := strings.ToLower(name)
@@ -121,8 +121,8 @@ func (s *Signature) coversHeaders(r *http.Request) error {
 	return nil
 }
 
-// payloadHash returns the hash of the body that is signed. S3 takes it from a
-// header and compares it with the body later; the others compute it.
+// payloadHash returns the body's hash that is signed. For S3 it comes from a header, and
+// is compared with the body later; for other services it is computed.
 func payloadHash(r *http.Request, s *Signature) (string, error) {
 	if s.Service == s3Service {
 		declared := r.Header.Get(contentHash)
@@ -144,7 +144,7 @@ func payloadHash(r *http.Request, s *Signature) (string, error) {
 	return hashOf(body), nil
 }
 
-// readBody reads the body, and lets it be read again.
+// readBody reads the body and replaces it, so that it can be read again.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
@@ -167,7 +167,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// checkObject checks that a body of S3 is what its header declared.
+// checkObject checks that the body of an S3 request matches the hash in its header.
 func (v *Verifier) checkObject(r *http.Request, s *Signature, secret, declared string) error {
 	if declared == unsigned || strings.HasPrefix(declared, streaming) && declared != chunked {
 		return nil
@@ -185,7 +185,7 @@ func (v *Verifier) checkObject(r *http.Request, s *Signature, secret, declared s
 	return nil
 }
 
-// compute is the signature that the request must have.
+// compute returns the signature that the request should have.
 func (v *Verifier) compute(r *http.Request, s *Signature, secret, payload string) (string, error) {
 	signed := &http.Request{Method: r.Method, Host: r.Host, Header: make(http.Header, len(s.Headers)), URL: &url.URL{
 		Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery,
@@ -218,7 +218,7 @@ func (v *Verifier) compute(r *http.Request, s *Signature, secret, payload string
 	return signature, nil
 }
 
-// computePresigned signs the URL as it was before it had a signature.
+// computePresigned signs the URL without its signature.
 func (v *Verifier) computePresigned(signed *http.Request, s *Signature, credentials aws.Credentials, payload string) (string, error) {
 	query := signed.URL.Query()
 	query.Del("X-Amz-Signature")

@@ -1,6 +1,7 @@
-// Package sns serves what this system uses of Amazon SNS: topics and subscriptions
-// to them, kept and given back. Simulated: nobody publishes, no message is sent,
-// and a subscription is never confirmed. docs/localaws.md has every action.
+// Package sns serves the part of Amazon SNS that this system uses: topics and
+// subscriptions. It is simulated: both are stored and returned, but nothing is published,
+// no message is sent, and a subscription is never confirmed. docs/localaws.md has every
+// action.
 package sns
 
 import (
@@ -20,7 +21,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
 	// Region and AccountID are part of ARNs.
 	Region, AccountID string
@@ -53,10 +54,10 @@ type subscription struct {
 	attributes                     map[string]string
 }
 
-// Namespace is that of the service's answers.
+// Namespace is the XML namespace of the service's answers.
 const Namespace = "http://sns.amazonaws.com/doc/2010-03-31/"
 
-// New makes a service without topics.
+// New returns a service without topics.
 func New(options Options) *Service {
 	s := &Service{
 		prefix: "arn:aws:sns:" + options.Region + ":" + options.AccountID + ":", account: options.AccountID, guard: options.Guard,
@@ -93,13 +94,13 @@ const (
 
 type tag = query.Tag
 
-// pair is one of a map, in a request and in an answer.
+// pair is an entry of a map, in a request and in an answer.
 type pair struct {
 	Key   string `query:"key" xml:"key"`
 	Value string `query:"value" xml:"value"`
 }
 
-// pairs are a map in a request and in an answer.
+// pairs is a map, in a request and in an answer.
 type pairs struct {
 	Entry []pair `query:"entry" xml:"entry"`
 }
@@ -116,7 +117,7 @@ func invalid(format string, args ...any) *protocol.Error {
 	return query.Errorf("InvalidParameter", http.StatusBadRequest, "Invalid parameter: "+format, args...)
 }
 
-// allow asks for the action of a call on a topic, whose policy decides, too.
+// allow asks the guard about the action of a call on a topic, with the topic's policy.
 func (s *Service) allow(c *query.Call, arn string, more ...string) error {
 	s.mu.Lock()
 	check := access.Check{Action: "sns:" + c.Action, Resource: arn}
@@ -132,7 +133,7 @@ func (s *Service) allow(c *query.Call, arn string, more ...string) error {
 	return s.guard.Allow(c, checks...)
 }
 
-// find finds a topic, if the caller may do its action to it. The lock is held
+// find returns a topic, if the caller may do its action to it. The lock is held
 // afterwards.
 func (s *Service) find(c *query.Call, arn string) (*topic, error) {
 	err := s.allow(c, arn)
@@ -197,7 +198,7 @@ func (s *Service) newTopic(arn string) *topic {
 		`"Condition":{"StringEquals":{"AWS:SourceOwner":"` + s.account + `"}}}]}`
 	t := &topic{attributes: map[string]string{"DisplayName": ""}, tags: map[string]string{}}
 	if err := s.set(arn, t, "Policy", policy); err != nil {
-		t.attributes["Policy"] = policy // a topic without a policy that decides
+		t.attributes["Policy"] = policy // kept as text alone, so it decides nothing
 	}
 	return t
 }
@@ -259,7 +260,8 @@ func setTopicAttributes(s *Service, c *query.Call, in *topicIn) (protocol.Elemen
 	return nil, nil
 }
 
-// deleteTopic succeeds even if the topic is gone. It also deletes the subscriptions.
+// deleteTopic also succeeds if the topic does not exist. It deletes the topic's
+// subscriptions as well.
 func deleteTopic(s *Service, c *query.Call, in *topicIn) (protocol.Elements, error) {
 	if err := s.allow(c, in.TopicArn); err != nil {
 		return nil, err
@@ -295,7 +297,7 @@ func (t *topic) tag(added []tag) error {
 	return nil
 }
 
-// resource is find with the error that the actions on tags have.
+// resource is like find, with the error of the actions on tags.
 func (s *Service) resource(c *query.Call, arn string) (*topic, error) {
 	t, err := s.find(c, arn)
 	var missing *protocol.Error
@@ -335,7 +337,7 @@ func untagResource(s *Service, c *query.Call, in *resourceIn) (protocol.Elements
 	return protocol.Elements{}, nil
 }
 
-// topicOf is the topic of a subscription's ARN.
+// topicOf returns the ARN of a subscription's topic.
 func topicOf(subscription string) string {
 	return subscription[:max(0, strings.LastIndex(subscription, ":"))]
 }

@@ -22,7 +22,7 @@ type subscribeIn struct {
 	ReturnSubscriptionArn        bool
 }
 
-// subscribe subscribes an endpoint once.
+// subscribe subscribes an endpoint, but not a second time.
 func subscribe(s *Service, c *query.Call, in *subscribeIn) (protocol.Elements, error) {
 	_, err := s.find(c, in.TopicArn)
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *Service) same(in *subscribeIn) *subscription {
 	return nil
 }
 
-// of are the subscriptions of a topic, in order.
+// of returns the subscriptions of a topic, in order.
 func (s *Service) of(topic string) (found []*subscription) {
 	for _, arn := range slices.Sorted(maps.Keys(s.subscriptions)) {
 		if s.subscriptions[arn].topic == topic {
@@ -80,7 +80,7 @@ func (s *Service) of(topic string) (found []*subscription) {
 	return found
 }
 
-// subscriptionAttributes can be set:
+// subscriptionAttributes are the attributes that can be set:
 // https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html
 var subscriptionAttributes = []string{
 	"DeliveryPolicy",
@@ -101,8 +101,8 @@ func (s *subscription) set(name, value string) *protocol.Error {
 
 type subscriptionIn struct{ SubscriptionArn, AttributeName, AttributeValue string }
 
-// subscription finds one, if the caller may do its action to its topic. The lock
-// is held afterwards.
+// subscription returns a subscription, if the caller may do its action to its topic. The
+// lock is held afterwards.
 func (s *Service) subscription(c *query.Call, arn string) (*subscription, error) {
 	err := s.allow(c, topicOf(arn))
 	s.mu.Lock()
@@ -154,7 +154,7 @@ func unsubscribe(s *Service, c *query.Call, in *subscriptionIn) (protocol.Elemen
 
 type subscriptionOut struct{ TopicArn, Protocol, SubscriptionArn, Owner, Endpoint string }
 
-// listSubscriptionsByTopic gives all at once: a topic has few.
+// listSubscriptionsByTopic returns all subscriptions in one page: a topic has few.
 func listSubscriptionsByTopic(s *Service, c *query.Call, in *topicIn) (protocol.Elements, error) {
 	_, err := s.find(c, in.TopicArn)
 	defer s.mu.Unlock()

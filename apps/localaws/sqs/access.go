@@ -10,7 +10,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// permissions are the IAM actions of actions: "Setting permissions for SendMessage …
+// permissions has the IAM action for each action: "Setting permissions for SendMessage …
 // also sets them for the corresponding batch versions".
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
 var permissions = func() map[string]string {
@@ -21,7 +21,7 @@ var permissions = func() map[string]string {
 	return all
 }()
 
-// allow asks the guard for what a call needs.
+// allow asks the guard whether a call may do its action.
 func (s *Service) allow(c *call) *protocol.Error {
 	check := access.Check{Action: permissions[c.action], Resource: "*"}
 	if c.action != "ListQueues" {
@@ -44,7 +44,7 @@ func (c *call) queueName() string {
 	return c.QueueName
 }
 
-// policy is a queue's; nil if it has none, or is not there.
+// policy returns the policy of a queue; nil if it has none, or does not exist.
 func (s *Service) policy(name string) *iam.Policy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *Service) policy(name string) *iam.Policy {
 	return nil
 }
 
-// parsePolicy reads a queue's policy; no text is none.
+// parsePolicy parses a queue's policy; nil for an empty text.
 func (s *Service) parsePolicy(queue, text string) (*iam.Policy, *protocol.Error) {
 	if text == "" {
 		return nil, nil
@@ -66,7 +66,7 @@ func (s *Service) parsePolicy(queue, text string) (*iam.Policy, *protocol.Error)
 	return parsed, nil
 }
 
-// redriveAllow says whose dead-letter queue a queue may be:
+// redriveAllow says which queues may use a queue as their dead-letter queue:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 type redriveAllow struct {
 	RedrivePermission string   `json:"redrivePermission"`
@@ -75,7 +75,7 @@ type redriveAllow struct {
 
 const maxSources = 10
 
-// parseRedriveAllow reads a RedriveAllowPolicy; no text allows all.
+// parseRedriveAllow parses a RedriveAllowPolicy; an empty text allows all.
 func parseRedriveAllow(text string) (redriveAllow, *protocol.Error) {
 	policy := redriveAllow{RedrivePermission: "allowAll"}
 	if text == "" {
@@ -99,8 +99,7 @@ func parseRedriveAllow(text string) (redriveAllow, *protocol.Error) {
 	return policy, nil
 }
 
-// allows reports whether a queue may move its messages to the one with this
-// policy.
+// allows reports whether a queue may move its messages to the queue with this policy.
 func (p redriveAllow) allows(source string) bool {
 	return p.RedrivePermission == "allowAll" || slices.Contains(p.SourceQueueArns, source)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// numeric are the attributes that are numbers, with AWS's bounds:
+// numeric are the attributes with a number as value, with AWS's limits:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 var numeric = map[string]struct {
 	low, high int
@@ -24,19 +24,18 @@ var numeric = map[string]struct {
 	"MaximumMessageSize":            {1024, maxSize, func(s *settings) *int { return &s.maxSize }},
 }
 
-// documents are the attributes that are kept as text.
+// documents are the attributes that are stored as text.
 var documents = map[string]func(*settings) *string{
 	"Policy":             func(s *settings) *string { return &s.policy },
 	"RedriveAllowPolicy": func(s *settings) *string { return &s.redriveAllow },
 }
 
-// unserved are attributes that AWS has and this server has not.
+// unserved are attributes of AWS that this server does not have.
 var unserved = []string{
 	"KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit",
 }
 
-// apply returns the settings of the queue of that name with the attributes
-// set, all or none.
+// apply returns a queue's settings with the attributes set, all or none.
 func (s *Service) apply(current settings, queue string, attributes map[string]string) (settings, *protocol.Error) {
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		if err := s.set(&current, queue, name, attributes[name]); err != nil {
@@ -80,8 +79,8 @@ func (s *Service) set(to *settings, queue, name, value string) *protocol.Error {
 	return unknownAttribute(name)
 }
 
-// parseRedrive takes maxReceiveCount as a number or a string, as AWS does. No
-// text is no policy.
+// parseRedrive parses a redrive policy; an empty text is none. As on AWS maxReceiveCount
+// may be a number or a string.
 func (s *Service) parseRedrive(queue, text string) (redrive, *protocol.Error) {
 	if text == "" {
 		return redrive{}, nil
@@ -146,8 +145,7 @@ func (s *Service) attributes(q *queue, c counts) map[string]string {
 	return all
 }
 
-// isAttribute reports whether a name is an attribute's, also one that a queue may
-// lack.
+// isAttribute reports whether an attribute has this name, even if the queue lacks it.
 func isAttribute(name string, has map[string]string) bool {
 	_, ok := has[name]
 	return ok || name == "RedrivePolicy" || documents[name] != nil || slices.Contains(unserved, name)

@@ -44,9 +44,8 @@ func changeMessageVisibilityBatch(s *Service, c *call) (any, *protocol.Error) {
 	})
 }
 
-// batch does each entry on its own: the answer is 200, with the entries that failed
-// and those that did not. A fault of the batch as a whole fails it before any entry
-// is done.
+// batch does each entry on its own. The answer is 200 and lists the failed and the other
+// entries. A fault of the whole batch makes it fail before any entry is done.
 func (s *Service) batch(c *call, size int, do func(*queue, int, time.Time) (any, *protocol.Error)) (any, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Queue declares a queue; a field left out has AWS's default. Times are
+// Queue declares a queue. A field that is not set has AWS's default. Times are in
 // seconds.
 type Queue struct {
 	Name                   string   `json:"name"`
@@ -17,22 +17,22 @@ type Queue struct {
 	Redrive                *Redrive `json:"redrive,omitempty"`
 }
 
-// Redrive moves a message that was received MaxReceiveCount times to another
-// queue of the same configuration.
+// Redrive moves a message to another queue of the same configuration after
+// MaxReceiveCount receives.
 type Redrive struct {
 	DeadLetterQueue string `json:"deadLetterQueue"`
 	MaxReceiveCount int    `json:"maxReceiveCount"`
 }
 
-// findings are problems, each with its field.
+// findings are problems, each with the name of its field.
 type findings []error
 
 func (f *findings) add(field, format string, args ...any) {
 	*f = append(*f, fmt.Errorf(field+": "+format, args...))
 }
 
-// Problems are those of queues as the field "queues" of a configuration, each
-// with its field.
+// Problems checks queues, as the field "queues" of a configuration. Each error names its
+// field.
 func Problems(declared []Queue) []error {
 	var found findings
 	queues := map[string]int{}
@@ -54,7 +54,7 @@ func Problems(declared []Queue) []error {
 	return found
 }
 
-// checkNumbers checks those of queues[i].
+// checkNumbers checks the numbers of queues[i].
 func (q Queue) checkNumbers(i int, found *findings) {
 	numbers := q.numbers()
 	for _, name := range slices.Sorted(maps.Keys(numbers)) {
@@ -77,7 +77,7 @@ func (r Redrive) check(i int, queues map[string]int, found *findings) {
 
 func queueField(i int, name string) string { return fmt.Sprintf("queues[%d].%s", i, name) }
 
-// numbers are the fields that are attributes of the same name.
+// numbers returns the fields by the names of their attributes.
 func (q Queue) numbers() map[string]*int {
 	return map[string]*int{
 		"DelaySeconds": q.DelaySeconds, "VisibilityTimeout": q.VisibilityTimeout, "MessageRetentionPeriod": q.MessageRetentionPeriod,

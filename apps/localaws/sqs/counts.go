@@ -7,15 +7,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
-// counts are the three Approximate* numbers.
+// counts are the three numbers that SQS calls Approximate.
 type counts struct{ visible, inFlight, delayed int }
 
-// counts are exact, of now.
+// counts returns the exact current numbers.
 func (q *queue) counts() counts {
 	return counts{q.visible.length, q.inFlight, q.hidden.Len() - q.inFlight}
 }
 
-// past holds the counts of a period: it ends at a time, and begins where the past before ends.
+// past holds the counts of a period. It ends at a time, and begins where the previous one
+// ends.
 type past struct {
 	counts
 	until time.Time
@@ -24,7 +25,7 @@ type past struct {
 // resolution is the resolution of times in a queue's history.
 const resolution = time.Second
 
-// remember keeps the counts as they are before a call changes them.
+// remember records the counts before a call changes them.
 func (q *queue) remember(now time.Time) {
 	if n := len(q.history); n > 0 && now.Before(q.history[n-1].until.Add(resolution)) {
 		return

@@ -8,14 +8,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Direct calls actions for a program of the same process, without HTTP and JSON, which
-// cost more than the actions. Faults, permissions and limits are those of other calls.
+// Direct calls actions from a program in the same process, without HTTP and JSON, which
+// cost more than the actions themselves. Faults, permissions and limits are the same.
 type Direct struct {
 	service *Service
 	url     string
 }
 
-// Direct is the way to the queue at a URL.
+// Direct returns a client for the queue at a URL.
 func (s *Service) Direct(queueURL string) Direct { return Direct{s, queueURL} }
 
 // Attribute is an attribute of a message.
@@ -27,7 +27,7 @@ type Outgoing struct {
 	Attributes map[string]Attribute
 }
 
-// Incoming is a message as a receive brings it, with all of its attributes.
+// Incoming is a received message, with all its attributes.
 type Incoming struct {
 	ID, Handle, Body string
 	Attributes       map[string]Attribute
@@ -35,19 +35,19 @@ type Incoming struct {
 	Received int
 }
 
-// Refused is an entry of a batch that failed.
+// Refused is a failed entry of a batch.
 type Refused struct {
-	// Index is the entry's place in the batch.
+	// Index is the entry's position in the batch.
 	Index int
-	// Sender says that another try fails too.
+	// Sender means that a retry would fail, too.
 	Sender bool
 	Err    error
 }
 
-// Counts are the numbers of messages that GetQueueAttributes calls approximate.
+// Counts are the numbers of messages in the answer of GetQueueAttributes.
 type Counts struct{ Visible, InFlight, Delayed int }
 
-// Send is SendMessageBatch.
+// Send calls SendMessageBatch.
 func (d Direct) Send(ctx context.Context, messages []Outgoing) ([]Refused, error) {
 	entries := make([]entry, len(messages))
 	for i, m := range messages {
@@ -56,7 +56,7 @@ func (d Direct) Send(ctx context.Context, messages []Outgoing) ([]Refused, error
 	return d.batch(ctx, "SendMessageBatch", entries)
 }
 
-// Receive is ReceiveMessage: it waits for messages for at most wait, in whole seconds.
+// Receive calls ReceiveMessage. It waits up to wait, in whole seconds.
 func (d Direct) Receive(ctx context.Context, limit int, wait, visibility time.Duration) ([]Incoming, error) {
 	waitSeconds, hidden := int(wait.Seconds()), int(visibility.Seconds())
 	out, err := d.do(ctx, "ReceiveMessage", &request{
@@ -74,7 +74,7 @@ func (d Direct) Receive(ctx context.Context, limit int, wait, visibility time.Du
 	return messages, nil
 }
 
-// Delete is DeleteMessageBatch.
+// Delete calls DeleteMessageBatch.
 func (d Direct) Delete(ctx context.Context, handles []string) ([]Refused, error) {
 	entries := make([]entry, len(handles))
 	for i, handle := range handles {
@@ -83,7 +83,7 @@ func (d Direct) Delete(ctx context.Context, handles []string) ([]Refused, error)
 	return d.batch(ctx, "DeleteMessageBatch", entries)
 }
 
-// Hide is ChangeMessageVisibilityBatch, in whole seconds.
+// Hide calls ChangeMessageVisibilityBatch, with whole seconds.
 func (d Direct) Hide(ctx context.Context, handles []string, times []time.Duration) ([]Refused, error) {
 	entries := make([]entry, len(handles))
 	for i, handle := range handles {
@@ -93,7 +93,7 @@ func (d Direct) Hide(ctx context.Context, handles []string, times []time.Duratio
 	return d.batch(ctx, "ChangeMessageVisibilityBatch", entries)
 }
 
-// Counts is GetQueueAttributes.
+// Counts calls GetQueueAttributes.
 func (d Direct) Counts(ctx context.Context) (Counts, error) {
 	out, err := d.do(ctx, "GetQueueAttributes", &request{QueueUrl: d.url})
 	if err != nil {
@@ -113,7 +113,7 @@ func (d Direct) batch(ctx context.Context, action string, entries []entry) ([]Re
 	}
 	var refused []Refused
 	for _, f := range out.(batchResult).Failed {
-		i, err := strconv.Atoi(f.Id) // which this has written
+		i, err := strconv.Atoi(f.Id) // the id that this method wrote
 		if err != nil {
 			return nil, err
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// legacy are the errors whose code or status in the query protocol differs
-// from shape name and 400. SDKs read that code from a header of its own:
+// legacy has the errors whose code in the query protocol differs from the shape's name,
+// or whose status is not 400. SDKs read that code from a header:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
 var legacy = map[string]struct {
 	code   string
@@ -33,7 +33,8 @@ var legacy = map[string]struct {
 	"UnsupportedOperation":         {"AWS.SimpleQueueService.UnsupportedOperation", 400},
 }
 
-// legacyCode is also the code of a batch's failed entry.
+// legacyCode returns an error's code in the query protocol. A batch's failed entries have
+// this code, too.
 func legacyCode(code string) string {
 	if l, ok := legacy[code]; ok {
 		return l.code
@@ -68,7 +69,7 @@ func missing(parameter string) *protocol.Error {
 	return &protocol.Error{Code: "MissingParameter", Message: "the request must contain the parameter " + parameter}
 }
 
-// within checks an optional number against what AWS documents for it.
+// within checks that an optional number is within AWS's documented limits.
 func within(parameter string, value *int, low, high int) *protocol.Error {
 	if value == nil || *value >= low && *value <= high {
 		return nil

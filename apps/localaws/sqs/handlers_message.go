@@ -9,7 +9,7 @@ import (
 )
 
 type sendResult struct {
-	Id                           string `json:",omitempty"` // in a batch
+	Id                           string `json:",omitempty"` // only in a batch
 	MessageId                    string
 	MD5OfMessageBody             string
 	MD5OfMessageAttributes       string `json:",omitempty"`
@@ -27,8 +27,8 @@ func sendMessage(s *Service, c *call) (any, *protocol.Error) {
 	return l.send(q, s.clock.Now())
 }
 
-// letter is a message that is ready to be sent. It is made before the lock is
-// taken, since that takes time.
+// letter is a message that is ready to be sent. Making it takes time, so it is made
+// without the lock.
 type letter struct {
 	message *message
 	size    int
@@ -37,7 +37,7 @@ type letter struct {
 	err     *protocol.Error
 }
 
-// write makes a letter; in a batch it has an id.
+// write makes a letter. In a batch it has an id.
 func write(id string, in newMessage) letter {
 	if err := in.check(); err != nil {
 		return letter{err: err}
@@ -70,8 +70,8 @@ func deleteMessage(s *Service, c *call) (any, *protocol.Error) {
 	return nil, c.delete(q, c.ReceiptHandle)
 }
 
-// delete removes the message of a handle. Deleting one that is gone succeeds, and so
-// does deleting one that a fault keeps.
+// delete removes the message of a handle. It also succeeds for a message that is gone,
+// and for one that a fault keeps.
 func (c *call) delete(q *queue, handle string) *protocol.Error {
 	m, newest, err := q.find(handle)
 	if err != nil || m == nil || !newest && c.faults.Stale(c.action) || c.faults.Duplicate(c.action) {
@@ -93,8 +93,8 @@ type received struct {
 	Messages []receivedMessage `json:",omitempty"`
 }
 
-// receiveMessage polls until there is a message, the wait is over, or the
-// caller is gone: a message must not be hidden for somebody who hung up.
+// receiveMessage polls until there is a message, the wait is over, or the caller is gone:
+// a message must not be hidden for a caller that hung up.
 func receiveMessage(s *Service, c *call) (any, *protocol.Error) {
 	if err := first(
 		within("MaxNumberOfMessages", c.MaxNumberOfMessages, 1, maxBatch),
@@ -121,8 +121,8 @@ func receiveMessage(s *Service, c *call) (any, *protocol.Error) {
 	return received{}, nil
 }
 
-// attempt looks at a queue once. If it finds nothing, the caller tries again when
-// the waiter is woken, or after wait if that is positive.
+// attempt looks at a queue once. If it finds nothing, the caller tries again when the
+// waiter is woken or, if wait is positive, after wait.
 type attempt struct {
 	found []delivery
 	wait  time.Duration
@@ -138,7 +138,7 @@ func (a attempt) answer(in *request) (out received) {
 func (s *Service) tryReceive(c *call, start time.Time, w *waiter) (attempt, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Each time anew: the queue may be deleted in the meantime.
+	// Looked up each time, because the queue may be deleted meanwhile.
 	q, err := s.find(c.QueueUrl)
 	if err != nil {
 		return attempt{}, err

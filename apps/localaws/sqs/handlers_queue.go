@@ -34,8 +34,8 @@ var actions = map[string]action{
 	"SendMessageBatch":             sendMessageBatch,
 }
 
-// locked holds the lock during an action, for actions that are quick; the others
-// take it themselves.
+// locked makes an action that holds the lock, for quick actions; the others lock
+// themselves.
 func locked(do action) action {
 	return func(s *Service, c *call) (any, *protocol.Error) {
 		s.mu.Lock()
@@ -44,8 +44,8 @@ func locked(do action) action {
 	}
 }
 
-// cooldown is how long after DeleteQueue a name stays taken, and after
-// PurgeQueue another purge is refused.
+// cooldown is how long a name stays taken after DeleteQueue, and how long another purge
+// is refused after PurgeQueue.
 const cooldown = time.Minute
 
 const (
@@ -59,8 +59,8 @@ var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 const queueNameRule = "1 to 80 letters, digits, hyphens and underscores"
 
-// find resolves a queue URL and settles its queue. It looks at account and
-// name alone: the server has one name inside a cluster and another outside.
+// find resolves a queue URL and settles its queue. It looks only at the account and the
+// name, since the server has different host names inside and outside of a cluster.
 func (s *Service) find(url string) (*queue, *protocol.Error) {
 	if url == "" {
 		return nil, missing("QueueUrl")
@@ -115,7 +115,7 @@ func createQueue(s *Service, c *call) (any, *protocol.Error) {
 		}
 	}
 	q = newQueue(c.QueueName, next, now)
-	q.policy, _ = s.parsePolicy(q.name, next.policy) // it was read before
+	q.policy, _ = s.parsePolicy(q.name, next.policy) // it was parsed before
 	if err := q.tag(c.Tags); err != nil {
 		return nil, err
 	}
@@ -135,8 +135,8 @@ func getQueueURL(s *Service, c *call) (any, *protocol.Error) {
 	return queueURL{s.url(c, c.QueueName)}, nil
 }
 
-// listQueues pages only if MaxResults is set, as AWS does. The token is the
-// last name of the page before.
+// listQueues returns pages only if MaxResults is set, as AWS does. The token is the last
+// name of the previous page.
 func listQueues(s *Service, c *call) (any, *protocol.Error) {
 	if err := within("MaxResults", c.MaxResults, 1, maxResults); err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func setQueueAttributes(s *Service, c *call) (any, *protocol.Error) {
 		return nil, err
 	}
 	q.settings, q.modified = next, s.clock.Now()
-	q.policy, _ = s.parsePolicy(q.name, next.policy) // it was read before
+	q.policy, _ = s.parsePolicy(q.name, next.policy) // it was parsed before
 	return nil, nil
 }
 

@@ -30,28 +30,28 @@ const (
 	maxInFlight   = 120000
 	maxAttributes = 10
 	maxName       = 256
-	// maxRequest leaves room for a JSON escape of every byte of a full message.
+	// maxRequest has room for a JSON escape of every byte of a full message.
 	maxRequest = 8 * maxSize
 )
 
-// message is in exactly one queue, and there either visible or hidden: in
-// flight, or delayed if it was not received there yet. A queue has a million of
-// them: what is rare or can be computed has no field.
+// message is in exactly one queue, and there either visible or hidden. It is hidden while
+// in flight, or delayed before its first receive. A queue has up to a million messages,
+// so rare or computable values have no field.
 type message struct {
 	id               uuid.UUID
 	body             string
-	attributes       string // as encode writes them
+	attributes       string // in the form of encodeAttributes
 	trace            string // the AWSTraceHeader
-	deadLetterSource string // the ARN of the queue it was moved from
+	deadLetterSource string // the ARN of the queue that it came from
 
 	sent, firstReceived, lastReceived instant
-	received                          uint32 // everywhere, as consumers are told
-	tries                             int32  // in this queue, as redrive counts
+	received                          uint32 // in all queues, as consumers see it
+	tries                             int32  // in this queue, for redrive
 
 	visible        bool
-	before, behind *message // in the queue's line of visible ones
-	inHidden       int      // where it is in the queue's heap of hidden ones
-	inAging        int      // and of all
+	before, behind *message // in the queue's list of visible messages
+	inHidden       int      // index in the queue's heap of hidden messages
+	inAging        int      // index in the heap of all messages
 	due            instant  // when it becomes visible
 }
 
@@ -70,13 +70,13 @@ func (a messageAttribute) text() string {
 	return *a.StringValue
 }
 
-// size is that of its value: of the one it has, or both, which is an error.
+// size returns the size of its value. With two values, which is an error, it counts both.
 func (a messageAttribute) size() int { return len(a.text()) + len(a.BinaryValue) }
 
 func (a messageAttribute) binary() bool { return strings.HasPrefix(a.DataType, "Binary") }
 
-// size is what counts towards the limits: the body, and the name, type and
-// value of each attribute.
+// size returns the size that counts towards the limits, in bytes: the body, and the name,
+// type and value of each attribute.
 func (m newMessage) size() int {
 	n := len(m.MessageBody)
 	for name, a := range m.MessageAttributes {
@@ -140,7 +140,7 @@ func forbidden(r rune) bool {
 
 var numberValue = regexp.MustCompile(`^[+-]?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 
-// isAttributeName reports whether a name is plain parts with single dots between
+// isAttributeName reports whether a name consists of plain parts with single dots between
 // them.
 func isAttributeName(name string) bool {
 	for part := range strings.SplitSeq(name, ".") {
@@ -151,8 +151,8 @@ func isAttributeName(name string) bool {
 	return true
 }
 
-// isPlain reports whether a text is letters, digits, _ and -. It runs thousands of
-// times a second, so it is no regular expression.
+// isPlain reports whether a text has only letters, digits, _ and -. It runs thousands of
+// times a second, so it uses no regular expression.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		if c := text[i] | 0x20; (c < 'a' || c > 'z') && (text[i] < '0' || text[i] > '9') && text[i] != '_' && text[i] != '-' {
@@ -162,7 +162,7 @@ func isPlain(text string) bool {
 	return text != ""
 }
 
-// checkAttribute holds what this page says:
+// checkAttribute checks an attribute by the rules of
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 func checkAttribute(name string, a messageAttribute) *protocol.Error {
 	lower := strings.ToLower(name)
@@ -205,7 +205,7 @@ func isType(text string) bool {
 	return (kind == "String" || kind == "Number" || kind == "Binary") && (label != "") == labelled
 }
 
-// What a Number can be, of either sign, zeros before and after it not counted.
+// The range of a Number, of either sign; leading and trailing zeros do not count.
 const maxDigits, minPower, maxPower = 38, -128, 126
 
 func isNumber(text string) bool {
@@ -222,7 +222,7 @@ func isNumber(text string) bool {
 	if err != nil {
 		return false // out of any range
 	}
-	power += len(digits) - len(fraction) - 1 // of the first digit
+	power += len(digits) - len(fraction) - 1 // the power of the first digit
 	digits = strings.TrimRight(digits, "0")
 	return len(digits) <= maxDigits && power >= minPower && (power < maxPower || power == maxPower && digits == "1")
 }
@@ -244,11 +244,11 @@ type systemAttributes struct {
 	DeadLetterQueueSourceArn         string `json:",omitempty"`
 }
 
-// senderID stands for whoever sent: nobody's signature is verified.
+// senderID stands for every sender: the package does not know the caller.
 const senderID = "AIDALOCALAWSSIMULATED"
 
-// answer is the message as a receive gives it, with the attributes that the
-// request names.
+// answer returns the message in the form of a receive's answer, with the attributes that
+// the request names.
 func (d *delivery) answer(in *request) receivedMessage {
 	out := receivedMessage{
 		MessageId:     d.id.String(),
@@ -288,14 +288,14 @@ func (d *delivery) answer(in *request) receivedMessage {
 	return out
 }
 
-// wantsSystem also reads AttributeNames, which AWS deprecated for
-// MessageSystemAttributeNames.
+// wantsSystem reports whether a request asks for a system attribute. It also reads
+// AttributeNames, which AWS replaced by MessageSystemAttributeNames.
 func (in *request) wantsSystem(name string) bool {
 	wanted := func(names []string) bool { return slices.Contains(names, "All") || slices.Contains(names, name) }
 	return wanted(in.AttributeNames) || wanted(in.MessageSystemAttributeNames)
 }
 
-// systemNames are the attributes that a receive may name.
+// systemNames are the system attributes that a receive may name.
 var systemNames = []string{
 	"All", "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp", "SequenceNumber",
 	"MessageDeduplicationId", "MessageGroupId", traceHeader, "DeadLetterQueueSourceArn",
@@ -310,8 +310,8 @@ func (in *request) checkSystemNames() *protocol.Error {
 	return nil
 }
 
-// wants reports whether one of the names asks for an attribute: All and .* ask for
-// every one, prefix.* for those with the prefix.
+// wants reports whether one of the names asks for an attribute: All and .* ask for every
+// one, prefix.* for those with the prefix.
 func wants(names []string, attribute string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		prefix, wild := strings.CutSuffix(name, ".*")
@@ -321,8 +321,8 @@ func wants(names []string, attribute string) bool {
 
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
-// md5Hex of nothing is empty: a message has no empty body, and without
-// attributes there is no digest of them.
+// md5Hex returns the digest of a text; empty for an empty text, because a message has no
+// empty body, and without attributes there is no digest.
 func md5Hex(text string) string {
 	if text == "" {
 		return ""
@@ -331,7 +331,7 @@ func md5Hex(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// encodeAttributes writes attributes in the form of which SQS takes the MD5 digest:
+// encodeAttributes encodes attributes in the form whose MD5 digest SQS returns:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 func encodeAttributes(attributes map[string]messageAttribute) string {
 	if len(attributes) == 0 {
@@ -357,7 +357,7 @@ func encodeAttributes(attributes map[string]messageAttribute) string {
 	return string(b)
 }
 
-// decodeAttributes reads what encodeAttributes wrote.
+// decodeAttributes decodes what encodeAttributes wrote.
 func decodeAttributes(b string) map[string]messageAttribute {
 	if b == "" {
 		return nil

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// instant is nanoseconds since 1970; 0 is none. It takes a third of the space of
-// time.Time, and a message has several.
+// instant is a time in nanoseconds since 1970; 0 means none. It takes a third of the
+// space of a time.Time, and a message has several.
 type instant int64
 
 func at(t time.Time) instant { return instant(t.UnixNano()) }
@@ -45,11 +45,11 @@ func (l *line) remove(m *message) {
 	l.length--
 }
 
-// ordered is a heap of messages by a time of theirs, the earliest first.
+// ordered is a heap of messages by one of their times, the earliest first.
 type ordered struct {
 	messages []*message
 	time     func(*message) instant
-	place    func(*message) *int // where it is in messages
+	place    func(*message) *int // where a message stores its index
 }
 
 func (o *ordered) first() *message {
@@ -59,26 +59,26 @@ func (o *ordered) first() *message {
 	return o.messages[0]
 }
 
-// Len is heap.Interface's.
+// Len implements heap.Interface.
 func (o *ordered) Len() int { return len(o.messages) }
 
-// Less is heap.Interface's.
+// Less implements heap.Interface.
 func (o *ordered) Less(i, j int) bool { return o.time(o.messages[i]) < o.time(o.messages[j]) }
 
-// Swap is heap.Interface's.
+// Swap implements heap.Interface.
 func (o *ordered) Swap(i, j int) {
 	o.messages[i], o.messages[j] = o.messages[j], o.messages[i]
 	*o.place(o.messages[i]), *o.place(o.messages[j]) = i, j
 }
 
-// Push is heap.Interface's.
+// Push implements heap.Interface.
 func (o *ordered) Push(x any) {
 	m := x.(*message)
 	*o.place(m) = len(o.messages)
 	o.messages = append(o.messages, m)
 }
 
-// Pop is heap.Interface's.
+// Pop implements heap.Interface.
 func (o *ordered) Pop() any {
 	last := len(o.messages) - 1
 	m := o.messages[last]
@@ -87,8 +87,8 @@ func (o *ordered) Pop() any {
 	return m
 }
 
-// waiter is a long poll that found nothing. A change of the queue wakes its first
-// waiter, which wakes the next when it leaves: a message does not wake all.
+// waiter is a long poll that found nothing. A change of the queue wakes its first waiter,
+// which wakes the next one when it leaves, so one message does not wake all.
 type waiter struct{ woken chan struct{} }
 
 func (q *queue) wait(w *waiter) {
@@ -97,7 +97,7 @@ func (q *queue) wait(w *waiter) {
 	}
 }
 
-// leave ends a wait, and has the waiter that is now first look again.
+// leave ends a wait, and wakes the waiter that is now first.
 func (q *queue) leave(w *waiter) {
 	if i := slices.Index(q.waiting, w); i >= 0 {
 		q.waiting = slices.Delete(q.waiting, i, i+1)
@@ -105,7 +105,7 @@ func (q *queue) leave(w *waiter) {
 	}
 }
 
-// wake has the first long poll look again.
+// wake makes the first long poll look again.
 func (q *queue) wake() {
 	if len(q.waiting) > 0 {
 		q.waiting[0].wake()
@@ -115,6 +115,6 @@ func (q *queue) wake() {
 func (w *waiter) wake() {
 	select {
 	case w.woken <- struct{}{}:
-	default: // it is awake already
+	default: // it is already woken
 	}
 }

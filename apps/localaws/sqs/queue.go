@@ -13,43 +13,43 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// queue is one standard queue. The Service's lock guards it.
+// queue is a standard queue. The Service's lock guards it.
 type queue struct {
-	// id is part of receipt handles: those of another queue, or of a deleted
-	// one of the same name, are not valid here.
+	// id is part of receipt handles, so that handles of another queue, or of a deleted
+	// one with the same name, are not valid here.
 	id                        uuid.UUID
 	name                      string
 	created, modified, purged time.Time
 	settings                  settings
 	tags                      map[string]string
-	policy                    *iam.Policy // of settings.policy
+	policy                    *iam.Policy // parsed settings.policy
 
 	messages map[uuid.UUID]*message
-	visible  line    // the longest visible first
+	visible  line    // in the order in which they became visible
 	hidden   ordered // by when it becomes visible
 	aging    ordered // every message, by when it was sent
-	inFlight int     // how many of the hidden ones are
+	inFlight int     // hidden messages that are not delayed
 	waiting  []*waiter
 	history  []past // the oldest first
 }
 
-// settings are the attributes that can be set; times in seconds, as AWS has
-// them. They compare by ==, on which CreateQueue relies.
+// settings are the attributes that can be set; times are in seconds, as on AWS.
+// CreateQueue compares them with ==.
 type settings struct {
 	delay, visibility, retention, wait, maxSize int
 	redrive                                     redrive
-	// sse is kept and not acted upon.
+	// sse is stored but has no effect.
 	policy, redriveAllow, sse string
 }
 
-// redrive moves messages after max receives; none if target, a queue name, is
+// redrive moves messages after max receives; it is off if target, a queue's name, is
 // empty.
 type redrive struct {
 	target string
 	max    int
 }
 
-// defaultSettings are AWS's:
+// defaultSettings returns AWS's defaults:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 func defaultSettings() settings {
 	return settings{visibility: 30, retention: 345600, maxSize: maxSize, sse: "true"}
@@ -82,7 +82,7 @@ func (q *queue) settle(now time.Time) {
 	q.remember(now)
 }
 
-// add takes in a message that is new to this queue.
+// add adds a message that is new to this queue.
 func (q *queue) add(m *message, delay time.Duration, now time.Time) {
 	q.messages[m.id] = m
 	m.tries = 0
@@ -90,7 +90,7 @@ func (q *queue) add(m *message, delay time.Duration, now time.Time) {
 	q.place(m, delay, now)
 }
 
-// place shows or hides a message that is in neither state.
+// place makes a message visible or hidden; it must be neither before.
 func (q *queue) place(m *message, hiddenFor time.Duration, now time.Time) {
 	if hiddenFor <= 0 {
 		q.visible.push(m)
@@ -101,13 +101,13 @@ func (q *queue) place(m *message, hiddenFor time.Duration, now time.Time) {
 			q.inFlight++
 		}
 		if m.inHidden > 0 {
-			return // nothing to see sooner than before
+			return // no earlier time to wake up for
 		}
 	}
 	q.wake()
 }
 
-// lift takes a message out of the visible or the hidden ones.
+// lift removes a message from the visible or the hidden ones.
 func (q *queue) lift(m *message) {
 	if m.visible {
 		q.visible.remove(m)
@@ -125,18 +125,18 @@ func (q *queue) remove(m *message) {
 	delete(q.messages, m.id)
 }
 
-// delivery is a message as a receive found it.
+// delivery is a message at the time of its receive.
 type delivery struct {
 	message
 	handle string
 }
 
-// receive takes up to n visible messages, in no guaranteed order, and hides
-// them, except those that are to be delivered again. Messages that reached their
-// limit of receives move to dead, if it is not nil.
+// receive returns up to n visible messages, in no guaranteed order, and hides them,
+// except those to be delivered again. Messages that reached their limit of receives move
+// to dead, unless it is nil.
 func (q *queue) receive(n int, visibility time.Duration, dead *queue, arn string, again func() bool, now time.Time) (taken []delivery) {
 	n = min(n, maxInFlight-q.inFlight)
-	// What comes back at once is behind the others.
+	// A message that comes back at once goes to the end.
 	for range q.visible.length {
 		if len(taken) >= n {
 			break
@@ -165,7 +165,7 @@ func (q *queue) receive(n int, visibility time.Duration, dead *queue, arn string
 	return taken
 }
 
-// handle is the receipt handle of a message's newest receive.
+// handle returns the receipt handle of a message's newest receive.
 func (q *queue) handle(m *message) string {
 	var b [36]byte
 	copy(b[:], q.id[:])
@@ -174,8 +174,8 @@ func (q *queue) handle(m *message) string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// find returns the message that a receipt handle names, any that was ever
-// given out, or nil if it is gone; and whether the handle is the newest.
+// find returns the message of any receipt handle that was ever given out, or nil if the
+// message is gone; and whether the handle is the newest.
 func (q *queue) find(handle string) (m *message, newest bool, err *protocol.Error) {
 	if handle == "" {
 		return nil, false, missing("ReceiptHandle")
@@ -191,8 +191,7 @@ func (q *queue) find(handle string) (m *message, newest bool, err *protocol.Erro
 	return m, m != nil && m.received == binary.BigEndian.Uint32(b[32:]), nil
 }
 
-// changeVisibility hides a message for that many seconds from now; 0 hands it
-// back.
+// changeVisibility hides a message for a number of seconds from now; 0 makes it visible.
 func (q *queue) changeVisibility(handle string, visibility *int, now time.Time) *protocol.Error {
 	if visibility == nil {
 		return missing("VisibilityTimeout")

@@ -1,8 +1,8 @@
-// Package sqs serves standard queues as Amazon SQS does, over the protocol AWS
-// JSON 1.0. docs/localaws.md has every action, and where it differs from AWS.
+// Package sqs serves standard queues as Amazon SQS does, in the protocol AWS JSON 1.0.
+// docs/localaws.md has every action, and the differences from AWS.
 //
-// Where AWS promises little, it does the strictest or simplest thing that AWS
-// may do:
+// Where AWS promises little, the server does the strictest or simplest thing that AWS may
+// do:
 //   - The Approximate* counts are exact; a queue is created and deleted at once.
 //   - Every receive sees the whole queue, and no message is delivered before
 //     its timeout ends; AWS delivers at least once, at times more often.
@@ -27,13 +27,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
 	// Region and AccountID are part of ARNs and queue URLs.
 	Region, AccountID string
 	// Queues exist from the start.
 	Queues []Queue
-	// Guard decides who may do what; nil lets everybody.
+	// Guard decides calls; nil allows all.
 	Guard  access.Guard
 	Clock  clock.Clock
 	Faults *fault.Faults
@@ -46,16 +46,16 @@ type Service struct {
 	clock           clock.Clock
 	faults          *fault.Faults
 
-	// mu guards everything below, and the content of the queues. One lock for all
-	// queues, because a message moves between two of them in one step. It is
-	// held for a few microseconds: what takes time is done before and after.
+	// mu guards everything below, and the content of the queues. There is one lock for
+	// all queues, because a message moves between two of them in one step. It is held for
+	// a few microseconds: slow work is done before and after.
 	mu      sync.Mutex
 	queues  map[string]*queue
 	deleted map[string]time.Time // queue names that are not free yet
 }
 
-// New makes a service with the queues of options, empty. They have no problems
-// that Problems would find.
+// New returns a service with the empty queues of the options. The caller has checked them
+// with Problems.
 func New(options Options) *Service {
 	s := &Service{
 		region: options.Region, account: options.AccountID, guard: options.Guard, clock: options.Clock, faults: options.Faults,
@@ -70,12 +70,12 @@ func New(options Options) *Service {
 	return s
 }
 
-// TargetPrefix begins the header X-Amz-Target of requests to SQS; the action
+// TargetPrefix is the prefix of the header X-Amz-Target in requests to SQS; the action
 // follows.
 const TargetPrefix = "AmazonSQS."
 
-// ServeHTTP answers a request whose X-Amz-Target begins with TargetPrefix, and
-// refuses others.
+// ServeHTTP answers a request whose X-Amz-Target begins with TargetPrefix, and rejects
+// others.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), TargetPrefix)
 	if !ok {
@@ -100,10 +100,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protocol.WriteJSON(w, http.StatusOK, out)
 }
 
-// buffers are for request bodies, of which decoding keeps copies alone.
+// buffers holds buffers for request bodies. They can be reused, because decoding copies
+// what it keeps.
 var buffers = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
-// call does one action. host is the one that queue URLs of the answer name.
+// call does one action. host is the host of the queue URLs in the answer.
 func (s *Service) call(ctx context.Context, name, host string, body []byte) (any, *protocol.Error) {
 	return s.do(ctx, name, host, func() (*request, *protocol.Error) { return decode(body) })
 }

@@ -16,20 +16,20 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Issuer is an issuer of identity tokens, and where its keys are. AWS finds them
-// by the issuer's own discovery document.
+// Issuer is an issuer of identity tokens, with the place of its keys. AWS finds them
+// through the issuer's discovery document.
 type Issuer struct {
 	// URL is the tokens' iss.
 	URL string `json:"url"`
-	// Keys is a JSON Web Key Set: a URL, or a file.
+	// Keys is where its JSON Web Key Set is: a URL or a file.
 	Keys string `json:"keys"`
-	// CA is a file with the certificate authorities of the URL; without it, the
+	// CA is a file with the certificate authorities for the URL; empty means the
 	// system's. Token is a file with a bearer token for it.
 	CA    string `json:"ca,omitempty"`
 	Token string `json:"token,omitempty"`
 }
 
-// Problems are those of issuers as the field "issuers" of a configuration.
+// Problems checks issuers, as the field "issuers" of a configuration.
 func Problems(issuers []Issuer) (found []error) {
 	seen := map[string]int{}
 	for i, issuer := range issuers {
@@ -55,7 +55,7 @@ const (
 	maxKeys = 1 << 20
 )
 
-// keys are those of an issuer.
+// keys are the cached keys of an issuer.
 type keys struct {
 	issuer Issuer
 	now    func() time.Time
@@ -65,7 +65,7 @@ type keys struct {
 	read time.Time
 }
 
-// find returns the keys with an ID, after another look if there is none.
+// find returns the keys with an ID. If there is none, it fetches the keys again.
 func (k *keys) find(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

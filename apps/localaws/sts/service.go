@@ -1,10 +1,9 @@
-// Package sts serves what this system uses of AWS STS over the query protocol: who
-// calls, and roles that are taken by their trust policy, with signed calls or with
-// the token of an OpenID Connect issuer. docs/localaws.md has every action, and
-// where it differs from AWS.
+// Package sts serves the part of AWS STS that this system uses, in the query protocol:
+// the caller's identity, and roles that callers assume under their trust policy, with a
+// signed call or with the token of an OpenID Connect issuer. docs/localaws.md has every
+// action, and the differences from AWS.
 //
-// It must not know roles and providers beyond the interface Directory, nor
-// signatures.
+// It must not know roles and providers beyond the interface Directory, nor signatures.
 package sts
 
 import (
@@ -22,13 +21,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// Directory has roles, and the providers of issuers.
+// Directory provides roles, and the providers of issuers.
 type Directory interface {
 	Role(arn string) (roles.Role, bool)
 	Provider(issuer string) (roles.Provider, bool)
 }
 
-// Options are what a Service is made of.
+// Options are the dependencies and settings of a Service.
 type Options struct {
 	AccountID string
 	Directory Directory
@@ -50,10 +49,10 @@ type Service struct {
 	issuers   map[string]*keys
 }
 
-// Namespace is that of the service's answers.
+// Namespace is the XML namespace of the service's answers.
 const Namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 
-// New makes a service. Its issuers have no problems that Problems would find.
+// New returns a service. The caller has checked the issuers with Problems.
 func New(options Options) *Service {
 	s := &Service{
 		account: options.AccountID, directory: options.Directory, sessions: options.Sessions, guard: options.Guard, issuers: map[string]*keys{},
@@ -83,7 +82,7 @@ func getCallerIdentity(_ *Service, c *query.Call, _ *struct{}) (protocol.Element
 	return protocol.Elements{"Arn": caller.ARN, "UserId": caller.ID, "Account": caller.Account}, nil
 }
 
-// assumption is what both ways to take a role have.
+// assumption has the parameters of both ways to assume a role.
 type assumption struct {
 	RoleArn, RoleSessionName string
 	DurationSeconds          *int
@@ -96,8 +95,8 @@ var (
 
 const minDuration, defaultDuration = 15 * time.Minute, time.Hour
 
-// check checks the form, and finds the role. It treats a missing role as one that
-// nobody may assume.
+// check checks the parameters, and returns the role. A missing role is treated as one
+// that nobody may assume.
 func (a assumption) check(d Directory) (roles.Role, error) {
 	switch {
 	case !roleARN.MatchString(a.RoleArn):
@@ -116,7 +115,7 @@ func (a assumption) check(d Directory) (roles.Role, error) {
 // nobody is a trust policy that trusts nobody.
 var nobody = &iam.Policy{Name: "no role", Kind: iam.TrustPolicy}
 
-// duration is how long the session will be.
+// duration returns the duration of the session.
 func (a assumption) duration(limit time.Duration) (time.Duration, error) {
 	duration := defaultDuration
 	if a.DurationSeconds != nil {
@@ -132,7 +131,7 @@ func (a assumption) duration(limit time.Duration) (time.Duration, error) {
 	return duration, nil
 }
 
-// begin makes the session of a role, and the elements of an answer.
+// begin creates a session of a role, and returns the elements of the answer.
 func (s *Service) begin(role roles.Role, a assumption, duration time.Duration, keys map[string][]string) protocol.Elements {
 	now := s.Clock.Now().UTC()
 	_, path, _ := strings.Cut(role.ARN, ":role/")

@@ -15,24 +15,24 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 )
 
-// Sessions makes temporary credentials and recognizes its own. A session is sealed
-// in its token, as AWS's are, so that a million of them need no memory. It is safe
-// for concurrent use.
+// Sessions issues temporary credentials and recognizes its own. A session is encrypted in
+// its token, as on AWS, so that a million sessions need no memory. It is safe for
+// concurrent use.
 type Sessions struct {
 	key    []byte
 	sealer cipher.AEAD
 
 	mu     sync.RWMutex
-	opened map[string]*Session // by token, a few of them
+	opened map[string]*Session // decrypted sessions by token, a few
 }
 
-// Credentials are temporary.
+// Credentials are temporary credentials.
 type Credentials struct {
 	AccessKeyId, SecretAccessKey, SessionToken string
 	Expiration                                 string
 }
 
-// Session is what credentials stand for.
+// Session is the session of temporary credentials.
 type Session struct {
 	Secret  string
 	Caller  *access.Caller
@@ -41,10 +41,11 @@ type Session struct {
 	accessKey string
 }
 
-// maxOpened bounds the sessions that are kept open.
+// maxOpened limits the number of cached sessions.
 const maxOpened = 1000
 
-// NewSessions encrypts sessions with key. Without a key they end with the process.
+// NewSessions returns Sessions that encrypt with key. If the key is empty, credentials
+// are valid only until the process ends.
 func NewSessions(key string) (*Sessions, error) {
 	sum := sha256.Sum256([]byte(key))
 	if key == "" {
@@ -67,7 +68,7 @@ type sealed struct {
 	Expires time.Time
 }
 
-// Issue makes the credentials of a session.
+// Issue returns credentials for a session.
 func (s *Sessions) Issue(caller *access.Caller, expires time.Time) Credentials {
 	accessKey := "ASIA" + rand.Text()[:16]
 	content, err := json.Marshal(sealed{caller, expires})
@@ -85,8 +86,8 @@ func (s *Sessions) secret(accessKey string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))[:40]
 }
 
-// Open finds the session of an access key and a token; false if they do not belong
-// together, or are not of these Sessions. It may be over.
+// Open returns the session of an access key and a token; false if they do not belong
+// together, or if other Sessions issued them. The session may have expired.
 func (s *Sessions) Open(accessKey, token string) (*Session, bool) {
 	s.mu.RLock()
 	session := s.opened[token]

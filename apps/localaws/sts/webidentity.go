@@ -19,7 +19,7 @@ type webIdentityIn struct {
 	WebIdentityToken string
 }
 
-// algorithms are those that AWS takes:
+// algorithms are the signature algorithms that AWS accepts:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
 var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512}
 
@@ -54,7 +54,7 @@ func assumeRoleWithWebIdentity(s *Service, c *query.Call, in *webIdentityIn) (pr
 	return out, nil
 }
 
-// identity is what a token says, once its signature is checked.
+// identity has the claims of a token whose signature was verified.
 type identity struct {
 	issuer, provider, subject string // the issuer without https://
 	audience                  []string
@@ -64,9 +64,9 @@ func invalidToken(format string, args ...any) error {
 	return query.Errorf("InvalidIdentityToken", http.StatusBadRequest, format, args...)
 }
 
-// identify checks a token as AWS does: its issuer has a provider in the account,
-// one of the issuer's keys signed it, it is valid now, and its audience is one of
-// the provider's.
+// identify verifies a token as AWS does: its issuer has a provider in the account, one of
+// the issuer's keys signed it, it is valid now, and its audience is one of the
+// provider's.
 func (s *Service) identify(ctx context.Context, token string) (identity, error) {
 	if len(token) < 4 || len(token) > maxToken {
 		return identity{}, validation("webIdentityToken must have 4 to %d characters", maxToken)

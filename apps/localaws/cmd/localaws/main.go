@@ -1,5 +1,6 @@
-// Command localaws serves the part of AWS that this system uses on one port, in
-// memory, for the local cluster: simulated AWS. See package localaws for what it keeps and lacks.
+// Command localaws serves the part of AWS that this system uses, on one port and in
+// memory, for the local cluster. It simulates AWS; package localaws says what it keeps
+// and what it lacks.
 package main
 
 import (
@@ -21,8 +22,8 @@ import (
 )
 
 func main() {
-	// Most of the heap is messages and objects that stay: at GOGC=100 a million of
-	// them would take twice their space.
+	// Most of the heap is messages and objects that stay. With GOGC=100 a million of them
+	// would take twice their size.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -34,11 +35,11 @@ func main() {
 
 const gcPercent = 50
 
-// grace is how long answers that are being written may take after SIGTERM.
+// grace is how long writing the last answers may take after SIGTERM.
 const grace = 5 * time.Second
 
-// run returns the exit code: 2 for flags or a configuration that are wrong, 1
-// for a server that failed.
+// run returns the exit code: 2 for wrong flags or a wrong configuration, 1 if the server
+// failed.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("localaws", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -81,14 +82,14 @@ func load(file string, faults *localaws.Faults, rest []string) (*localaws.Server
 	return localaws.New(config, localaws.WithFaults(faults))
 }
 
-// endpoint is a handler at the address of a flag.
+// endpoint is a handler, and the address from a flag that it listens on.
 type endpoint struct {
 	flag, address string
 	handler       http.Handler
 }
 
-// serve returns when ctx is done or an endpoint failed. Long polls then end at
-// once, with an empty answer: their messages go with this process.
+// serve returns when ctx is done or an endpoint failed. Long polls then end at once with
+// an empty answer: the messages end with this process anyway.
 func serve(ctx context.Context, endpoints []endpoint, log *slog.Logger) error {
 	failed := make(chan error, len(endpoints))
 	var servers []*http.Server
@@ -116,7 +117,7 @@ func serve(ctx context.Context, endpoints []endpoint, log *slog.Logger) error {
 	return nil
 }
 
-// end waits for answers that are being written.
+// end waits until the last answers are written.
 func end(ctx context.Context, servers []*http.Server) {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()

@@ -9,16 +9,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 )
 
-// Guard allows every call that it is not told to deny, and remembers the calls.
+// Guard allows every call, except those that it is told to deny, and records the calls.
 type Guard struct {
-	// Denies is the action that nobody may do, or * for all of them.
+	// Denies is the action to deny, or * for all.
 	Denies string
 
 	mu    sync.Mutex
 	asked []access.Check
 }
 
-// Allow is that of access.Guard.
+// Allow implements access.Guard.
 func (g *Guard) Allow(_ context.Context, checks ...access.Check) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -34,7 +34,7 @@ func (g *Guard) Allow(_ context.Context, checks ...access.Check) error {
 	}
 }
 
-// Since returns what was asked since the last time.
+// Since returns the checks since the last call of Since.
 func (g *Guard) Since() []access.Check {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -43,8 +43,8 @@ func (g *Guard) Since() []access.Check {
 	return asked
 }
 
-// Asked is Since with action and resource of each check, and those of the condition keys
-// that it has.
+// Asked returns the checks since the last call as text: action and resource of each, and
+// the values of the given condition keys that it has.
 func (g *Guard) Asked(keys ...string) (list []string) {
 	for _, c := range g.Since() {
 		text := c.Action + " " + c.Resource

@@ -19,8 +19,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/access"
 )
 
-// Fails wants an error of type E, which the SDK makes of an error in the API's
-// model.
+// Fails requires an error of type E, which the SDK makes of an error in the API's model.
 func Fails[E error](t testing.TB, err error) {
 	t.Helper()
 	var want E
@@ -29,7 +28,7 @@ func Fails[E error](t testing.TB, err error) {
 	}
 }
 
-// Code wants an error with a code, for errors that are not in the API's model.
+// Code requires an error with a code, for errors that are not in the API's model.
 func Code(t testing.TB, err error, want string) {
 	t.Helper()
 	var api smithy.APIError
@@ -38,16 +37,16 @@ func Code(t testing.TB, err error, want string) {
 	}
 }
 
-// Step is a request to a service, and what its answer must have.
+// Step is a request to a service, with texts that its answer must have.
 type Step struct {
-	// Target is the header X-Amz-Target; without it the body is a form.
+	// Target is the header X-Amz-Target; if it is empty, the body is a form.
 	Target, Body string
 	Status       int
-	// Want are texts of the answer.
+	// Want are texts that the answer must contain.
 	Want []string
 }
 
-// Run sends steps one after the other, signed by somebody.
+// Run sends steps one after the other, signed by a test user.
 func Run(t *testing.T, service http.Handler, steps []Step) {
 	t.Helper()
 	for _, step := range steps {
@@ -69,7 +68,7 @@ func Run(t *testing.T, service http.Handler, steps []Step) {
 	}
 }
 
-// InUse is the bytes on the heap that are still needed.
+// InUse returns the bytes on the heap that are still in use.
 func InUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -77,7 +76,7 @@ func InUse() uint64 {
 	return m.HeapAlloc
 }
 
-// CPU is the processor time that this process has taken.
+// CPU returns the processor time that this process has used.
 func CPU() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
