@@ -8,8 +8,8 @@ import (
 	"regexp"
 )
 
-// keepSchemas keeps the schemas of these resources in what `terraform providers schema`
-// printed: upjet configures exactly the resources that are in it.
+// keepSchemas keeps the schemas of these resources in the output of `terraform providers
+// schema`: upjet configures exactly the resources in it.
 func keepSchemas(resources map[string]bool) func([]byte) ([]byte, error) {
 	return func(data []byte) ([]byte, error) {
 		var all map[string]any
@@ -32,11 +32,11 @@ func keepSchemas(resources map[string]bool) func([]byte) ([]byte, error) {
 	}
 }
 
-// resourceEntry begins what the metadata say of a resource.
+// resourceEntry matches the first line of a resource in the metadata.
 var resourceEntry = regexp.MustCompile(`^    (aws_\w+):`)
 
-// keepMetadata keeps what the metadata, which upjet scraped from Terraform's documents, say
-// of these resources. Line by line: they are 10 MB of YAML.
+// keepMetadata keeps these resources in the metadata, which upjet extracted from
+// Terraform's documentation. It works line by line, because they are 10 MB of YAML.
 func keepMetadata(resources map[string]bool) func([]byte) ([]byte, error) {
 	return func(data []byte) ([]byte, error) {
 		var out bytes.Buffer

@@ -14,22 +14,23 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// domain ends the API groups of the namespaced kinds.
+// domain is the suffix of the namespaced kinds' API groups.
 const domain = ".aws.m.upbound.io"
 
 // kind is a kind that the provider reconciles.
 type kind struct {
 	group, name string // ec2, VPC
-	resource    string // of Terraform: aws_vpc
-	service     string // the service package that has the resource: ec2
+	resource    string // Terraform's resource: aws_vpc
+	service     string // the service package with the resource: ec2
 }
 
-// controller is the import path of the package that sets up the kind's controller.
+// controller returns the import path of the package that sets up the kind's controller.
 func (k kind) controller() string {
 	return providerPath + "/internal/controller/namespaced/" + k.group + "/" + strings.ToLower(k.name)
 }
 
-// Activated is the kinds, each plural.group, of a file with a ManagedResourceActivationPolicy.
+// Activated returns the kinds, each in the form plural.group, in a file with a
+// ManagedResourceActivationPolicy.
 func Activated(file string) ([]string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -49,7 +50,7 @@ func Activated(file string) ([]string, error) {
 	return policy.Spec.Activate, nil
 }
 
-// resolve finds what is behind each kind.
+// resolve finds the Terraform resource and the service package of each kind.
 func resolve(provider string, services []service, activated []string) ([]kind, error) {
 	owners, err := resourceOwners(services)
 	if err != nil {
@@ -95,7 +96,7 @@ func resolveKind(provider, name string) (kind, error) {
 	return k, err
 }
 
-// terraformResource is what the kind's GetTerraformResourceType returns.
+// terraformResource returns the result of the kind's method GetTerraformResourceType.
 func terraformResource(provider string, k kind) (string, error) {
 	file := filepath.Join(provider, "apis", "namespaced", k.group, "v1beta1", "zz_"+strings.ToLower(k.name)+"_terraformed.go")
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
@@ -112,10 +113,11 @@ func terraformResource(provider string, k kind) (string, error) {
 	return "", fmt.Errorf("%s: no GetTerraformResourceType that returns one text", file)
 }
 
-// servicePackageFile is where each service package lists what it has.
+// servicePackageFile is the file in which each service package lists its resources.
 const servicePackageFile = "service_package_gen.go"
 
-// service is a service package of Terraform's provider: its name and that file.
+// service is a service package of Terraform's provider: its name and its
+// servicePackageFile.
 type service struct {
 	name string
 	list *ast.File
@@ -145,7 +147,7 @@ func readServices(terraform string) ([]service, error) {
 // resourceLists are the methods of a service package that list its resources.
 var resourceLists = []string{"SDKResources", "FrameworkResources"}
 
-// resourceOwners is the service package of each of Terraform's resources.
+// resourceOwners returns the service package of each of Terraform's resources.
 func resourceOwners(services []service) (map[string]string, error) {
 	owners := map[string]string{}
 	for _, s := range services {
@@ -165,8 +167,8 @@ func resourceOwners(services []service) (map[string]string, error) {
 	return owners, nil
 }
 
-// serviceNames is the service package behind each constant of Terraform's package names:
-// its ServicePackageName returns that.
+// serviceNames returns the service package for each constant of Terraform's package
+// names: the one whose ServicePackageName returns the constant.
 func serviceNames(services []service) (map[string]string, error) {
 	names := map[string]string{}
 	for _, s := range services {
@@ -184,7 +186,7 @@ func serviceNames(services []service) (map[string]string, error) {
 	return names, nil
 }
 
-// typeName is the value of TypeName, if the node is a composite literal that has it.
+// typeName returns the value of TypeName, if the node is a composite literal that has it.
 func typeName(n ast.Node) (string, bool) {
 	literal, ok := n.(*ast.CompositeLit)
 	if !ok {
@@ -200,7 +202,7 @@ func typeName(n ast.Node) (string, bool) {
 	return "", false
 }
 
-// method is the method of that name, of whatever type; nil if the file has none.
+// method returns the method with a name, of any type; nil if the file has none.
 func method(f *ast.File, name string) *ast.FuncDecl {
 	i := slices.IndexFunc(f.Decls, func(d ast.Decl) bool {
 		fn, ok := d.(*ast.FuncDecl)
@@ -212,7 +214,7 @@ func method(f *ast.File, name string) *ast.FuncDecl {
 	return f.Decls[i].(*ast.FuncDecl)
 }
 
-// receiver is the name of a method's type; empty for a function.
+// receiver returns the name of a method's type; empty for a function.
 func receiver(fn *ast.FuncDecl) string {
 	if fn.Recv == nil {
 		return ""
@@ -234,7 +236,7 @@ func receiver(fn *ast.FuncDecl) string {
 	}
 }
 
-// text is the value of a text literal.
+// text returns the value of a string literal.
 func text(e ast.Expr) (string, bool) {
 	literal, ok := e.(*ast.BasicLit)
 	if !ok || literal.Kind != token.STRING {

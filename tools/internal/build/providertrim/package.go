@@ -19,30 +19,30 @@ import (
 	"strings"
 )
 
-// pkg is a package that is in the program.
+// pkg is a package of the program.
 type pkg struct {
 	path   string // import path
 	module *module
 	dir    string // in the module
 	shaken bool
 	files  []*file
-	// embedded are files that it embeds, by their paths in the module.
+	// embedded has the files that it embeds, by their paths in the module.
 	embedded map[string][]byte
 }
 
 // file is a Go file of a package.
 type file struct {
-	name    string // its path in the module
+	name    string // path in the module
 	data    []byte
 	syntax  *ast.File
-	imports map[string]string // import paths by the names that the file has for them
+	imports map[string]string // import paths by their names in the file
 	units   []*unit
 }
 
-// target is what the source is compiled for: this machine, without C.
+// target is the platform that the source is compiled for: this machine, without C.
 var target = build.Context{GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Compiler: "gc", ReleaseTags: build.Default.ReleaseTags}
 
-// load reads a package that is now in the program.
+// load reads a package that has become part of the program.
 func (p *program) load(importPath string) error {
 	m := p.moduleOf(importPath)
 	if m == nil || p.packages[importPath] != nil {
@@ -68,7 +68,7 @@ func (p *program) load(importPath string) error {
 	return nil
 }
 
-// add reads a file of a package, and has its declarations wait.
+// add reads a file of a package, and registers its declarations.
 func (p *program) add(to *pkg, name string, data []byte) error {
 	syntax, err := parser.ParseFile(token.NewFileSet(), name, data, parser.SkipObjectResolution|parser.ParseComments)
 	if err != nil {
@@ -93,7 +93,7 @@ func (p *program) add(to *pkg, name string, data []byte) error {
 	return nil
 }
 
-// goFiles are the files of a folder that the target is compiled from.
+// goFiles returns the files in a folder that are compiled for the target.
 func (m *module) goFiles(dir string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for name, data := range m.extra {
@@ -129,8 +129,8 @@ var (
 	linkDirective  = regexp.MustCompile(`(?m)^//go:linkname `)
 )
 
-// embed reads what the file embeds. A directive belongs to a declaration, so what has one
-// is not taken apart.
+// embed reads the files that a file embeds. A go:embed directive belongs to a
+// declaration, so such a file is kept as a whole.
 func (p *program) embed(to *pkg, f *file) error {
 	directives := embedDirective.FindAllSubmatch(f.data, -1)
 	if to.shaken && (len(directives) > 0 || linkDirective.Match(f.data)) {
@@ -171,7 +171,7 @@ func (p *program) embedFiles(to *pkg, pattern string) error {
 	return nil
 }
 
-// importNames are the import paths by their names in the file.
+// importNames returns the import paths by their names in a file.
 func importNames(f *ast.File) (map[string]string, error) {
 	selected := map[string]bool{}
 	ast.Inspect(f, func(n ast.Node) bool {
@@ -206,16 +206,16 @@ func importNames(f *ast.File) (map[string]string, error) {
 }
 
 func importPath(spec *ast.ImportSpec) string {
-	// The parser has checked it.
+	// The parser has checked the literal.
 	value, _ := strconv.Unquote(spec.Path.Value)
 	return value
 }
 
 var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
 
-// packageNames are the names that a package of that path has by custom, the likeliest
-// first: the last part, the part before it where that is a version, each without what
-// says that it is Go.
+// packageNames returns the names that a package with a path usually has, the likeliest
+// first: the last part of the path, or the part before it if that is a version; and both
+// without a prefix or suffix for Go.
 func packageNames(importPath string) []string {
 	base := path.Base(importPath)
 	names := []string{base}
@@ -229,10 +229,10 @@ func packageNames(importPath string) []string {
 	return names
 }
 
-// isEmpty reports whether nothing of the file is kept.
+// isEmpty reports whether no part of the file is kept.
 func (f *file) isEmpty() bool {
 	return !slices.ContainsFunc(f.units, func(u *unit) bool { return u.kept }) && !slices.ContainsFunc(f.syntax.Imports, isBlank)
 }
 
-// isBlank reports whether a package is imported for its effects alone.
+// isBlank reports whether a package is imported only for its side effects.
 func isBlank(spec *ast.ImportSpec) bool { return spec.Name != nil && spec.Name.Name == "_" }

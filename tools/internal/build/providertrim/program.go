@@ -8,34 +8,34 @@ import (
 	"strings"
 )
 
-// program is everything that is copied.
+// program is the set of declarations to copy.
 type program struct {
 	modules  []*module
 	kinds    []kind
-	services map[string]string // service packages by the constants of their names
-	packages map[string]*pkg   // that something needs, by import path
+	services map[string]string // service packages by the constants for their names
+	packages map[string]*pkg   // packages of the program, by import path
 
 	happened map[event]bool
 	pending  []event
 	waiting  map[event][]*unit
 
-	rules   map[string]bool // applied, by name
-	listed  map[string]bool // Terraform's resources that a service package lists
-	reduced map[string]bool // data files, by path
+	rules   map[string]bool // applied rules, by name
+	listed  map[string]bool // Terraform's resources in the lists of service packages
+	reduced map[string]bool // reduced data files, by path
 }
 
-// module is one of which packages are copied.
+// module is a module from which packages are copied.
 type module struct {
 	path, dir, folder string
-	// extra are files that the source lacks, by their paths in the module.
+	// extra has files that the source lacks, by their paths in the module.
 	extra map[string][]byte
-	// reduce are changes to files that packages embed, by path.
+	// reduce has functions that shrink embedded files, by path.
 	reduce map[string]func([]byte) ([]byte, error)
 }
 
-// event is something that has a declaration kept. With path and name, something kept
-// mentions that name of that package; with path alone, the package is in the program;
-// with name alone, something kept selects that name, as a call of a method does.
+// event is a reason to keep a declaration. With path and name: something kept mentions
+// that name of that package. With only path: the package is in the program. With only
+// name: something kept selects that name, as a method call does.
 type event struct{ path, name string }
 
 func newProgram(from sources, services []service, kinds []kind) (*program, error) {
@@ -66,9 +66,9 @@ func newProgram(from sources, services []service, kinds []kind) (*program, error
 	}, nil
 }
 
-// isShaken reports whether of a package is kept only what something mentions: the types of
-// each API group, Terraform's service packages, and the SDK of EC2, which takes as long
-// to compile as a third of all the rest.
+// isShaken reports whether only the mentioned declarations of a package are kept. These
+// packages are the types of each API group, Terraform's service packages, and the SDK of
+// EC2, which takes as long to compile as a third of everything else.
 func isShaken(importPath string) bool {
 	for _, pattern := range []string{
 		providerPath + "/apis/namespaced/*/*",
@@ -76,7 +76,7 @@ func isShaken(importPath string) bool {
 		ec2Path,
 		ec2Path + "/types",
 	} {
-		// The patterns are well formed.
+		// The patterns are valid.
 		if matches, _ := path.Match(pattern, importPath); matches {
 			return true
 		}
@@ -84,7 +84,7 @@ func isShaken(importPath string) bool {
 	return false
 }
 
-// trace finds what is kept.
+// trace finds the declarations to keep.
 func (p *program) trace() error {
 	p.happen(event{path: Program})
 	for _, k := range p.kinds {
@@ -103,7 +103,7 @@ func (p *program) trace() error {
 	return nil
 }
 
-// servicePackage is that a service package has to be in Terraform's list of them.
+// servicePackage is the event that a service package must be in Terraform's list.
 func (*program) servicePackage(name string) event {
 	return event{terraformPath + "/internal/service/" + name, "ServicePackage"}
 }
@@ -129,8 +129,7 @@ func (p *program) keep(u *unit) {
 	}
 }
 
-// wait has a declaration kept as soon as one of the events that it waits for happens, or
-// now where one has.
+// wait keeps a declaration as soon as one of its events happens, or now if one has.
 func (p *program) wait(u *unit) {
 	for _, e := range u.when {
 		p.waiting[e] = append(p.waiting[e], u)
@@ -140,7 +139,7 @@ func (p *program) wait(u *unit) {
 	}
 }
 
-// moduleOf is the copied module that has the package; nil for any other.
+// moduleOf returns the copied module that has a package; nil for any other package.
 func (p *program) moduleOf(importPath string) *module {
 	for _, m := range p.modules {
 		if importPath == m.path || strings.HasPrefix(importPath, m.path+"/") {
@@ -150,8 +149,8 @@ func (p *program) moduleOf(importPath string) *module {
 	return nil
 }
 
-// complete reports what was expected and not found: then upstream has another form than
-// this generator knows.
+// complete returns an error if something expected was not found: then upstream has a form
+// that this generator does not know.
 func (p *program) complete() error {
 	for _, r := range rules {
 		if !p.rules[r.name] {

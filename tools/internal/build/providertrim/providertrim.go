@@ -1,27 +1,28 @@
-// Package providertrim generates the source of a provider-aws that reconciles the kinds
-// of a ManagedResourceActivationPolicy and no others. It is provider-aws itself, in one
-// program: upstream's whole source takes hours and 20 GB to compile.
+// Package providertrim generates the source of a provider-aws that reconciles only the
+// kinds of a ManagedResourceActivationPolicy. It is upstream's code in one program:
+// compiling all of upstream's source takes hours and 20 GB.
 //
 // [Generate] works on three modules: provider-aws, the fork of Terraform's AWS provider
-// that it was released with, and the SDK of EC2. It writes copies of them that lack what
+// with which it was released, and the SDK of EC2. It writes copies without the parts that
 // the program does not need:
 //
-//  1. Each kind leads to its Terraform resource, and that to the service package that has
-//     it. No name of a service is written down in this package.
-//  2. From the program's main package on it follows what each declaration mentions, across
-//     packages. Packages are copied as a whole, except those that grow with the number of
-//     AWS's services: see isShaken.
-//  3. Lists that name everything there is, such as that of all service packages, do not
-//     count as mentions: each entry stays if something else needs what it names. The table
+//  1. Each kind leads to its Terraform resource, and the resource to the service package
+//     that has it. This package contains no service's name.
+//  2. Starting at the program's main package, it follows the names that each declaration
+//     mentions, across packages. Packages are copied as a whole, except those that grow
+//     with the number of AWS's services: see isShaken.
+//  3. Lists of everything, such as the list of all service packages, do not count as
+//     mentions: an entry stays only if something else needs what it names. The table
 //     rules has these lists.
-//  4. The schemas of Terraform's resources, which are data, are reduced to the kinds' own.
+//  4. The schemas of Terraform's resources, which are data, are reduced to those of the
+//     kinds.
 //
-// It decides by names and never by types, so it keeps rather too much. What it does not
-// know stops it: a list of another form, a rule that found nothing to apply to, a
-// resource that no service has. What it leaves out wrongly does not compile. The same
-// inputs give the same bytes.
+// It decides by names and not by types, so it keeps more than necessary. It fails on a
+// form that it does not know: a list with another structure, a rule that never applied, a
+// resource that no service has. If it leaves out too much, the program does not compile.
+// The same input gives the same bytes.
 //
-// The package knows nothing of clusters, images and how the source is built.
+// The package must not know clusters or images, nor how the source is built.
 package providertrim
 
 import (
@@ -56,9 +57,9 @@ const (
 	ec2Folder       = "aws-sdk-ec2"
 )
 
-// Generate writes the source for these kinds, each plural.group as a policy names it, into
-// a new folder out. The folder of pinned has a go.mod that pins the modules and a main.go,
-// the program. Its result is the folder of the module that has the program.
+// Generate writes the source for these kinds, each in the form plural.group, into a new
+// folder out. The folder of pinned has a go.mod that pins the modules, and the program's
+// main.go. It returns the folder of the module that has the program.
 func Generate(ctx context.Context, pinned pins.Pins, activated []string, out string) (dir string, err error) {
 	var from sources
 	if from.provider, err = pinned.SourceOf(ctx, providerPath); err != nil {
@@ -77,14 +78,14 @@ func Generate(ctx context.Context, pinned pins.Pins, activated []string, out str
 	if err := writeModules(from, out); err != nil {
 		return "", err
 	}
-	// provider-aws's go.sum has the sums of everything that it links.
+	// provider-aws's go.sum has the checksums of everything that it links.
 	if from.ec2, err = (pins.Pins{Name: pinned.Name, Dir: dir}).SourceOf(ctx, ec2Path); err != nil {
 		return "", err
 	}
 	return dir, generate(from, activated, out)
 }
 
-// sources are the folders of the three modules, and the program.
+// sources are the folders of the three modules, and of the program.
 type sources struct {
 	provider, terraform, ec2 string
 	main                     []byte
@@ -115,8 +116,8 @@ func generate(from sources, activated []string, out string) error {
 	return p.write(out)
 }
 
-// checkFork refuses a fork of Terraform's provider that is not the one that provider-aws
-// was released with.
+// checkFork returns an error if the fork of Terraform's provider is not the one with
+// which provider-aws was released.
 func checkFork(engine, provider string) error {
 	ours, err := forkOf(engine)
 	if err != nil {
@@ -155,8 +156,8 @@ func readMod(dir string) (*modfile.File, error) {
 	return modfile.Parse(file, data, nil)
 }
 
-// writeModules writes the go.mod of provider-aws and of the fork, the one with the other
-// in place of its pin, and the sums.
+// writeModules writes the go.mod of provider-aws and of the fork, provider-aws's with a
+// replacement by the copy of the fork, and the checksums.
 func writeModules(from sources, out string) error {
 	for folder, dir := range map[string]string{terraformFolder: from.terraform, providerFolder: from.provider} {
 		if err := os.MkdirAll(filepath.Join(out, folder), 0o755); err != nil {
@@ -172,8 +173,8 @@ func writeModules(from sources, out string) error {
 	return replace(out, terraformPath, terraformFolder)
 }
 
-// replaceEC2 puts the copy of the SDK in place of its pin, and names the program as the
-// module's only tool.
+// replaceEC2 replaces the SDK's pin with the copy, and makes the program the module's
+// only tool.
 func replaceEC2(out, dir string) error {
 	if err := os.MkdirAll(filepath.Join(out, ec2Folder), 0o755); err != nil {
 		return err
@@ -184,7 +185,7 @@ func replaceEC2(out, dir string) error {
 	return replace(out, ec2Path, ec2Folder)
 }
 
-// replace has the copy of provider-aws use another copy.
+// replace makes the copy of provider-aws use another copy.
 func replace(out, path, folder string) error {
 	dir := filepath.Join(out, providerFolder)
 	mod, err := readMod(dir)
@@ -218,15 +219,16 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, data, 0o644)
 }
 
-// Not a pattern: that would take the tests as well, with which nothing changes.
+// Not a pattern, because it would include the tests, which do not change the result.
 //
 //go:embed data.go kinds.go package.go program.go providertrim.go rules.go unit.go write.go
 var own embed.FS
 
-// Version changes with this package: another generator may generate another source.
+// Version returns a text that changes with this package: another generator may generate
+// another source.
 func Version() string {
 	h := sha256.New()
-	// A walk of embedded files has an order, and does not fail.
+	// Walking embedded files has a fixed order, and cannot fail.
 	_ = fs.WalkDir(own, ".", func(name string, entry fs.DirEntry, _ error) error {
 		if entry.IsDir() {
 			return nil

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// rule is what is known of functions that mention everything there is.
+// rule describes functions that mention everything there is, and what to keep of them.
 type rule struct {
-	// name says what it applies to.
+	// name describes what the rule is for.
 	name string
-	// files are those of a module, a pattern of their paths.
+	// module and files select files: the module, and a pattern of their paths.
 	module, files string
-	// applies reports whether a function is meant.
+	// applies reports whether the rule is for a function.
 	applies func(fn *ast.FuncDecl) bool
-	// change says when the function or its entries are kept.
+	// change sets when the function, or each of its entries, is kept.
 	change func(p *program, in *pkg, f *file, fn *ast.FuncDecl, u *unit) error
 }
 
@@ -76,7 +76,7 @@ func (p *program) applyRules(in *pkg, f *file, fn *ast.FuncDecl, u *unit) error 
 	return nil
 }
 
-// listServicePackages keeps x.ServicePackage(ctx) for what has a needed resource or client.
+// listServicePackages keeps x.ServicePackage(ctx) if x has a needed resource or client.
 func (*program) listServicePackages(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
 	for _, e := range elements(fn) {
 		call, ok := e.(*ast.CallExpr)
@@ -92,8 +92,8 @@ func (*program) listServicePackages(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) 
 	return nil
 }
 
-// keepCalledClient keeps a method of Terraform's AWSClient if something calls it. It needs
-// the service package whose name it mentions, which makes the client.
+// keepCalledClient keeps a method of Terraform's AWSClient if something calls it. The
+// method needs the service package that it names, because that makes the client.
 func (p *program) keepCalledClient(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
 	u.when = []event{{name: fn.Name.Name}}
 	var services []string
@@ -112,11 +112,11 @@ func (p *program) keepCalledClient(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) e
 	return nil
 }
 
-// Methods of a service package that list nothing.
+// The methods of a service package that are not lists.
 var listless = []string{"ServicePackageName", "NewClient"}
 
-// listResources keeps the needed resources of a service package, and nothing else that has
-// a TypeName: no data source, no action, no list.
+// listResources keeps a service package's needed resources, and nothing else with a
+// TypeName: no data sources, actions or lists.
 func (p *program) listResources(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
 	if slices.Contains(listless, fn.Name.Name) {
 		return nil
@@ -137,7 +137,7 @@ func (p *program) listResources(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) erro
 	return nil
 }
 
-// listGroups keeps x.SchemeBuilder.AddToScheme for groups of which a kind is kept.
+// listGroups keeps x.SchemeBuilder.AddToScheme if a kind of the group is kept.
 func (*program) listGroups(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
 	if len(fn.Body.List) != 1 {
 		return unknownEntry(f, fn)
@@ -164,7 +164,7 @@ func (*program) listGroups(_ *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
 	return nil
 }
 
-// registerKind keeps SchemeBuilder.Register(&T{}, &TList{}) with the types.
+// registerKind keeps SchemeBuilder.Register(&T{}, &TList{}) together with the types.
 func (*program) registerKind(in *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
 	u.when = nil
 	ast.Inspect(fn.Body, func(n ast.Node) bool {
@@ -181,8 +181,8 @@ func (*program) registerKind(in *pkg, f *file, fn *ast.FuncDecl, u *unit) error 
 	return nil
 }
 
-// resolveReferences keeps the resolvers of the kinds that are reconciled. One asks a scheme,
-// by texts, for the type of each kind that could be referred to.
+// resolveReferences keeps the reference resolvers of the reconciled kinds. A resolver
+// asks a scheme, by name, for the type of each kind that could be referred to.
 func (p *program) resolveReferences(in *pkg, f *file, fn *ast.FuncDecl, u *unit) error {
 	group := path.Base(path.Dir(in.path))
 	if !slices.ContainsFunc(p.kinds, func(k kind) bool { return k.group == group && k.name == receiver(fn) }) {
@@ -215,14 +215,14 @@ func (p *program) resolveReferences(in *pkg, f *file, fn *ast.FuncDecl, u *unit)
 	return unknown
 }
 
-// keepCalled keeps a method if something calls one of that name.
+// keepCalled keeps a method if something calls a method with its name.
 func (*program) keepCalled(_ *pkg, _ *file, fn *ast.FuncDecl, u *unit) error {
 	u.when = []event{{name: fn.Name.Name}}
 	return nil
 }
 
-// elements are those of the function's only list: of the first literal of a slice, which
-// may have literals for elements.
+// elements returns the elements of the function's only list: of its first slice literal,
+// whose elements may be literals, too.
 func elements(fn *ast.FuncDecl) []ast.Expr {
 	var found *ast.CompositeLit
 	ast.Inspect(fn.Body, func(n ast.Node) bool {
@@ -241,7 +241,7 @@ func elements(fn *ast.FuncDecl) []ast.Expr {
 	return found.Elts
 }
 
-// selected is the import path and the name of package.Name; empty for anything else.
+// selected returns the import path and the name of package.Name; empty for anything else.
 func selected(f *file, e ast.Expr) (importPath, name string) {
 	s, ok := e.(*ast.SelectorExpr)
 	if !ok {

@@ -6,24 +6,25 @@ import (
 	"slices"
 )
 
-// unit is what is kept or left out: a declaration, one name of a parenthesized one, or an
-// entry of a list.
+// unit is a part of the source that is kept or left out as a whole: a declaration, one
+// name of a parenthesized one, or an entry of a list.
 type unit struct {
 	node ast.Node
 	// doc is the comment above it.
 	doc *ast.CommentGroup
-	// of is the parenthesized declaration that it is a part of, if it is.
+	// of is the parenthesized declaration that it belongs to, if any.
 	of *ast.GenDecl
-	// when are the events, each of which has it kept; without any it never is.
+	// when are the events each of which is a reason to keep it; without any it is never
+	// kept.
 	when []event
-	// mentions are what else must be there.
+	// mentions are the events that happen once it is kept.
 	mentions []event
-	// entries are parts that are kept for reasons of their own.
+	// entries are its parts that have reasons of their own.
 	entries []*unit
 	kept    bool
 }
 
-// declare has the declarations of a file wait for what they are kept for.
+// declare registers the declarations of a file with the events that they wait for.
 func (p *program) declare(to *pkg, f *file) error {
 	for _, d := range f.syntax.Decls {
 		var units []*unit
@@ -48,8 +49,8 @@ func (p *program) declare(to *pkg, f *file) error {
 	return nil
 }
 
-// whenFunction is when a function or a method of a package is kept: a method with its
-// type, because of interfaces, and init with its package.
+// whenFunction returns the events for a function: a method is kept with its type, because
+// of interfaces, and init with its package.
 func whenFunction(to *pkg, d *ast.FuncDecl) []event {
 	switch {
 	case !to.shaken || d.Recv == nil && (d.Name.Name == "init" || d.Name.Name == "_"):
@@ -60,8 +61,8 @@ func whenFunction(to *pkg, d *ast.FuncDecl) []event {
 	return []event{{to.path, d.Name.Name}}
 }
 
-// specs are the units of a declaration of types, variables or constants: its names, but
-// all constants together, for iota counts them.
+// specs returns the units of a declaration of types, variables or constants: one for each
+// name, but one for all constants together, because iota counts them.
 func specs(to *pkg, d *ast.GenDecl) []*unit {
 	if d.Tok == token.IMPORT {
 		return nil
@@ -109,9 +110,9 @@ func whenSpec(to *pkg, s ast.Spec) []event {
 	return when
 }
 
-// mentionsOf are the names in a unit, each once and without those in its entries: of the
-// package itself, of packages that it imports, and selected from anything else. A local
-// variable may be called like any of them; then more is kept than need be.
+// mentionsOf returns the names in a unit, each once and without those in its entries:
+// names of the package itself, of imported packages, and names selected from anything
+// else. A local variable may have the same name; then more is kept than necessary.
 func (f *file) mentionsOf(to *pkg, u *unit) []event {
 	seen := map[event]bool{}
 	var mentions []event

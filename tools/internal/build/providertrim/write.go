@@ -16,7 +16,7 @@ import (
 	"unicode"
 )
 
-// kindsFile lists the controllers for the program.
+// kindsFile returns the source file that lists the controllers for the program.
 func kindsFile(kinds []kind) []byte {
 	var imports, list strings.Builder
 	for i, k := range kinds {
@@ -42,7 +42,7 @@ var kinds = []struct {
 `, imports.String(), list.String())
 }
 
-// write writes what is kept.
+// write writes the kept source.
 func (p *program) write(out string) error {
 	for _, importPath := range slices.Sorted(maps.Keys(p.packages)) {
 		if err := p.packages[importPath].write(out); err != nil {
@@ -65,7 +65,7 @@ func (k *pkg) write(out string) error {
 		files[f.name] = data
 	}
 	if len(files) == 0 {
-		// Others import it without using anything of it.
+		// Other packages import it without using anything in it.
 		files[path.Join(k.dir, "empty.go")] = []byte("package " + k.files[0].syntax.Name.Name + "\n")
 	}
 	for name, data := range files {
@@ -80,10 +80,10 @@ func (k *pkg) write(out string) error {
 	return nil
 }
 
-// span is a part of a file, by offsets.
+// span is a part of a file, as offsets.
 type span struct{ from, to int }
 
-// kept is the file without what is left out: the source as upstream wrote it, but for that.
+// kept returns upstream's source of the file without the parts that are left out.
 func (f *file) kept() ([]byte, error) {
 	dead := f.dead()
 	if len(dead) == 0 {
@@ -111,7 +111,7 @@ func (f *file) kept() ([]byte, error) {
 	return formatted, nil
 }
 
-// dead are the parts that are not kept.
+// dead returns the parts that are not kept.
 func (f *file) dead() []span {
 	var spans []span
 	kept := map[*ast.GenDecl]bool{}
@@ -130,8 +130,8 @@ func (f *file) dead() []span {
 	return spans
 }
 
-// span is from a node's comment to its end, with the comma that follows an entry, and the
-// lines that hold nothing else.
+// span returns the part from a node's comment to its end. It includes the comma after an
+// entry, and lines that would become empty.
 func (f *file) span(n ast.Node, doc *ast.CommentGroup) span {
 	from := n.Pos()
 	if doc != nil {
@@ -150,11 +150,11 @@ func (f *file) span(n ast.Node, doc *ast.CommentGroup) span {
 	return span{len(before), len(f.data) - len(after)}
 }
 
-// offset is where a position is in the file: each is read into a set of its own, where it
-// begins at 1.
+// offset returns a position's offset in the file. Each file is parsed into a file set of
+// its own, where positions begin at 1.
 func (f *file) offset(pos token.Pos) int { return int(pos - f.syntax.FileStart) }
 
-// unusedImports are the imports that nothing kept mentions.
+// unusedImports returns the imports that nothing kept mentions.
 func (f *file) unusedImports() ([]span, error) {
 	used := map[string]bool{}
 	for _, u := range f.units {
