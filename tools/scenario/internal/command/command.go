@@ -56,7 +56,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&i.revision, "revision", "", "a Git `revision` (default the working tree)")
 	flags.BoolVar(&i.objectives, "objectives", false, "all ScaledObjects of all clusters that have an objective, instead of one")
 	flags.BoolVar(&i.optional, "optional", false, "write an empty list where there is no such ScaledObject, instead of an error")
-	flags.StringVar(&i.serviceTime, "service-time", "", "the time that its consumer needs for a message, if it is not this repository's consumer")
+	flags.StringVar(&i.serviceTime, "service-time", "", "the time that its consumer needs for a message, if it is not this repository's")
 	flags.IntVar(&i.concurrency, "concurrency", 0, "the number of messages that it handles at a time")
 	return root
 }

@@ -97,7 +97,7 @@ func readLength(t *scenario.Trigger, from kedav1alpha1.ScaleTriggers) error {
 			strings.Join(sortedKeys(lengths), ", "))
 	}
 	if value := from.Metadata[l.only]; l.only != "" && !slices.Contains(l.values, value) && value != "" {
-		return fmt.Errorf("spec.triggers[0].metadata.%s is %q: with that the metric is not a queue length, and simulate knows no other", l.only, value)
+		return fmt.Errorf("spec.triggers[0].metadata.%s is %q: then the metric is not a queue length, and simulate knows no other", l.only, value)
 	}
 	t.Metric, t.InFlight, t.Target = "s0-"+from.Type, l.inFlight, l.otherwise
 	if from.Type == "rabbitmq" && from.Metadata["value"] == "" {
