@@ -1,6 +1,6 @@
-// Package cli is the skeleton of the commands: signals that cancel, arguments that
-// are refused with the way to the help, and the one place that prints an error and
-// chooses the exit code. It knows no command.
+// Package cli is what all commands share: signals that cancel, an error for unexpected
+// arguments, and the one place that prints an error and chooses the exit code. It must
+// not know any command.
 package cli
 
 import (
@@ -14,10 +14,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// UsageCode is the exit code of a command line that is wrong.
+// UsageCode is the exit code for a wrong command line.
 const UsageCode = 2
 
-// exit is an error that chooses the exit code.
+// exit is an error with an exit code.
 type exit struct {
 	code int
 	error
@@ -25,18 +25,19 @@ type exit struct {
 
 func (e exit) Unwrap() error { return e.error }
 
-// Usage makes an error a mistake of the caller, with exit code 2.
+// Usage marks an error as the caller's mistake, with exit code 2.
 func Usage(err error) error { return exit{UsageCode, err} }
 
-// said is an outcome that needs no message.
+// said is an error without a message, for output that is already printed.
 type said struct{ code int }
 
 func (s said) Error() string { return fmt.Sprintf("exit code %d", s.code) }
 
-// Said is the outcome of a command that has printed what is wrong itself.
+// Said returns the error of a command that has already printed what is wrong; it only
+// sets the exit code.
 func Said(code int) error { return said{code} }
 
-// NoArguments refuses arguments.
+// NoArguments returns an error if there are arguments.
 func NoArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return Usage(fmt.Errorf("unknown argument %q; see `%s --help`", args[0], cmd.CommandPath()))
@@ -44,8 +45,8 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// Execute runs one command line and returns the exit code, which is `failed` for an
-// error that does not choose one. SIGINT and SIGTERM cancel it.
+// Execute runs one command line and returns the exit code: 0, or the error's own code, or
+// failed for an error without one. SIGINT and SIGTERM cancel the command.
 func Execute(root *cobra.Command, args []string, stdout, stderr io.Writer, failed int) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

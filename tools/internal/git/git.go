@@ -1,5 +1,5 @@
-// Package git runs the git program for the commands that ask a checkout something
-// or change it. It does not know what they are for.
+// Package git runs the git program for the commands that read or change a checkout. It
+// must not know what they are for.
 package git
 
 import (
@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Run runs git in the folder dir, with env besides this process's environment,
-// and returns what it prints without the last line breaks. The error of a command
-// that fails carries what git says of it.
+// Run runs git in the folder dir, with env added to this process's environment. It
+// returns the output without trailing newlines. The error of a failed command has git's
+// message.
 func Run(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = dir

@@ -1,8 +1,8 @@
-// Package enginebuild says how Go builds the upstream projects that tools/engines
-// pins, where a plain `go build` would not do. tools/local builds the engines
-// of its node with it, tools/image the images of some.
+// Package enginebuild says how to build the upstream projects that tools/engines pins,
+// where a plain `go build` is not enough. tools/local uses it for the engines of its
+// node, tools/image for some images.
 //
-// The package knows nothing of versions and the go command itself.
+// The package must not know versions, nor the go command itself.
 package enginebuild
 
 import (
@@ -15,19 +15,19 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/providertrim"
 )
 
-// Recipe is how one engine is built. One that has only a name is a plain `go build`.
+// Recipe says how to build one engine. With only a name it is a plain `go build`.
 type Recipe struct {
 	// Name is the engine's folder in tools/engines.
 	Name string
-	// Module is the upstream module whose version is the engine's.
+	// Module is the upstream module whose version is the engine's version.
 	Module string
-	// Libraries are the C libraries that the programs link statically, by the names
-	// that the linker's flag -l takes. Without any the programs are Go alone.
+	// Libraries are the C libraries that the programs link statically, by their names for
+	// the linker's flag -l. Without any, the programs are pure Go.
 	Libraries []string
 	// Tags are the build tags, separated by spaces.
 	Tags string
-	// Stamp gives the linker flags that set what the programs report as their
-	// version; nil where they report none, or learn it from their module.
+	// Stamp returns the linker flags that set the version that the programs report; nil
+	// if they report none, or take it from their module.
 	Stamp func(version string) string
 	// Source generates the source that is built; nil builds the module unchanged.
 	Source *Source
@@ -35,16 +35,16 @@ type Recipe struct {
 
 // Source is a generated source.
 type Source struct {
-	// Key changes with whatever changes the source of the engine in a folder, but for the
-	// pins and the Go files there.
+	// Key returns a text that changes with everything that changes the source, except the
+	// pins and the Go files in the engine's folder dir.
 	Key func(dir string) (string, error)
-	// Generate writes the source into a new folder, and returns the folder of the module to
-	// build in, whose tool directives are the engine's.
+	// Generate writes the source into a new folder. It returns the folder of the module
+	// to build, which must have the engine's tool directives.
 	Generate func(ctx context.Context, pinned pins.Pins, out string) (module string, err error)
 }
 
-// Of is the recipe of the engine in the folder of that name, a plain build when
-// there is none.
+// Of returns the recipe of an engine, by the name of its folder; a plain build if it has
+// none.
 func Of(engine string) Recipe {
 	for _, r := range All() {
 		if r.Name == engine {
@@ -54,9 +54,8 @@ func Of(engine string) Recipe {
 	return Recipe{Name: engine}
 }
 
-// LinkerFlags are the linker's flags for a build of that version of Module: no
-// symbol table and, where the project expects it, the version that the
-// programs report.
+// LinkerFlags returns the linker's flags for a version of Module: no symbol table and, if
+// the project needs it, the version that the programs report.
 func (r Recipe) LinkerFlags(version string) string {
 	flags := "-s -w"
 	if r.Stamp != nil {
@@ -65,13 +64,14 @@ func (r Recipe) LinkerFlags(version string) string {
 	return flags
 }
 
-// All are the engines of the local cluster's node and its first pods, in the
-// order of their builds. Small first: the first minutes show that the machine
-// is able to build.
+// All returns the engines of the local cluster's node and its first pods, in the order in
+// which they are built. Small ones come first, to show early that the machine can build
+// at all.
 func All() []Recipe {
 	return []Recipe{
-		// KEDA and Flux ask for the seccomp profile RuntimeDefault, which runc only
-		// knows with libseccomp; static, so that it runs in any mount namespace.
+		// KEDA and Flux ask for the seccomp profile RuntimeDefault, which runc supports
+		// only with libseccomp. It is linked statically, so that runc works in any mount
+		// namespace.
 		{
 			Name: "runc", Module: "github.com/opencontainers/runc", Libraries: []string{"seccomp"}, Tags: "seccomp netgo osusergo",
 			Stamp: func(string) string { return "-extldflags -static" },
@@ -83,10 +83,10 @@ func All() []Recipe {
 			Stamp: func(v string) string { return "-X github.com/containerd/containerd/v2/version.Version=" + v },
 		},
 		{Name: "coredns", Module: "github.com/coredns/coredns"},
-		// One module for the three controllers: they share most of what they link, and
-		// the go command compiles it once only where the versions are the same.
+		// One module for all three controllers: they share most packages, and the go
+		// command compiles a package only once if its version is the same.
 		{Name: "flux", Module: "github.com/fluxcd/kustomize-controller"},
-		// Packages say which Crossplane they need.
+		// Packages declare which version of Crossplane they need.
 		{Name: "crossplane", Module: "github.com/crossplane/crossplane/v2", Stamp: func(v string) string {
 			return "-X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=" + v
 		}},
@@ -102,10 +102,11 @@ func All() []Recipe {
 	}
 }
 
-// policy has the kinds that the platform activates, as seen from an engine's folder.
+// policy is the file with the kinds that the platform activates, relative to an engine's
+// folder.
 const policy = "../../../infrastructure/crossplane/packages/base/activation.yaml"
 
-// providerKey changes with the kinds and with the generator.
+// providerKey returns a text that changes with the kinds and with the generator.
 func providerKey(dir string) (string, error) {
 	kinds, err := providertrim.Activated(filepath.Join(dir, policy))
 	return fmt.Sprint(providertrim.Version(), kinds), err
@@ -119,8 +120,8 @@ func generateProvider(ctx context.Context, pinned pins.Pins, out string) (string
 	return providertrim.Generate(ctx, pinned, kinds, out)
 }
 
-// kubernetesStamp sets what the node and the API server report; without it
-// they show a template.
+// kubernetesStamp sets the version that the node and the API server report; otherwise
+// they report a placeholder.
 func kubernetesStamp(version string) string {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	const pkg = "k8s.io/component-base/version."

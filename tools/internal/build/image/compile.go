@@ -16,11 +16,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 )
 
-// native is the platform of a container on this machine.
+// native is the platform of containers on this machine.
 var native = v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 
-// instructionSets are the architectures with variants: the variable that tells
-// Go's compiler, the platform's variants as its values, and the value for none.
+// instructionSets has the architectures with variants: the environment variable for Go's
+// compiler, its values by the platform's variants, and the value for no variant.
 var instructionSets = map[string]struct {
 	variable, plain string
 	variants        map[string]string
@@ -30,8 +30,8 @@ var instructionSets = map[string]struct {
 	"arm64": {"GOARM64", "v8.0", map[string]string{"v8": "v8.0", "v9": "v9.0"}},
 }
 
-// ParsePlatforms reads platforms as container tools write them, such as
-// linux/arm64 or linux/arm/v6. Images run on Linux alone.
+// ParsePlatforms parses platforms in the form of container tools, such as linux/arm64 or
+// linux/arm/v6. Only Linux is allowed.
 func ParsePlatforms(names []string) ([]v1.Platform, error) {
 	var platforms []v1.Platform
 	for _, name := range names {
@@ -58,21 +58,21 @@ func parsePlatform(name string) (v1.Platform, error) {
 	return *p, nil
 }
 
-// Compile builds programs of the module in root for this machine, as Build does for
-// an image, into a folder that exists: for more than one image of a program, each
-// with that file as its Binary. A program that is there and has not changed is not
-// linked again. Its file's name is the last part of its package's path.
+// Compile builds programs of the module in root for this machine, as Build does, into an
+// existing folder. Use it for several images of one program, with the built file as
+// Binary. It does not link a program again that has not changed. A file's name is the
+// last part of its package's path.
 func Compile(ctx context.Context, root string, packages []string, folder string) error {
 	return compile(ctx, root, "", native, folder+string(filepath.Separator), packages...)
 }
 
-// compile builds packages of the module that dir is in as the file out, or into the
-// folder out if that ends as folders do. The go.mod decides alone what goes in.
+// compile builds packages of the module in dir into the file out, or into the folder out
+// if it ends with a separator. Only the module's go.mod decides the dependencies.
 func compile(ctx context.Context, dir, linkerFlags string, platform v1.Platform, out string, packages ...string) error {
 	args := append([]string{"build", "-ldflags", cmp.Or(linkerFlags, "-s -w"), "-o", out}, packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	// Linked beside its place, a program gets there whole or not at all.
+	// Linked in the same folder, a program appears in its place as a whole or not at all.
 	cmd.Env = toolchain.Environ(append(target(platform), "CGO_ENABLED=0", "GOTMPDIR="+filepath.Dir(out))...)
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
@@ -84,7 +84,7 @@ func compile(ctx context.Context, dir, linkerFlags string, platform v1.Platform,
 	return nil
 }
 
-// target is the go command's environment for a platform.
+// target returns the go command's environment for a platform.
 func target(platform v1.Platform) []string {
 	env := []string{"GOOS=" + platform.OS, "GOARCH=" + platform.Architecture}
 	if set, ok := instructionSets[platform.Architecture]; ok {

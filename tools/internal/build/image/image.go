@@ -1,17 +1,15 @@
-// Package image builds OCI images of Go programs without Docker: one static
-// binary on an empty base, run by a numeric user, the same bytes for the same
-// input. It writes them to a registry, an OCI image layout or a tarball for
-// `docker load`. tools/image is its command; tools/local builds the local
-// cluster's images with it.
+// Package image builds OCI images of Go programs without Docker: a static binary on an
+// empty base, run by a numeric user. The same input gives the same bytes. It writes
+// images to a registry, to an OCI image layout, or to a tarball for `docker load`.
+// tools/image is its command; tools/local builds the local cluster's images with it.
 //
-// It uses github.com/google/go-containerregistry and not
-// github.com/google/ko, which is built on it: ko decides the base image, the
-// layout and the configuration of a build of its own main packages, while this
-// repository also needs programs that are built already, their upstream names
-// and paths, and layers that are read from the file of the binary instead of
+// It uses github.com/google/go-containerregistry and not github.com/google/ko, which is
+// built on it. ko decides on the base image, the layout and the configuration, and builds
+// main packages itself. This repository also needs programs that are already built,
+// upstream's names and paths, and layers that are read from the binary's file instead of
 // compressed copies in memory.
 //
-// The package knows nothing of clusters, manifests and pins.
+// The package must not know clusters, manifests or pins.
 package image
 
 import (
@@ -32,47 +30,47 @@ import (
 // Kubernetes checks runAsNonRoot against a number.
 const User = "65532:65532"
 
-// Spec says what goes into one image.
+// Spec describes one image.
 type Spec struct {
-	// Name is the repository without its registry, Tag its tag.
+	// Name is the repository without its registry.
 	Name, Tag string
 	// Package is a Go main package, built in the module folder Dir.
 	Package, Dir string
-	// LinkerFlags replace "-s -w", which leaves out the symbol table.
+	// LinkerFlags replace "-s -w", which omits the symbol table.
 	LinkerFlags string
-	// Binary is a static program that is built already, instead of Package.
+	// Binary is a static program that is already built; it replaces Package.
 	Binary string
 	// Entrypoint is the program's path in the image; empty means "/" and the
 	// last element of Name.
 	Entrypoint string
-	// Arguments are the program's where a container gives none.
+	// Arguments are the program's default arguments, for containers that give none.
 	Arguments []string
-	// Files are put into the image beside the program: the folder of this machine
-	// by its path in the image.
+	// Files are further files in the image: folders of this machine, by their paths in
+	// the image.
 	Files map[string]string
-	// CrossplanePackage is the content of package.yaml, a YAML stream that begins
-	// with the package's metadata. It makes the image a Crossplane package, see
+	// CrossplanePackage is the content of package.yaml, a YAML stream that begins with
+	// the package's metadata. It makes the image a Crossplane package, see
 	// https://github.com/crossplane/crossplane/blob/main/contributing/specifications/xpkg.md.
 	CrossplanePackage []byte
-	// Labels are added to the configuration, see the OCI image specification's
-	// annotations for the well-known names.
+	// Labels are added to the image's configuration. The OCI image specification's
+	// annotations list well-known names.
 	Labels map[string]string
 	// Platforms, see ParsePlatforms; empty means this machine's.
 	Platforms []v1.Platform
-	// Digests spare reading a Binary whose digest they have; Build adds what they
-	// lack. Nil means that every file is read.
+	// Digests are known digests of binaries, which need not be read again; Build adds
+	// missing ones. With nil every file is read.
 	Digests Digests
 }
 
-// Artifact is an image, or an index of one image per platform. Its layers are
-// read from the files that were built, so Close it when it is written.
+// Artifact is an image, or an index with one image for each platform. Its layers are read
+// from the built files, so Close it after it is written.
 type Artifact struct {
 	Index v1.ImageIndex
 	Image v1.Image
 	dir   string
 }
 
-// Close removes the built files.
+// Close removes the files that were built.
 func (a Artifact) Close() error {
 	if a.dir == "" {
 		return nil
@@ -80,7 +78,7 @@ func (a Artifact) Close() error {
 	return os.RemoveAll(a.dir)
 }
 
-// Digest is the digest that a registry will serve the artifact under.
+// Digest returns the digest under which a registry will serve the artifact.
 func (a Artifact) Digest() (v1.Hash, error) {
 	if a.Index != nil {
 		return a.Index.Digest()
@@ -88,8 +86,8 @@ func (a Artifact) Digest() (v1.Hash, error) {
 	return a.Image.Digest()
 }
 
-// Build builds the image. The error of a failed compilation carries the
-// compiler's last lines.
+// Build builds the image. If the compilation fails, the error has the compiler's last
+// lines.
 func Build(ctx context.Context, spec Spec) (Artifact, error) {
 	platforms := spec.Platforms
 	if len(platforms) == 0 {
@@ -162,7 +160,7 @@ func assemble(spec Spec, platform v1.Platform, binary string) (v1.Image, error) 
 	return mutate.ConfigFile(img, config)
 }
 
-// layers are the program's, and those of what lies beside it.
+// layers returns the layers of the program and of the other files.
 func (s Spec) layers(binary, entrypoint string) ([]mutate.Addendum, error) {
 	program, err := fileLayer(binary, entrypoint, s.Digests)
 	if err != nil {

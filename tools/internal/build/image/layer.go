@@ -17,9 +17,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// layer is an uncompressed layer that holds one program. Its bytes are the tar
-// header, the file as it is on disk, and the tar's end: nothing is copied, and
-// its digest is its diff ID. The library's own layers always compress.
+// layer is an uncompressed layer with one program. It consists of the tar header, the
+// file on the disk, and the end of the tar. Nothing is copied, and its digest is its diff
+// ID. The library's own layers always compress.
 type layer struct {
 	file        string
 	header, end []byte
@@ -27,12 +27,12 @@ type layer struct {
 	digest      v1.Hash
 }
 
-// Digests are the digests of programs' layers, by the path of the program's file and
-// its path in the image, with a space between.
+// Digests are the digests of programs' layers. The key is the path of the program's file,
+// a space, and its path in the image.
 type Digests map[string]Digest
 
-// Digest is a layer's digest, and of the file that it was read from the number of
-// bytes and the time of modification.
+// Digest is the digest of a layer, with the size and the modification time of the file
+// when it was read.
 type Digest struct {
 	Layer    v1.Hash
 	Size     int64
@@ -69,22 +69,22 @@ func fileLayer(file, target string, digests Digests) (v1.Layer, error) {
 	return l, nil
 }
 
-// Digest is the digest of the layer's bytes.
+// Digest returns the digest of the layer's bytes.
 func (l *layer) Digest() (v1.Hash, error) { return l.digest, nil }
 
-// DiffID is the digest of the uncompressed bytes, which these are.
+// DiffID returns the digest of the uncompressed bytes, which is the same.
 func (l *layer) DiffID() (v1.Hash, error) { return l.digest, nil }
 
-// Size is the number of the layer's bytes.
+// Size returns the size of the layer in bytes.
 func (l *layer) Size() (int64, error) { return l.size, nil }
 
-// MediaType says that the layer is not compressed.
+// MediaType returns the type of an uncompressed layer.
 func (l *layer) MediaType() (types.MediaType, error) { return types.OCIUncompressedLayer, nil }
 
-// Compressed reads the layer as it is pushed.
+// Compressed returns the layer as it is pushed: uncompressed.
 func (l *layer) Compressed() (io.ReadCloser, error) { return l.Uncompressed() }
 
-// Uncompressed reads the file anew.
+// Uncompressed reads the file again.
 func (l *layer) Uncompressed() (io.ReadCloser, error) {
 	f, err := os.Open(l.file)
 	if err != nil {
@@ -96,7 +96,8 @@ func (l *layer) Uncompressed() (io.ReadCloser, error) {
 	}{io.MultiReader(bytes.NewReader(l.header), f, bytes.NewReader(l.end)), f}, nil
 }
 
-// entry is the same for the same file wherever it comes from.
+// entry returns a tar header that depends only on the path, the mode and the size of a
+// file.
 func entry(target string, mode, size int64) *tar.Header {
 	return &tar.Header{
 		Typeflag: tar.TypeReg, Name: strings.TrimPrefix(target, "/"), Mode: mode, Size: size,
@@ -123,7 +124,7 @@ func readFiles(folders map[string]string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// contentLayer is an uncompressed layer of small files by their paths.
+// contentLayer returns an uncompressed layer of small files by their paths.
 func contentLayer(files map[string][]byte) (v1.Layer, error) {
 	var content bytes.Buffer
 	writer := tar.NewWriter(&content)

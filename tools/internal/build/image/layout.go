@@ -11,11 +11,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/match"
 )
 
-// Layout is the folder of an OCI image layout: images for many platforms and
-// under many references, which skopeo, podman and crane read.
+// Layout is the folder of an OCI image layout. It can hold images for many platforms and
+// with many references; skopeo, podman and crane read it.
 type Layout string
 
-// OpenLayout is the layout in dir, which must be one already, or empty, or
+// OpenLayout returns the layout in dir. dir must be a layout already, or empty, or
 // absent. It writes nothing.
 func OpenLayout(dir string) (Layout, error) {
 	if _, err := layout.FromPath(dir); err == nil {
@@ -31,9 +31,8 @@ func OpenLayout(dir string) (Layout, error) {
 	return Layout(dir), nil
 }
 
-// Put adds the artifact under ref, such as producer:v1, as index.json's
-// annotation org.opencontainers.image.ref.name. It takes the place of what the
-// layout had under ref.
+// Put adds the artifact under ref, such as producer:v1, in index.json's annotation
+// org.opencontainers.image.ref.name. It replaces the artifact that had this ref.
 func (l Layout) Put(ref string, a Artifact) error {
 	path, err := layout.FromPath(string(l))
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Push pushes the artifact to ref, which names its registry and its tag, with
-// the credentials that `docker login` kept. Plain http is for this machine's
-// own registries, or for any when insecure is set: then without credentials.
+// Push pushes the artifact to ref, a registry, name and tag, with the credentials of
+// `docker login`. It uses plain http only for this machine's own registries or, if
+// insecure is set, for any, and then without credentials.
 func Push(ctx context.Context, ref string, a Artifact, insecure bool) error {
 	tag, err := parseReference(ref, insecure)
 	if err != nil {
@@ -30,8 +30,7 @@ func Push(ctx context.Context, ref string, a Artifact, insecure bool) error {
 	return remote.Write(tag, a.Image, options...)
 }
 
-// parseReference reads a reference that can be pushed to; insecure means by
-// plain http.
+// parseReference parses a reference to push to; insecure means plain http.
 func parseReference(ref string, insecure bool) (name.Reference, error) {
 	options := []name.Option{name.StrictValidation}
 	if insecure {
@@ -44,11 +43,11 @@ func parseReference(ref string, insecure bool) (name.Reference, error) {
 	return tag, nil
 }
 
-// encrypted refuses plain http to other machines. The library takes it for
-// private addresses when https does not answer, and would send credentials.
+// encrypted rejects plain http to other machines. The library falls back to it for
+// private addresses that do not answer https, and would send credentials.
 type encrypted struct{ http.RoundTripper }
 
-// RoundTrip sends the request if its answer is encrypted or stays here.
+// RoundTrip sends the request if it is encrypted or stays on this machine.
 func (t encrypted) RoundTrip(request *http.Request) (*http.Response, error) {
 	if host := request.URL.Hostname(); request.URL.Scheme == "http" && !loopback(host) {
 		return nil, fmt.Errorf("%s is not this machine: plain http to it must be asked for as insecure", host)

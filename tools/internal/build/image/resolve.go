@@ -8,9 +8,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Resolve is the digest that the registry has for ref, which names a tag: that of the
-// index where the image is for several platforms. It asks with the credentials that
-// `docker login` kept.
+// Resolve returns the digest that the registry has for ref, which has a tag: the digest
+// of the index if the image is for several platforms. It uses the credentials of `docker
+// login`.
 func Resolve(ctx context.Context, ref string) (string, error) {
 	tag, err := parseReference(ref, false)
 	if err != nil {

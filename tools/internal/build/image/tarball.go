@@ -10,10 +10,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// WriteTarball writes the artifacts by their references, such as producer:v1,
-// as one file in the format of `docker save`, for `docker load`. The format has
-// no manifests and no indexes: who loads it makes a manifest, and with that a
-// digest, of its own. The file appears as a whole or not at all.
+// WriteTarball writes the artifacts, by references such as producer:v1, as one file in
+// the format of `docker save`, for `docker load`. The format has no manifests and no
+// indexes: docker makes its own manifest, with another digest. The file appears as a
+// whole or not at all.
 func WriteTarball(file string, artifacts map[string]Artifact) error {
 	images := map[name.Reference]v1.Image{}
 	for ref, a := range artifacts {
@@ -30,7 +30,7 @@ func WriteTarball(file string, artifacts map[string]Artifact) error {
 	if err != nil {
 		return fmt.Errorf("write the tarball: %w", err)
 	}
-	defer os.Remove(part.Name()) // nothing, once it is renamed
+	defer os.Remove(part.Name()) // it does nothing after the rename
 	err = tarball.MultiRefWrite(images, part)
 	if closed := part.Close(); err == nil {
 		err = closed

@@ -1,10 +1,9 @@
-// Package overlay reads and writes the digests by which a folder of manifests
-// pins its images: in `images:` of its kustomization.yaml, in fields that hold
-// NAME@DIGEST, such as the package of a Crossplane Function, and beside the tags of
-// upstream's images. It changes nothing else of a file: comments, order and form stay
-// as they are.
+// Package overlay reads and writes the digests with which a folder of manifests pins its
+// images: in `images:` of its kustomization.yaml, in fields of the form NAME@DIGEST, such
+// as the package of a Crossplane Function, and beside the tags of upstream's images. It
+// changes nothing else in a file: comments, order and form stay.
 //
-// The package knows nothing of registries, of Git and of which folder is which.
+// The package must not know registries or Git, nor what a folder is for.
 package overlay
 
 import (
@@ -21,22 +20,22 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Pin is one place where a folder names an image by its digest, or where a
-// kustomization.yaml names one by a tag, which a digest would replace.
+// Pin is a place where a folder names an image by its digest, or where a
+// kustomization.yaml names it by a tag that a digest would replace.
 type Pin struct {
-	// Image is the image's name with its registry.
+	// Image is the image's name, including the registry.
 	Image string
-	// Digest is such as sha256:…, empty where there is a tag or nothing.
+	// Digest has the form sha256:…; it is empty if there is only a tag, or nothing.
 	Digest string
-	// File is the file's path, Line where the image is named, from 1.
+	// File is the file's path, Line the line that names the image, from 1.
 	File string
 	Line int
 
-	// value is what a new digest replaces; entry is the images: entry.
+	// value is the node that a new digest replaces; entry is the item of images:.
 	value, entry *yaml.Node
 }
 
-// Pins are those of the folder, in the order of its files and their lines.
+// Pins returns the pins of a folder, in the order of its files and lines.
 func Pins(dir string) ([]Pin, error) {
 	var all []Pin
 	err := eachDocument(dir, func(file string, document *yaml.Node) {
@@ -78,7 +77,7 @@ func eachDocument(dir string, visit func(file string, document *yaml.Node)) erro
 	return nil
 }
 
-// Of are the pins of one image. None is an error, which says what to add.
+// Of returns the pins of one image. If there are none, the error says what to add.
 func Of(pins []Pin, dir, image string) ([]Pin, error) {
 	var found []Pin
 	for _, pin := range pins {
@@ -104,7 +103,7 @@ func Set(dir, image, digest string) ([]string, error) {
 		return nil, err
 	}
 	var changed []string
-	// From the last to the first, so that the lines of those before stay.
+	// Last one first, so that earlier lines keep their numbers.
 	for _, pin := range slices.Backward(found) {
 		if pin.Digest == digest {
 			continue
@@ -125,7 +124,7 @@ func Set(dir, image, digest string) ([]string, error) {
 
 var reference = regexp.MustCompile(`^([^@\s]+)@(sha256:[0-9a-f]{64})$`)
 
-// entries are the pins of `images:`.
+// entries returns the pins of `images:`.
 func entries(file string, document *yaml.Node) []Pin {
 	var found []Pin
 	for _, entry := range field(document.Content[0], "images").Content {
@@ -142,7 +141,7 @@ func entries(file string, document *yaml.Node) []Pin {
 	return found
 }
 
-// references are the scalars that hold NAME@DIGEST.
+// references returns the pins in scalars of the form NAME@DIGEST.
 func references(file string, node *yaml.Node) []Pin {
 	if parts := reference.FindStringSubmatch(node.Value); node.Kind == yaml.ScalarNode && parts != nil {
 		return []Pin{{Image: parts[1], Digest: parts[2], File: file, Line: node.Line, value: node}}
@@ -154,7 +153,7 @@ func references(file string, node *yaml.Node) []Pin {
 	return found
 }
 
-// field is the value of a mapping's field, empty if it has none.
+// field returns the value of a mapping's field, empty if it has none.
 func field(mapping *yaml.Node, name string) *yaml.Node {
 	if _, value := pair(mapping, name); value != nil {
 		return value
@@ -174,8 +173,8 @@ func pair(mapping *yaml.Node, name string) (key, value *yaml.Node) {
 	return nil, nil
 }
 
-// replace is the file with another digest: over the one that is there, over a
-// tag, or on a line of its own below the image's name.
+// replace returns the file with a new digest. It replaces the old digest or the tag, or
+// adds a line below the image's name.
 func (p Pin) replace(data []byte, digest string) []byte {
 	lines := strings.SplitAfter(string(data), "\n")
 	switch tag, value := pair(p.entry, "newTag"); {
@@ -194,7 +193,7 @@ func (p Pin) replace(data []byte, digest string) []byte {
 	return []byte(strings.Join(lines, ""))
 }
 
-// written is a plain or quoted scalar as the file has it.
+// written returns a plain or quoted scalar in its spelling in the file.
 func written(value *yaml.Node) string {
 	switch value.Style {
 	case yaml.DoubleQuotedStyle:

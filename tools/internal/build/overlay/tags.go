@@ -8,25 +8,25 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Tag is one place where a folder names an image by a tag: an entry with newTag, of
-// `images:` in a kustomization.yaml, in a Kustomization of Flux, in the post-renderers
-// of a HelmRelease, or in a patch of one.
+// Tag is a place where a folder names an image by a tag: an item of `images:` with
+// newTag, in a kustomization.yaml, in Flux's Kustomization, in a HelmRelease's
+// post-renderers, or in a patch of one of these.
 type Tag struct {
-	// Image is the image's name with its registry, Tag its tag.
+	// Image is the image's name, including the registry; Tag is its tag.
 	Image, Tag string
-	// Digest is the one beside the tag, or empty.
+	// Digest is the digest beside the tag, or empty.
 	Digest string
-	// File is the file's path, Line where the tag is, from 1.
+	// File is the file's path, Line the line of the tag, from 1.
 	File string
 	Line int
 
 	entry *yaml.Node
 }
 
-// Reference is the image with its tag.
+// Reference returns the image with its tag.
 func (t Tag) Reference() string { return t.Image + ":" + t.Tag }
 
-// Tags are those of the folder, in the order of its files and their lines.
+// Tags returns the tags of a folder, in the order of its files and lines.
 func Tags(dir string) ([]Tag, error) {
 	var all []Tag
 	err := eachDocument(dir, func(file string, document *yaml.Node) {
@@ -52,16 +52,16 @@ func tags(file string, node *yaml.Node) []Tag {
 	return found
 }
 
-// SetBeside writes the digest of each image of the folder beside its tag, and returns the
-// files that changed. The digests are by image and tag; an image without one stays as it
-// is.
+// SetBeside writes the digest of each image in the folder beside its tag, and returns the
+// changed files. The keys of digests have the form NAME:TAG. An image without a digest is
+// not changed.
 func SetBeside(dir string, digests map[string]string) ([]string, error) {
 	all, err := Tags(dir)
 	if err != nil {
 		return nil, err
 	}
 	var changed []string
-	// From the last to the first, so that the lines of those before stay.
+	// Last one first, so that earlier lines keep their numbers.
 	for _, tag := range slices.Backward(all) {
 		digest, found := digests[tag.Reference()]
 		if !found || tag.Digest == digest {
@@ -82,8 +82,8 @@ func SetBeside(dir string, digests map[string]string) ([]string, error) {
 	return changed, nil
 }
 
-// beside is the file with the digest behind the tag: over the one that is there, or on
-// a line of its own, or in the same braces.
+// beside returns the file with the digest behind the tag: it replaces the old digest, or
+// is added on a line of its own or within the same braces.
 func (t Tag) beside(data []byte, digest string) []byte {
 	lines := strings.SplitAfter(string(data), "\n")
 	key, value := pair(t.entry, "newTag")

@@ -1,9 +1,8 @@
-// Package pins reads the versions of the upstream projects that this
-// repository is built for. They are pinned once, in the Go modules below
-// tools/engines; the programs of the local cluster, the schemas that validate
-// checks against and the manifests that Flux installs come from the same pin.
+// Package pins reads the pinned versions of upstream projects. Each is pinned once, in a
+// Go module below tools/engines. The local cluster's programs, the schemas that validate
+// checks against, and the manifests that Flux installs come from the same pin.
 //
-// The package knows nothing of what is done with a pinned module.
+// The package must not know what pinned modules are used for.
 package pins
 
 import (
@@ -19,23 +18,22 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/toolchain"
 )
 
-// Pins is one folder of tools/engines: a Go module that pins one upstream
-// project and everything that project links.
+// Pins is a folder of tools/engines: a Go module that pins one upstream project and
+// everything that the project links.
 type Pins struct {
 	// Name is the folder's name, Dir its path.
 	Name, Dir string
 	// Programs are the import paths of the main packages that its tool
 	// directives name.
 	Programs []string
-	// Sources are the modules that it requires for their files alone, such as
+	// Sources are the modules that it requires only for their files, such as
 	// CustomResourceDefinitions: no Go code imports them.
 	Sources []string
 
 	versions map[string]string
 }
 
-// Load reads every folder of root, which is tools/engines, in the order of
-// their names.
+// Load reads every folder of root, which is tools/engines, in the order of the names.
 func Load(root string) ([]Pins, error) {
 	files, err := filepath.Glob(filepath.Join(root, "*", "go.mod"))
 	if err != nil {
@@ -55,7 +53,7 @@ func Load(root string) ([]Pins, error) {
 	return all, nil
 }
 
-// Find is the version of a module in the first folder that pins it.
+// Find returns the version of a module in the first folder that pins it.
 func Find(all []Pins, module string) (version string, found bool) {
 	for _, p := range all {
 		if version, found = p.versions[module]; found {
@@ -84,7 +82,7 @@ func Read(dir string) (Pins, error) {
 		}
 	}
 	for _, replace := range mod.Replace {
-		// Kubernetes requires its staging modules as v0.0.0 and replaces them.
+		// Kubernetes requires its staging modules at v0.0.0, and replaces them.
 		if replace.New.Path == replace.Old.Path {
 			pins.versions[replace.Old.Path] = replace.New.Version
 		}
@@ -95,7 +93,7 @@ func Read(dir string) (Pins, error) {
 	return pins, nil
 }
 
-// VersionOf is the version of a module that this folder pins.
+// VersionOf returns the version at which this folder pins a module.
 func (p Pins) VersionOf(module string) (string, error) {
 	version, found := p.versions[module]
 	if !found {
@@ -104,8 +102,8 @@ func (p Pins) VersionOf(module string) (string, error) {
 	return version, nil
 }
 
-// SourceOf is the folder of a pinned module's source. The go command fetches it
-// into the module cache, and checks it against go.sum, when it is not there.
+// SourceOf returns the folder with a pinned module's source. If it is not in the module
+// cache, the go command fetches it and checks it against go.sum.
 func (p Pins) SourceOf(ctx context.Context, module string) (string, error) {
 	dir, err := p.dirOf(ctx, module)
 	if dir != "" || err != nil {
@@ -117,7 +115,7 @@ func (p Pins) SourceOf(ctx context.Context, module string) (string, error) {
 	return p.dirOf(ctx, module)
 }
 
-// dirOf is where the module cache has a module; empty for nowhere.
+// dirOf returns the module's folder in the module cache; empty if it is not there.
 func (p Pins) dirOf(ctx context.Context, module string) (string, error) {
 	cmd := p.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", module)
 	var stderr strings.Builder

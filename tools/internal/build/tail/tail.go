@@ -1,5 +1,5 @@
-// Package tail gives the last lines of what a program printed, which say why it
-// failed. It knows nothing of the program.
+// Package tail returns the last lines of a program's output, which say why it failed. It
+// must not know the program.
 package tail
 
 import (
@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Lines is the last n lines of a text, without the space around them.
+// Lines returns the last n lines of a text, without surrounding white space.
 func Lines(text []byte, n int) string {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// File is the last n lines of a file or, for it is part of a message that must be
-// said anyhow, why there are none.
+// File returns the last n lines of a file. If it cannot be read, it returns the reason as
+// text, because the result is part of a message.
 func File(path string, n int) string {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package toolchain is the environment in which this repository runs the go
-// command: no setting of this machine changes what is built. Where sources come
-// from and caches are remains the machine's affair, and so is the C compiler.
+// Package toolchain defines the environment of every go command that this repository
+// runs, so that no setting of the machine changes what is built. The machine still
+// decides where sources come from, where caches are, and which C compiler is used.
 //
-// The package knows nothing of what is built.
+// The package must not know what is built.
 package toolchain
 
 import (
@@ -10,24 +10,25 @@ import (
 	"slices"
 )
 
-// Flags are those of every go command here. Nothing asks git, which refuses root a
-// checkout of another user. No program is linked with debugging information, so the
-// compiler need not write any, which is a sixth of its time. What is compiled with
-// the same flags is compiled once: the Makefile has them, too.
+// Flags are the flags of every go command. Git is not asked for the version, because it
+// refuses another user's checkout to root. No program is linked with debugging
+// information, so the compiler does not write any, which saves a sixth of its time. The
+// Makefile has the same flags, because only packages with the same flags are compiled
+// once.
 const Flags = "-mod=readonly -buildvcs=false -trimpath -gcflags=all=-dwarf=false"
 
-// pinned has no empty value: the go command takes that for unset and goes on to
-// what `go env -w` wrote.
+// pinned has no empty value: the go command treats an empty variable as unset, and uses
+// the value of `go env -w`.
 var pinned = []string{
 	"GOWORK=off",
 	"GOFLAGS=" + Flags,
-	"GOEXPERIMENT=,", // a list of none
+	"GOEXPERIMENT=,", // an empty list
 	"GOFIPS140=off",
 	"GOAMD64=v1", "GOARM=7", "GOARM64=v8.0",
 }
 
-// Environ is this process's environment for the go command. What more sets
-// counts over everything else, as the last value of a variable does in os/exec.
+// Environ returns this process's environment for the go command. The values in more
+// override all others, because os/exec uses the last value of a variable.
 func Environ(more ...string) []string {
 	return slices.Concat(os.Environ(), pinned, more)
 }

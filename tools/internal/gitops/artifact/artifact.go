@@ -1,11 +1,10 @@
-// Package artifact makes, offline, what Flux's source-controller makes of a
-// source: a folder with exactly the files that a Kustomization can see. That
-// is less than the repository holds: files that Git ignores never reach the
-// server, .sourceignore and Flux's defaults take more away, and links are not
-// archived.
+// Package artifact makes, offline, the artifact that Flux's source-controller makes from
+// a source: a folder with exactly the files that a Kustomization can see. That is less
+// than the repository has: files that Git ignores are never pushed, .sourceignore and
+// Flux's defaults exclude more, and links are not archived.
 //
-// The package knows nothing of Kubernetes objects. Who reads a GitRepository
-// decides which tree it means.
+// The package must not know Kubernetes objects. The reader of a GitRepository decides
+// which tree it means.
 package artifact
 
 import (
@@ -28,21 +27,21 @@ import (
 	"github.com/fluxcd/pkg/sourceignore"
 )
 
-// Artifact is a source's content on disk, without links and without what Flux
+// Artifact is a source's content on disk, without links and without the files that Flux
 // leaves out.
 type Artifact struct {
 	// Dir is the folder that holds the files.
 	Dir string
-	// Name says in a finding where the files come from: empty for the
-	// repository itself, else a Go module with its version or a source.
+	// Name says, in findings, where the files come from: empty for the repository itself,
+	// or else a Go module with its version, or a source.
 	Name string
-	// origins maps a file's path in the artifact to the name that findings have
-	// for it, where another source brings it.
+	// origins maps a file's path in the artifact to its name in findings, for files that
+	// come from another source.
 	origins map[string]string
 }
 
-// File is the name of one of the artifact's files as its source calls it. The
-// argument is slash-separated and relative to Dir.
+// File returns the name of a file in findings. name is slash-separated and relative to
+// Dir.
 func (a *Artifact) File(name string) string {
 	name = path.Clean(name)
 	if origin, moved := a.origins[name]; moved {
@@ -51,28 +50,26 @@ func (a *Artifact) File(name string) string {
 	return path.Join(a.Name, name)
 }
 
-// Options are what a source says about its artifact besides where the files
-// come from.
+// Options are a source's settings for its artifact, besides where the files come from.
 type Options struct {
-	// Folders are those of a sparse checkout; none means the whole tree.
+	// Folders are the folders of a sparse checkout; none means the whole tree.
 	Folders []string
-	// Ignore are patterns that come after, and win over, those of .sourceignore.
+	// Ignore has further ignore patterns, which take precedence over .sourceignore.
 	Ignore string
-	// Includes are other artifacts within the tree. They are there before the
-	// patterns apply.
+	// Includes are other artifacts within the tree. They are copied before the patterns
+	// apply.
 	Includes []Include
 }
 
-// Include copies a folder of another artifact, or all of it, to a folder of the
-// tree that is not there yet.
+// Include copies another artifact, or one of its folders, to a folder of the tree that
+// does not exist yet.
 type Include struct {
 	From     *Artifact
 	Path, To string
 }
 
-// FromFolder copies a working tree as Flux would see it once it is pushed:
-// what Git ignores is not there. A folder that is no Git repository is taken
-// whole.
+// FromFolder copies a working tree as Flux would see it after a push: without the files
+// that Git ignores. A folder that is not a Git repository is copied as a whole.
 func FromFolder(ctx context.Context, root string, options Options, into string) (*Artifact, error) {
 	files, err := pushed(ctx, root)
 	if err != nil {
@@ -90,8 +87,8 @@ func FromRevision(ctx context.Context, root, revision string, options Options, i
 	return FromModule(tree, "", options, filepath.Join(into, "artifact"))
 }
 
-// FromModule copies the tree of a Go module, or another folder as it is. Name is
-// how findings call it.
+// FromModule copies the tree of a Go module, or any other folder unchanged. name is its
+// name in findings.
 func FromModule(dir, name string, options Options, into string) (*Artifact, error) {
 	files, err := walk(dir)
 	if err != nil {
@@ -100,9 +97,8 @@ func FromModule(dir, name string, options Options, into string) (*Artifact, erro
 	return archive(dir, files, name, options, into)
 }
 
-// Copy is one step of composing an artifact from others. From is a pattern of
-// a source's files whose first element is the source's alias; To is the folder
-// in the artifact.
+// Copy is a step of composing an artifact from others. From is a pattern of files whose
+// first element is the source's alias; To is the folder in the artifact.
 type Copy struct{ From, To string }
 
 func withinAny(file string, folders []string) bool {
@@ -112,10 +108,9 @@ func withinAny(file string, folders []string) bool {
 	})
 }
 
-// archive copies those of a tree's files that the options and the ignore files
-// of the tree's folders let through. It follows source-controller's reconcilers:
-// includes are copied first, and Flux's own patterns count only where there are
-// no others.
+// archive copies the files of a tree that the options and the tree's ignore files do not
+// exclude. It follows source-controller's reconcilers: includes are copied first, and
+// Flux's default patterns count only if there are no others.
 func archive(root string, files []string, name string, options Options, into string) (*Artifact, error) {
 	if len(options.Folders) > 0 {
 		files = slices.DeleteFunc(files, func(file string) bool { return !withinAny(file, options.Folders) })
@@ -153,7 +148,7 @@ func archive(root string, files []string, name string, options Options, into str
 	return a, nil
 }
 
-// stage copies files and includes into a new tree, and lists it.
+// stage copies files and includes into a new tree, and lists the tree.
 func (a *Artifact) stage(root string, files []string, includes []Include, into string) ([]string, error) {
 	for _, file := range files {
 		if err := copyFile(filepath.Join(root, file), filepath.Join(into, file)); err != nil {
@@ -196,11 +191,11 @@ func (a *Artifact) include(include Include, into string) error {
 	return nil
 }
 
-// copyFile leaves out what is no regular file, as source-controller does.
+// copyFile copies a regular file and ignores any other, as source-controller does.
 func copyFile(from, to string) error {
 	info, err := os.Lstat(from)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // deleted in the working tree, and so in what is pushed
+		return nil // deleted in the working tree, so not in a push
 	}
 	if err != nil || !info.Mode().IsRegular() {
 		return err
@@ -219,7 +214,7 @@ func write(file string, data []byte) error {
 	return os.WriteFile(file, data, 0o644)
 }
 
-// pushed lists the files of a working tree that a push would carry.
+// pushed lists the files of a working tree that a push would contain.
 func pushed(ctx context.Context, root string) ([]string, error) {
 	out, err := git(ctx, root, nil, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	if err != nil {
@@ -256,9 +251,9 @@ func walk(root string) ([]string, error) {
 	return files, nil
 }
 
-// Checkout writes the regular files of a revision, those that Flux leaves out
-// too. It reads the objects instead of asking for an archive, from which
-// attributes may leave files out.
+// Checkout writes the regular files of a revision, including those that Flux leaves out.
+// It reads the objects themselves, because git's archives may leave files out by
+// attributes.
 func Checkout(ctx context.Context, root, revision, into string) error {
 	tree, err := git(ctx, root, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", revision+"^{tree}")
 	if err != nil {
@@ -298,7 +293,7 @@ func Checkout(ctx context.Context, root, revision, into string) error {
 	return nil
 }
 
-// prefix is the path of a folder within its repository.
+// prefix returns the path of a folder within its repository.
 func prefix(ctx context.Context, root string) string {
 	out, err := git(ctx, root, nil, "rev-parse", "--show-prefix")
 	if err != nil {
@@ -307,8 +302,8 @@ func prefix(ctx context.Context, root string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// nextObject reads one object of what `git cat-file --batch` prints: a line
-// that ends with the size, the content, and a line break.
+// nextObject reads one object from the output of `git cat-file --batch`: a line that ends
+// with the size, the content, and a newline.
 func nextObject(reader *bufio.Reader) ([]byte, error) {
 	head, err := reader.ReadString('\n')
 	if err != nil {

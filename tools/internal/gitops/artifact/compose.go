@@ -11,9 +11,9 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// Compose makes the artifact that an ArtifactGenerator describes: each copy
-// takes files of a source, by its alias, into the new artifact. Later copies
-// win, as documented for spec.artifacts[].copy of source-watcher:
+// Compose makes the artifact that an ArtifactGenerator describes: each copy puts files of
+// a source, which it names by alias, into the new artifact. Later copies win, as
+// documented for spec.artifacts[].copy of source-watcher:
 // https://fluxcd.io/flux/components/source/artifactgenerators/
 func Compose(sources map[string]*Artifact, copies []Copy, into string) (*Artifact, error) {
 	composed := &Artifact{Dir: into, origins: map[string]string{}}
@@ -60,9 +60,9 @@ func (a *Artifact) add(sources map[string]*Artifact, c Copy) error {
 	return nil
 }
 
-// match returns the files of a source that a pattern selects and the folder
-// that is stripped from their names: what stands before the first wildcard, or
-// for a plain folder the one that holds it.
+// match returns the files of a source that a pattern selects, and the folder to strip
+// from their names: the part before the first wildcard or, for a plain folder, its
+// parent.
 func match(source *Artifact, pattern string) (files []string, base string, err error) {
 	all, err := walk(source.Dir)
 	if err != nil {

@@ -1,21 +1,20 @@
-// Package compose says what Crossplane would compose of the composite resources
-// (XRs) that Flux applies to a cluster, without Crossplane and without AWS.
+// Package compose finds what Crossplane would compose for the composite resources (XRs)
+// that Flux applies to a cluster, without Crossplane and without AWS.
 //
-// For each XR it goes Crossplane's way: the defaults of its definition are set,
-// its Composition is looked up among the rendered objects, and the functions of
-// the pipeline are called, those that the caller has in process. What a function
-// requires is served from the rendered objects. What it composes is given back to
-// it as observed and ready, until it composes no more: the result is what there
-// will be in the end. Where a function reads a value that AWS assigns, it finds a
-// named unknown, such as
+// For each XR it does what Crossplane does. It sets the defaults of the definition, finds
+// the Composition among the rendered objects, and calls the functions of the pipeline
+// that the caller has in process. It serves a function's required resources from the
+// rendered objects. It gives composed resources back as observed and ready until a
+// function composes no more, so the result is the final state. If a function reads a
+// value that AWS assigns, it gets a named unknown, such as
 //
 //	unknown/Cluster/staging/status.atProvider.identity[0].oidc[0].issuer
 //
-// What cannot be composed, because a function is not in reach or no one
-// Composition is due, becomes an Unknown of the cluster with the reason, and what
-// a function refuses a Failure. Run is deterministic.
+// If an XR cannot be composed, because a function is not available in process or no
+// single Composition applies, it becomes an Unknown of the cluster with the reason. If a
+// function rejects it, it becomes a Failure. Run is deterministic.
 //
-// The package judges nothing and knows no function of this repository.
+// The package does not judge objects, and must not know this repository's function.
 package compose
 
 import (
@@ -40,29 +39,28 @@ import (
 // Function is a composition function that runs in this process.
 type Function struct {
 	fnv1.FunctionRunnerServiceServer
-	// Assigned are the paths of what the function reads of what it composed, by
-	// kind, with the value that it finds there; empty where AWS assigns one.
+	// Assigned has, by kind, the paths that the function reads in the status of its
+	// composed resources, with the value to return; empty for a value that AWS assigns.
 	Assigned map[runtimeschema.GroupVersionKind]map[string]string
 }
 
-// Pass is a function that composes nothing: it stands for one that only says
-// what is ready.
+// Pass is a function that composes nothing: it stands in for one that only reports
+// readiness.
 type Pass struct {
 	fnv1.UnimplementedFunctionRunnerServiceServer
 }
 
-// RunFunction returns what it was given.
+// RunFunction returns its input unchanged.
 func (Pass) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 	return &fnv1.RunFunctionResponse{Desired: req.GetDesired(), Context: req.GetContext()}, nil
 }
 
-// rounds bounds how often an XR is composed with what was composed before.
+// rounds limits how often an XR is composed again with the result of the previous round.
 const rounds = 8
 
-// Run composes every XR of a cluster and puts the result, the reasons why
-// something is unknown and what is refused into it. functions are by the
-// repository of their package, such as ghcr.io/org/function. The error is the
-// context's.
+// Run composes every XR of a cluster. It adds the composed objects, the unknown parts
+// with their reasons, and the failures to the cluster. functions are by the repository of
+// their package, such as ghcr.io/org/function. The error is only the context's.
 func Run(ctx context.Context, cluster *render.Cluster, functions map[string]Function) error {
 	c := &composer{cluster: cluster, functions: functions}
 	composites := c.composites()
@@ -95,7 +93,7 @@ type composer struct {
 	xrs       []*composite
 }
 
-// composite is an XR on its way.
+// composite is an XR while it is composed.
 type composite struct {
 	*render.Object
 	defaulted map[string]any
@@ -109,14 +107,14 @@ type step struct {
 	input    *structpb.Struct
 }
 
-// result is what one call of the pipeline gave.
+// result is the result of one call of the pipeline.
 type result struct {
 	composed map[string]map[string]any
 	status   map[string]any
 	fatal    string
 }
 
-// compose calls the pipeline once, with what it composed the last time.
+// compose calls the pipeline once, with the result of the previous call.
 func (c *composer) compose(ctx context.Context, xr *composite) result {
 	request := &fnv1.RunFunctionRequest{
 		Observed: &fnv1.State{Composite: asResource(xr.observed()), Resources: map[string]*fnv1.Resource{}},
@@ -145,7 +143,7 @@ func (c *composer) compose(ctx context.Context, xr *composite) result {
 	return made
 }
 
-// call calls one function until it requires no more.
+// call calls one function, again as long as it requires further resources.
 func (c *composer) call(
 	ctx context.Context, xr *composite, step step, request *fnv1.RunFunctionRequest,
 ) (*fnv1.RunFunctionResponse, error) {
@@ -169,7 +167,7 @@ func (c *composer) call(
 	return nil, errors.New("the function requires ever more resources")
 }
 
-// required are the objects that a selector means, on the XR's own API server.
+// required returns the objects that a selector selects, on the XR's own API server.
 func (c *composer) required(xr *composite, selector *fnv1.ResourceSelector) *fnv1.Resources {
 	found := &fnv1.Resources{}
 	for _, o := range c.cluster.Objects() {
@@ -197,8 +195,8 @@ func matches(o *render.Object, selector *fnv1.ResourceSelector) bool {
 	return o.GetName() == selector.GetMatchName()
 }
 
-// seen is an object as Crossplane sees it: an XR has the status that its own
-// composition gives it.
+// seen returns an object as Crossplane sees it: with the status that its own composition
+// gives an XR.
 func (c *composer) seen(o *render.Object) map[string]any {
 	for _, xr := range c.xrs {
 		if xr.Object == o {
@@ -216,8 +214,8 @@ func (xr *composite) observed() map[string]any {
 	return observed
 }
 
-// observe is a composed resource that is there and ready, with named unknowns
-// where the functions read what AWS assigns.
+// observe returns a composed resource as observed and ready, with named unknowns where
+// the functions read what AWS assigns.
 func observe(object map[string]any, pipeline []step) map[string]any {
 	observed := runtime.DeepCopyJSON(object)
 	u := unstructured.Unstructured{Object: observed}
@@ -230,7 +228,7 @@ func observe(object map[string]any, pipeline []step) map[string]any {
 		for path, value := range step.function.Assigned[u.GroupVersionKind()] {
 			unknown := strings.Join([]string{"unknown", u.GetKind(), u.GetName(), path}, "/")
 			if err := paved.SetString(path, cmp.Or(value, unknown)); err != nil {
-				panic(fmt.Sprintf("the path %s of a function: %v", path, err)) // a mistake of ours
+				panic(fmt.Sprintf("the path %s of a function: %v", path, err)) // a bug in Assigned
 			}
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// composites are the XRs of the cluster that can be composed; the others become
-// unknowns.
+// composites returns the XRs of the cluster that can be composed; the others become
+// unknown parts.
 func (c *composer) composites() []*composite {
 	kinds := map[runtimeschema.GroupKind]bool{}
 	var objects []*unstructured.Unstructured
@@ -80,7 +80,7 @@ func (c *composer) pipeline(xr *render.Object) ([]step, error) {
 	return steps, nil
 }
 
-// composition is the one that an XR names, else the only one of its kind.
+// composition returns the Composition that an XR names, or the only one for its kind.
 func (c *composer) composition(xr *render.Object) (*crossplane.Composition, error) {
 	wanted, _, _ := unstructured.NestedString(xr.Object, "spec", "crossplane", "compositionRef", "name")
 	var found []*crossplane.Composition
@@ -107,7 +107,7 @@ func (c *composer) composition(xr *render.Object) (*crossplane.Composition, erro
 	}
 }
 
-// function is the one in process that a Function object installs.
+// function returns the function in this process that a Function object installs.
 func (c *composer) function(installed string) (Function, error) {
 	o := c.cluster.Get(render.Key{GroupKind: runtimeschema.GroupKind{Group: "pkg.crossplane.io", Kind: "Function"}, Name: installed})
 	if o == nil {

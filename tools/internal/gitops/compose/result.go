@@ -13,7 +13,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// finish puts the result of an XR into the cluster.
+// finish adds the result of an XR to the cluster.
 func (c *composer) finish(xr *composite) {
 	if xr.result.fatal != "" {
 		c.cluster.Failures = append(c.cluster.Failures, render.Failure{
@@ -34,8 +34,8 @@ func (c *composer) finish(xr *composite) {
 	c.cluster.Composed = append(c.cluster.Composed, composed...)
 }
 
-// integers are the whole numbers that a function's answer has as floats, as an
-// API server decodes them.
+// integers turns whole numbers that are floats in a function's answer into integers, as
+// an API server does.
 func integers(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -54,11 +54,11 @@ func integers(value any) any {
 	return value
 }
 
-// inMessage is a field of an XR as a function's message names it.
+// inMessage matches the name of an XR's field in a function's message.
 var inMessage = regexp.MustCompile(`\b(?:spec|metadata)(?:\.[A-Za-z0-9]+|\[[0-9]+\])+`)
 
-// fieldOf is the field that a message names, as keys and indices; none if it
-// names none.
+// fieldOf returns the field that a message names, as keys and indices; nil if it names
+// none.
 func fieldOf(message string) []any {
 	segments, err := fieldpath.Parse(inMessage.FindString(message))
 	if err != nil {

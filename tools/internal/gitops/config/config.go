@@ -1,9 +1,8 @@
-// Package config reads .validate.yaml, the file in which a repository tells
-// render and validate what they cannot see in its manifests: where the content
-// of a source lies on this machine, which versions belong together, and which
-// findings it accepts and why.
+// Package config reads .validate.yaml, in which a repository tells render and validate
+// what its manifests do not say: where the content of a source is on this machine, which
+// versions belong together, and which findings it accepts and why.
 //
-// The package knows the file's shape. What an entry means is up to its reader.
+// The package knows only the file's format. The readers interpret the entries.
 package config
 
 import (
@@ -19,19 +18,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Name is the file's name in the root of a repository.
+// Name is the name of the file, in the root of a repository.
 const Name = ".validate.yaml"
 
-// Config is the file's content. The zero value is what a repository without
-// the file gets.
+// Config is the file's content. The zero value applies to a repository without the file.
 type Config struct {
-	// Clusters are patterns of the folders that root Kustomizations apply. If it is
-	// empty, the manifests show them.
+	// Clusters are patterns of the folders that root Kustomizations apply. If there are
+	// none, the folders are found in the manifests.
 	Clusters []string `yaml:"clusters"`
 	// Pins is the folder of Go modules whose go.mod files pin upstream
 	// projects, such as tools/engines.
 	Pins string `yaml:"pins"`
-	// Sources says where the content of a Flux source is found offline.
+	// Sources says where the content of a Flux source is offline.
 	Sources []Source `yaml:"sources"`
 	// Versions ties versions in manifests to the pins.
 	Versions []Version `yaml:"versions"`
@@ -41,8 +39,8 @@ type Config struct {
 	Exceptions []Exception `yaml:"exceptions"`
 }
 
-// Source maps the URL of a Flux source to what this machine holds: a Go module
-// at the source's tag, or a folder relative to the repository.
+// Source maps the URL of a Flux source to content on this machine: a Go module at the
+// source's tag, or a folder relative to the repository.
 type Source struct {
 	URL    string `yaml:"url"`
 	Module string `yaml:"module"`
@@ -51,21 +49,21 @@ type Source struct {
 
 // Version says that a version in the manifests equals a pin.
 type Version struct {
-	// Image is an image's name without tag; Source a GitRepository's or
-	// OCIRepository's URL. One of them is set.
+	// Image is an image's name without its tag; Source is the URL of a GitRepository or
+	// OCIRepository. Exactly one of them is set.
 	Image  string `yaml:"image"`
 	Source string `yaml:"source"`
 	// Module is the pinned Go module that gives the version.
 	Module string `yaml:"module"`
 }
 
-// Workload says that an image holds a program of the repository, whose settings
-// validate can check with the program's own code.
+// Workload says which program of the repository an image contains. validate checks its
+// settings with the program's own code.
 type Workload struct {
 	// Image is the image's name without tag.
 	Image string `yaml:"image"`
-	// Program is the name of one that validate registers, or of a composition function
-	// that runs in process.
+	// Program is the name of a program that validate registers, or of a composition
+	// function that runs in process.
 	Program string `yaml:"program"`
 	// Line is where the entry stands in the file.
 	Line int `yaml:"-"`
@@ -74,20 +72,19 @@ type Workload struct {
 // Exception lowers the severity of a rule for the files that match a pattern.
 type Exception struct {
 	Rule string `yaml:"rule"`
-	// Path is a pattern of files, relative to the repository, with ** for any
-	// number of folders.
+	// Path is a pattern of files, relative to the repository; ** matches any number of
+	// folders.
 	Path string `yaml:"path"`
-	// Severity is what the finding becomes: warning or off.
+	// Severity is the new severity of the finding: warning or off.
 	Severity string `yaml:"severity"`
-	// Reason is what a reader of the report is told.
+	// Reason is the explanation for readers of the report.
 	Reason string `yaml:"reason"`
 	// Line is where the entry stands in the file.
 	Line int `yaml:"-"`
 }
 
-// Read reads the file of a repository. A repository without one has the
-// defaults; unknown fields and entries that say nothing are errors which name
-// the line.
+// Read reads a repository's file. Without a file it returns the defaults. Unknown fields
+// and entries without an effect are errors that name the line.
 func Read(root string) (Config, error) {
 	file := filepath.Join(root, Name)
 	data, err := os.ReadFile(file)
@@ -104,7 +101,7 @@ func Read(root string) (Config, error) {
 	return config, nil
 }
 
-// Parse reads the content of a file, which may be empty.
+// Parse parses the content of a file, which may be empty.
 func Parse(data []byte) (Config, error) {
 	var config Config
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -167,8 +164,8 @@ func (w *Workload) UnmarshalYAML(node *yaml.Node) error {
 	return decode(node, (*plain)(w), "a workload", "image", "program")
 }
 
-// decode reads an entry with the fields that it may have: a node's own decoder does
-// not know of KnownFields.
+// decode decodes an entry that may have only the given fields: a node's own decoder has
+// no KnownFields.
 func decode(node *yaml.Node, into any, what string, fields ...string) error {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		if name := node.Content[i]; !slices.Contains(fields, name.Value) {

@@ -1,13 +1,13 @@
-// Package diff says what differs between two revisions of a repository,
-// object by object and field by field: what a push would do to each cluster.
+// Package diff compares two revisions of a repository, object by object and field by
+// field: it shows what a push would do to each cluster.
 //
-// What costs most when it is a surprise comes first: objects that Flux would
-// delete, then objects that another Kustomization takes over. What cannot be
-// rendered on one side is not compared, and said so: Flux leaves alone what it
-// cannot build, and what only the network has may be there.
+// The most dangerous surprises come first: objects that Flux would delete, then objects
+// that move to another Kustomization. A part that cannot be rendered on one side is not
+// compared but listed as unknown: Flux does not touch what it cannot build, and content
+// that only the network has may still exist.
 //
-// The package reads models and prints. What becomes of what is no longer declared
-// is up to the model, whether a difference is dangerous to the rules of validate.
+// The package reads models and prints. The model knows the fate of an object that is no
+// longer declared; validate's rules judge whether a difference is dangerous.
 package diff
 
 import (
@@ -21,19 +21,19 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// Cluster is what differs in one cluster. Each list is in the order in which
-// Flux applies the objects, or applied them.
+// Cluster is the difference in one cluster. Each list is in the order in which Flux
+// applies the objects, or applied them.
 type Cluster struct {
 	// Path is the folder of the cluster's root Kustomization.
 	Path string `json:"cluster"`
-	// Deleted objects are no longer declared. Left are those of them that stay
-	// in the cluster, because nothing prunes them.
+	// Deleted objects are no longer declared and will be deleted. Left are no longer
+	// declared but stay, because nothing prunes them.
 	Deleted []Object `json:"deleted,omitempty"`
 	Left    []Object `json:"leftBehind,omitempty"`
-	// Owned objects are applied by another Kustomization than before. Their
-	// other changes are among Changed.
+	// Owned objects move to another Kustomization. Their other differences are in
+	// Changed.
 	Owned []Object `json:"newlyOwned,omitempty"`
-	// Created objects are in no rendering before.
+	// Created objects did not exist in the first revision.
 	Created []Object `json:"created,omitempty"`
 	Changed []Object `json:"changed,omitempty"`
 	// Unknown are Kustomizations that cannot be compared.
@@ -48,31 +48,30 @@ func (c Cluster) Same() bool {
 // Object is an object with what differs about it.
 type Object struct {
 	Key render.Key `json:"-"`
-	// Name is the key as text.
+	// Name is the object's key as text.
 	Name string `json:"object"`
-	// Owner is the Kustomization that applies it; Before the one that did, if
-	// another.
+	// Owner is the Kustomization that applies it; Before the earlier one, if it differs.
 	Owner  string `json:"kustomization"`
 	Before string `json:"before,omitempty"`
-	// At is where the object is declared; for a deleted one, where it was.
+	// At is where the object is declared; for a deleted one, where it was declared.
 	At Place `json:"at"`
-	// Note says what else happens or does not.
+	// Note says what else happens, or does not happen.
 	Note string `json:"note,omitempty"`
 	// Changes are the fields of a changed object.
 	Changes []Change `json:"changes,omitempty"`
 }
 
-// Place is a location as the renderings know it.
+// Place is a location in the repository.
 type Place render.Location
 
-// String is the place as people write it: file:line.
+// String returns the place in the form file:line.
 func (p Place) String() string { return render.Location(p).String() }
 
-// MarshalJSON writes a place as people do: file:line.
+// MarshalJSON returns the place as text, in the form file:line.
 func (p Place) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
 
-// Compare compares two revisions cluster by cluster, in the order of their
-// paths. It locates objects, so both renderings must still be open.
+// Compare compares two revisions, cluster by cluster, in the order of their paths. It
+// locates objects, so both renderings must still be open.
 func Compare(before, after []*model.Cluster) []Cluster {
 	old, current := byPath(before), byPath(after)
 	paths := slices.Collect(maps.Keys(current))
@@ -102,11 +101,11 @@ type side struct {
 	cluster *model.Cluster
 	objects []*render.Object
 	index   map[model.Place]*render.Object
-	// entries are the addresses, of Kustomizations, of what only the network has.
+	// entries has, by Kustomization, the addresses of content that only the network has.
 	entries map[render.Key][]string
 }
 
-// get is this side's version of an object of the other one, or nil.
+// get returns this side's version of an object of the other side, or nil.
 func (s side) get(o *render.Object) *render.Object { return s.index[model.PlaceOf(o)] }
 
 func newSide(cluster *model.Cluster) side {
@@ -123,7 +122,7 @@ func newSide(cluster *model.Cluster) side {
 	return s
 }
 
-// add adds what Flux applies and what Crossplane composes. Where two Kustomizations
+// add adds the objects that Flux applies and Crossplane composes. If two Kustomizations
 // apply one object, the last one counts.
 func (s *side) add(cluster *model.Cluster) {
 	applied := cluster.All()
@@ -143,7 +142,7 @@ func (s *side) add(cluster *model.Cluster) {
 	}
 }
 
-// kustomization is the one with a key, or nil.
+// kustomization returns the Kustomization with a key, or nil.
 func (s side) kustomization(key render.Key) *render.Applier {
 	if s.cluster == nil {
 		return nil
@@ -184,7 +183,7 @@ func compareCluster(path string, before, after side) Cluster {
 	return cluster
 }
 
-// compareGone says what becomes of the objects that are on the first side alone.
+// compareGone lists the objects that are only on the first side, with their fate.
 func (c *Cluster) compareGone(before, after side) {
 	reasons, count := map[render.Key]string{}, map[render.Key]int{}
 	for _, old := range before.objects {
@@ -207,7 +206,7 @@ func (c *Cluster) compareGone(before, after side) {
 	}
 }
 
-// sorted are the keys of maps, each once.
+// sorted returns the keys of maps, sorted and each once.
 func sorted[V any](some ...map[render.Key]V) []render.Key {
 	all := map[render.Key]bool{}
 	for _, m := range some {
@@ -218,8 +217,8 @@ func sorted[V any](some ...map[render.Key]V) []render.Key {
 	return slices.SortedFunc(maps.Keys(all), func(a, b render.Key) int { return strings.Compare(a.String(), b.String()) })
 }
 
-// changesOfEntries says what only the network has on one side alone; empty for
-// nothing.
+// changesOfEntries describes the network content that is only on one side; empty for
+// none.
 func changesOfEntries(before, after []string) string {
 	only := func(some, others []string) []string {
 		return slices.DeleteFunc(slices.Clone(some), func(entry string) bool { return slices.Contains(others, entry) })

@@ -17,22 +17,21 @@ import (
 
 // Change is one field that differs.
 type Change struct {
-	// Field is the path to it, such as spec.triggers[0].metadata.queueLength.
-	// An element of a list that has a name stands for itself: containers[app].
+	// Field is its path, such as spec.triggers[0].metadata.queueLength. A list element
+	// with a name has it in the path: containers[app].
 	Field string `json:"field"`
 	Kind  Kind   `json:"change"`
-	// Old and New are the values; what a Secret holds reads as hidden.
+	// Old and New are the values; a Secret's values appear as hidden.
 	Old any `json:"old,omitempty"`
 	New any `json:"new,omitempty"`
-	// At is the line that says the new value, or said the one that is gone.
+	// At is the line of the new value or, for a removed field, of the old one.
 	At Place `json:"at"`
 }
 
-// Kind is what happens to a field.
+// Kind says how a field changes.
 type Kind string
 
-// The kinds of changes. A list is Reordered when elements that it keeps change
-// places.
+// The kinds of changes. Reordered is a list whose kept elements change places.
 const (
 	Added     Kind = "added"
 	Removed   Kind = "removed"
@@ -40,12 +39,12 @@ const (
 	Reordered Kind = "reordered"
 )
 
-// hidden is a value that is compared but never shown.
+// hidden is a value that is compared but not shown.
 type hidden struct{ value any }
 
 func (hidden) String() string { return "(hidden)" }
 
-// MarshalJSON hides the value.
+// MarshalJSON returns a placeholder.
 func (h hidden) MarshalJSON() ([]byte, error) { return json.Marshal(h.String()) }
 
 // comparison collects the changes of one object.
@@ -54,7 +53,7 @@ type comparison struct {
 	changes      []Change
 }
 
-// where is a field: as people read it, and in each object.
+// where is a field: its name for people, and its path in each object.
 type where struct {
 	text     string
 	old, new []any
@@ -74,8 +73,8 @@ func (w where) key(key string) where {
 
 var plainKey = regexp.MustCompile(`^[\w-]+$`)
 
-// item is an element of a list, by its index in each of the two or, with a
-// name, by that.
+// item returns an element of a list, by its name or by its index in each of the two
+// objects.
 func (w where) item(name string, old, current int) where {
 	if name == "" {
 		name = strconv.Itoa(max(old, current))
@@ -99,8 +98,8 @@ func compareObjects(old, current *render.Object) []Change {
 	return c.changes
 }
 
-// comparable is an object as it is compared: without the labels that say who
-// applies it, and with a Secret's values hidden.
+// comparable returns an object in a form for comparison: without the labels that name its
+// applier, and with a Secret's values hidden.
 func comparable(object *render.Object) map[string]any {
 	content := object.DeepCopy().Object
 	if metadata, ok := content["metadata"].(map[string]any); ok {
@@ -188,10 +187,10 @@ func (c *comparison) lists(w where, old, current []any) {
 	}
 }
 
-// identity tells an element of a list from the others.
+// identity distinguishes an element of a list from the others.
 type identity struct{ key, value string }
 
-// name stands for the element in a field's path.
+// name is the element's name in a field's path.
 func (id identity) name() string {
 	if id.key == "name" || id.key == "key" {
 		return id.value
@@ -204,7 +203,8 @@ func identify(item any) identity {
 	return identity{key, fmt.Sprint(value)}
 }
 
-// identities are the positions of a list's elements, if all can be told apart.
+// identities returns the positions of a list's elements by identity, and whether all are
+// distinct.
 func identities(list []any) (positions map[identity]int, distinct bool) {
 	positions = make(map[identity]int, len(list))
 	for i, item := range list {
@@ -217,7 +217,7 @@ func identities(list []any) (positions map[identity]int, distinct bool) {
 	return positions, true
 }
 
-// sequences compares lists by position, but for what they share at both ends.
+// sequences compares lists by position, after skipping what they share at both ends.
 func (c *comparison) sequences(w where, old, current []any) {
 	start := 0
 	for start < min(len(old), len(current)) && reflect.DeepEqual(old[start], current[start]) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// WriteMarkdown writes the difference for a pull request: what is deleted or
-// newly owned at once, the rest when it is unfolded.
+// WriteMarkdown writes the difference for a pull request. Deleted and moved objects are
+// visible at once, the rest after unfolding.
 func WriteMarkdown(out io.Writer, clusters []Cluster) error {
 	var text strings.Builder
 	for _, c := range clusters {
@@ -49,8 +49,8 @@ func markdownDetails(text *strings.Builder, title string, objects []Object) {
 	text.WriteString("\n</details>\n\n")
 }
 
-// markdownChanges writes changes as a block of the language diff, which pull
-// requests colour.
+// markdownChanges writes changes as a code block of the language diff, which is coloured
+// in pull requests.
 func markdownChanges(text *strings.Builder, changes []Change) {
 	var block strings.Builder
 	for _, change := range changes {
@@ -74,7 +74,7 @@ func markdownChanges(text *strings.Builder, changes []Change) {
 	fmt.Fprintf(text, "  %s\n\n", fence)
 }
 
-// fence is longer than any run of backquotes in what it encloses.
+// fence returns a fence that is longer than any run of backquotes in the text.
 func fence(text string) string {
 	fence := "```"
 	for strings.Contains(text, fence) {
@@ -83,7 +83,7 @@ func fence(text string) string {
 	return fence
 }
 
-// WriteJSON writes the difference for programs: a list of clusters.
+// WriteJSON writes the difference as JSON: a list of clusters.
 func WriteJSON(out io.Writer, clusters []Cluster) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)

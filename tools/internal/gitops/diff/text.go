@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// style is how a kind of difference looks on a terminal.
+// style is the appearance of a kind of difference on a terminal.
 type style struct{ sign, colour string }
 
 var (
@@ -22,8 +22,7 @@ var (
 	unknownStyle = style{"?", "36"}
 )
 
-// WriteText writes the difference for a terminal, with colours if it can show
-// them.
+// WriteText writes the difference for a terminal; colours turns colours on.
 func WriteText(out io.Writer, clusters []Cluster, colours bool) error {
 	p := printer{colours: colours}
 	for _, cluster := range clusters {
@@ -74,7 +73,7 @@ func (p *printer) line(format string, args ...any) {
 	fmt.Fprintf(&p.text, format+"\n", args...)
 }
 
-// Summary counts what differs.
+// Summary returns the number of differences of each kind, as text.
 func (c Cluster) Summary() string {
 	if c.Same() {
 		return "nothing changes"
@@ -98,7 +97,7 @@ func (c Cluster) Summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// origin says who applies the object, where it stands and what else is to know.
+// origin says who applies the object, where it is declared, and the note.
 func (o Object) origin() string {
 	text := o.Owner
 	if o.Before != "" {
@@ -113,7 +112,7 @@ func (o Object) origin() string {
 	return text
 }
 
-// lines are a change in words: one line, or more for values of several lines.
+// lines describes a change as text: one line, or more if a value has several lines.
 func (c Change) lines() []string {
 	where := ""
 	if at := c.At.String(); at != "" {
@@ -146,7 +145,7 @@ func describe(head, value string, block bool, sign, where string) []string {
 	return lines
 }
 
-// format is a value as YAML shows it; a block has several lines.
+// format returns a value as YAML; block reports whether it has several lines.
 func format(value any) (text string, block bool) {
 	switch value := value.(type) {
 	case hidden:
@@ -179,7 +178,7 @@ func encode(value any) (string, error) {
 func textDiff(old, current string) []string {
 	unified := string(diff.Diff("old", []byte(endLine(old)), "new", []byte(endLine(current))))
 	lines := strings.Split(strings.TrimSuffix(unified, "\n"), "\n")
-	// Which files it compares goes first and means nothing here.
+	// The first three lines name the files.
 	return lines[min(3, len(lines)):]
 }
 

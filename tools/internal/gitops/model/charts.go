@@ -15,12 +15,11 @@ import (
 
 const fluxGroup = "toolkit.fluxcd.io"
 
-// chart are the names of a project's charts, and the groups whose kinds they bring.
+// chart has the names of a project's charts, and the API groups whose kinds they install.
 type chart struct{ names, groups []string }
 
-// chartKinds are the charts of which it is known what they bring beside the objects of
-// their namespace: the kinds of some groups. The version of a chart is that of its
-// project, unless the chart counts its own.
+// chartKinds are the charts whose kinds outside of the release's namespace are known. A
+// chart has its project's version, except those in countsItself.
 var chartKinds = []chart{
 	{[]string{"flux2", "flux2-sync", "flux2-multi-tenancy", "flux-operator", "flux-instance"}, []string{fluxGroup, "fluxcd.controlplane.io"}},
 	{[]string{"keda"}, []string{KEDAGroup}},
@@ -36,11 +35,12 @@ var chartKinds = []chart{
 	{[]string{"argo-rollouts"}, []string{"argoproj.io"}},
 }
 
-// countsItself are charts whose version says nothing of the program's.
+// countsItself are charts with a version of their own, which says nothing about the
+// program's version.
 var countsItself = []string{"argo-rollouts", "cloudnative-pg", "kube-prometheus-stack", "kyverno", "prometheus-operator-crds"}
 
-// groupsOf are the groups of which a release is known to have the kinds; known is
-// whether its chart is one of those above.
+// groupsOf returns the groups whose kinds a release is known to install. known reports
+// whether its chart is one of chartKinds.
 func (c *Cluster) groupsOf(release *render.Object) (groups []string, known bool) {
 	name := c.chartName(release)
 	for _, chart := range chartKinds {
@@ -51,9 +51,9 @@ func (c *Cluster) groupsOf(release *render.Object) (groups []string, known bool)
 	return nil, false
 }
 
-// mayDefine reports whether an object may bring the definitions of a group: it is no
-// release, or the release of a chart that is known to have them, or of one of which
-// nothing is known while nobody else is known to have them.
+// mayDefine reports whether an object may install the definitions of a group. That is so
+// unless it is a release whose chart is known to lack them; a release of an unknown chart
+// counts only if no other chart is known to have the group.
 func (c *Cluster) mayDefine(o *render.Object, group string) bool {
 	if _, isRelease := releaseNamespace(o); !isRelease {
 		return true
@@ -64,9 +64,9 @@ func (c *Cluster) mayDefine(o *render.Object, group string) bool {
 	return c.chartName(o) == "" || !slices.ContainsFunc(chartKinds, func(chart chart) bool { return isOf(group, chart.groups) })
 }
 
-// mayBring reports whether an object may bring objects of a group's kinds that live in
-// no namespace: it is no release, or nothing is known of its chart, or the chart is
-// known to have those kinds.
+// mayBring reports whether an object may install cluster-scoped objects of a group's
+// kinds: it is not a release, or its chart is unknown, or the chart is known to have
+// those kinds.
 func (c *Cluster) mayBring(o *render.Object, group string) bool {
 	if _, isRelease := releaseNamespace(o); !isRelease {
 		return true
@@ -75,13 +75,13 @@ func (c *Cluster) mayBring(o *render.Object, group string) bool {
 	return !known || isOf(group, groups)
 }
 
-// isOf reports whether a group is one of some, or below one.
+// isOf reports whether a group is one of the groups, or a subgroup of one.
 func isOf(group string, groups []string) bool {
 	return slices.ContainsFunc(groups, func(of string) bool { return group == of || strings.HasSuffix(group, "."+of) })
 }
 
-// chartName is the name of the chart that a HelmRelease installs; empty where that is
-// unknown, or for another object.
+// chartName returns the name of the chart that a HelmRelease installs; empty if it is
+// unknown, or if the object is no HelmRelease.
 func (c *Cluster) chartName(o *render.Object) string {
 	if _, isRelease := releaseNamespace(o); !isRelease {
 		return ""

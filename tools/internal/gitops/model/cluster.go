@@ -1,10 +1,11 @@
-// Package model says what the objects of a rendered cluster mean together: which
-// object a reference names, which pods a workload runs with which environment,
-// what KEDA scales, which queues and roles are declared, what Flux applies before
-// what and deletes when it is gone, and what may be missing because it could not be
-// rendered. Load is how every command gets it; the rules of validate walk it.
+// Package model relates the objects of a rendered cluster: which object a reference
+// names, which pods a workload runs with which environment, what KEDA scales, which
+// queues and roles are declared, in which order Flux applies objects, what it deletes,
+// and what may be missing because it could not be rendered. Every command gets a model
+// from Load; the rules of validate read it.
 //
-// The package judges nothing, and knows no rule and no program of this repository.
+// The package does not judge objects, and must not know rules or this repository's
+// programs.
 package model
 
 import (
@@ -19,14 +20,13 @@ import (
 	catalog "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// Cluster is a rendered cluster whose objects can be found by what they are.
+// Cluster is a rendered cluster whose objects can be found by their relations.
 type Cluster struct {
 	*render.Cluster
-	// Catalog holds the schemas of the kinds, those that the cluster declares
-	// included.
+	// Catalog holds the schemas of all kinds, including those that the cluster defines.
 	Catalog *catalog.Catalog
 	objects []*render.Object
-	// workloads, scaledObjects and fluxVersion are read when somebody asks.
+	// workloads, scaledObjects and fluxVersion are computed at their first use.
 	workloads     func() []Workload
 	scaledObjects func() []ScaledObject
 	fluxVersion   func() string
@@ -34,19 +34,19 @@ type Cluster struct {
 	keys          map[Place][]*render.Object
 	owners        map[render.Key]*render.Applier
 	versions      *sync.Map // see installed
-	// read and hidden are those of Watch; nil for nobody.
+	// read and hidden are the callbacks of Watch, or nil.
 	read   func(*render.Object)
 	hidden func(by []render.Unknown, of *render.Object)
 }
 
-// Place is a key within one target: a Kustomization with a kubeConfig applies
-// its objects to another API server, where the same key is another object.
+// Place is a key on one API server. A Kustomization with a kubeConfig applies its objects
+// to another API server, where the same key means another object.
 type Place struct {
 	Target string
 	Key    render.Key
 }
 
-// PlaceOf is where an object is, or would be.
+// PlaceOf returns the place of an object, on which it may not exist yet.
 func PlaceOf(o *render.Object) Place { return Place{Target(o), o.Key()} }
 
 // KustomizationKind is the kind of Flux's Kustomization.
@@ -55,10 +55,10 @@ var KustomizationKind = schema.GroupKind{Group: kustomizev1.GroupVersion.Group, 
 // ReleaseKind is the kind of Flux's HelmRelease.
 var ReleaseKind = schema.GroupKind{Group: "helm.toolkit.fluxcd.io", Kind: "HelmRelease"}
 
-// New relates the objects of a cluster. The catalog holds the schemas of the kinds
-// that the cluster does not declare itself. Objects of a kind that lives in no
-// namespace lose theirs, as the API server takes it away: kustomize's namespace and
-// Flux's targetNamespace set one wherever they do not know the kind.
+// New returns a model of a cluster. The catalog holds the schemas of the kinds that the
+// cluster does not define itself. Objects of cluster-scoped kinds lose their namespace,
+// as on an API server: kustomize's namespace and Flux's targetNamespace set one on kinds
+// that they do not know.
 func New(c *render.Cluster, kinds *catalog.Catalog) *Cluster {
 	objects := c.Objects()
 	declared := make([]*unstructured.Unstructured, 0, len(objects))
@@ -96,8 +96,8 @@ func New(c *render.Cluster, kinds *catalog.Catalog) *Cluster {
 	return g
 }
 
-// Target names the API server that an object is applied to: empty for the
-// cluster's own, else the kubeConfig reference of the Kustomization.
+// Target returns the API server to which an object is applied: empty for the cluster's
+// own, or else the kubeConfig reference of the Kustomization.
 func Target(o *render.Object) string {
 	config := o.Owner.Spec.KubeConfig
 	switch {
@@ -112,9 +112,10 @@ func Target(o *render.Object) string {
 	}
 }
 
-// Watch is the same cluster for one reader: read is called with each object
-// that the methods of the result return, hidden each time that something unknown
-// hides what Complete is asked for, with that and the object for whose sake, if any.
+// Watch returns the same cluster with callbacks for one reader. read is called with each
+// object that the methods of the result return. hidden is called each time that unknown
+// parts hide what Complete asks for, with these parts, and with the object on whose
+// behalf it was asked, if any.
 func (c *Cluster) Watch(read func(*render.Object), hidden func(by []render.Unknown, of *render.Object)) *Cluster {
 	watched := *c
 	watched.read, watched.hidden = read, hidden
@@ -132,29 +133,29 @@ func (c *Cluster) reading(objects ...*render.Object) {
 	}
 }
 
-// All are the objects in the order in which Flux applies them, without what
-// Crossplane composes of them: that is Composed.
+// All returns the objects in the order in which Flux applies them, without composed ones;
+// see Composed.
 func (c *Cluster) All() []*render.Object {
 	c.reading(c.objects...)
 	return c.objects
 }
 
-// Composed are the objects that Crossplane composes.
+// Composed returns the objects that Crossplane composes.
 func (c *Cluster) Composed() []*render.Object {
 	c.reading(c.Cluster.Composed...)
 	return c.Cluster.Composed
 }
 
-// Of lists the objects of a kind, whatever their version, composed ones included.
+// Of returns the objects of a kind in any version, composed ones included.
 func (c *Cluster) Of(group, kind string) []*render.Object {
 	found := c.kinds[schema.GroupKind{Group: group, Kind: kind}]
 	c.reading(found...)
 	return found
 }
 
-// Find is the object that a reference in another object names: on the same API
-// server, of a group and kind, in a namespace (empty for cluster-scoped kinds).
-// It is nil if there is none.
+// Find returns the object that a reference in another object names: on the same API
+// server, of a group and kind, in a namespace (empty for cluster-scoped kinds). It
+// returns nil if there is none.
 func (c *Cluster) Find(from *render.Object, group, kind, namespace, name string) *render.Object {
 	found := c.Same(from, render.Key{GroupKind: schema.GroupKind{Group: group, Kind: kind}, Namespace: namespace, Name: name})
 	if len(found) == 0 {
@@ -163,7 +164,7 @@ func (c *Cluster) Find(from *render.Object, group, kind, namespace, name string)
 	return found[0]
 }
 
-// Beside lists the objects of a kind in the namespace of another object, on its API
+// Beside returns the objects of a kind in the namespace of another object, on its API
 // server.
 func (c *Cluster) Beside(o *render.Object, group, kind string) []*render.Object {
 	var found []*render.Object
@@ -175,7 +176,7 @@ func (c *Cluster) Beside(o *render.Object, group, kind string) []*render.Object 
 	return found
 }
 
-// NamesBeside are the names of those of Kubernetes' core kinds.
+// NamesBeside returns the names of the objects that Beside returns, for a core kind.
 func (c *Cluster) NamesBeside(o *render.Object, kind string) []string {
 	var names []string
 	for _, other := range c.Beside(o, "", kind) {
@@ -184,15 +185,15 @@ func (c *Cluster) NamesBeside(o *render.Object, kind string) []string {
 	return names
 }
 
-// Same lists the objects with a key on the API server of another object; more
-// than one means that Kustomizations fight over it.
+// Same returns the objects with a key on the API server of another object. More than one
+// means that Kustomizations compete for it.
 func (c *Cluster) Same(from *render.Object, key render.Key) []*render.Object {
 	found := c.keys[Place{Target(from), key}]
 	c.reading(found...)
 	return found
 }
 
-// Applier is the rendered Kustomization or HelmRelease with a key, or nil.
+// Applier returns the rendered Kustomization or HelmRelease with a key, or nil.
 func (c *Cluster) Applier(key render.Key) *render.Applier {
 	k := c.owners[key]
 	if k != nil {
@@ -201,8 +202,8 @@ func (c *Cluster) Applier(key render.Key) *render.Applier {
 	return k
 }
 
-// Kustomizations are those that are rendered, in the order in which Flux
-// applies them; the first is the root.
+// Kustomizations returns the rendered Kustomizations in the order in which Flux applies
+// them; the first is the root.
 func (c *Cluster) Kustomizations() []*render.Applier {
 	for _, k := range c.Cluster.Kustomizations {
 		c.reading(k.Object)
@@ -210,7 +211,7 @@ func (c *Cluster) Kustomizations() []*render.Applier {
 	return c.Cluster.Kustomizations
 }
 
-// Releases are the HelmReleases, as Kustomizations are.
+// Releases returns the rendered HelmReleases in the order in which Flux applies them.
 func (c *Cluster) Releases() []*render.Applier {
 	for _, k := range c.Cluster.Releases {
 		c.reading(k.Object)
@@ -218,8 +219,8 @@ func (c *Cluster) Releases() []*render.Applier {
 	return c.Cluster.Releases
 }
 
-// Failures are what Flux would refuse for one of the causes: every
-// Kustomization was looked at for them.
+// Failures returns what Flux would reject for one of the causes. It counts as a look at
+// every Kustomization.
 func (c *Cluster) Failures(causes ...render.Cause) []render.Failure {
 	c.Kustomizations()
 	var found []render.Failure

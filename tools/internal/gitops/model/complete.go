@@ -10,15 +10,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// Scope is a part of what a cluster has: what somebody looks for and does not find.
+// Scope is a part of a cluster in which a rule looks for something.
 type Scope struct {
-	// hiding are the unknown things that may bring some of it.
+	// hiding returns the unknown parts of the cluster that may contain objects of the
+	// scope.
 	hiding func(*Cluster) []render.Unknown
 	of     *render.Object
 }
 
-// For is the scope for whoever looks on behalf of an object: if the scope is not
-// complete, nobody has judged the object.
+// For returns the scope for a check on behalf of an object. If the scope is not complete,
+// the object counts as not judged.
 func (s Scope) For(o *render.Object) Scope {
 	s.of = o
 	return s
@@ -26,31 +27,29 @@ func (s Scope) For(o *render.Object) Scope {
 
 // The scopes.
 var (
-	// Objects are whatever Flux applies, wherever, but for what charts of a known kind
-	// bring.
+	// Objects is everything that Flux applies, except what charts with known kinds
+	// install.
 	Objects = unknowns(func(c *Cluster, u render.Unknown) bool {
 		_, known := c.groupsOf(u.Object)
 		return hidesObjects(u) && !known
 	})
-	// FluxObjects are Flux's own objects, and what they take values from: of the charts,
-	// those of Flux hold some.
+	// FluxObjects is Flux's own objects, and the objects from which they take values. Of
+	// the known charts only Flux's contain some.
 	FluxObjects = unknowns(func(c *Cluster, u render.Unknown) bool {
 		groups, _ := c.groupsOf(u.Object)
 		return u.MayBringFlux() || hidesObjects(u) && isOf(fluxGroup, groups)
 	})
-	// CrossplaneObjects are packages, definitions, compositions and composite
-	// resources.
+	// CrossplaneObjects is packages, definitions, Compositions and composite resources.
 	CrossplaneObjects = unknowns((*Cluster).hidesCrossplane)
-	// ManagedResources are those that are applied, and those that Crossplane
-	// composes.
+	// ManagedResources is applied and composed managed resources.
 	ManagedResources = Scope{hiding: func(c *Cluster) []render.Unknown {
 		return slices.Concat(c.unknown(func(u render.Unknown) bool { return c.hidesCrossplane(u) }), c.uncomposed())
 	}}
 )
 
-// ObjectsIn are the objects of a namespace. An unknown chart hides those of its
-// release's namespace, and a Kustomization that is unknown those of all: it may apply
-// further Kustomizations.
+// ObjectsIn is the objects of a namespace. An unknown chart hides those in its release's
+// namespace. An unknown Kustomization hides those in every namespace, because it may
+// apply further Kustomizations.
 func ObjectsIn(namespace string) Scope {
 	return unknowns(func(_ *Cluster, u render.Unknown) bool {
 		target, isRelease := releaseNamespace(u.Object)
@@ -58,25 +57,25 @@ func ObjectsIn(namespace string) Scope {
 	})
 }
 
-// ClusterScoped are the objects of a group's kinds that live in no namespace. A chart
-// whose kinds are known hides none of other groups.
+// ClusterScoped is the cluster-scoped objects of a group's kinds. A chart with known
+// kinds hides none of other groups.
 func ClusterScoped(group string) Scope {
 	return unknowns(func(c *Cluster, u render.Unknown) bool { return hidesObjects(u) && c.mayBring(u.Object, group) })
 }
 
-// DefinitionsOf are the definitions of a group's kinds. Charts that are known to have the
-// group hide them. If no chart is known to have it, every chart of unknown content does.
+// DefinitionsOf is the definitions of a group's kinds. Charts that are known to have the
+// group hide them. If no chart is known to have it, every unknown chart does.
 func DefinitionsOf(group string) Scope {
 	return unknowns(func(c *Cluster, u render.Unknown) bool { return hidesObjects(u) && c.mayDefine(u.Object, group) })
 }
 
-// Namespaces are those of the cluster. What declares the root may make one, too.
+// Namespaces is the cluster's Namespaces. Whatever declares the root may create one, too.
 var Namespaces = Scope{hiding: func(c *Cluster) []render.Unknown {
 	return slices.Concat(Objects.hiding(c), c.unknown(func(u render.Unknown) bool { return u.Hides == render.HidesSurroundings }))
 }}
 
-// AppliedBefore are the objects that a Kustomization or a HelmRelease applies, and
-// those that are there before it starts.
+// AppliedBefore is the objects that a Kustomization or a HelmRelease applies itself, and
+// those that exist before it starts.
 func AppliedBefore(then *render.Applier) Scope {
 	return Scope{hiding: func(c *Cluster) []render.Unknown {
 		return c.unknown(func(u render.Unknown) bool {
@@ -86,9 +85,8 @@ func AppliedBefore(then *render.Applier) Scope {
 	}}
 }
 
-// Complete reports whether all of some scopes is known: nothing of them may come
-// from what could not be rendered or composed. A rule that misses something asks
-// this first.
+// Complete reports whether all objects of some scopes are known: no unknown part may
+// contain any. A rule asks this before it reports something as missing.
 func (c *Cluster) Complete(scopes ...Scope) bool {
 	complete := true
 	for _, s := range scopes {
@@ -105,7 +103,7 @@ func (c *Cluster) Complete(scopes ...Scope) bool {
 	return complete
 }
 
-// MakesNamespace reports whether a HelmRelease makes a namespace.
+// MakesNamespace reports whether a HelmRelease creates a namespace.
 func (c *Cluster) MakesNamespace(name string) bool {
 	return slices.ContainsFunc(c.Of(ReleaseKind.Group, ReleaseKind.Kind), func(release *render.Object) bool {
 		create, _, _ := unstructured.NestedBool(release.Object, "spec", "install", "createNamespace")
@@ -130,11 +128,11 @@ func (c *Cluster) unknown(may func(render.Unknown) bool) []render.Unknown {
 	return found
 }
 
-// hidesObjects reports whether Flux may apply objects because of something unknown.
+// hidesObjects reports whether an unknown part may make Flux apply objects.
 func hidesObjects(u render.Unknown) bool { return u.Hides == render.HidesObjects }
 
-// hidesCrossplane: the chart of Crossplane itself brings none of Crossplane's
-// objects but the packages that its values name.
+// hidesCrossplane reports whether an unknown part may contain Crossplane's objects.
+// Crossplane's own chart contains none but the packages in its values.
 func (c *Cluster) hidesCrossplane(u render.Unknown) bool {
 	return hidesObjects(u) && c.mayBring(u.Object, CrossplaneGroup) && !c.installsCrossplaneAlone(u.Object)
 }
@@ -152,7 +150,7 @@ func (c *Cluster) installsCrossplaneAlone(o *render.Object) bool {
 	})
 }
 
-// uncomposed are the composite resources of which it is unknown what they become.
+// uncomposed returns the composite resources whose composed resources are unknown.
 func (c *Cluster) uncomposed() []render.Unknown {
 	found := c.unknown(func(u render.Unknown) bool { return u.Hides == render.HidesComposed })
 	for _, failure := range c.Failures(render.CompositionFailed) {
@@ -163,7 +161,7 @@ func (c *Cluster) uncomposed() []render.Unknown {
 	return found
 }
 
-// releaseNamespace is the namespace of what a HelmRelease installs.
+// releaseNamespace returns the namespace in which a HelmRelease installs.
 func releaseNamespace(o *render.Object) (namespace string, isRelease bool) {
 	if o == nil || o.Key().GroupKind != ReleaseKind {
 		return "", false

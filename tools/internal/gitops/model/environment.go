@@ -13,16 +13,16 @@ import (
 // Variable is an environment variable of a container.
 type Variable struct {
 	Value string
-	// Known is false where the value comes from what the cluster decides or from
-	// an object that is not in the repository.
+	// Known is false if the value is decided in the cluster, or comes from an object that
+	// is not in the repository.
 	Known bool
-	// Field is where the workload says it.
+	// Field is the workload's field with the value.
 	Field Field
 }
 
-// Environment reads the variables of a container, those from ConfigMaps and Secrets
-// of the repository included. Complete is false when some may be missing: the
-// object behind an envFrom is not there.
+// Environment returns the variables of a container, including those from ConfigMaps and
+// Secrets in the repository. complete is false if some may be missing, because the object
+// of an envFrom is not there.
 func (c *Cluster) Environment(of Container) (variables map[string]Variable, complete bool) {
 	variables, complete = map[string]Variable{}, true
 	for i, from := range of.EnvFrom {
@@ -40,7 +40,7 @@ func (c *Cluster) Environment(of Container) (variables map[string]Variable, comp
 		}
 	}
 	for i, env := range of.Env {
-		// $(NAME) is another variable's value.
+		// $(NAME) stands for another variable's value.
 		v := Variable{env.Value, env.ValueFrom == nil && !strings.Contains(env.Value, "$("), of.At("env", i, "value")}
 		if env.ValueFrom != nil {
 			v.Field = of.At("env", i, "valueFrom")
@@ -66,8 +66,8 @@ func (c *Cluster) referenced(by *render.Object, from *corev1.EnvVarSource) (stri
 	return value, found && value != render.Encrypted
 }
 
-// Data is the content of a ConfigMap or Secret that an object of its namespace
-// names.
+// Data returns the content of a ConfigMap or Secret in the namespace of the object that
+// names it.
 func (c *Cluster) Data(from *render.Object, kind, name string) (map[string]string, bool) {
 	object := c.Find(from, "", kind, from.GetNamespace(), name)
 	if object == nil {
@@ -89,8 +89,8 @@ func (c *Cluster) Data(from *render.Object, kind, name string) (map[string]strin
 	return data, true
 }
 
-// IsLocal reports whether an object is applied to a cluster whose facts say that it
-// runs on one machine, with a stand-in for AWS.
+// IsLocal reports whether an object is applied to a cluster whose facts say that it runs
+// on one machine, with a local replacement for AWS.
 func (c *Cluster) IsLocal(o *render.Object) bool {
 	for _, facts := range c.Of("", "ConfigMap") {
 		environment, _, _ := unstructured.NestedString(facts.Object, "data", "ENVIRONMENT")

@@ -17,25 +17,25 @@ import (
 	catalog "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// ProvidedNamespaces are there before Flux applies anything, in every cluster.
+// ProvidedNamespaces exist in every cluster before Flux applies anything.
 var ProvidedNamespaces = []string{"default", "kube-system", "kube-public", "kube-node-lease", "flux-system"}
 
-// IsProvided reports whether a namespace is there before Flux applies anything: in
-// every cluster, or in those of a distribution that keeps it for itself.
+// IsProvided reports whether a namespace exists before Flux applies anything: in every
+// cluster, or in a distribution that reserves it.
 func IsProvided(namespace string) bool {
 	return slices.Contains(ProvidedNamespaces, namespace) || strings.HasPrefix(namespace, "openshift-") || strings.HasPrefix(namespace, "gke-")
 }
 
-// OtherVersion is the version, or range, of an upstream project that is installed
-// where an object is, if its minor version is another one than the pinned one that
-// this program knows. It is empty if there is none.
+// OtherVersion returns the version, or range, of an upstream project that is installed on
+// an object's API server, if its minor version differs from the pinned one that this
+// program knows. Otherwise it is empty.
 func (c *Cluster) OtherVersion(o *render.Object, project, pinned string) string {
 	return c.otherVersion(o, project, pinned, otherMinor)
 }
 
 func (c *Cluster) otherVersion(o *render.Object, project, pinned string, other func(installed, pinned string) bool) string {
 	if isFluxController(project) {
-		// Flux and kustomize-controller count their minor versions alike.
+		// Flux and kustomize-controller have the same minor versions.
 		if flux := c.fluxVersion(); flux != "" && other(flux, pinnedFlux()) {
 			return "Flux " + flux
 		}
@@ -49,14 +49,13 @@ func (c *Cluster) otherVersion(o *render.Object, project, pinned string, other f
 	return ""
 }
 
-// Schema is the schema that an object is validated by. There is none where nobody knows
-// the kind, and where the cluster has another major version of the kind's project:
-// because says so.
+// Schema returns the schema that validates an object. It is nil if nobody knows the kind,
+// or if the cluster has another major version of the kind's project; because says which.
 func (c *Cluster) Schema(o *render.Object) (s *catalog.Schema, because string) {
 	return c.SchemaBeside(o, o.GroupVersionKind())
 }
 
-// SchemaBeside is the schema of a kind on the API server where an object is.
+// SchemaBeside returns the schema of a kind on an object's API server.
 func (c *Cluster) SchemaBeside(o *render.Object, kind schema.GroupVersionKind) (s *catalog.Schema, because string) {
 	found, known := c.Catalog.Lookup(kind)
 	if !known {
@@ -69,28 +68,28 @@ func (c *Cluster) SchemaBeside(o *render.Object, kind schema.GroupVersionKind) (
 	return found, ""
 }
 
-// HasOtherMajor reports whether the cluster has another major version of what a
-// schema comes from.
+// HasOtherMajor reports whether the cluster has another major version of a schema's
+// project.
 func (c *Cluster) HasOtherMajor(o *render.Object, source string) bool {
 	project, pinned, _ := strings.Cut(source, " ")
 	return c.otherVersion(o, project, pinned, otherMajor) != ""
 }
 
-// AssumesVersion reports whether a schema is of an open project that the cluster does not
-// say in which version it has. Those of our own clusters are pinned.
+// AssumesVersion reports whether a schema belongs to one of openProjects, and the cluster
+// does not say which version it has. Our own clusters pin theirs.
 func (c *Cluster) AssumesVersion(o *render.Object, source string) bool {
 	project, _, _ := strings.Cut(source, " ")
 	return slices.Contains(openProjects, project) && len(c.installed(o, project)) == 0
 }
 
-// openProjects are those whose kinds are known for the sake of other people's clusters.
+// openProjects are projects whose kinds are known only for other people's clusters.
 var openProjects = []string{
 	"argo-rollouts", "cert-manager", "cilium", "cloudnative-pg", "external-secrets", "gateway-api", "grafana-operator",
 	"karpenter", "karpenter-provider-aws", "kyverno", "prometheus-operator",
 }
 
-// AssumesFlux reports whether a schema is of a version of Flux that the cluster does
-// not say it has.
+// AssumesFlux reports whether a schema belongs to Flux, and the cluster does not say
+// which version of Flux it has.
 func (c *Cluster) AssumesFlux(source string) bool {
 	project, _, _ := strings.Cut(source, " ")
 	return isFluxController(project) && c.fluxVersion() == ""
@@ -103,7 +102,7 @@ func isFluxController(project string) bool {
 	}, project)
 }
 
-// pinnedFlux is the version of Flux whose kinds are known.
+// pinnedFlux returns the version of Flux whose kinds are known.
 var pinnedFlux = sync.OnceValue(func() string {
 	known, _ := catalog.Builtin().Lookup(kustomizev1.GroupVersion.WithKind(kustomizev1.KustomizationKind))
 	_, version, _ := strings.Cut(known.Source(), " ")
@@ -113,9 +112,8 @@ var pinnedFlux = sync.OnceValue(func() string {
 	return ""
 })
 
-// installed are the versions, or ranges, of an upstream project that Flux or
-// Crossplane installs on the API server where an object is, or on any from the
-// network.
+// installed returns the versions, or ranges, of an upstream project that Flux or
+// Crossplane installs from the network on an object's API server, or on any.
 func (c *Cluster) installed(o *render.Object, project string) []string {
 	type key struct{ target, project string }
 	asked := key{Target(o), project}
@@ -161,14 +159,14 @@ func (c *Cluster) findInstalled(o *render.Object, project string) []string {
 	return versions
 }
 
-// Sources are the GitRepositories and OCIRepositories.
+// Sources returns the GitRepositories and OCIRepositories.
 func (c *Cluster) Sources() []*render.Object {
 	group := sourcev1.GroupVersion.Group
 	return slices.Concat(c.Of(group, sourcev1.GitRepositoryKind), c.Of(group, sourcev1.OCIRepositoryKind))
 }
 
-// isOfProject reports whether a chart, a repository or a package of a name has the
-// version of a project.
+// isOfProject reports whether the version of a chart, a repository or a package with this
+// name is a project's version.
 func isOfProject(name, project string) bool {
 	switch project {
 	case "provider-aws":
@@ -179,8 +177,8 @@ func isOfProject(name, project string) bool {
 	return name == project
 }
 
-// otherMinor reports whether a version is of another minor version than the pinned
-// one, or a range leaves that out.
+// otherMinor reports whether a version has another minor version than the pinned one, or
+// a range excludes the pinned minor version.
 func otherMinor(installed, pinned string) bool {
 	pin, err := semver.NewVersion(pinned)
 	if err != nil {
@@ -193,8 +191,8 @@ func otherMinor(installed, pinned string) bool {
 	return err == nil && !versions.Check(pin)
 }
 
-// otherMajor reports whether a version is of another major version than the pinned
-// one, or a range leaves all of that out.
+// otherMajor reports whether a version has another major version than the pinned one, or
+// a range excludes the pinned major version.
 func otherMajor(installed, pinned string) bool {
 	pin, err := semver.NewVersion(pinned)
 	if err != nil {

@@ -11,29 +11,29 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// Options say what to load, and with what.
+// Options say what to load, and how.
 type Options struct {
 	render.Options
-	// Catalog holds the schemas of the kinds that the clusters do not declare
-	// themselves. It keeps what it has parsed: loads that share one are faster.
+	// Catalog holds the schemas of kinds that the clusters do not define themselves. It
+	// caches parsed schemas, so loads that share one are faster.
 	Catalog *schema.Catalog
 	// Functions are the composition functions that run in process, by the
 	// repository of their package.
 	Functions map[string]compose.Function
 }
 
-// Repository is a revision of a repository, cluster by cluster.
+// Repository is the clusters of one revision of a repository.
 type Repository struct {
 	Clusters  []*Cluster
 	rendering *render.Rendering
 }
 
-// Close removes the files behind the clusters. Their objects cannot be located
-// after it.
+// Close removes the files behind the clusters. Afterwards their objects cannot be located
+// any more.
 func (r *Repository) Close() error { return r.rendering.Close() }
 
-// Load renders the clusters that the options select, composes their composite
-// resources and relates the objects.
+// Load renders the clusters that the options select, composes their composite resources,
+// and relates all objects.
 func Load(ctx context.Context, options Options) (*Repository, error) {
 	rendering, err := render.Run(ctx, options.Options)
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// CrossplaneGroup is the API group of definitions and compositions.
+// CrossplaneGroup is the API group of definitions and Compositions.
 const CrossplaneGroup = "apiextensions.crossplane.io"
 
-// The groups of Crossplane's provider-aws, without the service: those of managed
-// resources that live in namespaces, and those of Crossplane v1, which do not.
+// The API groups of Crossplane's provider-aws, without the service: namespaced managed
+// resources, and the cluster-scoped ones of Crossplane v1.
 const (
 	NamespacedAWS = "aws.m.upbound.io"
 	ClusterAWS    = "aws.upbound.io"
 )
 
-// Managed lists the managed resources of a kind of one of provider-aws's services.
+// Managed returns the managed resources of one kind of provider-aws.
 func (c *Cluster) Managed(service, kind string) []*render.Object {
 	return slices.Concat(c.Of(service+"."+NamespacedAWS, kind), c.Of(service+"."+ClusterAWS, kind))
 }
@@ -35,7 +35,8 @@ func IsManaged(o *render.Object) bool {
 	return strings.HasSuffix(group, "."+NamespacedAWS) || strings.HasSuffix(group, "."+ClusterAWS)
 }
 
-// ProviderGroup is the group without the service: references stay within it.
+// ProviderGroup returns an object's group without the service. References do not leave
+// this group.
 func ProviderGroup(o *render.Object) string {
 	if group := o.GroupVersionKind().Group; strings.HasSuffix(group, NamespacedAWS) {
 		return NamespacedAWS
@@ -43,8 +44,8 @@ func ProviderGroup(o *render.Object) string {
 	return ClusterAWS
 }
 
-// Setting is a field of a managed resource's forProvider; initProvider sets what
-// forProvider leaves out when the resource is created.
+// Setting returns a field in a managed resource's forProvider or, if it is absent there,
+// in initProvider, which sets it at creation.
 func Setting(o *render.Object, name string) any {
 	for _, block := range []string{"forProvider", "initProvider"} {
 		if value, found, _ := unstructured.NestedFieldNoCopy(o.Object, "spec", block, name); found {
@@ -54,13 +55,13 @@ func Setting(o *render.Object, name string) any {
 	return nil
 }
 
-// SettingText is a Setting that is a text; empty for none.
+// SettingText returns a Setting that is a string; empty for none.
 func SettingText(o *render.Object, name string) string {
 	value, _ := Setting(o, name).(string)
 	return value
 }
 
-// SettingAt is where a managed resource says a setting.
+// SettingAt returns where a managed resource has a setting.
 func SettingAt(o *render.Object, name string, path ...any) Field {
 	block := "forProvider"
 	if _, found, _ := unstructured.NestedFieldNoCopy(o.Object, "spec", block, name); !found {
@@ -69,15 +70,15 @@ func SettingAt(o *render.Object, name string, path ...any) Field {
 	return At(o, "spec", block, name).At(path...)
 }
 
-// ExternalName is what AWS calls the resource, where the name is not AWS's to
+// ExternalName returns the resource's name on AWS, for kinds whose name AWS does not
 // choose.
 func ExternalName(o *render.Object) string {
 	return cmp.Or(o.GetAnnotations()["crossplane.io/external-name"], o.GetName())
 }
 
-// Refers reports whether a field of a managed resource names another one: by its
-// value, which `is` compares, by reference or by selector. A field that is a list
-// has lists of values and of references.
+// Refers reports whether a field of a managed resource names another one: by a value for
+// which is returns true, by reference or by selector. A field may also be a list of
+// these.
 func Refers(from, to *render.Object, field string, is func(string) bool) bool {
 	values, _ := Setting(from, field).([]any)
 	for _, value := range append(values, Setting(from, field)) {
@@ -96,8 +97,8 @@ func Refers(from, to *render.Object, field string, is func(string) bool) bool {
 }
 
 // CanMean reports whether a reference or a selector in one managed resource can mean
-// another one: of the same API server and, unless it says another, of the same
-// namespace.
+// another one: it must be on the same API server and, unless the reference names a
+// namespace, in the same one.
 func CanMean(from, to *render.Object, reference map[string]any) bool {
 	namespace, _ := reference["namespace"].(string)
 	if namespace == "" || ProviderGroup(from) == ClusterAWS {
@@ -106,8 +107,8 @@ func CanMean(from, to *render.Object, reference map[string]any) bool {
 	return ProviderGroup(from) == ProviderGroup(to) && Target(from) == Target(to) && to.GetNamespace() == namespace
 }
 
-// Selects reports whether a selector of Crossplane's in one object selects another
-// one, by labels and by the controller that both have.
+// Selects reports whether one of Crossplane's selectors in an object selects another one,
+// by labels and by their common controller.
 func Selects(from, to *render.Object, selector map[string]any) bool {
 	if same, _ := selector["matchControllerRef"].(bool); same {
 		mine, other := metav1.GetControllerOf(from), metav1.GetControllerOf(to)
@@ -119,8 +120,8 @@ func Selects(from, to *render.Object, selector map[string]any) bool {
 	return labels.SelectorFromSet(matched).Matches(labels.Set(to.GetLabels()))
 }
 
-// DeletesExternal reports whether deleting a managed resource deletes what it
-// manages, and where it says so.
+// DeletesExternal reports whether deleting a managed resource deletes the external
+// resource, and which field says so.
 func DeletesExternal(o *render.Object) (Field, bool) {
 	policies, said, _ := unstructured.NestedStringSlice(o.Object, "spec", "managementPolicies")
 	policy, _, _ := unstructured.NestedString(o.Object, "spec", "deletionPolicy")
@@ -135,7 +136,8 @@ func DeletesExternal(o *render.Object) (Field, bool) {
 	return At(o, "spec"), true
 }
 
-// ProviderReference is which provider configuration a managed resource uses.
+// ProviderReference returns the reference to the provider configuration that a managed
+// resource uses.
 func ProviderReference(o *render.Object) (kind, namespace, name string) {
 	kind, _, _ = unstructured.NestedString(o.Object, "spec", "providerConfigRef", "kind")
 	name, _, _ = unstructured.NestedString(o.Object, "spec", "providerConfigRef", "name")
@@ -148,14 +150,15 @@ func ProviderReference(o *render.Object) (kind, namespace, name string) {
 	return kind, namespace, cmp.Or(name, "default")
 }
 
-// ProviderConfig is the provider configuration that a managed resource uses, or nil.
+// ProviderConfig returns the provider configuration that a managed resource uses, or nil.
 func (c *Cluster) ProviderConfig(o *render.Object) *render.Object {
 	kind, namespace, name := ProviderReference(o)
 	return c.Find(o, ProviderGroup(o), kind, namespace, name)
 }
 
-// AccountOf is the account in which a managed resource is made: that of the last
-// role which its provider configuration assumes. It is empty if that is not said.
+// AccountOf returns the account in which a managed resource is created: the account of
+// the last role that its provider configuration assumes. It is empty if the configuration
+// does not say.
 func (c *Cluster) AccountOf(o *render.Object) string {
 	config := c.ProviderConfig(o)
 	if config == nil {
@@ -170,12 +173,12 @@ func (c *Cluster) AccountOf(o *render.Object) string {
 	return role.Account
 }
 
-// RoleARN is an IAM role's ARN taken apart. Path begins and ends with a slash.
+// RoleARN is the ARN of an IAM role in its parts. Path begins and ends with a slash.
 type RoleARN struct{ Partition, Account, Path, Name string }
 
 var rolePattern = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role(/(?:[!-~]+/)?)([\w+=,.@-]{1,64})$`)
 
-// ParseRoleARN takes an IAM role's ARN apart.
+// ParseRoleARN splits the ARN of an IAM role into its parts.
 func ParseRoleARN(text string) (RoleARN, bool) {
 	match := rolePattern.FindStringSubmatch(text)
 	if match == nil {
@@ -195,7 +198,7 @@ type Definition struct {
 	Versions           []map[string]any
 }
 
-// Definitions are the cluster's CompositeResourceDefinitions.
+// Definitions returns the cluster's CompositeResourceDefinitions.
 func (c *Cluster) Definitions() []Definition {
 	var all []Definition
 	for _, o := range c.Of(CrossplaneGroup, "CompositeResourceDefinition") {
@@ -205,7 +208,7 @@ func (c *Cluster) Definitions() []Definition {
 		d.Claim, _, _ = unstructured.NestedString(o.Object, "spec", "claimNames", "kind")
 		versions, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
 		for _, version := range versions {
-			// One that is no mapping is left to the schema.
+			// The schema reports one that is not a mapping.
 			mapping, _ := version.(map[string]any)
 			d.Versions = append(d.Versions, mapping)
 		}

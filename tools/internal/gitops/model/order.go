@@ -8,15 +8,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// Precedes reports whether Flux has applied everything of one Kustomization, and
-// waited for it where asked to, before it starts with another.
+// Precedes reports whether Flux has applied everything in one Kustomization, and waited
+// for it if configured, before it starts with another.
 func (c *Cluster) Precedes(first, then *render.Applier) bool {
 	return c.precedes(first, then, nil)
 }
 
 func (c *Cluster) precedes(first, then *render.Applier, seen []*render.Applier) bool {
-	// A Kustomization starts when its parent applies it, and so after whatever
-	// the parent depends on.
+	// A Kustomization starts when its parent applies it, so after everything on which the
+	// parent depends.
 	for k := then; k != nil; k = k.Parent {
 		if slices.Contains(seen, k) {
 			return false
@@ -31,8 +31,8 @@ func (c *Cluster) precedes(first, then *render.Applier, seen []*render.Applier) 
 	return false
 }
 
-// Dependencies are the Kustomizations that one depends on, or the HelmReleases
-// that a HelmRelease does: those that are rendered.
+// Dependencies returns the rendered Kustomizations on which a Kustomization depends, or
+// the HelmReleases on which a HelmRelease depends.
 func (c *Cluster) Dependencies(k *render.Applier) []*render.Applier {
 	var found []*render.Applier
 	for _, reference := range k.Spec.DependsOn {
@@ -48,8 +48,8 @@ func (c *Cluster) Dependencies(k *render.Applier) []*render.Applier {
 	return found
 }
 
-// covers reports whether a Kustomization that is ready means that another one is
-// too: it is that one, or waits for it.
+// covers reports whether one Kustomization is ready only if another one is: it is the
+// same, or waits for it.
 func (c *Cluster) covers(ready, k *render.Applier) bool {
 	for ; k != nil; k = k.Parent {
 		if k == ready {
@@ -62,8 +62,8 @@ func (c *Cluster) covers(ready, k *render.Applier) bool {
 	return false
 }
 
-// WaitsFor reports whether a Kustomization's readiness includes that of another
-// one that it applies.
+// WaitsFor reports whether a Kustomization is ready only when another one, which it
+// applies, is ready.
 func WaitsFor(parent, child *render.Applier) bool {
 	if parent.Spec.Wait {
 		return true
@@ -73,7 +73,7 @@ func WaitsFor(parent, child *render.Applier) bool {
 	})
 }
 
-// Ancestor reports whether a Kustomization applies another one, itself or through
+// Ancestor reports whether a Kustomization applies another one, directly or through
 // others.
 func Ancestor(ancestor, k *render.Applier) bool {
 	for k = k.Parent; k != nil; k = k.Parent {

@@ -9,7 +9,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// The annotations, or labels, by which an object tells Flux how to treat it.
+// The annotations or labels with which an object tells Flux how to treat it.
 const (
 	PruneSwitch     = "kustomize.toolkit.fluxcd.io/prune"
 	ReconcileSwitch = "kustomize.toolkit.fluxcd.io/reconcile"
@@ -17,27 +17,27 @@ const (
 	ForceSwitch     = "kustomize.toolkit.fluxcd.io/force"
 )
 
-// Switched reports whether an object's label or annotation has a value that Flux
-// heeds.
+// Switched reports whether an object's label or annotation has this value, which Flux
+// obeys.
 func Switched(o *render.Object, name, value string) bool {
 	return ssautil.AnyInMetadata(o.Unstructured, map[string]string{name: value})
 }
 
-// Fate is what becomes of an object that is no longer declared.
+// Fate says what happens to an object that is no longer declared.
 type Fate int
 
-// The fates. Unclear is that of an object whose Kustomization cannot be rendered:
-// Flux leaves alone what it cannot build.
+// The fates. Unclear means that the object's Kustomization cannot be rendered: Flux does
+// not touch what it cannot build.
 const (
 	Unclear Fate = iota
 	Kept
 	Deleted
 )
 
-// Fate says what Flux, Helm or Crossplane does with an object of this revision of
-// a cluster that a later one no longer declares, and why it is kept or unclear.
-// What the cluster has counts: an annotation that the later revision brings may
-// come too late. A nil revision is that of a cluster which is gone.
+// Fate returns what Flux, Helm or Crossplane does with an object of this revision that a
+// later revision no longer declares, with the reason if it is kept or unclear. The state
+// in the cluster decides: an annotation that only the later revision has may come too
+// late. later is nil if the whole cluster is gone.
 func (c *Cluster) Fate(old *render.Object, later *Cluster) (Fate, string) {
 	owner := old.Owner
 	switch {
@@ -53,15 +53,15 @@ func (c *Cluster) Fate(old *render.Object, later *Cluster) (Fate, string) {
 	}
 	if later != nil {
 		if now := later.owners[owner.Key()]; now != nil {
-			// One that stops to prune with this very change may do it once more.
+			// If this change turns pruning off, Flux may still prune once.
 			return prunedIf(owner.Spec.Prune || now.Spec.Prune)
 		}
 	}
 	return c.fateWithOwner(owner, later)
 }
 
-// fateWithOwner is the fate of the objects of a Kustomization that is no longer
-// declared itself: what its deletion does.
+// fateWithOwner returns the fate of the objects of a Kustomization that is itself no
+// longer declared: the effect of its deletion.
 func (c *Cluster) fateWithOwner(owner *render.Applier, later *Cluster) (Fate, string) {
 	switch {
 	case owner.Object != nil:
@@ -88,8 +88,8 @@ func prunedIf(prunes bool) (Fate, string) {
 	return Kept, "its Kustomization does not prune"
 }
 
-// fateOfComposed: Crossplane deletes what it no longer composes and, with the composite
-// resource, everything that it composed.
+// fateOfComposed returns the fate of a composed object. Crossplane deletes objects that
+// it no longer composes and, with the composite resource, everything that it composed.
 func (c *Cluster) fateOfComposed(old *render.Object, later *Cluster) (Fate, string) {
 	if later != nil && len(later.keys[PlaceOf(old.Composite)]) > 0 {
 		return Deleted, ""
@@ -97,8 +97,8 @@ func (c *Cluster) fateOfComposed(old *render.Object, later *Cluster) (Fate, stri
 	return c.Fate(old.Composite, later)
 }
 
-// keeps is why an object stays when whoever applied it would delete it; empty if
-// it does not.
+// keeps returns why an object stays although its applier would delete it; empty if it
+// does not stay.
 func keeps(o *render.Object) string {
 	if o.Owner.Release != nil {
 		if o.Bundled || o.GetAnnotations()["helm.sh/resource-policy"] == "keep" {
@@ -115,8 +115,8 @@ func keeps(o *render.Object) string {
 	return ""
 }
 
-// SilentOn reports whether this revision cannot say what a Kustomization of
-// another one applies: it does not render, or what applies it does not.
+// SilentOn reports whether it is unknown what a Kustomization of the other revision
+// applies in this one: it cannot be rendered, or its parent cannot.
 func (c *Cluster) SilentOn(k *render.Applier) bool {
 	for ; c != nil && k != nil; k = k.Parent {
 		if c.Broken(k) {
@@ -129,7 +129,7 @@ func (c *Cluster) SilentOn(k *render.Applier) bool {
 	return false
 }
 
-// Broken reports whether a Kustomization could not be rendered as it is applied.
+// Broken reports whether a Kustomization could not be rendered.
 func (c *Cluster) Broken(k *render.Applier) bool {
 	key := k.Key()
 	return slices.ContainsFunc(c.Cluster.Failures, func(failure render.Failure) bool {

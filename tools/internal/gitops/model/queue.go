@@ -14,15 +14,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// Queue is an SQS queue that a managed resource declares. Numbers that are not said
-// are nil: AWS has its defaults.
+// Queue is an SQS queue that a managed resource declares. Numbers that are not set are
+// nil, because AWS has defaults.
 type Queue struct {
 	Object                             *render.Object
 	Name, Account, Region              string
 	Delay, Visibility, Retention, Wait *int64
 }
 
-// At is where the queue says a setting.
+// At returns the field of one of the queue's settings.
 func (q Queue) At(setting ...any) Field { return At(q.Object, "spec", "forProvider").At(setting...) }
 
 // Queues lists the queues that the cluster declares.
@@ -36,7 +36,8 @@ func (c *Cluster) Queues() []Queue {
 
 func (c *Cluster) queueOf(o *render.Object) Queue {
 	provider, _, _ := unstructured.NestedMap(o.Object, "spec", "forProvider")
-	// What holds when the queue is created, unless forProvider says otherwise.
+	// initProvider applies when the queue is created, unless forProvider has another
+	// value.
 	initial, _, _ := unstructured.NestedMap(o.Object, "spec", "initProvider")
 	for key, value := range initial {
 		if _, said := provider[key]; !said && provider != nil {
@@ -63,20 +64,19 @@ func integer(value any) *int64 {
 	return nil
 }
 
-// Redrive is the redrive policy of a queue, and where it is said.
+// Redrive is the redrive policy of a queue, and the field that contains it.
 type Redrive struct {
 	Source Queue
 	At     Field
-	// ARN is that of the dead-letter queue, Name the name in it.
+	// ARN is the ARN of the dead-letter queue, Name the queue's name in it.
 	ARN, Name   string
 	MaxReceives *int64
-	// Err is why the policy cannot be read.
+	// Err says why the policy cannot be parsed.
 	Err error
 }
 
-// Redrives returns the redrive policies of the declared queues, including those that a
-// QueueRedrivePolicy sets. complete is false if it is unknown which queue one of them
-// belongs to.
+// Redrives returns the redrive policies of the declared queues, including those of
+// QueueRedrivePolicies. complete is false if it is unknown to which queue one belongs.
 func (c *Cluster) Redrives(queues []Queue) (policies []Redrive, complete bool) {
 	for _, q := range queues {
 		for _, provider := range []string{"forProvider", "initProvider"} {
@@ -99,7 +99,7 @@ func (c *Cluster) Redrives(queues []Queue) (policies []Redrive, complete bool) {
 	return policies, complete
 }
 
-// redrives reports whether a QueueRedrivePolicy is that of a queue.
+// redrives reports whether a QueueRedrivePolicy belongs to a queue.
 func redrives(o *render.Object, q Queue) bool {
 	return Refers(o, q.Object, "queueUrl", func(text string) bool {
 		named, ok := ParseQueueURL(text)
@@ -107,15 +107,15 @@ func redrives(o *render.Object, q Queue) bool {
 	})
 }
 
-// readRedrive reads the JSON of a redrive policy. AWS takes the count as a number
-// or as a number in a string.
+// readRedrive parses the JSON of a redrive policy. AWS accepts the count as a number, or
+// as a string with a number.
 func readRedrive(source Queue, at Field, text string) Redrive {
 	r := Redrive{Source: source, At: at}
 	var policy struct {
 		Target string `json:"deadLetterTargetArn"`
 		Count  any    `json:"maxReceiveCount"`
 	}
-	// Of JSON's decoders the one that is as strict with names as AWS is.
+	// This decoder is as strict about names as AWS.
 	strict, err := json.UnmarshalStrict([]byte(text), &policy)
 	if r.Err = errors.Join(append(strict, err)...); r.Err != nil {
 		return r
@@ -130,8 +130,7 @@ func readRedrive(source Queue, at Field, text string) Redrive {
 	return r
 }
 
-// QueueURL is a queue's URL taken apart. Region is empty for an endpoint that is
-// not AWS's.
+// QueueURL is a queue's URL in its parts. Region is empty if the endpoint is not AWS's.
 type QueueURL struct{ Host, Region, Account, Name string }
 
 var awsHost = regexp.MustCompile(`^(?:sqs(?:-fips)?\.([a-z0-9-]+)|[a-z0-9-]+\.sqs\.([a-z0-9-]+)\.vpce|([a-z0-9-]+)\.queue|queue)` +
@@ -140,7 +139,7 @@ var awsHost = regexp.MustCompile(`^(?:sqs(?:-fips)?\.([a-z0-9-]+)|[a-z0-9-]+\.sq
 // IsAWS reports whether the queue is AWS's.
 func (q QueueURL) IsAWS() bool { return awsHost.MatchString(q.Host) }
 
-// RegionOf is the region of an AWS endpoint; empty for any other.
+// RegionOf returns the region of an AWS endpoint; empty for any other.
 func RegionOf(endpoint string) string {
 	parsed, err := url.Parse(endpoint)
 	if err != nil {
@@ -156,7 +155,7 @@ func hostRegion(host string) string {
 	return ""
 }
 
-// ParseQueueURL reads a URL as KEDA does: its path is exactly /account/name.
+// ParseQueueURL parses a URL as KEDA does: its path is exactly /account/name.
 func ParseQueueURL(text string) (QueueURL, bool) {
 	parsed, err := url.ParseRequestURI(text)
 	if err != nil {

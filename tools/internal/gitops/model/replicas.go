@@ -9,8 +9,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// SetsReplicas reports whether Flux writes the number of replicas that an object says
-// after it has made the object. A rule of spec.ignore counts whatever its target is.
+// SetsReplicas reports whether Flux writes an object's number of replicas again after the
+// object's creation. Rules of spec.ignore count whatever their target.
 func SetsReplicas(o *render.Object) bool {
 	switch annotations := o.GetAnnotations(); {
 	case annotations[ApplySwitch] == kustomizev1.IfNotPresentValue, annotations[ApplySwitch] == kustomizev1.IgnoreValue:
@@ -23,8 +23,8 @@ func SetsReplicas(o *render.Object) bool {
 	})
 }
 
-// SetsAtUpgrades reports whether that is at the upgrades of a release alone: Helm
-// corrects nothing in between, unless it is told to.
+// SetsAtUpgrades reports whether Flux writes it only when a release is upgraded: Helm
+// corrects nothing in between, unless drift correction is on.
 func SetsAtUpgrades(o *render.Object) bool {
 	release := o.Owner.Release
 	if release == nil {

@@ -17,24 +17,24 @@ import (
 // KEDAGroup is KEDA's API group.
 const KEDAGroup = "keda.sh"
 
-// SQSType is the type of KEDA's triggers on SQS queues.
+// SQSType is the type of KEDA's triggers for SQS queues.
 const SQSType = "aws-sqs-queue"
 
 // Scaler is an object with triggers: a ScaledObject or a ScaledJob.
 type Scaler struct {
 	Object   *render.Object
 	Triggers []kedav1alpha1.ScaleTriggers
-	// Pods are what it scales; nil when that is not in the repository or of a kind
-	// whose template is not known.
+	// Pods is the scaled workload; nil if it is not in the repository, or if the kind's
+	// pod template is unknown.
 	Pods *Workload
-	// Source names the container whose variables KEDA reads; empty for the first
+	// Source is the name of the container whose variables KEDA reads; empty for the first
 	// one.
 	Source string
-	// Most is how many pods, or jobs, KEDA starts at most.
+	// Most is the maximum number of pods, or jobs, that KEDA starts.
 	Most int
 }
 
-// Container is the container whose variables KEDA reads, if the pods have it.
+// Container returns the container whose variables KEDA reads, if the pods have it.
 func (s Scaler) Container() (Container, bool) {
 	if s.Pods == nil {
 		return Container{}, false
@@ -47,13 +47,13 @@ func (s Scaler) Container() (Container, bool) {
 	return containers[i], true
 }
 
-// ScaledObject is one of KEDA's with its workload, as far as they can be read.
+// ScaledObject is a ScaledObject of KEDA and its workload.
 type ScaledObject struct {
 	kedav1alpha1.ScaledObject
 	Scaler
 }
 
-// ScaledObjects are those that can be read; the schema says why others cannot.
+// ScaledObjects returns those that can be decoded; the schema reports the others.
 func (c *Cluster) ScaledObjects() []ScaledObject {
 	all := c.scaledObjects()
 	for _, s := range all {
@@ -84,7 +84,7 @@ func scaledObjectsOf(c *Cluster) []ScaledObject {
 	return all
 }
 
-// TargetOf is the object that a ScaledObject scales, or nil.
+// TargetOf returns the object that a ScaledObject scales, or nil.
 func (c *Cluster) TargetOf(s ScaledObject) *render.Object {
 	found := c.Same(s.Object, s.TargetPlace().Key)
 	if len(found) == 0 {
@@ -93,8 +93,8 @@ func (c *Cluster) TargetOf(s ScaledObject) *render.Object {
 	return found[0]
 }
 
-// TargetPlace is what a ScaledObject scales, whether it is there or not; KEDA's default is
-// a Deployment.
+// TargetPlace returns the place of what a ScaledObject scales, whether it exists or not.
+// KEDA's default kind is Deployment.
 func (s ScaledObject) TargetPlace() Place {
 	ref := s.Spec.ScaleTargetRef
 	kind := schema.GroupKind{Group: "apps", Kind: cmp.Or(ref.Kind, "Deployment")}
@@ -104,7 +104,7 @@ func (s ScaledObject) TargetPlace() Place {
 	return Place{Target(s.Object), render.Key{GroupKind: kind, Namespace: s.Namespace, Name: ref.Name}}
 }
 
-// GroupOf is the group of an apiVersion; empty for Kubernetes' core.
+// GroupOf returns the group of an apiVersion; empty for the core group.
 func GroupOf(apiVersion string) string {
 	version, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil {
@@ -113,16 +113,16 @@ func GroupOf(apiVersion string) string {
 	return version.Group
 }
 
-// ReachesZero reports whether KEDA takes the last pods away when the triggers are
-// not active.
+// ReachesZero reports whether KEDA removes the last pods when the triggers are not
+// active.
 func (s ScaledObject) ReachesZero() bool {
 	return s.Spec.MinReplicaCount == nil || *s.Spec.MinReplicaCount == 0 || s.Spec.IdleReplicaCount != nil && *s.Spec.IdleReplicaCount == 0
 }
 
-// defaultCooldown is KEDA's cooldownPeriod when there is none, in seconds.
+// defaultCooldown is KEDA's default for cooldownPeriod, in seconds.
 const defaultCooldown = 300
 
-// Cooldown is how many seconds KEDA waits before it takes the last pods away.
+// Cooldown returns how long KEDA waits before it removes the last pods, in seconds.
 func (s ScaledObject) Cooldown() int32 {
 	if s.Spec.CooldownPeriod == nil {
 		return defaultCooldown
@@ -130,10 +130,10 @@ func (s ScaledObject) Cooldown() int32 {
 	return *s.Spec.CooldownPeriod
 }
 
-// HPAName names the HorizontalPodAutoscaler that KEDA creates.
+// HPAName returns the name of the HorizontalPodAutoscaler that KEDA creates.
 func (s ScaledObject) HPAName() string { return cmp.Or(s.HPAConfig().Name, "keda-hpa-"+s.Name) }
 
-// HPAConfig is what a ScaledObject says of its HorizontalPodAutoscaler.
+// HPAConfig returns a ScaledObject's settings for its HorizontalPodAutoscaler.
 func (s ScaledObject) HPAConfig() kedav1alpha1.HorizontalPodAutoscalerConfig {
 	if s.Spec.Advanced == nil || s.Spec.Advanced.HorizontalPodAutoscalerConfig == nil {
 		return kedav1alpha1.HorizontalPodAutoscalerConfig{}
@@ -141,7 +141,7 @@ func (s ScaledObject) HPAConfig() kedav1alpha1.HorizontalPodAutoscalerConfig {
 	return *s.Spec.Advanced.HorizontalPodAutoscalerConfig
 }
 
-// Scalers are the ScaledObjects and the ScaledJobs that can be read.
+// Scalers returns the ScaledObjects and the ScaledJobs that can be decoded.
 func (c *Cluster) Scalers() []Scaler {
 	var all []Scaler
 	for _, s := range c.ScaledObjects() {
@@ -161,21 +161,20 @@ func (c *Cluster) Scalers() []Scaler {
 	return all
 }
 
-// SQSTrigger is a trigger on an SQS queue.
+// SQSTrigger is a trigger for an SQS queue.
 type SQSTrigger struct {
 	Scaler
-	// Owner is the ScaledObject that has the trigger; nil where a ScaledJob does.
+	// Owner is the ScaledObject with the trigger; nil if it is a ScaledJob's.
 	Owner   *ScaledObject
 	Index   int
 	Trigger kedav1alpha1.ScaleTriggers
-	// URLText is the text that KEDA uses as the queue's URL; empty when it is not
-	// known.
+	// URLText is the text that KEDA uses as the queue's URL; empty if it is unknown.
 	URLText string
 	URL     QueueURL
 	HasURL  bool
 }
 
-// SQSTriggers are the triggers on SQS queues of all ScaledObjects and ScaledJobs.
+// SQSTriggers returns the triggers for SQS queues of all ScaledObjects and ScaledJobs.
 func (c *Cluster) SQSTriggers() []SQSTrigger {
 	owners := map[*render.Object]*ScaledObject{}
 	for _, s := range c.ScaledObjects() {
@@ -196,7 +195,8 @@ func (c *Cluster) SQSTriggers() []SQSTrigger {
 	return all
 }
 
-// queueURLOf is the trigger's own URL, before that of the container's variable.
+// queueURLOf returns the trigger's own URL or, without one, the value of the container's
+// variable.
 func (c *Cluster) queueURLOf(t SQSTrigger) string {
 	if text := t.Text("queueURL"); text != "" {
 		return text
@@ -212,12 +212,12 @@ func (c *Cluster) queueURLOf(t SQSTrigger) string {
 	return ""
 }
 
-// At is a key of the trigger's metadata as a field of its object.
+// At returns a key of the trigger's metadata as a field of its object.
 func (t SQSTrigger) At(key string) Field {
 	return At(t.Object, "spec", "triggers", t.Index, "metadata", key)
 }
 
-// URLKey is the key that says the queue's URL.
+// URLKey returns the metadata key with the queue's URL.
 func (t SQSTrigger) URLKey() string {
 	if t.Text("queueURL") == "" && t.Text("queueURLFromEnv") != "" {
 		return "queueURLFromEnv"
@@ -225,11 +225,10 @@ func (t SQSTrigger) URLKey() string {
 	return "queueURL"
 }
 
-// Text is a value as KEDA takes it: one of spaces alone is none.
+// Text returns a value as KEDA reads it: without surrounding spaces.
 func (t SQSTrigger) Text(key string) string { return strings.TrimSpace(t.Trigger.Metadata[key]) }
 
-// Flag is a value that is true or false; one that KEDA cannot read counts as the
-// default.
+// Flag returns a boolean value. One that KEDA cannot parse counts as the default.
 func (t SQSTrigger) Flag(key string, otherwise bool) bool {
 	value, err := strconv.ParseBool(t.Text(key))
 	if err != nil {
@@ -238,8 +237,8 @@ func (t SQSTrigger) Flag(key string, otherwise bool) bool {
 	return value
 }
 
-// Queue is the declared queue that the trigger names: where several have the name,
-// one of the trigger's region.
+// Queue returns the declared queue that the trigger names. If several have the name, the
+// one in the trigger's region counts.
 func (t SQSTrigger) Queue(queues []Queue) (Queue, bool) {
 	if !t.HasURL {
 		return Queue{}, false
@@ -252,7 +251,7 @@ func (t SQSTrigger) Queue(queues []Queue) (Queue, bool) {
 	return named[max(here, 0)], true
 }
 
-// Authentication is what a trigger's authenticationRef names, or nil.
+// Authentication returns the object that an authenticationRef names, or nil.
 func (c *Cluster) Authentication(from *render.Object, reference *kedav1alpha1.AuthenticationRef) *render.Object {
 	namespace := from.GetNamespace()
 	if AuthenticationKind(reference) == "ClusterTriggerAuthentication" {
@@ -261,21 +260,21 @@ func (c *Cluster) Authentication(from *render.Object, reference *kedav1alpha1.Au
 	return c.Find(from, KEDAGroup, AuthenticationKind(reference), namespace, reference.Name)
 }
 
-// AuthenticationKind is the kind of what an authenticationRef names.
+// AuthenticationKind returns the kind that an authenticationRef names.
 func AuthenticationKind(reference *kedav1alpha1.AuthenticationRef) string {
 	return cmp.Or(reference.Kind, "TriggerAuthentication")
 }
 
-// AuthenticationSpec reads a TriggerAuthentication or its cluster-wide kind, which
-// have the same specification.
+// AuthenticationSpec decodes a TriggerAuthentication or a ClusterTriggerAuthentication,
+// which have the same specification.
 func AuthenticationSpec(o *render.Object) (kedav1alpha1.TriggerAuthenticationSpec, bool) {
 	var authentication kedav1alpha1.TriggerAuthentication
 	err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &authentication)
 	return authentication.Spec, err == nil
 }
 
-// AuthenticationSupplies reports whether a trigger may have a parameter from its
-// authentication; one that cannot be read may supply anything.
+// AuthenticationSupplies reports whether a trigger may get a parameter from its
+// authentication. One that cannot be decoded may supply any.
 func (c *Cluster) AuthenticationSupplies(from *render.Object, reference *kedav1alpha1.AuthenticationRef, parameter string) bool {
 	if reference == nil {
 		return false
@@ -288,8 +287,8 @@ func (c *Cluster) AuthenticationSupplies(from *render.Object, reference *kedav1a
 	return !readable || Supplies(spec, parameter)
 }
 
-// Supplies reports whether an authentication has a parameter, or takes parameters
-// from where they cannot be seen.
+// Supplies reports whether an authentication has a parameter, or gets its parameters from
+// a place that cannot be seen.
 func Supplies(spec kedav1alpha1.TriggerAuthenticationSpec, parameter string) bool {
 	if spec.FilePath != "" || spec.HashiCorpVault != nil || spec.AzureKeyVault != nil || spec.GCPSecretManager != nil ||
 		spec.AwsSecretManager != nil {
@@ -300,7 +299,7 @@ func Supplies(spec kedav1alpha1.TriggerAuthenticationSpec, parameter string) boo
 		slices.ContainsFunc(spec.SecretTargetRef, func(ref kedav1alpha1.AuthSecretTargetRef) bool { return ref.Parameter == parameter })
 }
 
-// WholeNumber reads a number as KEDA does: as JSON.
+// WholeNumber parses a number as KEDA does: as JSON.
 func WholeNumber(text string) (number int64, err error) {
 	err = json.Unmarshal([]byte(text), &number)
 	return number, err

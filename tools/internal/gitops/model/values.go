@@ -7,21 +7,21 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// Value is a value of an object: where it is said, and the mapping around it.
+// Value is a value of an object, with its field and the mapping around it.
 type Value struct {
 	Field
 	Value  any
 	Around map[string]any
 }
 
-// Text is the value as a text; empty for any other one.
+// Text returns a string value; empty for any other value.
 func (v Value) Text() string {
 	text, _ := v.Value.(string)
 	return text
 }
 
-// Values are the values at a path, as kustomize writes one: the names of fields between
-// slashes. What goes through a list means each of its elements.
+// Values returns the values at a path in kustomize's form: field names between slashes. A
+// list on the way stands for each of its elements.
 func Values(o *render.Object, path string) []Value {
 	return valuesIn(Value{Field: At(o), Value: o.Object}, strings.Split(path, "/"))
 }

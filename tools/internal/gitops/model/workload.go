@@ -19,15 +19,15 @@ import (
 type Workload struct {
 	*render.Object
 	Template corev1.PodTemplateSpec
-	// path is the field of the template.
+	// path is the field of the pod template.
 	path []any
-	// Replicas is spec.replicas, or nil when it is not set or not a field of
-	// the kind.
+	// Replicas is spec.replicas; nil if it is not set, or if the kind does not have the
+	// field.
 	Replicas *int32
 }
 
-// Workloads are the objects that run pods, of Kubernetes' own kinds; the caller
-// does not change them. One whose template cannot be read is left to the schema.
+// Workloads returns the objects that run pods, of Kubernetes' own kinds. The caller must
+// not change them. The schema reports an object whose template cannot be decoded.
 func (c *Cluster) Workloads() []Workload {
 	workloads := c.workloads()
 	for _, w := range workloads {
@@ -36,14 +36,14 @@ func (c *Cluster) Workloads() []Workload {
 	return workloads
 }
 
-// At is a field of the pod's specification as a field of the workload.
+// At returns a field of the pod's specification as a field of the workload.
 func (w Workload) At(path ...any) Field { return w.TemplateAt(append([]any{"spec"}, path...)...) }
 
-// TemplateAt is a field of the pod's template as a field of the workload.
+// TemplateAt returns a field of the pod's template as a field of the workload.
 func (w Workload) TemplateAt(path ...any) Field { return At(w.Object, w.path...).At(path...) }
 
-// SelectedBy reports whether the label selector in a field of an object matches the pods
-// of a workload beside it. An empty one matches all.
+// SelectedBy reports whether a label selector, in a field of an object in the same
+// namespace, selects the workload's pods. An empty selector selects all.
 func (w Workload) SelectedBy(o *render.Object, field ...string) bool {
 	if w.GetNamespace() != o.GetNamespace() || Target(w.Object) != Target(o) {
 		return false
@@ -57,7 +57,7 @@ func (w Workload) SelectedBy(o *render.Object, field ...string) bool {
 	return err != nil || compiled.Matches(labels.Set(w.Template.Labels))
 }
 
-// LongRunning reports whether the pods run until they are asked to end.
+// LongRunning reports whether the pods run until they are stopped.
 func (w Workload) LongRunning() bool {
 	return slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, w.GetKind())
 }
@@ -66,14 +66,15 @@ func (w Workload) LongRunning() bool {
 type Container struct {
 	corev1.Container
 	field Field
-	// Starts is whether it is an init container that ends before the others begin.
+	// Starts reports whether it is an init container that ends before the next container
+	// starts.
 	Starts bool
 }
 
-// At is a field of the container as a field of its workload.
+// At returns a field of the container as a field of its workload.
 func (c Container) At(path ...any) Field { return c.field.At(path...) }
 
-// Containers are all containers of the workload's pods, init containers first.
+// Containers returns all containers of the workload's pods, init containers first.
 func (w Workload) Containers() []Container {
 	var all []Container
 	for i, c := range w.Template.Spec.InitContainers {
@@ -83,8 +84,7 @@ func (w Workload) Containers() []Container {
 	return append(all, w.MainContainers()...)
 }
 
-// MainContainers are the containers of the workload's pods that are no init
-// containers.
+// MainContainers returns the containers that are not init containers.
 func (w Workload) MainContainers() []Container {
 	var all []Container
 	for i, c := range w.Template.Spec.Containers {
@@ -93,8 +93,7 @@ func (w Workload) MainContainers() []Container {
 	return all
 }
 
-// SplitImage takes an image reference apart into the name and the tag, which is
-// empty when there is none.
+// SplitImage splits an image reference into the name and the tag, which may be empty.
 func SplitImage(image string) (name, tag string) {
 	image, _, _ = strings.Cut(image, "@")
 	if colon := strings.LastIndex(image, ":"); colon > strings.LastIndex(image, "/") {
@@ -113,7 +112,7 @@ func workloadsOf(objects []*render.Object) []Workload {
 	return workloads
 }
 
-// templates are the fields of pod templates by kind.
+// templates has the field of the pod template, by kind.
 var templates = map[schema.GroupKind][]any{
 	{Group: "apps", Kind: "Deployment"}:   {"spec", "template"},
 	{Group: "apps", Kind: "StatefulSet"}:  {"spec", "template"},
@@ -125,7 +124,7 @@ var templates = map[schema.GroupKind][]any{
 	{Kind: "Pod"}:                         {},
 }
 
-// WorkloadOf reads an object as a workload.
+// WorkloadOf decodes an object as a workload.
 func WorkloadOf(o *render.Object) (Workload, bool) {
 	path, found := templates[o.GroupVersionKind().GroupKind()]
 	if !found {
@@ -152,8 +151,8 @@ func WorkloadOf(o *render.Object) (Workload, bool) {
 	return w, true
 }
 
-// setDefaults sets what the API server sets and rules judge: a volume that does
-// not say what it is is an empty directory.
+// setDefaults sets a default of the API server that rules judge: a volume without a
+// source is an emptyDir.
 func setDefaults(pod *corev1.PodSpec) {
 	for i, volume := range pod.Volumes {
 		if volume.VolumeSource == (corev1.VolumeSource{}) {

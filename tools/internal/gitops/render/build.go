@@ -18,8 +18,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/source"
 )
 
-// outcome is what one applier applies, and what stands in the way of the rest. The
-// walk alone puts it into the cluster.
+// outcome is what one applier applies, and what prevents the rest. Only the walk adds it
+// to the cluster.
 type outcome struct {
 	objects           []*Object
 	failures, emptied []Failure
@@ -45,7 +45,7 @@ func (w *walk) render(ctx context.Context, k *Applier) (outcome, error) {
 	return w.build(ctx, k, from)
 }
 
-// build goes from a Kustomization and its artifact to objects.
+// build turns a Kustomization and its artifact into objects.
 func (w *walk) build(ctx context.Context, k *Applier, from *artifact.Artifact) (outcome, error) {
 	var result outcome
 	refuse := func(cause Cause, at Location, fix, format string, args ...any) (outcome, error) {
@@ -72,7 +72,7 @@ func (w *walk) build(ctx context.Context, k *Applier, from *artifact.Artifact) (
 	}
 	switch err := k.Build.Err; {
 	case err != nil && len(k.Build.Remote) > 0 && diagnose.Certain(k.Build.Tree, err) == nil:
-		// It may fail for want of what only the network has.
+		// The failure may be caused by content that only the network has.
 		return result, nil
 	case errors.Is(err, kustomize.ErrEmpty):
 		return refuse(PathEmpty, path, "put manifests there, or correct the path; .sourceignore may leave them out",
@@ -90,9 +90,9 @@ func folderOf(from *artifact.Artifact, k *Applier) (string, error) {
 	return securejoin.SecureJoin(from.Dir, k.Spec.Path)
 }
 
-// buildAhead builds Kustomizations whose source is there while the walk, which takes one
-// after the other, is busy: the cache has their builds when it is their turn. What is
-// wrong with one is reported then.
+// buildAhead builds Kustomizations whose source is available while the walk, which
+// renders one after the other, is busy. The builds are in the cache when the walk needs
+// them. An error is reported then, not now.
 func (w *walk) buildAhead(ctx context.Context) {
 	for _, k := range w.pending {
 		key := sourceKey(k.Namespace, k.Spec.SourceRef)
@@ -119,15 +119,14 @@ func (w *walk) buildAhead(ctx context.Context) {
 	}
 }
 
-// typed is the Kustomization as kustomize-controller hands it on.
+// typed returns the Kustomization as kustomize-controller passes it on.
 func (k *Applier) typed() *kustomizev1.Kustomization {
 	typed := &kustomizev1.Kustomization{Spec: k.Spec}
 	typed.Name, typed.Namespace = k.Name, k.Namespace
 	return typed
 }
 
-// inSpec is the line of the Kustomization's own spec that a build error is
-// about.
+// inSpec returns the line in the Kustomization's own spec that a build error is about.
 func (k *Applier) inSpec(err error) Location {
 	for i, component := range k.Spec.Components {
 		if strings.Contains(err.Error(), component) {
@@ -137,8 +136,8 @@ func (k *Applier) inSpec(err error) Location {
 	return Location{}
 }
 
-// objects turns the build's resources into objects, as kustomize-controller
-// does: decryption, then substitution.
+// objects turns the build's resources into objects as kustomize-controller does: it
+// decrypts, then substitutes.
 func (w *walk) objects(ctx context.Context, k *Applier, into *outcome) error {
 	variables, err := w.variables(ctx, k, into)
 	if err != nil {

@@ -1,50 +1,49 @@
-// Package render says, without a cluster and without network, what Flux would
-// apply to one.
+// Package render finds out what Flux would apply to a cluster, without a cluster and
+// without a network.
 //
-// A cluster is a folder of the repository that a root Kustomization applies.
-// From there the package goes the way kustomize-controller goes:
+// A cluster is a folder of the repository that a root Kustomization applies. From there
+// the package does what kustomize-controller does:
 //
-//  1. a Kustomization waits for what it depends on and for the ConfigMaps and
-//     Secrets it substitutes from; those that never come are made outside of the
-//     repository, unless their name looks wrong;
-//  2. its source becomes an artifact, the files that Flux would extract;
-//  3. the generator of github.com/fluxcd/pkg/kustomize completes the
-//     kustomization.yaml with the Kustomization's own fields;
-//  4. kustomize builds it, with the options of kustomize-controller and
-//     without its reset of the OpenAPI schema, which costs more than the build;
-//  5. encrypted values become placeholders of their type: nothing is decrypted;
-//  6. variables are substituted, strictly unless the cluster's Flux is older or
-//     the caller says so;
-//  7. common metadata and the owner's labels are set;
-//  8. the objects are sorted as they are applied, and the Kustomizations and
+//  1. A Kustomization waits for its dependencies, and for the ConfigMaps and Secrets from
+//     which it substitutes. If one of these never appears, it is assumed to be made
+//     outside of the repository, unless its name looks misspelt.
+//  2. Its source becomes an artifact: the files that Flux would extract.
+//  3. The generator of github.com/fluxcd/pkg/kustomize adds the Kustomization's own
+//     fields to the kustomization.yaml.
+//  4. kustomize builds it, with kustomize-controller's options, but without its reset of
+//     the OpenAPI schema, which costs more than the build.
+//  5. Encrypted values become placeholders of their type: nothing is decrypted.
+//  6. Variables are substituted, strictly unless the cluster's Flux is older or the
+//     caller says so.
+//  7. Common metadata and the owner's labels are set.
+//  8. The objects are sorted in the order in which Flux applies them. Kustomizations and
 //     HelmReleases among them are rendered in turn.
 //
-// A HelmRelease goes the way of helm-controller: once no Kustomization is ready,
-// the values that it names are merged, its chart is taken from the repository,
-// a pinned module or a folder that the caller has (Options.Charts), and Helm's
-// engine executes the templates as for an installation. They learn of the pinned
-// version of Kubernetes and of the kinds that are built in or that the cluster
-// declares; what they would make by chance or of the time is a placeholder, and
-// lookup finds nothing. Post-renderers and metadata follow. Hooks take part in
-// that and are left out of the objects: they come and go. The line of an object
-// is where the template says its kind, or that of the HelmRelease when the chart
-// is not in the repository. The version of a chart is as its source says it,
-// without the revision that source-controller may add.
+// For a HelmRelease the package does what helm-controller does. It starts when no
+// Kustomization is ready. It merges the values, takes the chart from the repository, from
+// a pinned module or from a folder of the caller (Options.Charts), and executes the
+// templates with Helm's engine, as for an installation. The templates see the pinned
+// version of Kubernetes, and the kinds that are built in or that the cluster defines.
+// Random values and times are placeholders, and lookup finds nothing. Then post-renderers
+// and metadata follow. Hooks go through these steps but are not among the objects,
+// because they come and go. The line of an object is the template's line with its kind,
+// or the HelmRelease's if the chart is not in the repository. A chart has the version
+// that its source states, without the revision that source-controller may add.
 //
-// Objects are as they are written: kustomize-controller goes on to convert those
-// of Kubernetes' own kinds to their types, which drops unknown fields without a
-// word, and a gate has to see them.
+// Objects keep all written fields. kustomize-controller later converts objects of
+// Kubernetes' own kinds to their types, which silently drops unknown fields; a gate has
+// to see them.
 //
-// What cannot be resolved offline becomes an Unknown with its reason, and what
-// Flux would refuse a Failure; neither stops the rest. Every object knows the
-// line of the file that says a field of it, see Object.Locate.
+// What cannot be resolved offline becomes an Unknown with its reason, what Flux would
+// reject a Failure; neither stops the rest. Object.Locate returns the line of the file
+// that sets a field.
 //
-// The steps are packages of their own: source finds content, kustomize and helm build
-// it, origin knows the lines behind it, diagnose says why it does not build. This one
-// is the walk through a cluster, and it alone writes to the cluster.
+// The steps are packages of their own: source finds content, kustomize and helm build it,
+// origin knows the lines behind it, and diagnose explains failed builds. This package
+// walks through a cluster, and only it writes to the cluster.
 //
-// A Run renders clusters at the same time and builds ahead what waits for its turn; the
-// result is the same each time. Clusters of a Rendering may be read from several
-// goroutines. The package judges nothing: whether what is applied makes sense is up to
-// the rules of validate.
+// A Run renders clusters concurrently, and builds ahead what the walks will need; the
+// result does not depend on that. Several goroutines may read the clusters of a
+// Rendering. The package does not judge whether the objects make sense: the rules of
+// validate do.
 package render

@@ -18,17 +18,17 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/clusters"
 )
 
-// substitution says how Flux treats a variable without value.
+// substitution says how Flux treats a variable without a value.
 type substitution int
 
 const (
 	asClusterSays substitution = iota
-	strict                     // it refuses it
-	lenient                    // it replaces it by nothing
+	strict                     // it rejects the object
+	lenient                    // it replaces the variable with nothing
 )
 
-// strictSince is the minor version from which on substitution is strict: that of
-// Flux 2 and, with the same number, of kustomize-controller 1.
+// strictSince is the first minor version with strict substitution: of Flux 2 and also of
+// kustomize-controller 1.
 const strictSince = 9
 
 func substitutionOf(flux string) (substitution, error) {
@@ -46,8 +46,8 @@ func substitutionOf(flux string) (substitution, error) {
 	}
 }
 
-// cluster renders a cluster strictly and, if its Flux is older and that makes a
-// difference, once more leniently.
+// cluster renders a cluster strictly. If its Flux is older, and that makes a difference,
+// it renders it again leniently.
 func (s *shared) cluster(ctx context.Context, of clusters.Cluster, how substitution) (*Cluster, error) {
 	walk := newWalk(s, of, how == lenient)
 	if err := walk.run(ctx); err != nil {
@@ -60,9 +60,9 @@ func (s *shared) cluster(ctx context.Context, of clusters.Cluster, how substitut
 	return s.cluster(ctx, of, lenient)
 }
 
-// lenient reports whether the cluster's Flux replaces a variable without value by
-// nothing. The feature gate decides, then the version. Without either the newest Flux
-// is assumed.
+// lenient reports whether the cluster's Flux replaces a variable without a value with
+// nothing. The feature gate decides, or else the version. If neither is known, the newest
+// Flux is assumed.
 func (c *Cluster) lenient() bool {
 	controller := c.own(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "kustomize-controller")
 	instance := c.own(instanceKind, "")
@@ -86,8 +86,8 @@ func (c *Cluster) lenient() bool {
 	return false
 }
 
-// FluxVersion is the version of Flux, or the range of versions, that the caller or the
-// cluster's manifests say; empty if nobody does.
+// FluxVersion returns the version of Flux, or the range of versions, from the caller or
+// the cluster's manifests; empty if neither has one.
 func (c *Cluster) FluxVersion() string {
 	return cmp.Or(
 		c.flux, label(c.own(schema.GroupKind{Kind: "Namespace"}, rootName), "app.kubernetes.io/version"),
@@ -95,7 +95,7 @@ func (c *Cluster) FluxVersion() string {
 	)
 }
 
-// own is an object of the cluster itself, by kind and name, or any name; nil if
+// own returns an object of the cluster itself, by kind and name, or with any name; nil if
 // there is none.
 func (c *Cluster) own(kind schema.GroupKind, name string) *Object {
 	for _, o := range c.Objects() {
@@ -106,8 +106,8 @@ func (c *Cluster) own(kind schema.GroupKind, name string) *Object {
 	return nil
 }
 
-// fluxByAddress is the version of Flux that a kustomization takes from the network;
-// empty for none.
+// fluxByAddress returns the version of Flux in a kustomization's network address; empty
+// for none.
 func (c *Cluster) fluxByAddress() string {
 	for _, unknown := range c.Unknowns {
 		if name, version := unknown.Installs(); name == "flux2" {
@@ -119,7 +119,8 @@ func (c *Cluster) fluxByAddress() string {
 
 var strictGate = regexp.MustCompile(`StrictPostBuildSubstitutions=(\w+)`)
 
-// gate reads the feature gate from a field of an object, in any of the ways to set it.
+// gate reads the feature gate from a field of an object, in any form in which it can be
+// set.
 func gate(o *Object, field ...string) (strict, said bool) {
 	if o == nil {
 		return false, false
@@ -165,8 +166,8 @@ func text(o *Object, field ...string) string {
 	return value
 }
 
-// versionBefore reports whether a version is older than the first strict one of a
-// major version.
+// versionBefore reports whether a version is older than the first strict one, of a major
+// version.
 func versionBefore(text string, major uint64) (before, said bool) {
 	version, err := semver.NewVersion(text)
 	if err != nil {
@@ -175,8 +176,8 @@ func versionBefore(text string, major uint64) (before, said bool) {
 	return version.Major() < major || version.Major() == major && version.Minor() < strictSince, true
 }
 
-// rangeBefore reports whether the newest version that a version or a range admits,
-// which flux-operator installs, is older than the first strict one.
+// rangeBefore reports whether the newest version that a range allows is older than the
+// first strict one; flux-operator installs the newest.
 func rangeBefore(text string) (before, said bool) {
 	if before, said := versionBefore(text, 2); said && strings.Count(text, ".") == 2 {
 		return before, true

@@ -9,12 +9,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// Locate is the place that says a field of the object: what sets it last, else
-// the manifest, else the generator that makes the object. The field's elements
-// are keys and list indices; those that follow a key of a generated ConfigMap's
-// data lead on into the YAML of its file. A field that is said nowhere is located
-// at the nearest one around it. What Crossplane composes is said by the composite
-// resource.
+// Locate returns the place that sets a field of the object: the last one that changes it,
+// or else the manifest, or else the generator of the object. The field's elements are
+// keys and list indices. In the data of a generated ConfigMap, further elements lead into
+// the YAML of its file. For a field that is not set, it returns the closest field around
+// it. A composed object's fields are set in its composite resource.
 func (o *Object) Locate(field ...any) Location {
 	if o.Composite != nil {
 		return o.Composite.Locate("spec")
@@ -39,8 +38,8 @@ func (o *Object) Locate(field ...any) Location {
 	return k.Locate("spec", "path")
 }
 
-// Generated reports whether the object's manifest says that a program writes it, as
-// `flux bootstrap` does with its own.
+// Generated reports whether the object's manifest says that a program writes it, as that
+// of `flux bootstrap` does.
 func (o *Object) Generated() bool {
 	if o.Composite != nil || o.Owner == nil || o.Owner.Build == nil {
 		return false
@@ -49,13 +48,13 @@ func (o *Object) Generated() bool {
 	return manifest != nil && manifest.File.Generated()
 }
 
-// subject is the object as the files of its build know it.
+// subject returns the object as its build's files describe it.
 func (o *Object) subject() origin.Subject {
 	name, _ := origin.ValueAt(o.template, []any{"metadata", "name"}).(string)
 	return origin.Subject{Unstructured: o.Unstructured, Template: o.template, Name: cmp.Or(name, o.GetName())}
 }
 
-// find is the first line of what makes up the object that a pattern matches.
+// find returns the first line in the object's sources that a pattern matches.
 func (o *Object) find(pattern *regexp.Regexp) Location {
 	if at, found := o.Owner.Build.Find(o.subject(), pattern, o.Owner.specPatch); found {
 		return at
@@ -63,8 +62,8 @@ func (o *Object) find(pattern *regexp.Regexp) Location {
 	return o.Locate()
 }
 
-// Locate is the place of a field of the applier's own object; the folder of a root
-// that nothing in the repository declares.
+// Locate returns the place of a field of the applier's own object. For a root that
+// nothing in the repository declares, it is the folder.
 func (k *Applier) Locate(field ...any) Location {
 	if k.Object == nil {
 		return Location{File: path.Clean(k.Spec.Path)}
@@ -72,8 +71,8 @@ func (k *Applier) Locate(field ...any) Location {
 	return k.Object.Locate(field...)
 }
 
-// inSpecFields finds what the Kustomization's own spec sets after, or instead
-// of, the build's.
+// inSpecFields finds what the Kustomization's own spec sets, after the build or instead
+// of it.
 func (k *Applier) inSpecFields(s origin.Subject, field []any) (Location, bool) {
 	if k.Object == nil {
 		return Location{}, false
@@ -91,7 +90,7 @@ func (k *Applier) inSpecFields(s origin.Subject, field []any) (Location, bool) {
 	return Location{}, false
 }
 
-// inSpecImages finds the `images` entry of the Kustomization that rewrote an image.
+// inSpecImages finds the `images` entry in the Kustomization that changed an image.
 func (k *Applier) inSpecImages(s origin.Subject, field []any) (Location, bool) {
 	image, _ := origin.ValueAt(s.Template, field).(string)
 	if field[len(field)-1] != "image" || image == "" {
@@ -109,7 +108,7 @@ func (k *Applier) inPatches(s origin.Subject, field []any) (Location, bool) {
 	return k.Build.InPatches(s, field, k.specPatch)
 }
 
-// specPatch are the documents of a patch that the Kustomization has in its spec.
+// specPatch returns the documents of a patch in the Kustomization's spec.
 func (k *Applier) specPatch(p origin.Patch) []*origin.Document {
 	if k.Object == nil || k.Object.Owner.Build == nil {
 		return p.Documents
@@ -121,7 +120,7 @@ func (k *Applier) specPatch(p origin.Patch) []*origin.Document {
 	field := []any{"spec", "patches", p.Index, "patch"}
 	_, scalar, depth := origin.Follow(m.Root, field, nil)
 	if depth < len(field) {
-		// The Kustomization is patched itself: all that can be said is where.
+		// The Kustomization is patched itself, so only the field is known.
 		at := k.Object.Locate("spec", "patches")
 		return origin.ParseDocuments(&origin.File{Name: at.File}, []byte(p.Text), at.Line-1)
 	}

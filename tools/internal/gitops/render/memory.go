@@ -10,26 +10,25 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/source"
 )
 
-// Memory keeps what a change of the repository does not touch, so that the next
-// rendering need not make it again: the artifacts of Go modules, what kustomize makes
-// of them and of folders whose files stay the same, and the objects in which variables
-// were replaced. Renderings share one as long as they run one after the other. Their
-// objects cannot be located after it is closed.
+// Memory keeps results that a change of the repository does not affect, for the next
+// rendering: the artifacts of Go modules, what kustomize builds from them and from
+// unchanged folders, and objects with their variables substituted. Renderings may share
+// one, but only one after the other. After it is closed their objects cannot be located.
 type Memory struct {
 	modules source.Store
 	built   kustomize.Cache
 	folders kustomize.Memory
-	// substituted are objects with their variables replaced, as JSON.
+	// substituted are objects with their variables substituted, as JSON.
 	substituted memo.Memo[substitutionKey, []byte]
 }
 
-// substitutionKey is what the replacement of an object's variables depends on.
+// substitutionKey is everything that the substitution in an object depends on.
 type substitutionKey struct {
 	object, values [sha256.Size]byte
 	always         bool
 }
 
-// NewMemory is an empty one.
+// NewMemory returns an empty Memory.
 func NewMemory() (*Memory, error) {
 	work, err := workFolder()
 	if err != nil {
@@ -38,8 +37,8 @@ func NewMemory() (*Memory, error) {
 	return newMemory(work), nil
 }
 
-// workFolder is a new temporary folder, by the name that kustomize has for it:
-// without links.
+// workFolder returns a new temporary folder, with links in its path resolved, as
+// kustomize does.
 func workFolder() (string, error) {
 	work, err := os.MkdirTemp("", "render-")
 	if err != nil {
@@ -52,5 +51,5 @@ func newMemory(work string) *Memory {
 	return &Memory{modules: source.Store{Dir: work}}
 }
 
-// Close removes the files behind it.
+// Close removes its files.
 func (m *Memory) Close() error { return os.RemoveAll(m.modules.Dir) }

@@ -17,41 +17,38 @@ import (
 // Location is a place in a file.
 type Location = origin.Location
 
-// Encrypted stands for each value that SOPS encrypted.
+// Encrypted replaces each value that SOPS encrypted.
 const Encrypted = kustomize.Encrypted
 
 // Cluster is one cluster of the repository.
 type Cluster struct {
-	// Path is the folder of the root Kustomization, Name the end of it that no other
-	// cluster of the repository has.
+	// Path is the folder of the root Kustomization. Name is its shortest end that no
+	// other cluster of the repository has.
 	Name, Path string
 	// Kustomizations are in the order in which Flux applies them; the first is
 	// the root.
 	Kustomizations []*Applier
-	// Releases are the HelmReleases, as what applies the objects of their charts,
-	// in the order in which they are installed; those that are unknown or refused
-	// have no objects.
+	// Releases are the HelmReleases as appliers of their charts' objects, in the order of
+	// their installation. Unknown and rejected ones have no objects.
 	Releases []*Applier
-	// Composed is what Crossplane would compose of the composite resources among
-	// the objects, each after the resource that it is of; Flux does not apply it.
-	// Package compose fills it.
+	// Composed is what Crossplane would compose for the composite resources among the
+	// objects, after each of them; Flux does not apply it. Package compose sets it.
 	Composed []*Object
-	// Failures are what Flux would refuse, Unknowns what cannot be known here.
+	// Failures are what Flux would reject, Unknowns what cannot be known here.
 	Failures []Failure
 	Unknowns []Unknown
-	// Emptied are the variables that the cluster's Flux replaces by nothing and
-	// that a later one refuses.
+	// Emptied are the variables that the cluster's Flux replaces with nothing, and that a
+	// newer Flux rejects.
 	Emptied []Failure
-	// Outside are the ConfigMaps with values that nothing in the cluster applies:
-	// they are missing, or made outside of the repository.
+	// Outside are the ConfigMaps that supply values and that nothing in the cluster
+	// applies: they are missing, or made outside of the repository.
 	Outside []Outside
 
 	index map[Key]*Object
 	flux  string // see Options.Flux
 }
 
-// Objects are all objects of the cluster, in the order in which Flux applies
-// them.
+// Objects returns all objects of the cluster, in the order in which Flux applies them.
 func (c *Cluster) Objects() []*Object {
 	var all []*Object
 	for _, k := range slices.Concat(c.Kustomizations, c.Releases) {
@@ -60,53 +57,52 @@ func (c *Cluster) Objects() []*Object {
 	return all
 }
 
-// MayHaveMore reports whether Flux's own objects, or what they take values from,
-// may come from what is not rendered.
+// MayHaveMore reports whether an unknown part may contain Flux's own objects, or objects
+// from which they take values.
 func (c *Cluster) MayHaveMore() bool {
 	return slices.ContainsFunc(c.Unknowns, Unknown.MayBringFlux)
 }
 
-// Get is the object with a key, or nil.
+// Get returns the object with a key, or nil.
 func (c *Cluster) Get(key Key) *Object { return c.index[key] }
 
-// Applier is what applies objects: a Flux Kustomization or a HelmRelease.
+// Applier applies objects: it is a Flux Kustomization or a HelmRelease.
 type Applier struct {
-	// Object is the Kustomization, or HelmRelease, itself; nil for a root that only
-	// `flux bootstrap` declares.
+	// Object is the Kustomization or HelmRelease itself; nil for a root that only `flux
+	// bootstrap` declares.
 	Object *Object
 	// Parent applies Object; nil for the root.
 	Parent *Applier
-	// Namespace and Name identify it, Spec is its specification. That of a
-	// HelmRelease holds what the two kinds have in common.
+	// Namespace and Name identify it; Spec is its specification. For a HelmRelease, Spec
+	// has the fields that both kinds have.
 	Namespace, Name string
 	Spec            kustomizev1.KustomizationSpec
 	// Release is the HelmRelease; nil for a Kustomization.
 	Release *helmv2.HelmRelease
-	// Chart is what a HelmRelease installs; nil where that is unknown.
+	// Chart is the chart that a HelmRelease installs; nil if it is unknown.
 	Chart *helm.Chart
 	// Objects are what it applies, in Flux's order.
 	Objects []*Object
-	// Files are the kustomization files that the build reads, as findings call
-	// them.
+	// Files are the kustomization files of the build, by their names in findings.
 	Files []string
 
-	// Build is what kustomize makes of a Kustomization's folder; nil for a
-	// HelmRelease, and where the folder is unknown.
+	// Build is the result of building a Kustomization's folder; nil for a HelmRelease,
+	// and if the folder is unknown.
 	Build *kustomize.Build
 
-	// outside is whether some of its variables have values that are unknown.
+	// outside reports whether some of its variables have unknown values.
 	outside bool
 }
 
-// Outside reports whether values of what it applies are made outside of the repository.
+// Outside reports whether some values of its objects are made outside of the repository.
 func (k *Applier) Outside() bool { return k.outside }
 
-// String is the applier as Flux's own messages name it.
+// String returns the applier's name in Flux's own messages.
 func (k *Applier) String() string {
 	return fmt.Sprintf("%s/%s/%s", k.Key().Kind, k.Namespace, k.Name)
 }
 
-// Key is that of the applier's own object.
+// Key returns the key of the applier's own object.
 func (k *Applier) Key() Key {
 	if k.Release != nil {
 		return Key{helmReleaseKind, k.Namespace, k.Name}
@@ -114,13 +110,13 @@ func (k *Applier) Key() Key {
 	return Key{kustomizationKind, k.Namespace, k.Name}
 }
 
-// Key identifies an object within a cluster, whatever its version.
+// Key identifies an object in a cluster, in any version.
 type Key struct {
 	schema.GroupKind
 	Namespace, Name string
 }
 
-// KeyOf is the key of an object.
+// KeyOf returns the key of an object.
 func KeyOf(u *unstructured.Unstructured) Key {
 	return Key{u.GroupVersionKind().GroupKind(), u.GetNamespace(), u.GetName()}
 }
@@ -141,70 +137,68 @@ type Object struct {
 	*unstructured.Unstructured
 	// Owner applies it.
 	Owner *Applier
-	// Bundled is whether it is a definition in a chart's crds folder: Helm
-	// creates it where it is missing, and never deletes it.
+	// Bundled reports whether it is a definition in a chart's crds folder: Helm creates
+	// it if it is missing, and never deletes it.
 	Bundled bool
-	// Composite is the composite resource of which Crossplane composes the
-	// object; nil for what Flux applies.
+	// Composite is the composite resource for which Crossplane composes the object; nil
+	// for objects that Flux applies.
 	Composite *Object
 	// Template is the object before variables were substituted.
 	template map[string]any
-	// at is the place of an object of a chart.
+	// at is the place of an object from a chart.
 	at Location
 }
 
-// Key identifies the object.
+// Key returns the object's key.
 func (o *Object) Key() Key { return KeyOf(o.Unstructured) }
 
-// Cause says why a Kustomization cannot be rendered as it stands.
+// Cause says why a Kustomization cannot be rendered.
 type Cause string
 
-// The causes. Each is a reason for which Flux itself would stop or go astray.
+// The causes. For each of them Flux itself would stop or do the wrong thing.
 const (
-	SourceMissing    Cause = "source missing"    // sourceRef names nothing
+	SourceMissing    Cause = "source missing"    // sourceRef refers to nothing
 	PathMissing      Cause = "path missing"      // the path is not in the source
-	PathEmpty        Cause = "path empty"        // the path holds no manifest
-	BuildFailed      Cause = "build failed"      // kustomize refuses it
+	PathEmpty        Cause = "path empty"        // the path has no manifest
+	BuildFailed      Cause = "build failed"      // kustomize rejects it
 	VariableMissing  Cause = "variable missing"  // a variable has neither value nor default
-	VariablesMissing Cause = "variables missing" // substituteFrom or valuesFrom names nothing
+	VariablesMissing Cause = "variables missing" // substituteFrom or valuesFrom refers to nothing
 	InvalidSpec      Cause = "invalid spec"      // the Kustomization is malformed
-	Duplicate        Cause = "duplicate"         // a second Kustomization of that name
+	Duplicate        Cause = "duplicate"         // a second Kustomization with the name
 
-	// CompositionFailed is a composite resource that its function refuses:
+	// CompositionFailed means that the function rejects a composite resource:
 	// Crossplane's reason, not Flux's.
 	CompositionFailed Cause = "composition failed"
 )
 
-// Failure is why Flux would not apply a Kustomization, or part of it.
+// Failure says why Flux would not apply a Kustomization, or a part of it.
 type Failure struct {
 	Cause   Cause
 	Applier *Applier
-	// Message says what is wrong, Fix what to do about it.
+	// Message says what is wrong, Fix how to correct it.
 	Message, Fix string
 	At           Location
-	// Subject is what the cause is about: a variable, a path, a reference.
+	// Subject is the variable, path or reference that the failure is about.
 	Subject string
 }
 
-// Unknown is something that Flux would apply and that cannot be rendered here.
+// Unknown is something that Flux would apply, but that cannot be rendered here.
 type Unknown struct {
-	// Key is that of the Flux object, or the composite resource, whose result is
-	// unknown. Object is the object; nil for a root that nothing in the repository
-	// declares.
+	// Key is the key of the Flux object, or composite resource, whose result is unknown.
+	// Object is the object itself; nil for a root that nothing in the repository declares.
 	Key    Key
 	Object *Object
 	Reason string
 	At     Location
-	// Hides is what there may be more of than is rendered.
+	// Hides says what may exist beyond the rendered objects.
 	Hides Hides
-	// Entry is the address in a kustomization that makes it unknown; empty for
-	// another reason.
+	// Entry is the address in a kustomization that causes it; empty for other causes.
 	Entry string
 }
 
-// MayBringFlux reports whether Flux's own objects, or what they take values from, may
-// come from what is unknown: a Kustomization, a ResourceSet, or what declares the root.
-// Charts hold few of them.
+// MayBringFlux reports whether the unknown part may contain Flux's own objects, or
+// objects from which they take values: it is a Kustomization, a ResourceSet, or whatever
+// declares the root. Few charts contain such objects.
 func (u Unknown) MayBringFlux() bool {
 	switch {
 	case u.Hides == HidesSurroundings:
@@ -219,12 +213,12 @@ func (u Unknown) MayBringFlux() bool {
 	return kind == resourceSetKind || kind == kustomizationKind && !otherCluster
 }
 
-// Hides says what something unknown hides.
+// Hides says what an unknown part hides.
 type Hides int
 
-// What may be hidden: objects that Flux applies; those that Crossplane composes of
-// Object; no more than the values of variables, for all objects are there; what Flux's
-// objects name, which are values, sources, dependencies and namespaces.
+// What may be hidden: objects that Flux applies; objects that Crossplane composes for
+// Object; only the values of variables, while all objects are known; or what Flux's
+// objects refer to, such as values, sources, dependencies and namespaces.
 const (
 	HidesObjects Hides = iota
 	HidesComposed
@@ -232,14 +226,14 @@ const (
 	HidesSurroundings
 )
 
-// Outside is a ConfigMap of which a Kustomization or a HelmRelease takes values,
-// and which nothing in the cluster applies.
+// Outside is a ConfigMap from which a Kustomization or a HelmRelease takes values, and
+// which nothing in the cluster applies.
 type Outside struct {
 	By  *Applier
 	Key Key
 	At  Location
 }
 
-// Installs is the project on GitHub that an address is of, and the version that it
-// names; empty for what it does not say.
+// Installs returns the GitHub project and the version in the address; empty where the
+// address does not name them.
 func (u Unknown) Installs() (name, version string) { return kustomize.Installs(u.Entry) }

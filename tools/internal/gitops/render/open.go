@@ -13,11 +13,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// A variable whose value is made outside of the repository stays in the text of the
-// object that it is in. What follows from such a field is unknown.
+// A variable whose value is made outside of the repository stays in the text of its
+// object. What follows from such a field is unknown.
 
-// decisive are the fields of a Kustomization or a HelmRelease that say what it applies,
-// from where, to which place and after what.
+// decisive are the fields of a Kustomization or a HelmRelease that decide what it
+// applies, from where, to where, and after what.
 var decisive = [][]string{
 	{"spec", "path"},
 	{"spec", "sourceRef"},
@@ -31,7 +31,7 @@ var decisive = [][]string{
 	{"spec", "chart", "spec", "valuesFiles"},
 	{"spec", "chartRef"},
 	{"spec", "valuesFrom"},
-	// Their types have no text.
+	// The types of these fields are not strings.
 	{"spec", "force"},
 	{"spec", "install"},
 	{"spec", "interval"},
@@ -42,12 +42,12 @@ var decisive = [][]string{
 	{"spec", "wait"},
 }
 
-// added are those of a Kustomization's fields that its own substitution reaches: they
-// become a part of what it applies.
+// added are the fields of a Kustomization that its own substitution reaches, because they
+// become part of its objects.
 var added = [][]string{{"spec", "targetNamespace"}, {"spec", "namePrefix"}, {"spec", "nameSuffix"}}
 
-// Open reports whether a field of the object holds a variable whose value is made
-// outside of the repository: a text, or the labels or annotations.
+// Open reports whether a field of the object contains a variable whose value is made
+// outside of the repository. The field is a string, or the labels or annotations.
 func (o *Object) Open(field ...any) bool {
 	if o.Owner == nil || !o.Owner.outside {
 		return false
@@ -59,8 +59,8 @@ func (o *Object) Open(field ...any) bool {
 	return found && (isText || named)
 }
 
-// skipOpen leaves out a Kustomization or a HelmRelease of which a decisive field holds
-// such a variable.
+// skipOpen skips a Kustomization or a HelmRelease with such a variable in a decisive
+// field.
 func (w *walk) skipOpen(object *Object) bool {
 	if !object.Owner.outside {
 		return false
@@ -72,8 +72,8 @@ func (w *walk) skipOpen(object *Object) bool {
 	return found
 }
 
-// noteOpenName adds that an object which others of Flux name, by a name that only the
-// cluster knows, may be any of them.
+// noteOpenName records an unknown part for an object whose name only the cluster knows,
+// if Flux's objects may refer to it by name.
 func (w *walk) noteOpenName(object *Object) {
 	key := object.Key()
 	named := key.GroupKind == kustomizationKind || key.GroupKind == helmReleaseKind || key.Group == sourcev1.GroupVersion.Group ||
@@ -88,7 +88,7 @@ func (w *walk) noteOpenName(object *Object) {
 	}
 }
 
-// variableAmong is the first of some fields of an object that holds a variable.
+// variableAmong returns the first of some fields of an object that contains a variable.
 func variableAmong(object *Object, fields [][]string) (at []any, text string, found bool) {
 	for _, field := range fields {
 		value, _, _ := unstructured.NestedFieldNoCopy(object.Object, field...)
@@ -103,7 +103,7 @@ func variableAmong(object *Object, fields [][]string) (at []any, text string, fo
 	return nil, "", false
 }
 
-// variableIn is the first text of a value that holds a variable, and where.
+// variableIn returns the first string in a value that contains a variable, and its field.
 func variableIn(value any) (at []any, text string, found bool) {
 	switch value := value.(type) {
 	case string:
@@ -124,8 +124,8 @@ func variableIn(value any) (at []any, text string, found bool) {
 	return nil, "", false
 }
 
-// openValues are the variables of a Kustomization whose values are made outside of
-// the repository, because what says them holds such a variable itself.
+// openValues returns the variables of a Kustomization whose values contain such a
+// variable, so that they are unknown, too.
 func (w *walk) openValues(k *Applier, values map[string]string) []string {
 	open := k.Object != nil && k.Object.Owner.outside
 	for _, reference := range k.Spec.PostBuild.SubstituteFrom {
@@ -142,9 +142,9 @@ func (w *walk) openValues(k *Applier, values map[string]string) []string {
 	return names
 }
 
-// isSubstituted reports whether what a folder holds shows that somebody substitutes
-// its variables: a field of a Flux object is one that Flux could not take as it stands,
-// or a Kustomization is given a variable as the value of a variable.
+// isSubstituted reports whether a folder's objects show that their variables are
+// substituted: Flux could not use a field of a Flux object as it is, or a Kustomization
+// passes a variable on as the value of a variable.
 func isSubstituted(objects []*Object) bool {
 	return slices.ContainsFunc(objects, func(o *Object) bool {
 		kind := o.Key().GroupKind
@@ -160,7 +160,7 @@ func isSubstituted(objects []*Object) bool {
 	})
 }
 
-// fieldName is a field as people write it, such as spec.dependsOn[0].name.
+// fieldName returns a field in the usual notation, such as spec.dependsOn[0].name.
 func fieldName(field []any) string {
 	var name strings.Builder
 	for _, element := range field {

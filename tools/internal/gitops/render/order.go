@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// sortObjects puts objects into the stages of kustomize-controller's apply, and
-// each stage into the order of fluxcd/pkg/ssa: by kind, namespace and name.
+// sortObjects sorts objects by the stages in which kustomize-controller applies them, and
+// within a stage as fluxcd/pkg/ssa does: by kind, namespace and name.
 func sortObjects(objects []*Object) {
 	type place struct{ stage, kind int }
 	var kinds []schema.GroupKind

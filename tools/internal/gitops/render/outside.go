@@ -10,9 +10,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
-// settle judges what was missing on the way, once everything that can be is rendered:
-// a name that looks misspelt is a failure; what something unknown, or
-// somebody outside of the repository, may bring is unknown.
+// settle judges missing inputs once everything possible is rendered. One with a misspelt
+// name is a failure. One that an unknown part, or somebody outside of the repository, may
+// supply is unknown.
 func (w *walk) settle() {
 	w.noteSurroundings()
 	mayHaveMore := w.cluster.MayHaveMore()
@@ -33,9 +33,8 @@ func (w *walk) settle() {
 	}
 }
 
-// wrongReference is the fix of a ConfigMap that was missing, or empty: what
-// needs this Kustomization applies it, it is in another namespace, or the name is
-// misspelt.
+// wrongReference returns the fix for a missing ConfigMap, or empty: an object that needs
+// this Kustomization applies it, it is in another namespace, or the name is misspelt.
 func (w *walk) wrongReference(o Outside, mayHaveMore bool) string {
 	if object := w.cluster.index[o.Key]; object != nil {
 		if w.needs(object.Owner, o.By, nil) {
@@ -48,7 +47,7 @@ func (w *walk) wrongReference(o Outside, mayHaveMore bool) string {
 	for _, key := range w.keys() {
 		switch {
 		case strings.HasSuffix(key.Group, "kyverno.io"):
-			cloned = true // its policies copy ConfigMaps into other namespaces
+			cloned = true // its policies copy ConfigMaps to other namespaces
 		case key.GroupKind != o.Key.GroupKind:
 		case key.Namespace == o.Key.Namespace:
 			names = append(names, key.Name)
@@ -65,12 +64,12 @@ func (w *walk) wrongReference(o Outside, mayHaveMore bool) string {
 	return ""
 }
 
-// keys are those of all objects, sorted.
+// keys returns the keys of all objects, sorted.
 func (w *walk) keys() []Key {
 	return slices.SortedFunc(maps.Keys(w.cluster.index), func(a, b Key) int { return cmp.Compare(a.String(), b.String()) })
 }
 
-// needs reports whether a Kustomization starts only after another one, or is it.
+// needs reports whether a Kustomization starts only after another one, or is the same.
 func (w *walk) needs(k, other *Applier, seen []*Applier) bool {
 	for ; k != nil && !slices.Contains(seen, k); k = k.Parent {
 		if k == other {

@@ -24,8 +24,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// enqueueRelease takes up a HelmRelease that a Kustomization or another release
-// applies.
+// enqueueRelease registers a HelmRelease that a Kustomization or another release applies.
 func (w *walk) enqueueRelease(object *Object, parent *Applier) {
 	key := object.Key()
 	if w.known[key] {
@@ -49,7 +48,7 @@ func (w *walk) enqueueRelease(object *Object, parent *Applier) {
 		w.skip(object, "it is suspended: Flux installs nothing of it", "spec", "suspend")
 		return
 	}
-	// What a Kustomization's specification would say.
+	// The fields that a Kustomization's specification would have.
 	k.Spec = kustomizev1.KustomizationSpec{
 		DependsOn: k.Release.Spec.DependsOn, KubeConfig: k.Release.Spec.KubeConfig,
 		Prune: true, Wait: !k.Release.GetInstall().GetDisableWait(),
@@ -58,7 +57,7 @@ func (w *walk) enqueueRelease(object *Object, parent *Applier) {
 	w.releases = append(w.releases, k)
 }
 
-// installable reports whether all that a HelmRelease needs is applied.
+// installable reports whether everything that a HelmRelease needs is applied.
 func (w *walk) installable(k *Applier) bool {
 	for _, dependency := range k.Spec.DependsOn {
 		key := Key{helmReleaseKind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name}
@@ -75,8 +74,7 @@ func (w *walk) installable(k *Applier) bool {
 	return err == nil && w.hasSource(ref.source)
 }
 
-// install renders a HelmRelease and does with the objects what their apply
-// would do.
+// install renders a HelmRelease and handles the objects as if they were applied.
 func (w *walk) install(ctx context.Context, k *Applier) error {
 	w.cluster.Releases = append(w.cluster.Releases, k)
 	w.applied[k.Key()] = k
@@ -88,8 +86,8 @@ func (w *walk) install(ctx context.Context, k *Applier) error {
 	return nil
 }
 
-// release renders what helm-controller would install. What Flux would refuse, or
-// cannot be had here, is in the outcome.
+// release renders what helm-controller would install. Failures and unknown parts are in
+// the outcome.
 func (w *walk) release(ctx context.Context, k *Applier) (result outcome, err error) {
 	result.objects, result.outside, err = w.installed(ctx, k)
 	absent, isAbsent := errors.AsType[source.Unresolved](err)
@@ -111,8 +109,8 @@ func (w *walk) release(ctx context.Context, k *Applier) (result outcome, err err
 	return result, nil
 }
 
-// refuse notes why a HelmRelease is not installed. What is in its chart is
-// then unknown: nothing should be missed because of it.
+// refuse records why a HelmRelease is not installed. The content of its chart is then
+// unknown, so that nothing is reported as missing because of it.
 func (o *outcome) refuse(f Failure) {
 	o.failures = append(o.failures, f)
 	o.unknowns = append(o.unknowns,
@@ -143,9 +141,9 @@ func (w *walk) installed(ctx context.Context, k *Applier) ([]*Object, []Outside,
 	return objects, nil, nil
 }
 
-// values composes the values of a HelmRelease with helm-controller's own code,
-// out of rendered ConfigMaps and Secrets. One that is not rendered is made outside
-// of the repository, and an encrypted Secret says nothing.
+// values composes the values of a HelmRelease from rendered ConfigMaps and Secrets, with
+// helm-controller's own code. One that is not rendered is made outside of the repository,
+// and the values of an encrypted Secret are unknown.
 func (w *walk) values(ctx context.Context, k *Applier) (map[string]any, []Outside, error) {
 	from := k.Release.Spec.ValuesFrom
 	for i, reference := range from {
@@ -183,8 +181,8 @@ func valuesKey(k *Applier, reference helmv2.ValuesReference) Key {
 	return Key{runtimeschema.GroupKind{Kind: reference.Kind}, k.Namespace, reference.Name}
 }
 
-// chartReference says which chart a HelmRelease installs, whichever of its
-// fields, or which HelmChart, says so.
+// chartReference is the chart that a HelmRelease installs, whether its own fields or a
+// HelmChart name it.
 type chartReference struct {
 	source Key
 	helmv2.HelmChartTemplateSpec
@@ -203,7 +201,7 @@ func (w *walk) chartReference(k *Applier) (chartReference, error) {
 	}
 	ref.source = sourceKey(k.Namespace, kustomizev1.CrossNamespaceSourceReference(ref.SourceRef))
 	if object := w.cluster.index[ref.source]; ref.source.Kind == sourcev1.HelmChartKind && object != nil {
-		// Its specification has the fields of spec.chart.spec.
+		// A HelmChart's specification has the fields of spec.chart.spec.
 		content, _, _ := unstructured.NestedMap(object.Object, "spec")
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &ref.HelmChartTemplateSpec); err != nil {
 			return ref, source.Unresolved{Reason: fmt.Sprintf("%s is malformed: %v", ref.source, err)}
@@ -213,8 +211,8 @@ func (w *walk) chartReference(k *Applier) (chartReference, error) {
 	return ref, nil
 }
 
-// chart loads the chart of a HelmRelease as source-controller packs it: from
-// an artifact, with its dependencies, or from the folders of Options.Charts.
+// chart loads the chart of a HelmRelease as source-controller packages it: from an
+// artifact, with its dependencies, or from the folders of Options.Charts.
 func (w *walk) chart(ctx context.Context, k *Applier) (*helm.Chart, error) {
 	ref, err := w.chartReference(k)
 	if err != nil {
@@ -242,7 +240,7 @@ func (w *walk) chart(ctx context.Context, k *Applier) (*helm.Chart, error) {
 	return found, found.SetValues(ref.HelmChartTemplateSpec, at)
 }
 
-// pulled is the chart that a HelmRepository or OCIRepository would give.
+// pulled returns the chart of a HelmRepository or OCIRepository.
 func (w *walk) pulled(repository *Object, ref chartReference, at Location) (*helm.Chart, error) {
 	url, _, _ := unstructured.NestedString(repository.Object, "spec", "url")
 	name, version, pull := path.Base(ref.Chart), ref.Version, fmt.Sprintf("%s --repo %s", ref.Chart, url)
@@ -263,14 +261,14 @@ func (w *walk) pulled(repository *Object, ref chartReference, at Location) (*hel
 	return helm.Library{Folders: w.charts}.Pulled(name, version, ref.source.String(), pull, at)
 }
 
-// kinds are those that are built in, and those that the cluster declares.
+// kinds are the built-in kinds, and the kinds that the cluster defines.
 type kinds struct {
 	catalog  *schema.Catalog
-	declared []*unstructured.Unstructured // and not in the catalog yet
+	declared []*unstructured.Unstructured // not in the catalog yet
 }
 
-// known is the catalog of all kinds so far. It costs nothing until a HelmRelease
-// needs it.
+// known returns a catalog of all kinds so far. It is built only when a HelmRelease needs
+// it.
 func (k *kinds) known() *schema.Catalog {
 	if k.catalog == nil {
 		k.catalog = schema.Builtin()

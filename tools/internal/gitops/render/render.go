@@ -24,21 +24,20 @@ type Options struct {
 	// Revision is the Git revision to render; empty means the working tree, as
 	// it would be pushed.
 	Revision string
-	// Clusters are the names or folders of the clusters to render, each a whole path
-	// or the end of one; none means all.
+	// Clusters are the names or folders of the clusters to render, each as a whole path
+	// or its end; none means all.
 	Clusters []string
-	// Optional leaves out clusters that do not exist; by default they are an
-	// error.
+	// Optional ignores clusters that do not exist; by default they are an error.
 	Optional bool
-	// Charts are folders with charts of Helm repositories, packed as
-	// name-version.tgz or unpacked, as `helm pull` leaves them.
+	// Charts are folders with charts of Helm repositories, packed as name-version.tgz or
+	// unpacked, as `helm pull` writes them.
 	Charts []string
-	// Flux is the version of Flux, such as 2.8; empty for what each cluster says
-	// of its own.
+	// Flux is the version of Flux, such as 2.8; empty for the version that each cluster
+	// states.
 	Flux string
 	// Config is the repository's configuration.
 	Config config.Config
-	// Memory is what earlier renderings made; nil for none.
+	// Memory has the results of earlier renderings; nil for none.
 	Memory *Memory
 }
 
@@ -48,8 +47,7 @@ type Rendering struct {
 	work     string
 }
 
-// Close removes the files behind the rendering. Objects cannot be located
-// after it.
+// Close removes the rendering's files. Afterwards objects cannot be located any more.
 func (r *Rendering) Close() error { return os.RemoveAll(r.work) }
 
 // Run renders the clusters that the options select.
@@ -83,10 +81,10 @@ func (r *Rendering) run(ctx context.Context, options Options) error {
 	shared.own.Memory = &memory.folders
 	go func() {
 		defer close(shared.ready)
-		kustomize.Warm() // while the first artifacts are made
+		kustomize.Warm() // in parallel with the first artifacts
 	}()
 	shared.ahead.SetLimit(runtime.GOMAXPROCS(0))
-	defer func() { <-shared.ready; _ = shared.ahead.Wait() }() // no build fails here
+	defer func() { <-shared.ready; _ = shared.ahead.Wait() }() // builds return no error here
 	own := func(of artifact.Options, into string) (*artifact.Artifact, error) {
 		if options.Revision == "" {
 			return artifact.FromFolder(ctx, root, of, into)
@@ -125,14 +123,14 @@ type shared struct {
 	sources *source.Library
 	flux    string   // see Options.Flux
 	charts  []string // see Options.Charts
-	// own is what kustomize made of what the memory does not hold.
+	// own has the builds that Memory does not have.
 	own    kustomize.Cache
 	memory *Memory
-	ready  chan struct{} // closed once kustomize has its schema
+	ready  chan struct{} // closed when kustomize's schema is ready
 	ahead  errgroup.Group
 }
 
-// cacheFor is where the builds of an artifact are kept.
+// cacheFor returns the cache for the builds of an artifact.
 func (s *shared) cacheFor(from *artifact.Artifact) *kustomize.Cache {
 	<-s.ready
 	if s.memory.modules.Holds(from) {
@@ -141,7 +139,7 @@ func (s *shared) cacheFor(from *artifact.Artifact) *kustomize.Cache {
 	return &s.own
 }
 
-// selectClusters are the clusters to render.
+// selectClusters returns the clusters to render.
 func selectClusters(dir string, options Options) ([]clusters.Cluster, error) {
 	all, why, err := clusters.In(dir, options.Config.Clusters)
 	if err != nil {

@@ -17,14 +17,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
-// renderRoot renders the root as its own declaration in the repository says,
-// where there is one: `flux bootstrap` writes it into what it applies, and
-// flux-operator makes it of a FluxInstance.
+// renderRoot renders the root by its own declaration in the repository, if there is one:
+// `flux bootstrap` writes it into the folder that it applies, and flux-operator makes it
+// from a FluxInstance.
 func (w *walk) renderRoot(ctx context.Context) error {
 	w.root = &Applier{Namespace: rootName, Name: rootName}
 	w.root.Spec.Path, w.root.Spec.Prune = "./"+w.cluster.Path, true
 	w.root.Spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: sourcev1.GitRepositoryKind, Name: rootName}
-	first, err := w.render(ctx, w.root) // for its objects; the rest comes again
+	first, err := w.render(ctx, w.root) // only for its objects; it is rendered again below
 	if err != nil {
 		return err
 	}
@@ -48,16 +48,15 @@ func (w *walk) renderRoot(ctx context.Context) error {
 		return err
 	}
 	if object := w.cluster.index[w.root.Key()]; object != nil && w.root.Object != nil {
-		w.root.Object = object // the same, and its own
+		w.root.Object = object // the root itself, with its own object
 	}
 	return nil
 }
 
-// declaredRoot is the Kustomization among the objects of a cluster's folder that
-// applies the folder: the one that `flux bootstrap` names, else the first. It is
-// none of them while Kustomizations take their files from the source of
-// `flux bootstrap` and nothing declares that: a path may be one of another
-// repository.
+// declaredRoot returns the Kustomization in a cluster's folder that applies this folder:
+// the one that `flux bootstrap` names, or else the first. It returns nil if
+// Kustomizations use the source of `flux bootstrap` and nothing declares that source:
+// then a path may belong to another repository.
 func (w *walk) declaredRoot(objects []*Object) *Applier {
 	var first *Applier
 	bootstrapped, declared := false, false
@@ -87,9 +86,9 @@ func (w *walk) declaredRoot(objects []*Object) *Applier {
 	return first
 }
 
-// syncs is the source that flux-operator makes of a FluxInstance, or of the release of
-// one, when its sync is of the cluster's folder. Source and Kustomization have the name
-// that sync gives or that of the namespace.
+// syncs returns the source that flux-operator makes from a FluxInstance, or from its
+// chart's release, if its sync is for the cluster's folder. Source and Kustomization have
+// the name in sync, or the namespace's name.
 func (w *walk) syncs(object *Object) (source Key, found bool) {
 	var field []string
 	switch object.GroupVersionKind().GroupKind() {
@@ -137,8 +136,8 @@ func (w *walk) adopt(objects []*Object) {
 	}
 }
 
-// bootstraps reports whether objects take their files from the source that
-// `flux bootstrap` makes, and nothing declares that: it is what declares the root.
+// bootstraps reports whether objects use the source that `flux bootstrap` makes, and
+// nothing declares it: then something outside of the objects declares the root.
 func bootstraps(objects []*Object) bool {
 	named := false
 	for _, object := range objects {
@@ -155,9 +154,9 @@ func bootstraps(objects []*Object) bool {
 	return named
 }
 
-// noteSurroundings adds that what declares the root is unknown, where the cluster
-// needs something of it: a parent repository, a tool or a portal brings the sources,
-// the namespaces and the variables then.
+// noteSurroundings records that the declaration of the root is unknown, if the cluster
+// needs something from it: then a parent repository, a tool or a portal provides sources,
+// namespaces or variables.
 func (w *walk) noteSurroundings() {
 	if !w.strange {
 		return
@@ -173,8 +172,8 @@ func (w *walk) noteSurroundings() {
 	})
 }
 
-// needsNamespaces reports whether objects are in namespaces of their own, none of
-// which the cluster makes.
+// needsNamespaces reports whether objects are in namespaces of their own, and the cluster
+// creates none of these.
 func (w *walk) needsNamespaces() bool {
 	needed := false
 	for key := range w.cluster.index {

@@ -21,21 +21,21 @@ var (
 	externalArtifactKind = schema.GroupKind{Group: sourcev1.GroupVersion.Group, Kind: sourcev1.ExternalArtifactKind}
 )
 
-// hasSource reports whether the object behind a source reference is applied.
+// hasSource reports whether the object that a source reference names is applied.
 func (w *walk) hasSource(key Key) bool {
 	return w.isSelf(key) || w.cluster.index[key] != nil || w.generated[key] != nil
 }
 
-// isSelf reports whether a source is this repository: the one that the root
-// Kustomization names, whatever its URL. When the repository does not declare
-// the root, `flux bootstrap` or a FluxInstance did, under the root's name.
+// isSelf reports whether a source is this repository: the one that the root Kustomization
+// names, whatever its URL. If the repository does not declare the root, `flux bootstrap`
+// or a FluxInstance did, and the source has the root's name.
 func (w *walk) isSelf(key Key) bool {
 	undeclared := w.root.Object == nil && key.Namespace == w.root.Namespace && key.Name == w.root.Name && w.cluster.index[key] == nil
 	return undeclared || key == w.synced || key == sourceKey(w.root.Namespace, w.root.Spec.SourceRef)
 }
 
-// wrong is the field of a source reference to correct: its kind if a source of
-// another one has the name.
+// wrong returns the field of a source reference that is wrong: its kind, if a source of
+// another kind has the name.
 func (w *walk) wrong(key Key) string {
 	for other := range w.cluster.index {
 		if other.Group == key.Group && other.Namespace == key.Namespace && other.Name == key.Name {
@@ -45,7 +45,7 @@ func (w *walk) wrong(key Key) string {
 	return "name"
 }
 
-// noSource is the error of a source that nothing declares.
+// noSource is the error for a source that nothing declares.
 type noSource struct {
 	key Key
 	by  *Object // the ArtifactGenerator or GitRepository that names it, if not the Kustomization
@@ -53,10 +53,11 @@ type noSource struct {
 
 func (n noSource) Error() string { return "nothing declares " + n.key.String() }
 
-// failure is that of what needs the source, and names it at a place.
+// failure returns the failure of the Kustomization that needs the source; who names it at
+// a place.
 func (n noSource) failure(k *Applier, at Location, who string) Failure {
 	if n.by != nil {
-		field := "sources" // of an ArtifactGenerator
+		field := "sources" // the field of an ArtifactGenerator
 		if n.by.GetKind() == sourcev1.GitRepositoryKind {
 			field = "include"
 		}
@@ -70,8 +71,8 @@ func (n noSource) failure(k *Applier, at Location, who string) Failure {
 	}
 }
 
-// artifact is the content of a source. The objects it comes through are kept,
-// because they may go in circles.
+// artifact returns the content of a source. through has the objects on the way, to detect
+// cycles.
 func (w *walk) artifact(ctx context.Context, key Key, through []*Object) (*artifact.Artifact, error) {
 	object := w.cluster.index[key]
 	if w.isSelf(key) && object == nil {
@@ -115,7 +116,7 @@ func (w *walk) artifact(ctx context.Context, key Key, through []*Object) (*artif
 	return a, err
 }
 
-// sourceOptions are what a GitRepository says about its artifact.
+// sourceOptions returns a GitRepository's settings for its artifact.
 func (w *walk) sourceOptions(
 	ctx context.Context, repository sourcev1.GitRepository, key Key, through []*Object,
 ) (artifact.Options, error) {
@@ -164,7 +165,7 @@ type generatorArtifact struct {
 	} `json:"copy"`
 }
 
-// composed makes an artifact as an ArtifactGenerator describes it.
+// composed makes the artifact that an ArtifactGenerator describes.
 func (w *walk) composed(ctx context.Context, object *Object, name string, through []*Object) (*artifact.Artifact, error) {
 	var generator artifactGenerator
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &generator); err != nil {

@@ -26,10 +26,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
 )
 
-// rendered answers Flux's own code, which reads the ConfigMaps and Secrets to
-// substitute from out of a cluster, with the rendered objects.
+// rendered is a client that serves rendered ConfigMaps and Secrets to Flux's own code,
+// which reads the values to substitute from a cluster.
 type rendered struct {
-	client.Client // nil: reading is all that substitution does
+	client.Client // nil: substitution only reads
 	cluster       *Cluster
 }
 
@@ -47,7 +47,7 @@ func (r rendered) Get(_ context.Context, key client.ObjectKey, into client.Objec
 		return fmt.Errorf("%s: %w", object.Key(), err)
 	}
 	if secret, ok := into.(*corev1.Secret); ok {
-		// What the API server does on write.
+		// The API server does this on every write.
 		for name, value := range secret.StringData {
 			if secret.Data == nil {
 				secret.Data = map[string][]byte{}
@@ -58,29 +58,28 @@ func (r rendered) Get(_ context.Context, key client.ObjectKey, into client.Objec
 	return nil
 }
 
-// variables are what a Kustomization substitutes.
+// variables are the values that a Kustomization substitutes.
 type variables struct {
 	k       *Applier
 	values  map[string]string
 	lenient bool
-	// outside is whether a Secret or ConfigMap that nobody here knows brings more
-	// values.
+	// outside reports whether an unknown Secret or ConfigMap supplies further values.
 	outside bool
-	// absent are the optional ones that nothing here applies; lacking is whether a
-	// variable has no other value, so that they count as outside.
+	// absent are the optional references that nothing here applies. lacking reports
+	// whether a variable has no other value; then they count as outside.
 	absent  []Unknown
 	lacking bool
-	// emptied are the variables that become nothing.
+	// emptied are the variables that are replaced with nothing.
 	emptied []Failure
-	// flux is the Kustomization for Flux's own code, with all values in place; digest
-	// is that of the values.
+	// flux is the Kustomization for Flux's own code, with all values in it; digest is the
+	// digest of the values.
 	flux   unstructured.Unstructured
 	digest [sha256.Size]byte
 	memory *Memory
 }
 
-// variables reads what a Kustomization substitutes from. It is nil where Flux starts
-// no substitution; the outcome says why.
+// variables returns the values that a Kustomization substitutes. It returns nil if Flux
+// could not start the substitution; the outcome says why.
 func (w *walk) variables(ctx context.Context, k *Applier, into *outcome) (*variables, error) {
 	if k.Spec.PostBuild == nil {
 		return nil, nil
@@ -112,7 +111,7 @@ func (w *walk) variables(ctx context.Context, k *Applier, into *outcome) (*varia
 			return nil, nil
 		}
 	}
-	values, err := json.Marshal(v.values) // in the order of the names
+	values, err := json.Marshal(v.values) // sorted by name
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +126,9 @@ func (w *walk) variables(ctx context.Context, k *Applier, into *outcome) (*varia
 
 var variableName = regexp.MustCompile(`^[_[:alpha:]][_[:alpha:][:digit:]]*$`)
 
-// withoutOutside is a Kustomization without what it substitutes from and nothing
-// in the cluster applies before: Secrets and facts of a cluster may be made by
-// hand or by another tool. What they hold is unknown.
+// withoutOutside returns a copy of a Kustomization without the references for
+// substitution that nothing in the cluster applies before it: Secrets and facts of a
+// cluster may be made by hand or by another tool. Their values are unknown.
 func (w *walk) withoutOutside(k *Applier, into *outcome) *Applier {
 	postBuild := *k.Spec.PostBuild
 	postBuild.SubstituteFrom = nil
@@ -149,8 +148,8 @@ func (w *walk) withoutOutside(k *Applier, into *outcome) *Applier {
 	return &Applier{Namespace: k.Namespace, Name: k.Name, Spec: spec}
 }
 
-// absent are the optional references of a Kustomization that nothing in the
-// cluster applies before.
+// absent returns the optional references of a Kustomization that nothing in the cluster
+// applies before it.
 func (w *walk) absent(k *Applier) []Unknown {
 	var absent []Unknown
 	for i, reference := range k.Spec.PostBuild.SubstituteFrom {
@@ -169,9 +168,9 @@ func substitutesFromOutside(k *Applier, key Key, at Location) Unknown {
 	}
 }
 
-// substitute replaces the variables of one object. It returns nothing when the
-// object has none, or when Flux would refuse it: then every variable without a
-// value is a failure, and not only the first.
+// substitute replaces the variables in one object. It returns nil if the object has none,
+// or if Flux would reject it: then every variable without a value is a failure, not only
+// the first.
 func (v *variables) substitute(ctx context.Context, object *Object, data []byte) ([]*unstructured.Unstructured, []Failure) {
 	if !bytes.ContainsRune(data, '$') {
 		return nil, nil
@@ -203,7 +202,7 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	if err != nil {
 		return nil, v.refused(object, string(text), err)
 	}
-	// Without variables nothing is replaced, nor in an object that opts out.
+	// Flux replaces nothing without values, or in an object that opts out.
 	if v.lenient && result != nil && (v.always() || len(v.values) > 0) {
 		v.empty(object, v.undefined(string(text)))
 	}
@@ -218,8 +217,8 @@ func (v *variables) substitute(ctx context.Context, object *Object, data []byte)
 	return objects, nil
 }
 
-// remembered is an object in which an earlier rendering replaced the same variables by
-// the same values, or this one does now; nil if Flux refuses it.
+// remembered returns the result for an object in which an earlier rendering replaced the
+// same variables with the same values, or replaces them now; nil if Flux rejects it.
 func (v *variables) remembered(ctx context.Context, object *Object, data []byte) []*unstructured.Unstructured {
 	key := substitutionKey{sha256.Sum256(data), v.digest, v.always()}
 	substituted, err := v.memory.substituted.Get(key, func() ([]byte, error) {
@@ -239,18 +238,18 @@ func (v *variables) remembered(ctx context.Context, object *Object, data []byte)
 	return objects
 }
 
-// replace replaces the variables of an object as Flux does.
+// replace replaces the variables in an object as Flux does.
 func (v *variables) replace(ctx context.Context, r *resource.Resource) (*resource.Resource, error) {
 	return fluxkustomize.SubstituteVariables(ctx, nil, v.flux, r,
 		fluxkustomize.SubstituteWithStrict(!v.lenient), fluxkustomize.SubstituteWithAlways(v.always()))
 }
 
-// always reports whether Flux substitutes even where there are no values.
+// always reports whether Flux substitutes even without values.
 func (v *variables) always() bool {
 	return (&kustomizev1.Kustomization{Spec: v.k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways
 }
 
-// leave gives variables themselves as values.
+// leave sets variables to themselves, so that they stay in the text.
 func (v *variables) leave(names []string) {
 	for _, name := range names {
 		v.values[name] = "${" + name + "}"
@@ -258,8 +257,9 @@ func (v *variables) leave(names []string) {
 	}
 }
 
-// empty notes the variables that become nothing. In the texts of Flux's own definitions
-// that does no harm, and a version that refuses them has other ones.
+// empty records the variables that are replaced with nothing. In the texts of Flux's own
+// definitions that is harmless, and Flux versions that reject them have other
+// definitions.
 func (v *variables) empty(object *Object, names []string) {
 	if isFluxDefinition(object) {
 		return
@@ -269,7 +269,7 @@ func (v *variables) empty(object *Object, names []string) {
 	}
 }
 
-// refused names the variables for which Flux refuses an object.
+// refused returns a failure for each variable because of which Flux rejects an object.
 func (v *variables) refused(object *Object, text string, err error) []Failure {
 	var failures []Failure
 	if !v.lenient {
@@ -297,7 +297,7 @@ func (v *variables) missing(object *Object, name, consequence string) Failure {
 }
 
 // isFluxDefinition reports whether an object is one of Flux's own definitions. Those of
-// 2.8 and 2.9.0 explain variables by examples, which are variables themselves:
+// 2.8 and 2.9.0 explain variables with examples that are variables themselves:
 // https://github.com/fluxcd/kustomize-controller/issues/1692
 func isFluxDefinition(o *Object) bool {
 	return o.GetKind() == "CustomResourceDefinition" && strings.HasSuffix(o.GetName(), ".toolkit.fluxcd.io")
@@ -309,7 +309,7 @@ func (v *variables) failure(object *Object, err error) Failure {
 		fmt.Errorf("substitute the variables of %s: %w", object.Key(), err))
 }
 
-// undefined lists the variables of a text that have neither value nor default.
+// undefined lists the variables in a text that have neither a value nor a default.
 func (v *variables) undefined(text string) []string {
 	tree, err := parse.Parse(text)
 	if err != nil {
@@ -327,8 +327,7 @@ func (v *variables) collect(node parse.Node, found map[string]bool) {
 			v.collect(nested, found)
 		}
 	case *parse.FuncNode:
-		// The operators that give a default are -, +, = and ?, or have one of
-		// them behind a colon.
+		// An operator that gives a default is -, +, = or ?, or a colon and one of these.
 		_, known := v.values[node.Param]
 		if !known && !strings.ContainsAny(node.Name, "-+=?") {
 			found[node.Param] = true
@@ -339,7 +338,7 @@ func (v *variables) collect(node parse.Node, found map[string]bool) {
 	}
 }
 
-// unstructured is the Kustomization for Flux's own code.
+// unstructured returns the Kustomization for Flux's own code.
 func (k *Applier) unstructured() (unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(k.typed())
 	return unstructured.Unstructured{Object: content}, err

@@ -16,7 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/helm"
 )
 
-// rootName is what `flux bootstrap` calls the root Kustomization, its source
+// rootName is the name that `flux bootstrap` gives to the root Kustomization, its source
 // and their namespace.
 const rootName = "flux-system"
 
@@ -27,29 +27,29 @@ var (
 	resourceSetKind   = schema.GroupKind{Group: "fluxcd.controlplane.io", Kind: "ResourceSet"}
 )
 
-// walk renders one cluster from its root Kustomization on.
+// walk renders one cluster, starting at its root Kustomization.
 type walk struct {
 	*shared
 	cluster *Cluster
 	lenient bool
 	root    *Applier
-	// synced is the source that a FluxInstance makes of this repository.
+	// synced is the source that a FluxInstance makes for this repository.
 	synced Key
-	// strange is whether neither the repository nor `flux bootstrap` declares the root.
+	// strange reports that neither the repository nor `flux bootstrap` declares the root.
 	strange bool
 	pending []*Applier
-	// begun are those of the pending ones that are being built.
+	// begun are the pending Kustomizations that are being built.
 	begun map[*Applier]bool
-	// releases are the HelmReleases to install.
+	// releases are the HelmReleases that wait to be installed.
 	releases []*Applier
 	kinds    kinds
 
 	known     map[Key]bool // applied or pending
 	applied   map[Key]*Applier
 	children  map[Key][]Key   // the Kustomizations that one applies
-	skipped   map[Key]bool    // known, but Flux does not render it
-	generated map[Key]*Object // the ArtifactGenerator of an ExternalArtifact
-	// outside are the ConfigMaps that were missing on the way.
+	skipped   map[Key]bool    // known Kustomizations that Flux does not render
+	generated map[Key]*Object // by ExternalArtifact, its ArtifactGenerator
+	// outside are the ConfigMaps that were missing when they were needed.
 	outside []Outside
 }
 
@@ -90,15 +90,14 @@ type missing int
 
 const (
 	nothing      missing = iota
-	secrets              // to substitute from: they may be made outside of the repository
-	dependencies         // that nothing has applied so far: something unknown may
-	configMaps           // to substitute from
+	secrets              // from which it substitutes: they may be made outside of the repository
+	dependencies         // that nothing has applied yet: an unknown part may
+	configMaps           // from which it substitutes
 )
 
-// next goes on with the first Kustomization whose dependencies are applied and
-// whose variables are known, else with such a HelmRelease, else with the
-// Kustomization that misses least. When none is ready the first one goes: what it
-// misses is then a failure with a name.
+// next renders the first Kustomization whose dependencies are applied and whose variables
+// are known, or else such a HelmRelease, or else the Kustomization with the fewest
+// missing inputs. In the last case, what is missing becomes a failure.
 func (w *walk) next(ctx context.Context) error {
 	ready, installable := w.firstReady(nothing), -1
 	if ready < 0 {
@@ -141,11 +140,11 @@ func (w *walk) ready(k *Applier, without missing) bool {
 	return w.hasSource(sourceKey(k.Namespace, k.Spec.SourceRef))
 }
 
-// settled reports whether a Kustomization is applied and, when it waits for what
-// it applies, whether the Kustomizations among that are settled too.
+// settled reports whether a Kustomization is applied. If it waits for its objects, the
+// Kustomizations among them must be settled, too.
 func (w *walk) settled(key Key, waiting []Key) bool {
 	if slices.Contains(waiting, key) {
-		return true // a Kustomization that waits for itself: the rules name it
+		return true // a Kustomization that waits for itself: a rule reports it
 	}
 	k := w.applied[key]
 	if k == nil {
@@ -166,8 +165,8 @@ func variablesKey(k *Applier, reference kustomizev1.SubstituteReference) Key {
 	return Key{schema.GroupKind{Kind: reference.Kind}, k.Namespace, reference.Name}
 }
 
-// apply renders a Kustomization and does with the objects what their apply
-// would do: they can be found from then on, and Kustomizations among them start.
+// apply renders a Kustomization and handles the objects as if they were applied: they can
+// be found from then on, and Kustomizations among them start.
 func (w *walk) apply(ctx context.Context, k *Applier) error {
 	w.cluster.Kustomizations = append(w.cluster.Kustomizations, k)
 	w.known[k.Key()], w.applied[k.Key()] = true, k
@@ -182,7 +181,7 @@ func (w *walk) apply(ctx context.Context, k *Applier) error {
 	return nil
 }
 
-// take puts what an applier gave into the cluster.
+// take adds an applier's outcome to the cluster.
 func (w *walk) take(result outcome, k *Applier) {
 	w.cluster.Failures = append(w.cluster.Failures, result.failures...)
 	w.cluster.Unknowns = append(w.cluster.Unknowns, result.unknowns...)
@@ -191,9 +190,8 @@ func (w *walk) take(result outcome, k *Applier) {
 	w.add(result.objects, k)
 }
 
-// add makes objects known as applied, and starts the Kustomizations and
-// HelmReleases among them. What goes to another API server is not there for this
-// one's Flux.
+// add marks objects as applied, and starts the Kustomizations and HelmReleases among
+// them. Objects for another API server are not visible to this cluster's Flux.
 func (w *walk) add(objects []*Object, k *Applier) {
 	sortObjects(objects)
 	k.Objects = objects
@@ -227,7 +225,7 @@ func (w *walk) add(objects []*Object, k *Applier) {
 	}
 }
 
-// generates notes which artifacts an ArtifactGenerator makes.
+// generates records the artifacts that an ArtifactGenerator makes.
 func (w *walk) generates(object *Object) {
 	var generator artifactGenerator
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &generator); err != nil {
@@ -242,8 +240,8 @@ func (w *walk) enqueue(object *Object, parent *Applier) {
 	key := object.Key()
 	w.children[parent.Key()] = append(w.children[parent.Key()], key)
 	if w.known[key] {
-		// The root, which is among its own objects, or one that two parents
-		// apply: the rules name the second owner.
+		// It is the root, which is among its own objects, or a Kustomization that two
+		// parents apply. For the latter a rule reports the second owner.
 		return
 	}
 	if w.skipOpen(object) {
@@ -275,7 +273,7 @@ func (w *walk) skip(object *Object, reason string, field ...any) {
 	w.note(object, reason, field...)
 }
 
-// note adds to the cluster what is unknown of an object.
+// note records an unknown part of the cluster for an object.
 func (w *walk) note(object *Object, reason string, field ...any) {
 	w.cluster.Unknowns = append(w.cluster.Unknowns, unknown(object, reason, field...))
 }
@@ -286,7 +284,7 @@ func unknown(object *Object, reason string, field ...any) Unknown {
 
 func newKustomization(object *Object, parent *Applier) (*Applier, error) {
 	k := &Applier{Object: object, Parent: parent, Namespace: object.GetNamespace(), Name: object.GetName()}
-	// Both are labels of what it applies.
+	// Both become labels of its objects.
 	k.outside = object.Open("metadata", "name") || object.Open("metadata", "namespace")
 	var typed kustomizev1.Kustomization
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed); err != nil {
@@ -296,8 +294,8 @@ func newKustomization(object *Object, parent *Applier) (*Applier, error) {
 	return k, nil
 }
 
-// setMetadata sets the common metadata and the labels by which Flux knows its
-// objects again. A label that is no string stays, for the rules to name.
+// setMetadata sets the common metadata, and the labels by which Flux recognizes its
+// objects. A label that is not a string is not changed, so that rules can report it.
 func setMetadata(u *unstructured.Unstructured, k *Applier) {
 	owner := map[string]string{
 		kustomizev1.GroupVersion.Group + "/name":      k.Name,
@@ -310,7 +308,7 @@ func setMetadata(u *unstructured.Unstructured, k *Applier) {
 	helm.SetStrings(u, "labels", owner)
 }
 
-// sourceKey is the key of what a Kustomization's sourceRef names.
+// sourceKey returns the key of the source that a Kustomization's sourceRef names.
 func sourceKey(namespace string, ref kustomizev1.CrossNamespaceSourceReference) Key {
 	group := "source.toolkit.fluxcd.io"
 	if before, _, found := strings.Cut(ref.APIVersion, "/"); found {

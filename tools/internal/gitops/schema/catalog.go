@@ -17,14 +17,15 @@ import (
 //go:embed schemas.zip
 var packed []byte
 
-// Catalog is a set of kinds. It does not change, and is safe for concurrent use.
+// Catalog is a set of kinds with their schemas. It is immutable and safe for concurrent
+// use.
 type Catalog struct {
-	below *Catalog // hidden where this layer has the same group and kind
+	below *Catalog // used for kinds that this layer lacks
 	kinds map[schema.GroupKind]map[string]*Schema
-	// metadata is the schema of every kind's metadata.
+	// metadata is the schema for the metadata of every kind.
 	metadata *Schema
-	// declared are the schemas that objects declared so far, by the content of
-	// the object. All layers share it.
+	// declared has the schemas of definitions seen so far, by their content. All layers
+	// share it.
 	declared *sync.Map
 }
 
@@ -49,13 +50,13 @@ var builtin = sync.OnceValue(func() *Catalog {
 	return catalog
 })
 
-// Builtin is the catalog of the pinned modules. A schema costs nothing until
-// its kind is looked up and used.
+// Builtin returns the catalog of the pinned modules. A schema is loaded only when its
+// kind is looked up and used.
 func Builtin() *Catalog { return builtin() }
 
-// With is the catalog with the kinds that the objects among these declare:
-// CustomResourceDefinitions and CompositeResourceDefinitions. Others, and those
-// that no API server would take, declare nothing.
+// With returns a catalog that also has the kinds defined by CustomResourceDefinitions and
+// CompositeResourceDefinitions among the objects. Other objects, and definitions that an
+// API server would reject, are ignored.
 func (c *Catalog) With(objects []*unstructured.Unstructured) *Catalog {
 	var all []*Schema
 	for _, object := range objects {
@@ -64,8 +65,8 @@ func (c *Catalog) With(objects []*unstructured.Unstructured) *Catalog {
 	return c.layer(all)
 }
 
-// declaredBy are the schemas that an object declares. Objects that are equal but
-// for their labels, which clusters that share a base have, share theirs.
+// declaredBy returns the schemas that an object defines. Objects that differ only in
+// their labels share them, as in clusters with a common base.
 func (c *Catalog) declaredBy(object *unstructured.Unstructured) []*Schema {
 	if !definition.Declares(object) {
 		return nil
@@ -87,7 +88,7 @@ func (c *Catalog) declaredBy(object *unstructured.Unstructured) []*Schema {
 	return schemas
 }
 
-// schemas are those of the definitions of one source.
+// schemas returns the schemas for the definitions of one source.
 func (c *Catalog) schemas(source string, definitions []definition.Definition) []*Schema {
 	schemas := make([]*Schema, 0, len(definitions))
 	for _, d := range definitions {
@@ -119,19 +120,19 @@ func (c *Catalog) add(s *Schema) {
 	versions[s.kind.Version] = s
 }
 
-// Lookup finds the schema of one version of a kind.
+// Lookup returns the schema of one version of a kind.
 func (c *Catalog) Lookup(kind schema.GroupVersionKind) (*Schema, bool) {
 	found, ok := c.versions(kind.GroupKind())[kind.Version]
 	return found, ok
 }
 
-// Versions are the versions of a kind that an API server serves, sorted; none
-// if it does not know the kind.
+// Versions returns the versions of a kind that an API server serves, sorted; none for an
+// unknown kind.
 func (c *Catalog) Versions(kind schema.GroupKind) []string {
 	return slices.Sorted(maps.Keys(c.versions(kind)))
 }
 
-// Kinds are the kinds of a group, sorted.
+// Kinds returns the kinds of a group, sorted.
 func (c *Catalog) Kinds(group string) []string {
 	found := map[string]bool{}
 	for layer := c; layer != nil; layer = layer.below {
@@ -144,7 +145,7 @@ func (c *Catalog) Kinds(group string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// Groups are the groups that have a kind of this name, sorted.
+// Groups returns the groups that have a kind of this name, sorted.
 func (c *Catalog) Groups(kind string) []string {
 	found := map[string]bool{}
 	for layer := c; layer != nil; layer = layer.below {
@@ -157,7 +158,7 @@ func (c *Catalog) Groups(kind string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// All are the versions of all kinds, in no order.
+// All returns all versions of all kinds, in no particular order.
 func (c *Catalog) All() []schema.GroupVersionKind {
 	var all []schema.GroupVersionKind
 	seen := map[schema.GroupKind]bool{}
@@ -174,8 +175,8 @@ func (c *Catalog) All() []schema.GroupVersionKind {
 	return all
 }
 
-// versions are those of the topmost layer that has the kind: one definition of a
-// resource lists all of its versions.
+// versions returns the versions in the topmost layer that has the kind: one definition
+// lists all versions of its resource.
 func (c *Catalog) versions(kind schema.GroupKind) map[string]*Schema {
 	for layer := c; layer != nil; layer = layer.below {
 		if versions, ok := layer.kinds[kind]; ok {

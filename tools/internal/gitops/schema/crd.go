@@ -16,12 +16,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
-// lowered undoes what the API server does to a definition before it looks at it:
-// what is the same in all versions is lifted out of them.
+// lowered reverses a change that the API server makes before it validates a definition:
+// it moves what is the same in all versions out of them.
 var lowered = strings.NewReplacer("spec.validation.", "spec.versions[0].schema.", "spec.subresources.", "spec.versions[0].subresources.")
 
-// checkDefinition has the API server's code judge a definition, whose content is
-// itself a schema: the schema language cannot describe that.
+// checkDefinition validates a CustomResourceDefinition with the API server's code. Its
+// content is itself a schema, which the schema language cannot describe.
 func (r *run) checkDefinition() {
 	crds, err := definition.CRDs(&unstructured.Unstructured{Object: r.object})
 	if err != nil {
@@ -51,16 +51,16 @@ func (r *run) checkCRD(external *apiextensionsv1.CustomResourceDefinition) {
 	}
 }
 
-// checkKeywords finds what the schemas inside a CustomResourceDefinition say
-// that is no keyword, as strict decoding does.
+// checkKeywords finds unknown keywords in the schemas of a CustomResourceDefinition, as
+// strict decoding does.
 func (r *run) checkKeywords() {
 	data, err := utiljson.Marshal(r.object)
 	if err != nil {
-		return // it has been decoded from JSON
+		return // it comes from decoded JSON
 	}
 	unknown, err := json.UnmarshalStrict(data, new(apiextensionsv1.CustomResourceDefinition))
 	if err != nil {
-		return // said by definition.CRDs
+		return // definition.CRDs reports it
 	}
 	for _, err := range unknown {
 		var at json.FieldError

@@ -14,8 +14,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
-// goFormats are the formats of Kubernetes' own types: what they mean to a
-// reader, and whether a string can be decoded.
+// goFormats are the formats of Kubernetes' own types: a description for messages, and a
+// check whether a string can be decoded.
 var goFormats = map[string]struct {
 	meaning string
 	decodes func(string) error
@@ -34,17 +34,17 @@ var goFormats = map[string]struct {
 	}},
 }
 
-// formats are those, and the ones that CustomResourceDefinitions may use.
+// formats are goFormats and the formats that CustomResourceDefinitions may use.
 var formats = func() strfmt.Registry {
 	registry := strfmt.NewFormats()
 	for name, format := range goFormats {
-		// The type does not matter: formats check strings, and parse nothing.
+		// The Go type does not matter, because formats only check strings.
 		registry.Add(name, new(strfmt.Password), func(text string) bool { return format.decodes(text) == nil })
 	}
 	return registry
 }()
 
-// meaningOf is what a message calls a format.
+// meaningOf returns the description of a format in messages.
 func meaningOf(format string) string {
 	if known, ok := goFormats[format]; ok {
 		return known.meaning
@@ -54,8 +54,8 @@ func meaningOf(format string) string {
 
 var stripUnsupported = validation.StripUnsupportedFormatsPostProcessorForVersion(environment.DefaultCompatibilityVersion())
 
-// supportedFormats takes away the formats that an API server ignores, and
-// fixes what kube-openapi makes of the others.
+// supportedFormats removes the formats that an API server ignores, and corrects how
+// kube-openapi treats the others.
 func supportedFormats(s *spec.Schema) error {
 	if _, ok := goFormats[s.Format]; !ok {
 		if err := stripUnsupported(s); err != nil {
@@ -64,22 +64,23 @@ func supportedFormats(s *spec.Schema) error {
 	}
 	switch {
 	case s.Format == definition.FormatQuantity:
-		// Its Go type takes a number, too.
+		// The Go type also accepts a number.
 		s.Type = spec.StringOrArray{"string", "integer", "number"}
 	case s.Type.Contains("integer"), s.Type.Contains("number"):
-		// The errors about these formats name no value. Say them as limits.
+		// The errors about these formats do not contain the value, so limits replace
+		// them.
 		if s.Format == "int32" {
 			narrow(s, math.MinInt32, math.MaxInt32)
 		}
 		s.Format = ""
 	case s.Format != "" && s.Type.Contains("string") && s.Not == nil:
-		// A list passes for a string with a format.
+		// kube-openapi accepts a list as a string with a format.
 		s.Not = &spec.Schema{SchemaProps: spec.SchemaProps{Type: spec.StringOrArray{"array"}}}
 	}
 	return nil
 }
 
-// narrow keeps a number within bounds.
+// narrow limits a number to a range.
 func narrow(s *spec.Schema, least, most float64) {
 	if s.Minimum == nil || *s.Minimum < least {
 		s.Minimum, s.ExclusiveMinimum = &least, false

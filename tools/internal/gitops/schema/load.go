@@ -16,10 +16,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
-// LoadPath is the catalog with the kinds that a file, or the files of a folder
-// and of those below it, declare: CustomResourceDefinitions and
-// CompositeResourceDefinitions in YAML or JSON. Other objects in the files
-// declare nothing; a path without any declaration is an error.
+// LoadPath returns a catalog that also has the kinds defined in a file, or in a folder
+// and its subfolders: CustomResourceDefinitions and CompositeResourceDefinitions in YAML
+// or JSON. Other objects are ignored; a path without any definition is an error.
 func (c *Catalog) LoadPath(path string) (*Catalog, error) {
 	var all []*Schema
 	err := filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// describe says what a value is, briefly.
+// describe describes a value briefly.
 func describe(value any) string {
 	switch value := value.(type) {
 	case nil:
@@ -32,18 +32,17 @@ func describe(value any) string {
 	return "the number " + inJSON(value)
 }
 
-// articles are the names of JSON types as people say them.
+// articles has the names of JSON types with their articles.
 var articles = map[string]string{
 	"string": "a string", "integer": "an integer", "number": "a number",
 	"boolean": "a boolean", "object": "an object", "array": "a list", "null": "null",
 }
 
-// splitMessage takes the field's name out of the errors that have it only in
-// their text: quoted at the start of those about anyOf and oneOf, at the end of
-// those about the range of numbers.
+// splitMessage splits the field's name off an error that has it only in its text: quoted
+// at the start for anyOf and oneOf, at the end for the range of numbers.
 func splitMessage(message string) (name, expected string) {
 	if quoted, err := strconv.QuotedPrefix(message); err == nil {
-		name, _ = strconv.Unquote(quoted) // QuotedPrefix has done so
+		name, _ = strconv.Unquote(quoted) // QuotedPrefix has unquoted it
 		return name, strings.TrimSpace(message[len(quoted):])
 	}
 	if end := strings.LastIndex(message, " in "); end >= 0 {
@@ -52,7 +51,7 @@ func splitMessage(message string) (name, expected string) {
 	return "", message
 }
 
-// alternatives lists the values of an enumeration; an empty one is not said.
+// alternatives lists the values of an enumeration, without an empty one.
 func alternatives(values []any) string {
 	var list []string
 	for _, value := range values {
@@ -68,8 +67,8 @@ func alternatives(values []any) string {
 	return strings.Join(list, ", ")
 }
 
-// culprit describes the bad value. Errors about labels and annotations name the
-// map alone: it is one of the map's keys, or the value of one.
+// culprit describes the bad value. Errors about labels and annotations name only the map:
+// the bad value is one of its keys or values.
 func culprit(object any, path []any, bad any) (at []any, what string) {
 	value := valueAt(object, path)
 	text, ok := bad.(string)
@@ -91,7 +90,7 @@ func culprit(object any, path []any, bad any) (at []any, what string) {
 	return path, describe(value)
 }
 
-// detail is the first line: CEL draws an arrow in those that follow.
+// detail returns the first line: in the other lines CEL draws an arrow.
 func detail(err *field.Error) string {
 	if err.Detail == "" {
 		return ""

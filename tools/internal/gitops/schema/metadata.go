@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// names are the rules for the names of Kubernetes' own kinds, where they are not
-// DNS subdomains.
+// names has the naming rules of those of Kubernetes' own kinds whose names are not DNS
+// subdomains.
 var names = map[schema.GroupKind]validation.ValidateNameFunc{
 	{Kind: "Namespace"}: validation.NameIsDNSLabel,
 	{Kind: "Service"}:   validation.NameIsDNS1035Label,
@@ -26,7 +26,7 @@ var names = map[schema.GroupKind]validation.ValidateNameFunc{
 	{Group: "networking.k8s.io", Kind: "IPAddress"}:                   pathSegment,
 }
 
-// pathSegment allows whatever can be a part of a URL.
+// pathSegment allows any name that can be part of a URL.
 func pathSegment(name string, prefix bool) []string {
 	if prefix {
 		return content.IsPathSegmentPrefix(name)
@@ -34,8 +34,8 @@ func pathSegment(name string, prefix bool) []string {
 	return content.IsPathSegmentName(name)
 }
 
-// validateMetadata validates metadata by its schema, then by the rules that the API
-// server has for the metadata of every kind.
+// validateMetadata validates metadata by its schema, and then by the API server's rules
+// for all kinds.
 func (s *Schema) validateMetadata(given map[string]any) []Problem {
 	s.metadata.load()
 	if s.metadata.err != nil {
@@ -45,9 +45,8 @@ func (s *Schema) validateMetadata(given map[string]any) []Problem {
 	return append(problems, s.validateObjectMeta(given)...)
 }
 
-// validateObjectMeta leaves out what has a wrong type, which the schema of
-// metadata has reported, and a missing namespace, which is not the object's
-// fault alone.
+// validateObjectMeta skips fields with a wrong type, which the schema of metadata has
+// reported, and a missing namespace, which may be set elsewhere.
 func (s *Schema) validateObjectMeta(given map[string]any) []Problem {
 	meta, _, err := objectmeta.GetObjectMeta(given, true)
 	if err != nil || meta == nil {
@@ -56,7 +55,7 @@ func (s *Schema) validateObjectMeta(given map[string]any) []Problem {
 	run := run{schema: s, given: given, object: given}
 	switch {
 	case !s.namespaced:
-		meta.Namespace = "" // the API server takes it away
+		meta.Namespace = "" // the API server removes it
 	case meta.Namespace == "":
 		meta.Namespace = metav1.NamespaceDefault
 	}

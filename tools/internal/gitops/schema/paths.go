@@ -7,10 +7,10 @@ import (
 	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 )
 
-// Lacks reports whether a kind has no field at a path, which field of the path is the
-// first one that it lacks, and which it has in its place. An index stands for any
-// element. What the schema leaves open may be there: metadata, a status that it does not
-// describe, mappings with any keys.
+// Lacks reports whether a kind has no field at a path. depth is the index of the first
+// missing field in the path, and fields are the fields that exist in its place. An index
+// stands for any element. A part that the schema does not describe may have the field:
+// metadata, an undescribed status, mappings with arbitrary keys.
 func (s *Schema) Lacks(path []any) (depth int, fields []string, lacks bool) {
 	s.load()
 	if s.err != nil || len(path) == 0 || path[0] == "metadata" || path[0] == "apiVersion" || path[0] == "kind" {
@@ -30,10 +30,11 @@ func (s *Schema) Lacks(path []any) (depth int, fields []string, lacks bool) {
 	return 0, nil, false
 }
 
-// anyElement is the step that means each element of a list, or key of a mapping.
+// anyElement is a step that stands for every element of a list, or key of a mapping.
 const anyElement = "*"
 
-// stepInto is one step down a schema; open is where anything may follow.
+// stepInto takes one step down a schema; open reports whether the schema allows anything
+// there.
 func stepInto(at *structural.Structural, step any) (next *structural.Structural, open bool) {
 	if at.XPreserveUnknownFields || at.XEmbeddedResource || at.XIntOrString {
 		return nil, true

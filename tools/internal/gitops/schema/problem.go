@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Kind classes problems, so that a caller can weigh them.
+// Kind classifies problems, so that callers can choose a severity.
 type Kind string
 
 // The kinds of problems.
@@ -19,29 +19,29 @@ const (
 	Enum         Kind = "enum"
 	Format       Kind = "format"
 	Duplicate    Kind = "duplicate"
-	// Limit is a value out of range, too long, or not of the wanted pattern.
+	// Limit is a value that is out of range, too long, or does not match the pattern.
 	Limit Kind = "limit"
 	CEL   Kind = "cel"
-	// Metadata is a name, label, annotation, owner or finalizer that no API
-	// server takes.
+	// Metadata is a name, label, annotation, owner or finalizer that an API server
+	// rejects.
 	Metadata Kind = "metadata"
-	// Definition is a CustomResourceDefinition that no API server takes.
+	// Definition is a CustomResourceDefinition that an API server rejects.
 	Definition Kind = "definition"
-	// Unreadable is a schema that cannot be used, or an object that is no JSON.
+	// Unreadable is a schema that cannot be used, or an object that is not JSON.
 	Unreadable Kind = "unreadable"
 )
 
-// Problem is one reason for an API server to refuse an object.
+// Problem is one reason for an API server to reject an object.
 type Problem struct {
-	// Path leads to the field: strings are keys, ints are indices. Of a missing
-	// field it names the place where it should be.
+	// Path leads to the field: strings are keys, ints are indices. For a missing field it
+	// is where the field should be.
 	Path []any
 	Kind Kind
-	// Message says what is there and what is expected, without the path.
+	// Message says what the value is and what is expected, without the path.
 	Message string
 }
 
-// String is the problem with its path, for logs and tests.
+// String returns the problem with its path, for logs and tests.
 func (p Problem) String() string {
 	if len(p.Path) == 0 {
 		return p.Message
@@ -49,7 +49,7 @@ func (p Problem) String() string {
 	return text(p.Path) + ": " + p.Message
 }
 
-// text writes a path as kubectl does: spec.containers[0].name
+// text returns a path in kubectl's notation: spec.containers[0].name
 func text(path []any) string {
 	var b strings.Builder
 	for i, step := range path {
@@ -66,9 +66,9 @@ func text(path []any) string {
 	return b.String()
 }
 
-// resolve turns the text of a path, as the API server's code writes it, into
-// steps. Keys may have dots in them, so the object itself says where one ends:
-// the longest key that fits.
+// resolve splits the text of a path, as the API server's code writes it, into steps. Keys
+// may contain dots, so the object decides where a key ends: the longest key that exists
+// counts.
 func resolve(value any, path string) []any {
 	path = strings.TrimPrefix(path, ".")
 	if path == "" {
@@ -104,7 +104,7 @@ func longestKey(object map[string]any, path string) (key, rest string, found boo
 	return key, rest, found
 }
 
-// valueAt is the value that a path leads to, nil if nothing is there.
+// valueAt returns the value at a path, nil if there is none.
 func valueAt(value any, path []any) any {
 	for _, step := range path {
 		switch step := step.(type) {
@@ -122,9 +122,9 @@ func valueAt(value any, path []any) any {
 	return value
 }
 
-// settle puts problems in the order of their paths, and keeps of those with one
-// cause the one that names it: a field of the wrong type is in addition out of
-// range, holds unknown fields, and lacks others.
+// settle sorts problems by path. Of several with one cause it keeps the one that names
+// the cause: a field of the wrong type is also out of range, has unknown fields, and
+// lacks others.
 func settle(problems []Problem) []Problem {
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		return cmp.Or(slices.CompareFunc(a.Path, b.Path, compareSteps), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Message, b.Message))

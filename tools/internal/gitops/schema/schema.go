@@ -18,16 +18,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
-// Schema is one version of a kind. It is safe for concurrent use.
+// Schema is the schema of one version of a kind. It is safe for concurrent use.
 type Schema struct {
 	kind   schema.GroupVersionKind
 	source string
 	read   func() (definition.Definition, error)
-	// metadata is the schema of the object's metadata. The schema of metadata
-	// itself has none.
+	// metadata is the schema of the object's metadata; nil for the schema of metadata
+	// itself.
 	metadata *Schema
 
-	// What follows is set by load, in the forms that the API server's code takes.
+	// load sets the fields below, in the forms that the API server's code needs.
 	loaded             sync.Once
 	err                error
 	namespaced, status bool
@@ -37,26 +37,25 @@ type Schema struct {
 	compiled sync.Once
 	cel      *cel.Validator
 
-	// judged finds the problems of the objects so far, each once, by their content
-	// without metadata.
+	// judged caches the problems of objects, by their content without metadata.
 	judged sync.Map
 }
 
-// Source names where the schema comes from: `kubernetes 1.35.4`, or the object
-// or file that declares the kind.
+// Source returns where the schema comes from: `kubernetes 1.35.4`, or the object or file
+// that defines the kind.
 func (s *Schema) Source() string { return s.source }
 
-// Kind is the version and kind whose schema this is.
+// Kind returns the version and kind that the schema describes.
 func (s *Schema) Kind() schema.GroupVersionKind { return s.kind }
 
-// Namespaced reports whether objects of the kind live in a namespace. It is false for a
-// schema that cannot be read, which Validate reports.
+// Namespaced reports whether the kind is namespaced. It is false for a schema that cannot
+// be parsed, which Validate reports.
 func (s *Schema) Namespaced() bool {
 	s.load()
 	return s.namespaced
 }
 
-// load reads and parses the schema on first use.
+// load parses the schema at its first use.
 func (s *Schema) load() {
 	s.loaded.Do(func() {
 		if s.err = s.prepare(); s.err != nil {
@@ -89,8 +88,8 @@ func (s *Schema) prepare() error {
 	return validation.ConvertJSONSchemaPropsWithPostProcess(&internal, s.openapi, supportedFormats)
 }
 
-// celValidator compiles the CEL rules on first use: few objects get so far in
-// schemas that have many.
+// celValidator compiles the CEL rules at their first use: many schemas have rules, but
+// few objects reach them.
 func (s *Schema) celValidator() *cel.Validator {
 	s.compiled.Do(func() { s.cel = cel.NewValidator(s.structural, true, celconfig.PerCallLimit) })
 	return s.cel

@@ -10,11 +10,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
-// suggest ends the message about an unknown field with the field that was
+// suggest returns the end of a message about an unknown field: the field that was
 // probably meant.
 func (r *run) suggest(path []any) string {
 	if len(path) == 0 {
-		return "" // its name is empty
+		return "" // the field's name is empty
 	}
 	name, ok := path[len(path)-1].(string)
 	if !ok {
@@ -26,7 +26,7 @@ func (r *run) suggest(path []any) string {
 	return ""
 }
 
-// fieldsOf are the fields that a schema has at a path, sorted.
+// fieldsOf returns the fields that a schema has at a path, sorted.
 func fieldsOf(s *structural.Structural, path []any) []string {
 	for _, step := range path {
 		if s == nil {

@@ -24,10 +24,10 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/validate"
 )
 
-// Validate says what an API server would find wrong with an object of this
-// kind, in the order of the fields. It does not change the object, and the caller
-// does not change the problems: equal objects get the same. That the object's
-// apiVersion and kind are those of the schema is for the caller to see.
+// Validate returns what an API server would find wrong with an object of this kind, in
+// the order of the fields. It does not change the object. The caller must not change the
+// problems, because equal objects share them. The caller must check that the object's
+// apiVersion and kind are the schema's.
 func (s *Schema) Validate(object map[string]any) []Problem {
 	s.load()
 	if s.err != nil {
@@ -44,8 +44,8 @@ func (s *Schema) Validate(object map[string]any) []Problem {
 	return settle(append(s.validateMetadata(metadata), s.validateBody(body)...))
 }
 
-// validateBody is what is wrong besides metadata. Clusters share much of what
-// they apply, so the outcome is kept.
+// validateBody returns the problems outside of metadata. It caches them, because clusters
+// share many objects.
 func (s *Schema) validateBody(data []byte) []Problem {
 	judge, _ := s.judged.LoadOrStore(sha256.Sum256(data), sync.OnceValue(func() []Problem {
 		given, err := decoded(data)
@@ -57,8 +57,8 @@ func (s *Schema) validateBody(data []byte) []Problem {
 	return judge.(func() []Problem)()
 }
 
-// anonymous is an object with no more metadata than rules on objects as a whole
-// see, its name: labels say which Kustomization applies it.
+// anonymous returns a copy of an object that keeps only its name in metadata, which rules
+// on whole objects can see: labels name the Kustomization that applies it.
 func anonymous(object map[string]any) map[string]any {
 	metadata, ok := object["metadata"].(map[string]any)
 	if !ok {
@@ -75,7 +75,7 @@ func anonymous(object map[string]any) map[string]any {
 	return object
 }
 
-// copied is a value as an API server decodes it.
+// copied returns a copy of a value, decoded as an API server does.
 func copied(object map[string]any) (map[string]any, error) {
 	data, err := encoded(object)
 	if err != nil {
@@ -84,10 +84,9 @@ func copied(object map[string]any) (map[string]any, error) {
 	return decoded(data)
 }
 
-// ValidateUpdate says what an API server would find wrong with the step from an
-// old object to a new one of this kind, and not with the new one by itself: its
-// transition rules, those that use oldSelf. An object that Validate finds
-// misshapen has none.
+// ValidateUpdate returns what an API server would find wrong with the change from an old
+// object to a new one, apart from the new one's own problems: it evaluates the transition
+// rules, which use oldSelf. If Validate finds a wrong type in an object, there are none.
 func (s *Schema) ValidateUpdate(old, object map[string]any) []Problem {
 	s.load()
 	if s.err != nil || s.celValidator() == nil {
@@ -106,8 +105,8 @@ func (s *Schema) ValidateUpdate(old, object map[string]any) []Problem {
 	}))
 }
 
-// Defaulted is an object of this kind with the defaults that an API server sets.
-// One that is misshapen is returned as it is.
+// Defaulted returns an object of this kind with the defaults that an API server sets. An
+// object with a wrong type is returned unchanged.
 func (s *Schema) Defaulted(object map[string]any) map[string]any {
 	s.load()
 	if s.err != nil {
@@ -120,7 +119,7 @@ func (s *Schema) Defaulted(object map[string]any) map[string]any {
 	return prepared.object
 }
 
-// prepared is a run up to the rules, or nil if they would stumble.
+// prepared returns a run that is ready for the rules, or nil if they cannot run.
 func (s *Schema) prepared(object map[string]any) *run {
 	given, err := copied(object)
 	if err != nil {
@@ -141,7 +140,7 @@ func encoded(object map[string]any) ([]byte, error) {
 	return data, nil
 }
 
-// decoded is an object as an API server decodes it.
+// decoded decodes an object as an API server does.
 func decoded(data []byte) (map[string]any, error) {
 	var given map[string]any
 	if err := utiljson.Unmarshal(data, &given); err != nil {
@@ -153,7 +152,7 @@ func decoded(data []byte) (map[string]any, error) {
 	return given, nil
 }
 
-// validateShape goes the API server's way with a custom resource, see the
+// validateShape validates as the API server validates a custom resource, see the
 // package's comment.
 func (s *Schema) validateShape(given map[string]any) []Problem {
 	run := s.start(given)
@@ -166,7 +165,7 @@ func (s *Schema) validateShape(given map[string]any) []Problem {
 	return run.problems
 }
 
-// start goes that way up to the rules of the definition.
+// start does the steps before the definition's rules.
 func (s *Schema) start(given map[string]any) *run {
 	run := &run{schema: s, given: given, object: runtime.DeepCopyJSON(given)}
 	run.prune()
@@ -180,18 +179,18 @@ func (s *Schema) start(given map[string]any) *run {
 	return run
 }
 
-// ofObjects reports whether the schema describes whole objects, and not metadata alone.
+// ofObjects reports whether the schema describes whole objects, not only metadata.
 func (s *Schema) ofObjects() bool { return s.metadata != nil }
 
 // run is the validation of one object.
 type run struct {
 	schema *Schema
-	// given is the object as it came, which paths are resolved against; object
-	// is what the API server makes of it.
+	// given is the unchanged object, by which paths are resolved; object is what the API
+	// server makes of it.
 	given, object map[string]any
 	problems      []Problem
-	// misshapen: the object has a wrong type somewhere, so that CEL rules cannot
-	// run. The API server leaves them out in the same cases.
+	// misshapen means that the object has a wrong type somewhere, so CEL rules cannot
+	// run. The API server skips them in the same cases.
 	misshapen bool
 }
 
@@ -232,8 +231,8 @@ func (r *run) checkValues() {
 	}
 }
 
-// checkValue reports what kube-openapi found. Its message says what is expected
-// after the name of the field and ` in body `.
+// checkValue reports a problem that kube-openapi found. Its message says what is expected
+// after the field's name and ` in body `.
 func (r *run) checkValue(invalid *openapi.Validation) {
 	path := resolve(r.object, invalid.Name)
 	value := describe(valueAt(r.object, path))
@@ -262,8 +261,8 @@ func (r *run) checkValue(invalid *openapi.Validation) {
 	}
 }
 
-// reportType tells a value of the wrong type from a string of the wrong format:
-// kube-openapi says both in the same words.
+// reportType distinguishes a value of the wrong type from a string in the wrong format,
+// for which kube-openapi has the same message.
 func (r *run) reportType(path []any, value, types string) {
 	names := strings.Split(types, ",")
 	for i, name := range names {
@@ -294,21 +293,21 @@ func (r *run) checkFields(found field.ErrorList, kind Kind) {
 	}
 }
 
-// checkRules checks the object by the rules of its definition. Those for
-// updates need what it was before; nil leaves them out.
+// checkRules evaluates the definition's rules. Transition rules need the old object; with
+// nil they are skipped.
 func (r *run) checkRules(old map[string]any) {
 	validator := r.schema.celValidator()
 	if validator == nil {
 		return
 	}
-	var before any // a nil mapping is no absent one
+	var before any // a nil mapping would not count as absent
 	if old != nil {
 		before = old
 	}
 	found, _ := validator.Validate(context.Background(), nil, r.schema.structural, r.object, before, celconfig.RuntimeCELCostBudget)
 	for _, err := range found {
 		var path []any
-		if err.Field != (*field.Path)(nil).String() { // of a rule on the object as a whole
+		if err.Field != (*field.Path)(nil).String() { // a rule on the whole object has no field
 			path = resolve(r.object, err.Field)
 		}
 		r.report(path, CEL, "%s", strings.TrimPrefix(detail(err), ": "))

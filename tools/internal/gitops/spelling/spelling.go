@@ -8,9 +8,9 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Nearest is the candidate that is closest to a name, the first of equals. It is
-// empty if more than half of the name would have to change: that is no guess but
-// another word.
+// Nearest returns the candidate that is closest to a name, the first of equals. It is
+// empty if more than half of the name would have to change: that is no guess but another
+// word.
 func Nearest(name string, candidates []string) string {
 	best, distance := "", len(name)/2+1
 	for _, candidate := range candidates {
@@ -25,10 +25,9 @@ func Nearest(name string, candidates []string) string {
 // two letters.
 var counted = regexp.MustCompile(`[-._]?(\d+|\b[a-z]{1,2}\b)`)
 
-// Near is the candidate of which a name is in all likelihood a misspelling, the
-// first of equals; empty for none. Two letters are wrong at most, and not those
-// by which a series counts: redis-1 is not meant to be redis-2, nor app-eu to be
-// app-us.
+// Near returns the candidate of which a name is in all likelihood a misspelling, the
+// first of equals; empty for none. Two letters are wrong at most, and not those by which
+// a series counts: redis-1 is not meant to be redis-2, nor app-eu to be app-us.
 func Near(name string, candidates []string) string {
 	best, distance := "", 3
 	for _, candidate := range candidates {

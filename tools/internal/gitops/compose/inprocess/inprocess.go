@@ -1,5 +1,5 @@
-// Package inprocess names the composition functions that are compiled into the
-// tools: where package compose meets this repository's own function.
+// Package inprocess names the composition functions that are compiled into the tools. It
+// connects package compose with this repository's own function.
 package inprocess
 
 import (
@@ -11,22 +11,22 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/config"
 )
 
-// programs are the functions by the names that the configuration has for them.
+// programs returns the functions by their names in the configuration.
 func programs() map[string]compose.Function {
 	return map[string]compose.Function{
 		"function-sales-events": {FunctionRunnerServiceServer: function.Function{}, Assigned: function.Assigned()},
 	}
 }
 
-// Programs are the names of the functions.
+// Programs returns the names of the functions.
 func Programs() []string { return slices.Sorted(maps.Keys(programs())) }
 
-// Functions are the functions by the repository of their package. The configuration
-// of a repository says in which other ones it has them.
+// Functions returns the functions by the repository of their package. A repository's
+// configuration adds the repositories that it uses.
 func Functions(workloads []config.Workload) map[string]compose.Function {
 	known := programs()
 	functions := map[string]compose.Function{
-		// It says what is ready, which nothing is before it exists.
+		// It only reports readiness, and nothing is ready before it exists.
 		"xpkg.crossplane.io/crossplane-contrib/function-auto-ready": {FunctionRunnerServiceServer: compose.Pass{}},
 	}
 	for name, f := range known {

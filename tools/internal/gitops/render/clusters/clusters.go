@@ -1,8 +1,8 @@
-// Package clusters says which folders of a repository are clusters: those that a root
+// Package clusters finds the folders of a repository that are clusters: those that a root
 // Kustomization of Flux applies. The repository's configuration names them, or its
-// manifests do: `flux bootstrap` and flux-operator leave a declaration of the root in
-// the repository. What nothing declares is guessed from the layouts that Flux's guides
-// recommend.
+// manifests do, because `flux bootstrap` and flux-operator leave a declaration of the
+// root in the repository. Without a declaration it guesses by the layouts that Flux's
+// guides recommend.
 //
 // The package reads files one by one and builds nothing.
 package clusters
@@ -22,13 +22,13 @@ import (
 
 // Cluster is a folder that a root Kustomization applies.
 type Cluster struct {
-	// Path is the folder, Name the end of it that no other cluster has.
+	// Path is the folder. Name is its shortest end that no other cluster's folder has.
 	Name, Path string
 }
 
-// In are the clusters of a repository, in the order of their folders: those that match
-// the patterns of its configuration or, without patterns, those that its manifests
-// show. why says of the first folder that looks like a cluster why it is none.
+// In returns the clusters of a repository, in the order of their folders: those that
+// match the patterns or, without patterns, those that the manifests show. why says why
+// the first folder that looks like a cluster is not one.
 func In(dir string, patterns []string) (found []Cluster, why string, err error) {
 	var folders []string
 	if len(patterns) > 0 {
@@ -39,7 +39,7 @@ func In(dir string, patterns []string) (found []Cluster, why string, err error) 
 	return named(folders), why, err
 }
 
-// matching are the folders that match patterns, sorted.
+// matching returns the folders that match patterns, sorted.
 func matching(dir string, patterns []string) ([]string, error) {
 	var folders []string
 	for _, pattern := range patterns {
@@ -58,7 +58,7 @@ func isFolder(dir, name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// named gives each folder the shortest name that means no other one.
+// named gives each folder the shortest name that no other folder matches.
 func named(folders []string) []Cluster {
 	var all []Cluster
 	for _, folder := range folders {
@@ -73,15 +73,15 @@ func named(folders []string) []Cluster {
 	return all
 }
 
-// Selects reports whether a name means the cluster of a folder: it is the folder or
-// the end of it.
+// Selects reports whether a name selects the cluster in a folder: it is the folder or its
+// end.
 func Selects(name, folder string) bool {
 	name = path.Clean(name)
 	return name == folder || strings.HasSuffix(folder, "/"+name)
 }
 
-// Select are the clusters that names mean, in the order of the names; all without
-// names. A name that means none is passed over if that is optional.
+// Select returns the clusters that names select, in the order of the names; all without
+// names. A name that selects none is an error unless optional is set.
 func Select(all []Cluster, names []string, optional bool) ([]Cluster, error) {
 	if len(names) == 0 {
 		return all, nil

@@ -19,33 +19,34 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// use is a file that makes something of a folder.
+// use is the use of a folder by a file.
 type use struct {
 	file, folder string
 	by           user
-	// away: a Kustomization applies it to another cluster.
+	// away means that a Kustomization applies it to another cluster.
 	away bool
-	// root: a Kustomization has the name that Flux's own tools give to roots. likely:
-	// it could be a root by its namespace and folder.
+	// root means that the Kustomization has the name that Flux's own tools give to roots;
+	// likely, that its namespace and folder would fit a root.
 	root, likely bool
 }
 
-// user is what uses a folder.
+// user is the kind of object that uses a folder.
 type user int
 
 const (
-	kustomization user = iota // of kustomize, which includes it
-	component                 // of kustomize, which has no folder but its own
-	applier                   // a Kustomization of Flux, which applies it
-	instance                  // a FluxInstance, or its values, whose root applies it
+	kustomization user = iota // kustomize's Kustomization, which includes it
+	component                 // kustomize's Component, which uses only its own folder
+	applier                   // Flux's Kustomization, which applies it
+	instance                  // a FluxInstance, or its chart's values, whose root applies it
 )
 
-// usesIn lists the uses in all files. A file that cannot be read is left to the build.
+// usesIn lists the uses in all files. A file that cannot be read is ignored here: the
+// build reports it.
 func usesIn(dir string) []use {
 	var uses []use
 	_ = filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
-			return nil //nolint:nilerr // left to the build
+			return nil //nolint:nilerr // the build reports it
 		}
 		isKustomization := slices.Contains(konfig.RecognizedKustomizationFileNames(), entry.Name())
 		if !isKustomization && !origin.IsManifest(file) {
@@ -53,7 +54,7 @@ func usesIn(dir string) []use {
 		}
 		data, err := os.ReadFile(file)
 		if err != nil || limits.Check(data) != nil {
-			return nil //nolint:nilerr // likewise
+			return nil //nolint:nilerr // the build reports it
 		}
 		name := filepath.ToSlash(strings.TrimPrefix(file, dir+string(filepath.Separator)))
 		if isKustomization {
@@ -83,8 +84,8 @@ func usesOfKustomize(name string, data []byte) []use {
 	return uses
 }
 
-// manifest holds the fields of an object that are read. Instance is the root of a file
-// with values of the chart flux-instance, as `helm install` takes them.
+// manifest has the fields of an object that are needed. Instance is the top-level key in
+// a file with values for the chart flux-instance, as `helm install` reads them.
 type manifest struct {
 	APIVersion string `yaml:"apiVersion"`
 	Kind       string `yaml:"kind"`
@@ -117,7 +118,7 @@ func usesOfFlux(name string, data []byte) []use {
 	for {
 		var document yaml.Node
 		if err := decoder.Decode(&document); err != nil {
-			return uses // at the end, or it is a template
+			return uses // the end, or it is a template
 		}
 		var m manifest
 		if err := document.Decode(&m); err != nil && !errors.As(err, new(*yaml.TypeError)) {
@@ -130,7 +131,7 @@ func usesOfFlux(name string, data []byte) []use {
 	}
 }
 
-// use is what an object of Flux makes of a folder.
+// use returns the use of a folder by a Flux object.
 func (m manifest) use() (u use, found bool) {
 	group, _, _ := strings.Cut(m.APIVersion, "/")
 	folder := ""

@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// rootName is what `flux bootstrap` calls the root Kustomization and its namespace, and
-// the folder that it writes both into.
+// rootName is the name that `flux bootstrap` gives to the root Kustomization, to its
+// namespace, and to the folder in which it writes both.
 const rootName = "flux-system"
 
-// conventional are the folders of clusters by Flux's guides.
+// conventional are the folders of clusters in Flux's guides.
 var conventional = []string{"clusters/*", "kubernetes/clusters/*", "k8s/clusters/*", "flux/clusters/*"}
 
-// usual are the folders of a repository that have its clusters, or its only one.
+// usual are folders that often contain a repository's clusters, or its only one.
 var usual = []string{"clusters", "kubernetes", "k8s", "flux", "cluster"}
 
-// Conventional is where clusters are looked for that nothing declares, for messages.
+// Conventional is the pattern of folders that messages recommend for clusters.
 var Conventional = conventional[0]
 
-// roots are the folders that root Kustomizations apply by all appearances: those that
-// are declared, and the conventional ones that look like clusters. Where there is
-// neither they are the folders with Kustomizations that no other one applies.
+// roots returns the folders that root Kustomizations probably apply: the declared ones,
+// and the conventional ones that look like clusters. If there are none, they are the
+// folders with Kustomizations that no other one applies.
 func roots(dir string) (folders []string, why string, err error) {
 	uses := usesIn(dir)
 	declared := declaredIn(dir, uses)
@@ -42,8 +42,8 @@ func roots(dir string) (folders []string, why string, err error) {
 	return slices.Compact(folders), why, nil
 }
 
-// declaredIn are the folders that the manifests themselves call roots: of a
-// FluxInstance's sync, and of Kustomizations that apply the file which declares them.
+// declaredIn returns the folders that the manifests declare as roots: in the sync of a
+// FluxInstance, and in Kustomizations that apply the file that declares them.
 func declaredIn(dir string, uses []use) []string {
 	var declared []string
 	for _, u := range uses {
@@ -54,9 +54,9 @@ func declaredIn(dir string, uses []use) []string {
 	return declared
 }
 
-// appliesItself reports whether a Kustomization applies the file that declares it, as
-// a root does. One of another name than the root's that is itself applied by another
-// one does so by mistake.
+// appliesItself reports whether a Kustomization applies the file that declares it, as a
+// root does. If another Kustomization applies it, and it does not have the root's name,
+// that is a mistake and does not count.
 func (u use) appliesItself(uses []use) bool {
 	byAnother := func(other use) bool {
 		return other.by == applier && other.file != u.file && below(u.file, other.folder) && !below(other.file, u.folder)
@@ -64,8 +64,8 @@ func (u use) appliesItself(uses []use) bool {
 	return below(u.file, u.folder) && (u.root || u.likely && !slices.ContainsFunc(uses, byAnother))
 }
 
-// unapplied are the outermost folders, in those of a single cluster, with
-// Kustomizations that none of the others applies.
+// unapplied returns the outermost of the usual folders with Kustomizations that none of
+// the others applies.
 func unapplied(uses []use) []string {
 	var folders []string
 	for _, u := range uses {
@@ -82,9 +82,9 @@ func unapplied(uses []use) []string {
 	})
 }
 
-// unclaimed leaves out the folders that are a part of something else: a component, what
-// another folder's kustomization includes, and what a Kustomization of another cluster,
-// or for one, applies. why tells of the first.
+// unclaimed leaves out folders that belong to something else: a Component, a folder that
+// another kustomization includes, or one that a Kustomization of or for another cluster
+// applies. why explains the first one.
 func unclaimed(dir string, folders []string, uses []use) (kept []string, why string) {
 	for _, folder := range folders {
 		i := slices.IndexFunc(uses, func(u use) bool { return u.claims(dir, folder, folders, uses) })
@@ -98,7 +98,7 @@ func unclaimed(dir string, folders []string, uses []use) (kept []string, why str
 	return kept, why
 }
 
-// claims reports whether a folder is no root because of this use.
+// claims reports whether this use means that a folder is not a root.
 func (u use) claims(dir, folder string, folders []string, uses []use) bool {
 	switch {
 	case u.by == component:
@@ -106,19 +106,19 @@ func (u use) claims(dir, folder string, folders []string, uses []use) bool {
 	case u.by == instance || below(u.file, folder) || !below(u.folder, folder):
 		return false
 	}
-	// Bootstrapping writes into a cluster's own folder.
+	// `flux bootstrap` writes into a cluster's own folder.
 	bootstrapped := isFolder(dir, path.Join(folder, rootName)) || slices.ContainsFunc(uses, func(own use) bool {
 		return own.by == applier && own.folder == folder && below(own.file, folder)
 	})
 	if u.by == kustomization {
 		return u.folder == folder || !bootstrapped
 	}
-	// Elsewhere it may declare the root.
+	// Outside of any cluster it may declare the root.
 	inCluster := slices.ContainsFunc(folders, func(other string) bool { return below(u.file, other) })
 	return !bootstrapped && (u.away || inCluster)
 }
 
-// below reports whether a file or folder is in another one, or is it.
+// below reports whether a file or folder is the folder, or is in it.
 func below(name, folder string) bool {
 	return folder == "." || name == folder || strings.HasPrefix(name, folder+"/")
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// blame finds the line that a build error is about: the error names a file of
-// the artifact, a patch's target, or an entry of a kustomization.
+// blame finds the line that a build error is about, by the file of the artifact, the
+// target of a patch, or the entry of a kustomization that the error names.
 func blame(t *origin.Tree, err error) origin.Location {
 	text := t.Explain(err)
 	return cmp.Or(malformedFile(t), blamedPatch(t, text), blamedFile(t, text), blamedEntry(t, text))
 }
 
-// fileName is what looks like a file in an error.
+// fileName matches what looks like a file name in an error.
 var fileName = regexp.MustCompile(`[\w@.-][\w@./-]*\.\w+`)
 
 func blamedFile(t *origin.Tree, text string) origin.Location {

@@ -1,8 +1,7 @@
-// Package diagnose finds the line that a build error is about, and what to do about
-// it: kustomize names the folder, the file or nothing, and counts lines from the last
-// document.
+// Package diagnose finds the line that a build error is about, and the fix. kustomize
+// names only the folder, or a file, or nothing, and counts lines within a document.
 //
-// It reads what the build was made from; it builds nothing.
+// It reads the input of the build; it builds nothing.
 package diagnose
 
 import (
@@ -28,7 +27,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/spelling"
 )
 
-// Error is an error with its place, and what to do about it.
+// Error is an error with its place and the fix.
 type Error struct {
 	At  origin.Location
 	Err error
@@ -37,17 +36,17 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Err.Error() }
 
-// Unwrap is the error without its place.
+// Unwrap returns the error without its place.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Of finds the cause of a build error.
+// Of returns the probable cause of a build error.
 func Of(t *origin.Tree, err error) *Error {
 	return cmp.Or(Certain(t, err), &Error{blame(t, err), err, "run `kustomize build` on the path"})
 }
 
-// Certain finds the cause of a build error if that is certain, or nil. kustomize names
-// the folder, the file or nothing, and counts lines from the last document, so its
-// input is read once more.
+// Certain returns the cause of a build error if it is certain, or else nil. It reads
+// kustomize's input again, because kustomize names only the folder, or a file, or
+// nothing, and counts lines within a document.
 func Certain(t *origin.Tree, err error) *Error {
 	if located, ok := errors.AsType[*Error](err); ok {
 		return located
@@ -67,7 +66,7 @@ func Certain(t *origin.Tree, err error) *Error {
 	return nil
 }
 
-// unreadable says why a file is no kustomization.
+// unreadable returns why a file is not a kustomization.
 func unreadable(f *origin.File) *Error {
 	var k types.Kustomization
 	if err := k.Unmarshal(f.Data); err != nil {
@@ -76,7 +75,7 @@ func unreadable(f *origin.File) *Error {
 	return nil
 }
 
-// unloadable says why kustomize cannot load a file that a layer names.
+// unloadable returns why kustomize cannot load a file that a layer names.
 func unloadable(t *origin.Tree, l origin.Layer, entry string, failure error) *Error {
 	file := path.Join(l.Dir, entry)
 	if entry == "" || !filepath.IsLocal(filepath.FromSlash(file)) || origin.Address.MatchString(entry) {
@@ -86,15 +85,15 @@ func unloadable(t *origin.Tree, l origin.Layer, entry string, failure error) *Er
 		err := fmt.Errorf("%s names %s, which is not in the source; .sourceignore or .gitignore may leave it out", l.Name, entry)
 		return &Error{t.Entry(l, entry), err, Meant(t, l, entry, "add it, or remove the entry")}
 	}
-	// What a generator puts into a ConfigMap need not be YAML.
+	// A generator's file need not be YAML.
 	if f := t.Read(file); f != nil && slices.Contains(origin.ManifestFiles(l.Kustomization), entry) {
 		return malformed(f, failure)
 	}
 	return nil
 }
 
-// Meant is the fix of an entry that names nothing: the file beside it that it
-// may have been meant to name, if no other entry does.
+// Meant returns the fix for an entry whose file is missing: a similar file beside it, if
+// no other entry names that one; or else otherwise.
 func Meant(t *origin.Tree, l origin.Layer, entry, otherwise string) string {
 	folder := path.Join(l.Dir, path.Dir(entry))
 	if !filepath.IsLocal(filepath.FromSlash(folder)) {
@@ -113,9 +112,9 @@ func Meant(t *origin.Tree, l origin.Layer, entry, otherwise string) string {
 	return otherwise
 }
 
-// malformedFile finds the first fault of a file's YAML: invalid syntax, or a key that a
-// mapping has twice. A parser names the line where something unfinished begins or,
-// within a document, where it gave up: the later one is nearer.
+// malformed finds the first fault in a file's YAML: invalid syntax, or a duplicate key. A
+// parser names the line where an unfinished part begins or, within a document, the line
+// where it gave up; the later one is closer to the fault.
 func malformed(f *origin.File, failure error) *Error {
 	for _, d := range f.Documents {
 		if cause := doubled(f.Name, d); cause != nil {
@@ -131,8 +130,8 @@ func malformed(f *origin.File, failure error) *Error {
 	return &Error{origin.Location{File: f.Name, Line: line}, fmt.Errorf("%s: %s", f.Name, text), "correct the YAML"}
 }
 
-// syntax says why a text is no YAML. What kustomize should not see is left to the
-// guard.
+// syntax returns why a text is not YAML. The guard reports content that kustomize must
+// not see.
 func syntax(data []byte) error {
 	if limits.Check(data) != nil {
 		return nil
@@ -149,7 +148,7 @@ func syntax(data []byte) error {
 	}
 }
 
-// doubled finds a key that a mapping of the document has twice.
+// doubled finds a duplicate key in a mapping of the document.
 func doubled(name string, d *origin.Document) *Error {
 	var find func(*yaml.Node) *Error
 	find = func(node *yaml.Node) *Error {
@@ -171,9 +170,8 @@ func doubled(name string, d *origin.Document) *Error {
 	return find(d.Root)
 }
 
-// Ignored lists the fields of kustomization files that silently do nothing: Flux's
-// generator drops unknown fields of the outermost file, and of a key that is there
-// twice the last one wins.
+// Ignored lists the fields of kustomization files that have no effect: Flux's generator
+// drops unknown fields of the outermost file, and of duplicate keys the last one wins.
 func Ignored(t *origin.Tree) []*Error {
 	var ignored []*Error
 	if f := t.Read(t.File); f != nil {
@@ -203,7 +201,7 @@ var (
 	wrongType    = regexp.MustCompile(`cannot unmarshal \w+ into Go struct field Kustomization\.([\w.]+) of type`)
 )
 
-// Misread finds the place in a kustomization file where reading it fails.
+// Misread finds the place in a kustomization file that cannot be decoded.
 func Misread(name string, data []byte, err error) *Error {
 	at := origin.Location{File: name, Line: max(1, origin.YAMLErrorLine(err.Error()))}
 	cause := &Error{at, fmt.Errorf("%s: %w", name, err), "correct the field"}
@@ -230,8 +228,8 @@ func Misread(name string, data []byte, err error) *Error {
 	return cause
 }
 
-// unknownKey is a key that the type of its mapping does not have, with those
-// that it has.
+// unknownKey returns a key that its mapping's type does not have, and the keys that the
+// type has.
 func unknownKey(node *yaml.Node, of reflect.Type, name string) (*yaml.Node, []string) {
 	node = origin.Resolve(node)
 	for of.Kind() == reflect.Pointer {
@@ -262,8 +260,8 @@ func unknownKey(node *yaml.Node, of reflect.Type, name string) (*yaml.Node, []st
 	return nil, nil
 }
 
-// fieldsOf are the JSON fields of a struct: their types by name, which JSON
-// compares without case, and the names in order.
+// fieldsOf returns the JSON fields of a struct: their types by lower-case name, because
+// JSON ignores case, and their names in order.
 func fieldsOf(of reflect.Type) (fields map[string]reflect.Type, names []string) {
 	fields = map[string]reflect.Type{}
 	for _, field := range reflect.VisibleFields(of) {

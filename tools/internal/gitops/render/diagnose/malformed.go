@@ -19,8 +19,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// malformedFile finds the line for which a build refuses one of its files whatever
-// the rest says: kustomize names the file at best, and lines within a document.
+// malformedFile finds the line for which kustomize rejects one of the files, whatever the
+// other files contain. kustomize names at most the file, and a line within a document.
 func malformedFile(t *origin.Tree) origin.Location {
 	if len(t.Layers) == 0 {
 		return malformedIn(t, append(appliedFiles(t), t.File))
@@ -42,7 +42,7 @@ func malformedFile(t *origin.Tree) origin.Location {
 	return origin.Location{}
 }
 
-// appliedFiles are the manifests of a folder without a kustomization file, all of
+// appliedFiles returns the manifests of a folder without a kustomization file, all of
 // which Flux applies.
 func appliedFiles(t *origin.Tree) []string {
 	var files []string
@@ -77,10 +77,10 @@ func malformedIn(t *origin.Tree, files []string) origin.Location {
 	return origin.Location{}
 }
 
-// operations are those of JSON 6902.
+// operations are the operations of JSON patch (RFC 6902).
 var operations = []string{"add", "remove", "replace", "move", "copy", "test"}
 
-// invalidNode is the node for which kustomize rejects a document: an object without
+// invalidNode returns the node for which kustomize rejects a document: an object without
 // a name, or an unknown JSON-patch operation.
 func invalidNode(d *origin.Document) *yaml.Node {
 	if d.Root.Kind == yaml.MappingNode && d.Text("metadata", "name") == "" {
@@ -99,7 +99,7 @@ func invalidNode(d *origin.Document) *yaml.Node {
 	return nil
 }
 
-// lacks reports whether a layer names a file that the source does not hold.
+// lacks reports whether a layer names a file that the source does not have.
 func lacks(t *origin.Tree, l origin.Layer, entry string) bool {
 	file := filepath.FromSlash(path.Join(l.Dir, entry))
 	if entry == "" || !filepath.IsLocal(file) || origin.Address.MatchString(entry) {
@@ -109,8 +109,8 @@ func lacks(t *origin.Tree, l origin.Layer, entry string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// malformedLine is the line at which a file stops being YAML, or says a key of a
-// mapping again; zero if it does neither.
+// malformedLine returns the line at which a file stops being YAML, or repeats a key; zero
+// if there is none.
 func malformedLine(data []byte) int {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	for {
@@ -128,8 +128,8 @@ func malformedLine(data []byte) int {
 	}
 }
 
-// brokenLine is the first line at which a file is not YAML any more. The parser's own
-// errors name where the mapping around it begins.
+// brokenLine returns the line at which a file stops being YAML. The parser's own errors
+// name the beginning of the mapping around it.
 func brokenLine(data []byte) int {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	return 1 + sort.Search(len(lines)-1, func(i int) bool {
@@ -162,8 +162,8 @@ func repeatedKey(node *yaml.Node) int {
 	return 0
 }
 
-// Enforce says what is wrong with the apiVersion or the kind of a
-// kustomization file.
+// Enforce returns an error if the apiVersion or the kind of a kustomization file is
+// wrong.
 func Enforce(t *origin.Tree, k *types.Kustomization, file, name string) error {
 	problems := k.EnforceFields()
 	if len(problems) == 0 {
@@ -173,7 +173,7 @@ func Enforce(t *origin.Tree, k *types.Kustomization, file, name string) error {
 	if k.Kind == types.KustomizationKind || k.Kind == types.ComponentKind {
 		field = "apiVersion"
 	}
-	// The outermost file is built from a completed copy, of other lines.
+	// The outermost file is built from a completed copy, whose lines differ.
 	if f := t.Read(file); f != nil {
 		for _, d := range f.Documents {
 			if key, _ := origin.Child(d.Root, field); key != nil {

@@ -1,10 +1,10 @@
-// Package helm renders the release of a chart as helm-controller installs it: it
-// loads the chart as source-controller packs it, executes the templates with Helm's
-// engine, and passes the result through the post-renderers. What the templates would
-// make by chance or of the time is a placeholder, and lookup finds nothing.
+// Package helm renders the release of a chart as helm-controller installs it: it loads
+// the chart as source-controller packages it, executes the templates with Helm's engine,
+// and runs the post-renderers. Random values and times are placeholders, and lookup finds
+// nothing.
 //
-// The package knows one release and its chart. Where the chart's source is, and what
-// else the cluster has, is up to the caller.
+// The package knows one release and its chart. It must not know where the chart's source
+// is, nor what else the cluster has.
 package helm
 
 import (
@@ -32,7 +32,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/source"
 )
 
-// Chart is a chart with the artifact that holds it; none for one that comes from a
+// Chart is a chart and the artifact that has it; the artifact is nil for a chart from a
 // folder of Library.
 type Chart struct {
 	*helmchart.Chart
@@ -41,7 +41,7 @@ type Chart struct {
 	files    *origin.Files
 }
 
-// Problem is the reason why Flux would refuse a release.
+// Problem is the reason why Flux would reject a release.
 type Problem string
 
 // The problems.
@@ -51,8 +51,7 @@ const (
 	InvalidSpec Problem = "invalid spec" // the HelmRelease is malformed
 )
 
-// Refusal says that Flux would refuse something: what is wrong with it, where, and
-// what to do about it.
+// Refusal is an error for what Flux would reject: what is wrong, where, and the fix.
 type Refusal struct {
 	Problem               Problem
 	At                    origin.Location
@@ -61,21 +60,21 @@ type Refusal struct {
 
 func (r Refusal) Error() string { return r.Message }
 
-// Refuse is a refusal with a message.
+// Refuse returns a Refusal with a formatted message.
 func Refuse(problem Problem, at origin.Location, subject, fix, format string, args ...any) error {
 	return Refusal{Problem: problem, At: at, Subject: subject, Fix: fix, Message: fmt.Sprintf(format, args...)}
 }
 
 // Library finds charts on this machine.
 type Library struct {
-	// Folders have charts of Helm repositories, packed as name-version.tgz or
-	// unpacked, as `helm pull` leaves them.
+	// Folders have the charts of Helm repositories, packed as name-version.tgz or
+	// unpacked, as `helm pull` writes them.
 	Folders []string
-	// Files reads the files of charts that artifacts hold.
+	// Files reads the files of charts in artifacts.
 	Files *origin.Files
 }
 
-// Packed loads a chart that an artifact holds, with its dependencies. At is where the
+// Packed loads a chart from an artifact, with its dependencies. at is the place where the
 // release names it.
 func (l Library) Packed(from *artifact.Artifact, folder string, at origin.Location) (*Chart, error) {
 	dir, err := securejoin.SecureJoin(from.Dir, folder)
@@ -97,9 +96,9 @@ func (l Library) Packed(from *artifact.Artifact, folder string, at origin.Locati
 	return found, l.addDependencies(found, at)
 }
 
-// addDependencies adds what the folder of a chart declares and does not hold,
-// as source-controller does: from a folder of the same source, or from the
-// repository that the dependency names.
+// addDependencies adds the dependencies that a chart declares and its folder lacks, as
+// source-controller does: from a folder of the same source, or from the repository that
+// the dependency names.
 func (l Library) addDependencies(c *Chart, at origin.Location) error {
 	for name := missingDependency(c.Chart); name != ""; name = missingDependency(c.Chart) {
 		i := slices.IndexFunc(c.Metadata.Dependencies, func(d *helmchart.Dependency) bool { return d.Name == name })
@@ -132,8 +131,8 @@ func (l Library) addDependencies(c *Chart, at origin.Location) error {
 	return nil
 }
 
-// missingDependency is the name of a chart that another one depends on and
-// does not hold, or empty.
+// missingDependency returns the name of a declared dependency that a chart lacks, or
+// empty.
 func missingDependency(c *helmchart.Chart) string {
 	for _, d := range c.Metadata.Dependencies {
 		if !slices.ContainsFunc(c.Dependencies(), func(held *helmchart.Chart) bool { return held.Name() == d.Name }) {
@@ -145,8 +144,8 @@ func missingDependency(c *helmchart.Chart) string {
 
 const supply = "put it into a folder given by --charts"
 
-// Pulled finds the newest chart of a name and a version, or a range, in the folders. by
-// names who wants it, and pull is the repository as `helm pull` names it.
+// Pulled returns the newest chart in the folders with a name and a version, or a range.
+// For the error, by is who needs it, and pull the repository in the form of `helm pull`.
 func (l Library) Pulled(name, version, by, pull string, at origin.Location) (*Chart, error) {
 	found, err := l.newest(name, version)
 	if err != nil {
@@ -165,8 +164,8 @@ func (l Library) Pulled(name, version, by, pull string, at origin.Location) (*Ch
 	return &Chart{Chart: found}, nil
 }
 
-// newest is the highest version of a chart that the folders hold and a constraint
-// admits, or nil.
+// newest returns the chart in the folders with the highest version that a constraint
+// allows, or nil.
 func (l Library) newest(name, version string) (*helmchart.Chart, error) {
 	constraint, err := semver.NewConstraint(cmp.Or(version, "*"))
 	if err != nil {
@@ -209,8 +208,8 @@ func (l Library) newest(name, version string) (*helmchart.Chart, error) {
 	return loaded, nil
 }
 
-// SetValues replaces the chart's own values by those of the reference's values
-// files: of the source for a chart in an artifact, else of the chart.
+// SetValues replaces the chart's own values with the reference's values files. These are
+// files of the source if the chart is in an artifact, or else of the chart.
 func (c *Chart) SetValues(ref helmv2.HelmChartTemplateSpec, at origin.Location) error {
 	if len(ref.ValuesFiles) == 0 {
 		return nil

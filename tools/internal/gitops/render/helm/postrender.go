@@ -23,8 +23,8 @@ import (
 
 const definitionKind = "CustomResourceDefinition"
 
-// definitions are the CustomResourceDefinitions in the crds folders of the chart;
-// helm-controller leaves out what else is there.
+// definitions returns the CustomResourceDefinitions in the chart's crds folders;
+// helm-controller ignores other objects there.
 func (r Release) definitions() ([]*unstructured.Unstructured, error) {
 	var definitions []*unstructured.Unstructured
 	if r.GetInstall().CRDs == helmv2.Skip {
@@ -52,7 +52,7 @@ func (r Release) definitions() ([]*unstructured.Unstructured, error) {
 	return definitions, nil
 }
 
-// documentsOf are the documents of a rendered template, as Helm splits it.
+// documentsOf splits a rendered template into documents as Helm does.
 func documentsOf(text string) []string {
 	split := releaseutil.SplitManifests(text)
 	names := slices.Collect(maps.Keys(split))
@@ -64,14 +64,13 @@ func documentsOf(text string) []string {
 	return documents
 }
 
-// templateKey is the annotation by which an object keeps its template through
-// the post-renderers; it is Helm's own.
+// templateKey is Helm's annotation with which an object keeps the name of its template
+// during post-rendering.
 const templateKey = "postrenderer.helm.sh/postrender-filename"
 
-// postRender parses rendered templates and passes them through the
-// post-renderers, then through the one that sets Flux's labels, which
-// helm-controller always adds: it refuses the same object twice. Hooks go with
-// the templates unless the release says otherwise.
+// postRender parses rendered templates and runs the post-renderers. The last one is
+// helm-controller's own, which sets Flux's labels and rejects duplicate objects. Hooks go
+// through them, too, unless the release says otherwise.
 func (r Release) postRender(files map[string]string) ([]*unstructured.Unstructured, error) {
 	var templates []*kyaml.RNode
 	apart := cmp.Or(r.Spec.PostRenderStrategy, helmv2.PostRenderStrategyCombined) != helmv2.PostRenderStrategyCombined
@@ -122,7 +121,7 @@ func nodesOf(document string) (nodes []*kyaml.RNode, err error) {
 	return kio.ParseAll(document)
 }
 
-// patched are manifests as one post-renderer makes them.
+// patched returns the manifests after one post-renderer.
 func patched(manifests string, renderer helmv2.PostRenderer) (string, error) {
 	if renderer.Kustomize == nil {
 		return manifests, nil
@@ -150,8 +149,8 @@ func patched(manifests string, renderer helmv2.PostRenderer) (string, error) {
 	return string(again), err
 }
 
-// labelled are the objects of manifests, none of them twice, with the labels by
-// which helm-controller knows them again.
+// labelled returns the objects of manifests with the labels by which helm-controller
+// recognizes them. A duplicate object is an error.
 func (r Release) labelled(manifests string) ([]*unstructured.Unstructured, error) {
 	resources, err := kustomize.Parse([]byte(manifests))
 	if err != nil {

@@ -25,27 +25,27 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// Release is a HelmRelease that is to be installed.
+// Release is a HelmRelease to install.
 type Release struct {
 	*helmv2.HelmRelease
 	Chart  *Chart
 	Values map[string]any
-	// Locate is the place of a field of the HelmRelease.
+	// Locate returns the place of a field of the HelmRelease.
 	Locate func(field ...any) origin.Location
 }
 
 // Object is an object that the release installs.
 type Object struct {
 	*unstructured.Unstructured
-	// At is the line of the template that says its kind, or that of the HelmRelease.
+	// At is the template's line with the object's kind, or the HelmRelease's line.
 	At origin.Location
-	// Bundled is whether it is a definition in the chart's crds folder.
+	// Bundled reports whether it is a definition in the chart's crds folder.
 	Bundled bool
 }
 
-// Render renders what helm-controller would install: the definitions in the chart's
-// crds folder and its templates, without hooks. Kinds are those that are built in and
-// that the cluster declares.
+// Render returns what helm-controller would install: the definitions in the chart's crds
+// folder and the objects of its templates, without hooks. kinds are the built-in kinds
+// and those that the cluster defines.
 func (r Release) Render(ctx context.Context, kinds *schema.Catalog) ([]Object, error) {
 	definitions, err := r.definitions()
 	if err != nil {
@@ -84,7 +84,7 @@ func (r Release) Render(ctx context.Context, kinds *schema.Catalog) ([]Object, e
 	return objects, nil
 }
 
-// releaseName is the release's name as helm-controller shortens it.
+// releaseName returns the release's name, shortened as helm-controller does.
 func (r Release) releaseName() string {
 	const longest, digits = 53, 12
 	name := r.GetReleaseName()
@@ -95,7 +95,7 @@ func (r Release) releaseName() string {
 	return name[:longest-digits-1] + "-" + sum[:digits]
 }
 
-// template executes the templates of the chart as the installation of the release.
+// template executes the chart's templates as for an installation.
 func (r Release) template(ctx context.Context, catalog *schema.Catalog) (files map[string]string, err error) {
 	c := r.Chart
 	refused := func(at origin.Location, fix string, err error) error {
@@ -132,7 +132,7 @@ func (r Release) template(ctx context.Context, catalog *schema.Catalog) (files m
 	return files, err
 }
 
-// ChartField is the part of a HelmRelease that names its chart.
+// ChartField returns the part of a HelmRelease that names its chart.
 func ChartField(release *helmv2.HelmRelease) []any {
 	if release.HasChartRef() {
 		return []any{"spec", "chartRef"}
@@ -140,8 +140,8 @@ func ChartField(release *helmv2.HelmRelease) []any {
 	return []any{"spec", "chart"}
 }
 
-// capabilitiesOf are what a template learns of the cluster. It serves the kinds
-// of Kubernetes and Flux, and those that it declares.
+// capabilitiesOf returns what templates see of the cluster: the kinds of Kubernetes and
+// Flux, and those that the cluster defines.
 func capabilitiesOf(catalog *schema.Catalog) *common.Capabilities {
 	capabilities := common.DefaultCapabilities.Copy()
 	served := map[string]bool{}
@@ -163,9 +163,9 @@ func capabilitiesOf(catalog *schema.Catalog) *common.Capabilities {
 	return capabilities
 }
 
-// locateManifest is where an object's template says its kind: the n-th object of a
-// kind is located at the template's n-th line of that kind. It takes away the
-// annotation by which the object kept its template.
+// locateManifest returns the place of an object in its template: for the n-th object of a
+// kind, the template's n-th line with that kind. It removes the annotation with the
+// template's name.
 func (r Release) locateManifest(u *unstructured.Unstructured, before map[string]int) origin.Location {
 	annotations := u.GetAnnotations()
 	name := annotations[templateKey]
@@ -185,8 +185,8 @@ func (r Release) locateManifest(u *unstructured.Unstructured, before map[string]
 	return at
 }
 
-// templateOf is the line of a template that a text names as file:line, or that
-// of the HelmRelease for a chart whose files nobody here has written.
+// templateOf returns the template's line that a text names in the form file:line, or the
+// HelmRelease's place if the chart's files are not in this repository.
 func (r Release) templateOf(text string) origin.Location {
 	for _, match := range templateLine.FindAllStringSubmatch(text, -1) {
 		if f := r.Chart.sourceFile(match[1]); f != nil {
@@ -199,8 +199,8 @@ func (r Release) templateOf(text string) origin.Location {
 
 var templateLine = regexp.MustCompile(`([\w@.-][\w@./-]*):\s*(?:line )?(\d*)`)
 
-// sourceFile is the file of the chart's source that a template is, or nil. Helm
-// names it after the chart, wherever the chart is.
+// sourceFile returns the file of the chart's source behind a template, or nil. Helm names
+// the file by the chart, wherever the chart is.
 func (c *Chart) sourceFile(template string) *origin.File {
 	_, relative, found := strings.Cut(template, "/")
 	file := path.Join(c.path, relative)
@@ -210,8 +210,8 @@ func (c *Chart) sourceFile(template string) *origin.File {
 	return c.files.Read(filepath.Join(c.artifact.Dir, filepath.FromSlash(file)), c.artifact.File(file))
 }
 
-// SetStrings sets labels or annotations. A field that holds something else stays, for
-// the rules to name.
+// SetStrings sets labels or annotations. A field of another type is not changed, so that
+// rules can report it.
 func SetStrings(u *unstructured.Unstructured, field string, values map[string]string) {
 	metadata, ok := u.Object["metadata"].(map[string]any)
 	if !ok || len(values) == 0 {
@@ -230,7 +230,7 @@ func SetStrings(u *unstructured.Unstructured, field string, values map[string]st
 	metadata[field] = pairs
 }
 
-// originLabels are those by which helm-controller knows its objects again.
+// originLabels returns the labels by which helm-controller recognizes its objects.
 func (r Release) originLabels() map[string]string {
 	return map[string]string{helmv2.GroupVersion.Group + "/name": r.Name, helmv2.GroupVersion.Group + "/namespace": r.Namespace}
 }

@@ -17,15 +17,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
 )
 
-// Limits of a chart's templates.
+// The limits for executing a chart's templates.
 var (
 	maxTemplateTime   = 30 * time.Second
 	maxTemplateMemory = uint64(256 << 20) // bytes, beyond what is in use before
 )
 
-// execute executes the templates of a chart. Nothing ends a template that does
-// not end itself: one that takes too much is left behind, and the error, which
-// is no refusal, is to end the process.
+// execute executes the templates of a chart. An endless template cannot be stopped. One
+// that exceeds a limit is abandoned, and the error is not a Refusal: it must end the
+// process.
 func execute(ctx context.Context, c *Chart, values common.Values) (map[string]string, error) {
 	defer kustomize.Alone()()
 	type outcome struct {
@@ -54,13 +54,13 @@ func execute(ctx context.Context, c *Chart, values common.Values) (map[string]st
 	}
 }
 
-// Runaway is the error of templates that were left behind.
+// Runaway is the error for abandoned templates.
 type Runaway struct{ error }
 
-// Unwrap is the error itself.
+// Unwrap returns the underlying error.
 func (r Runaway) Unwrap() error { return r.error }
 
-// heapInUse is the memory in use. A stack may grow to half a gigabyte before Go ends
+// heapInUse returns the memory in use. A stack may grow to half a gigabyte before Go ends
 // the process.
 func heapInUse() uint64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
@@ -68,12 +68,12 @@ func heapInUse() uint64 {
 	return samples[0].Value.Uint64() + samples[1].Value.Uint64()
 }
 
-// certificate is what Helm's functions for certificates return.
+// certificate is the result of Helm's functions for certificates.
 type certificate struct{ Cert, Key string }
 
-// deterministicFuncs replace Helm's functions whose result differs at each rendering,
-// so that no two renderings could be compared, and those that take as much memory as
-// the template asks for.
+// deterministicFuncs replaces two kinds of Helm's functions: those with another result at
+// each rendering, so that renderings can be compared, and those that take as much memory
+// as the template asks for.
 func deterministicFuncs() template.FuncMap {
 	text := func(...any) string { return kustomize.Encrypted }
 	pair := func(...any) certificate { return certificate{kustomize.Encrypted, kustomize.Encrypted} }

@@ -12,9 +12,8 @@ import (
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 )
 
-// checkValues validates values by the schemas of a chart and of its dependencies.
-// Helm's own check fetches the schemas that a schema refers to; here these admit
-// everything.
+// checkValues validates values with the schemas of a chart and its dependencies. Helm's
+// own check fetches schemas that a schema refers to; here these accept everything.
 func checkValues(c *helmchart.Chart, values map[string]any, path []any) (at []any, err error) {
 	if len(c.Schema) > 0 {
 		if at, err := checkSchema(c.Schema, values); err != nil {
@@ -68,8 +67,8 @@ func checkSchema(text []byte, values map[string]any) (at []any, err error) {
 	return at, errors.New(line)
 }
 
-// admitAll stands for schemas that are elsewhere.
+// admitAll replaces schemas that would have to be fetched.
 type admitAll struct{}
 
-// Load is the schema of everything.
+// Load returns a schema that accepts everything.
 func (admitAll) Load(string) (any, error) { return true, nil }

@@ -1,11 +1,10 @@
-// Package kustomize builds the folder of a Kustomization as kustomize-controller
-// does: its generator completes the kustomization.yaml, kustomize builds it with the
-// controller's options and without its reset of the OpenAPI schema, which costs more
-// than the build. What only the network has is left out and named, and what kustomize
-// cannot take is refused before it does harm.
+// Package kustomize builds the folder of a Kustomization as kustomize-controller does.
+// Flux's generator completes the kustomization.yaml. kustomize builds it with the
+// controller's options, but without its reset of the OpenAPI schema, which costs more
+// than the build. Content that only the network has is left out and listed. Input that
+// would harm kustomize is rejected first.
 //
-// The package knows nothing of clusters, variables and the order in which Flux
-// applies.
+// The package must not know clusters, variables, or the order in which Flux applies.
 package kustomize
 
 import (
@@ -29,44 +28,42 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// Cache is what kustomize has made so far, and where files say so: what is built twice
-// from the same content, as a controller in several clusters, is built once. The zero
-// value is empty.
+// Cache has finished builds and the lines of files. The same content, such as a
+// controller in several clusters, is built only once. The zero value is empty.
 type Cache struct {
-	// Files are those that builds read.
+	// Files reads the files of builds.
 	Files origin.Files
-	// Memory has what was built from other artifacts; nil for none.
+	// Memory has the builds of other artifacts; nil for none.
 	Memory *Memory
 	builds memo.Memo[buildKey, *Build]
 	crds   memo.Memo[crdKey, [][]byte]
 }
 
-// buildKey is what a build depends on.
+// buildKey is everything that a build depends on.
 type buildKey struct {
 	artifact, folder string
 	manifest         [sha256.Size]byte // the completed kustomization.yaml
 	decrypted        bool
 }
 
-// Build is what kustomize makes of a folder.
+// Build is the result of building a folder.
 type Build struct {
 	*origin.Tree
-	// Resources are JSON, which is what Flux takes them for.
+	// Resources are the built objects as JSON, the form that Flux uses.
 	Resources [][]byte
-	// Remote is what only the network has, and the build is without.
+	// Remote lists what only the network has, and the build lacks.
 	Remote []Remote
-	// Err is what is wrong with the content.
+	// Err is an error in the content.
 	Err error
 }
 
 // ErrEmpty is the error of a folder without manifests.
 var ErrEmpty = errors.New("no manifest")
 
-// Warm parses kustomize's schema, which takes a while.
+// Warm parses kustomize's OpenAPI schema in advance, which takes a while.
 func Warm() { _ = openapi.Schema() }
 
-// Build builds a folder as a Kustomization asks for. What is wrong with the content
-// is the build's own error.
+// Build builds a folder for a Kustomization. An error in the content is in Build.Err.
 func (c *Cache) Build(source *artifact.Artifact, dir string, k *kustomizev1.Kustomization) (*Build, error) {
 	files, err := securefs.MakeFsOnDiskSecure(source.Dir)
 	if err != nil {
@@ -98,8 +95,8 @@ func (c *Cache) Build(source *artifact.Artifact, dir string, k *kustomizev1.Kust
 	})
 }
 
-// generate completes the path's kustomization.yaml with the Kustomization's
-// own fields, or makes one for a path without.
+// generate adds the Kustomization's own fields to the folder's kustomization.yaml, or
+// makes one if there is none.
 func generate(disk filesys.FileSystem, root, dir string, k *kustomizev1.Kustomization) (manifest []byte, file string, err error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(k)
 	if err != nil {
@@ -113,8 +110,9 @@ func generate(disk filesys.FileSystem, root, dir string, k *kustomizev1.Kustomiz
 	return manifest, file, err
 }
 
-// generatorInput reads what the generator reads, which has a file system of its
-// own: the kustomization file or, without one, every manifest below the folder.
+// generatorInput reads the generator's input first, so that it is checked, because the
+// generator has a file system of its own: the kustomization file or, without one, every
+// manifest below the folder.
 func generatorInput(disk filesys.FileSystem, dir string) error {
 	if file := kustomizationFile(disk, dir); file != "" {
 		_, err := disk.ReadFile(file)
@@ -129,7 +127,7 @@ func generatorInput(disk filesys.FileSystem, dir string) error {
 	})
 }
 
-// kustomizationFile is the kustomization file of a folder, or empty.
+// kustomizationFile returns the kustomization file of a folder, or empty.
 func kustomizationFile(files filesys.FileSystem, dir string) string {
 	for _, name := range konfig.RecognizedKustomizationFileNames() {
 		if file := filepath.Join(dir, name); files.Exists(file) {

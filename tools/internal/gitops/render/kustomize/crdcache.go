@@ -19,17 +19,16 @@ import (
 // building them again.
 const minCacheSize = 64 << 10
 
-// crdKey is what the builds of a folder have in common, be they of other patches
-// and images.
+// crdKey is what builds of a folder have in common if only patches and images differ.
 type crdKey struct {
 	artifact, folder string
 	manifest         [sha256.Size]byte
 }
 
-// make builds the folder of a completed kustomization file. Clusters that install
-// the same operator differ in a patch or an image, and most of the time goes into
-// definitions that are the same in each of them: what an earlier build has made of
-// them is taken over, if this one cannot make anything else of them.
+// make builds the folder of a completed kustomization file. Clusters that install the
+// same operator differ in a patch or an image, and most of the time goes into definitions
+// that are the same in all of them. So it reuses the definitions of an earlier build, if
+// this one cannot change them.
 func (c *Cache) make(b *Build, completed overlay, file string, decrypted bool) ([][]byte, error) {
 	if err := readLayers(completed, b, file); err != nil {
 		return nil, err
@@ -59,7 +58,7 @@ func (c *Cache) make(b *Build, completed overlay, file string, decrypted bool) (
 	return b.run(completed, file)
 }
 
-// run is what kustomize makes of a folder.
+// run returns kustomize's result for a folder.
 func (b *Build) run(files filesys.FileSystem, file string) ([][]byte, error) {
 	built, err := Run(files, filepath.Dir(file), b.setsOpenAPI())
 	if err != nil {
@@ -72,10 +71,9 @@ func (b *Build) run(files filesys.FileSystem, file string) ([][]byte, error) {
 	return resources, err
 }
 
-// withoutDefinitions is the build without the files that hold nothing but
-// definitions, and what it has in common with others that make the same of
-// those: kustomize sets no image in a definition. It is none where another object
-// might depend on a definition.
+// withoutDefinitions returns the build without the files that contain only definitions,
+// and the key of builds that produce the same definitions: kustomize sets no image in a
+// definition. It returns false if another object might depend on a definition.
 func (b *Build) withoutDefinitions(completed overlay) (crdKey, overlay, bool) {
 	others, size := overlay{completed, map[string][]byte{}}, 0
 	for _, l := range b.Layers {
@@ -86,7 +84,7 @@ func (b *Build) withoutDefinitions(completed overlay) (crdKey, overlay, bool) {
 			file := b.pathOf(l, entry)
 			data, err := completed.ReadFile(file)
 			switch {
-			case err != nil || !bytes.Contains(data, []byte(definitionKind)): // or a folder
+			case err != nil || !bytes.Contains(data, []byte(definitionKind)): // it is a folder, or has none
 			case !onlyDefinitions(data):
 				return crdKey{}, overlay{}, false
 			default:
@@ -113,8 +111,7 @@ func (b *Build) pathOf(l origin.Layer, entry string) string {
 	return filepath.Join(b.Source.Dir, filepath.FromSlash(l.Dir), entry)
 }
 
-// usesOtherwise reports whether a layer takes one of the files for something else
-// than a resource.
+// usesOtherwise reports whether a layer uses one of the files other than as a resource.
 func (b *Build) usesOtherwise(files map[string][]byte) bool {
 	return slices.ContainsFunc(b.Layers, func(l origin.Layer) bool {
 		return slices.ContainsFunc(append(origin.ContentFiles(l.Kustomization), origin.PatchFiles(l.Kustomization)...), func(entry string) bool {
@@ -123,18 +120,18 @@ func (b *Build) usesOtherwise(files map[string][]byte) bool {
 	})
 }
 
-// relates reports whether a layer may make something of one object that depends on
-// another, or on what else is made.
+// relates reports whether a layer may change one object depending on another, or on other
+// output.
 func (b *Build) relates(l origin.Layer) bool {
-	vars := len(l.Vars) //nolint:staticcheck // repositories use them
+	vars := len(l.Vars) //nolint:staticcheck // some repositories use them
 	return vars+len(l.Replacements)+len(l.Crds)+len(l.Configurations)+len(l.Validators)+len(l.OpenAPI)+len(l.BuildMetadata) > 0 ||
 		b.MakesObjects(l)
 }
 
 const definitionKind = "CustomResourceDefinition"
 
-// onlyDefinitions reports whether every document of a file is a definition, as
-// generators write them.
+// onlyDefinitions reports whether every document of a file is a definition, in the form
+// that generators write.
 func onlyDefinitions(data []byte) bool {
 	found := false
 	for document := range bytes.SplitSeq(append([]byte("\n"), data...), []byte("\n---")) {
@@ -154,15 +151,15 @@ func onlyDefinitions(data []byte) bool {
 
 var plainKind = regexp.MustCompile(`^[A-Za-z]+$`)
 
-// sparesDefinitions reports whether a patch is for objects of another kind, and
-// makes no definition of them.
+// sparesDefinitions reports whether a patch targets objects of another kind, and does not
+// turn them into definitions.
 func sparesDefinitions(p types.Patch) bool {
 	return p.Target != nil && plainKind.MatchString(p.Target.Kind) && p.Target.Kind != definitionKind &&
 		p.Path == "" && !strings.Contains(p.Patch, definitionKind) && p.Options == nil
 }
 
-// mergeCRDs puts the definitions of one build among the other objects of another. It
-// fails unless those are the same objects in the same order.
+// mergeCRDs replaces the other objects of one build with another build's. It fails unless
+// they are the same objects in the same order.
 func mergeCRDs(all, others [][]byte) ([][]byte, bool) {
 	joined := make([][]byte, 0, len(all))
 	for _, data := range all {
@@ -178,19 +175,20 @@ func mergeCRDs(all, others [][]byte) ([][]byte, bool) {
 	return joined, len(others) == 0
 }
 
-// isDefinition knows a definition by how its JSON begins: keys are sorted.
+// isDefinition recognizes a definition by the beginning of its JSON, where keys are
+// sorted.
 func isDefinition(data []byte) bool {
 	return bytes.HasPrefix(data, []byte(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"`+definitionKind+`",`))
 }
 
-// id is which object a resource is.
+// id identifies the object of a resource.
 type id struct {
 	APIVersion, Kind string
 	Metadata         struct{ Namespace, Name string }
 }
 
 func idOf(data []byte) (of id) {
-	_ = json.Unmarshal(data, &of) // what has none of it is no other object
+	_ = json.Unmarshal(data, &of) // a resource without these fields equals no other
 	return of
 }
 

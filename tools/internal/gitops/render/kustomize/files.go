@@ -9,13 +9,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
 )
 
-// guarded is a file system that refuses what kustomize cannot digest.
+// guarded is a file system that rejects files that would harm kustomize.
 type guarded struct {
 	filesys.FileSystem
-	explain func(string) string // a path as findings call it
+	explain func(string) string // returns a path's name in findings
 }
 
-// ReadFile reads a file that kustomize can digest.
+// ReadFile reads a file that cannot harm kustomize.
 func (g guarded) ReadFile(name string) ([]byte, error) {
 	data, err := g.FileSystem.ReadFile(name)
 	if err != nil {
@@ -27,16 +27,15 @@ func (g guarded) ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// overlay is a file system with files replaced, by clean names: the
-// kustomization.yaml that Flux would write before it builds, and those that lack
-// what only the network has. (kustomize's own file system in memory refuses many
-// names of folders.)
+// overlay is a file system in which some files are replaced, by clean names: the
+// kustomization.yaml that Flux would write before it builds, and files from which network
+// content was removed. (kustomize's own file system in memory rejects many folder names.)
 type overlay struct {
 	filesys.FileSystem
 	replaced map[string][]byte
 }
 
-// ReadFile reads a replaced file or another one.
+// ReadFile reads a replaced file, or else the original.
 func (o overlay) ReadFile(name string) ([]byte, error) {
 	if data, replaced := o.replaced[filepath.Clean(name)]; replaced {
 		return data, nil
@@ -44,7 +43,7 @@ func (o overlay) ReadFile(name string) ([]byte, error) {
 	return o.FileSystem.ReadFile(name)
 }
 
-// Exists knows of the replaced files.
+// Exists also reports replaced files.
 func (o overlay) Exists(name string) bool {
 	return o.replaced[filepath.Clean(name)] != nil || o.FileSystem.Exists(name)
 }

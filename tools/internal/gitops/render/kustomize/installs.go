@@ -7,8 +7,8 @@ var (
 	release = regexp.MustCompile(`(?:[?&]ref=|/download/|githubusercontent\.com/[\w.-]+/[\w.-]+/(?:refs/tags/)?)(v?\d+\.\d+[\w.-]*)`)
 )
 
-// Installs is the project on GitHub that an address is of, and the version that it
-// names; empty for what it does not say.
+// Installs returns the GitHub project and the version in an address; empty where the
+// address does not name them.
 func Installs(entry string) (name, version string) {
 	if match := project.FindStringSubmatch(entry); match != nil {
 		name = match[1]

@@ -14,14 +14,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// layerReader reads the kustomization files that a build will read, from the
-// outermost on. It finds what kustomize would look for on the network or never
-// end with, before kustomize does.
+// layerReader reads the kustomization files of a build, from the outermost on. It finds,
+// before kustomize does, content that kustomize would look for on the network, and
+// cycles.
 type layerReader struct {
 	files overlay
-	build *Build // gets the layers, and what is remote
+	build *Build // receives the layers and the remote entries
 	known map[string]*types.Kustomization
-	lacks map[string]bool // the files with remote resources
+	lacks map[string]bool // files with remote resources
 }
 
 func readLayers(files overlay, b *Build, file string) error {
@@ -50,7 +50,7 @@ func (r *layerReader) read(file string, outer origin.Layer, from []string) error
 	}
 	r.build.Layers = append(r.build.Layers, l)
 	if r.lacks[file] && l.Prefix+l.Suffix != "" {
-		return errRemote // which references get the affixes, only what they name says
+		return errRemote // only the objects' definitions say which references get the prefix and suffix
 	}
 	for _, entry := range origin.Loaded(l.Kustomization) {
 		if r.isRemote(file, entry) {
@@ -86,9 +86,8 @@ func (r *layerReader) parse(file, name string) (*types.Kustomization, error) {
 	return k, r.leaveOut(file, k)
 }
 
-// include reads the kustomization file of a folder that a layer lists. What
-// does not exist is an error here: kustomize would try whether it is the
-// address of a repository.
+// include reads the kustomization file of a folder that a layer lists. A missing folder
+// is an error here, because kustomize would try it as the address of a repository.
 func (r *layerReader) include(file, entry string, l origin.Layer, from []string) error {
 	refuse := func(fix, format string, args ...any) error {
 		err := fmt.Errorf("%s includes %s, which "+format, append([]any{l.Name, entry}, args...)...)

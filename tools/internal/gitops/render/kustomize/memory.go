@@ -13,33 +13,32 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// Memory keeps builds beyond the artifact that they were made from: where another
-// artifact has the same at every path that a build looked at, the build would be the
-// same. Builds that fail are not kept, since their errors name files. The zero value is
-// empty.
+// Memory keeps builds for other artifacts. If another artifact has the same content at
+// every path that a build looked at, the result is the same. Failed builds are not kept,
+// because their errors name files. The zero value is empty.
 type Memory struct {
 	mutex  sync.Mutex
-	builds map[memoryKey][]*remembered // of each key, the last used first
+	builds map[memoryKey][]*remembered // by key, the last used first
 }
 
-// maxStates is how many states of a folder the memory keeps.
+// maxStates is the number of states that are kept for a folder.
 const maxStates = 4
 
-// memoryKey is what a build depends on besides the files that it reads.
+// memoryKey is what a build depends on, besides the files that it reads.
 type memoryKey struct {
 	folder    string            // relative to the artifact
 	manifest  [sha256.Size]byte // the completed kustomization.yaml
 	decrypted bool
 }
 
-// remembered is what a build made, and what was at the paths that it looked at.
+// remembered is the result of a build, and the content of the paths that it looked at.
 type remembered struct {
 	seen      map[string]content
 	layers    []origin.Layer
 	resources [][]byte
 }
 
-// recall completes a build with what an earlier one made of the same content.
+// recall completes a build with the result of an earlier one with the same content.
 func (m *Memory) recall(key memoryKey, b *Build) bool {
 	if m == nil {
 		return false
@@ -57,14 +56,14 @@ func (m *Memory) recall(key memoryKey, b *Build) bool {
 	return false
 }
 
-// states are a copy, so that nobody waits for the files that another build compares.
+// states returns a copy, so that the lock is not held while a build compares files.
 func (m *Memory) states(key memoryKey) []*remembered {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	return slices.Clone(m.builds[key])
 }
 
-// use puts a state first, and drops the one that was used longest ago.
+// use moves a state to the front, and drops the least recently used one.
 func (m *Memory) use(key memoryKey, known *remembered) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -76,7 +75,7 @@ func (m *Memory) use(key memoryKey, known *remembered) {
 	m.builds[key] = states[:min(len(states), maxStates)]
 }
 
-// keep remembers a build that nothing is wrong with.
+// keep records a build without errors.
 func (m *Memory) keep(key memoryKey, b *Build, seen map[string]content) {
 	if m == nil || b.Err != nil || len(b.Remote) > 0 || seen == nil {
 		return
@@ -93,7 +92,8 @@ func (r *remembered) holdsFor(source *artifact.Artifact) bool {
 	return true
 }
 
-// content is what an artifact has at a path: the digest of a file, or one of these.
+// content is what an artifact has at a path: the digest of a file, or one of the values
+// below.
 type content [sha256.Size]byte
 
 var (
@@ -101,7 +101,8 @@ var (
 	folder = content{1}
 )
 
-// contentOf needs no care for links: an artifact has none.
+// contentOf returns an artifact's content at a path. It does not handle links, because an
+// artifact has none.
 func contentOf(source *artifact.Artifact, name string) content {
 	if !filepath.IsLocal(name) {
 		return absent
@@ -119,13 +120,13 @@ func contentOf(source *artifact.Artifact, name string) content {
 	return sha256.Sum256(data)
 }
 
-// recorder is a file system that notes at which paths of an artifact a build looks.
+// recorder is a file system that records the paths of an artifact that a build looks at.
 type recorder struct {
 	filesys.FileSystem
 	source *artifact.Artifact
 	seen   map[string]content
 	asked  map[string]bool
-	// listed is whether the build depends on which files there are.
+	// listed reports whether the build depends on which files exist.
 	listed bool
 }
 
@@ -133,7 +134,7 @@ func newRecorder(files filesys.FileSystem, source *artifact.Artifact) *recorder 
 	return &recorder{FileSystem: files, source: source, seen: map[string]content{}, asked: map[string]bool{}}
 }
 
-// looked is what the build saw, or nothing where that cannot be said.
+// looked returns the content that the build saw; nil if that is unknown.
 func (r *recorder) looked() map[string]content {
 	if r.listed {
 		return nil
@@ -156,7 +157,7 @@ func (r *recorder) relative(name string) string {
 	return relative
 }
 
-// ReadFile notes what it reads.
+// ReadFile records the path and reads the file.
 func (r *recorder) ReadFile(name string) ([]byte, error) {
 	data, err := r.FileSystem.ReadFile(name)
 	if err != nil {
@@ -167,43 +168,43 @@ func (r *recorder) ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// Exists notes the path.
+// Exists records the path.
 func (r *recorder) Exists(name string) bool {
 	r.note(name)
 	return r.FileSystem.Exists(name)
 }
 
-// IsDir notes the path.
+// IsDir records the path.
 func (r *recorder) IsDir(name string) bool {
 	r.note(name)
 	return r.FileSystem.IsDir(name)
 }
 
-// CleanedAbs notes the path.
+// CleanedAbs records the path.
 func (r *recorder) CleanedAbs(name string) (filesys.ConfirmedDir, string, error) {
 	r.note(name)
 	return r.FileSystem.CleanedAbs(name)
 }
 
-// ReadDir lists files.
+// ReadDir records that files are listed.
 func (r *recorder) ReadDir(name string) ([]string, error) {
 	r.listed = true
 	return r.FileSystem.ReadDir(name)
 }
 
-// Glob lists files.
+// Glob records that files are listed.
 func (r *recorder) Glob(pattern string) ([]string, error) {
 	r.listed = true
 	return r.FileSystem.Glob(pattern)
 }
 
-// Walk lists files.
+// Walk records that files are listed.
 func (r *recorder) Walk(name string, visit filepath.WalkFunc) error {
 	r.listed = true
 	return r.FileSystem.Walk(name, visit)
 }
 
-// Open is a way to read that nobody uses.
+// Open is not recorded, because kustomize does not use it.
 func (r *recorder) Open(name string) (filesys.File, error) {
 	r.listed = true
 	return r.FileSystem.Open(name)

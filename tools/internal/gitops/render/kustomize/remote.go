@@ -16,7 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// Remote is an entry of a kustomization that only the network has.
+// Remote is an entry of a kustomization whose content only the network has.
 type Remote struct {
 	At    origin.Location
 	Entry string
@@ -26,7 +26,7 @@ func (r Remote) String() string {
 	return fmt.Sprintf("%s includes %s, which only the network has: vendor it, or make it a Flux source", r.At, r.Entry)
 }
 
-// errRemote is that of a build that cannot do without what only the network has.
+// errRemote is the error of a build that is impossible without network content.
 var errRemote = errors.New("it needs the network")
 
 func (r *layerReader) isRemote(file, entry string) bool {
@@ -37,10 +37,9 @@ func (r *layerReader) isRemote(file, entry string) bool {
 	return !r.files.Exists(local) || r.files.IsDir(local)
 }
 
-// leaveOut takes the resources that only the network has out of a
-// kustomization: what else it makes is the same without them but for the names of
-// theirs, as it would not be without a patch, a component or the content of a
-// ConfigMap.
+// leaveOut removes the resources that only the network has from a kustomization. The
+// other objects stay the same, except for names that refer to the missing ones. That
+// would not hold for a missing patch, Component or ConfigMap content.
 func (r *layerReader) leaveOut(file string, k *types.Kustomization) error {
 	all := k.Resources
 	k.Resources = nil
@@ -58,26 +57,26 @@ func (r *layerReader) leaveOut(file string, k *types.Kustomization) error {
 	return r.rewrite(file, k)
 }
 
-// rewrite has kustomize read a kustomization as it is now.
+// rewrite makes kustomize read the changed kustomization.
 func (r *layerReader) rewrite(file string, k *types.Kustomization) error {
 	if k.GeneratorOptions == nil {
-		// kustomize refuses a file that says nothing.
+		// kustomize rejects an empty file.
 		k.GeneratorOptions = &types.GeneratorOptions{}
 	}
-	data, err := json.Marshal(k) // which is YAML, too
+	data, err := json.Marshal(k) // JSON is YAML, too
 	r.files.replaced[file] = data
 	return err
 }
 
-// dropOrphanPatches removes patches that are their own target, numbers of replicas,
-// and generators that add to another object, if they are for resources that only the
-// network has: kustomize fails on a target that is missing.
+// dropOrphanPatches removes patches that name their own target, replica counts, and
+// generators that add to another object, if they are for resources that only the network
+// has: kustomize fails if the target is missing.
 func (r *layerReader) dropOrphanPatches() error {
 	for from, k := range r.known {
 		left, here := *k, r.build.namesFor(origin.Relative(r.build.Source, from))
 		isForOthers := func(entry, text string) bool { return r.isForOthers(here, from, entry, text) }
 		left.Patches = without(k.Patches, func(p types.Patch) bool { return p.Target == nil && isForOthers(p.Path, p.Patch) })
-		merges := k.PatchesStrategicMerge //nolint:staticcheck // repositories use it
+		merges := k.PatchesStrategicMerge //nolint:staticcheck // some repositories use it
 		others := without(merges, func(p types.PatchStrategicMerge) bool { return isForOthers(string(p), string(p)) })
 		left.PatchesStrategicMerge = others //nolint:staticcheck // as above
 		left.Replicas = without(k.Replicas, func(replica types.Replica) bool {
@@ -102,8 +101,8 @@ func (r *layerReader) dropOrphanPatches() error {
 // without returns a copy of all without what out selects; nil stays nil.
 func without[T any](all []T, out func(T) bool) []T { return slices.DeleteFunc(slices.Clone(all), out) }
 
-// isForOthers reports whether a patch, which is a file beside the kustomization or a
-// text, names none but objects that are not here.
+// isForOthers reports whether a patch, a file beside the kustomization or a text, names
+// only objects that are not here.
 func (r *layerReader) isForOthers(here map[string][]string, from, entry, text string) bool {
 	data := []byte(text)
 	if entry != "" && !strings.ContainsAny(entry, "\n{") {
@@ -119,7 +118,7 @@ func (r *layerReader) isForOthers(here map[string][]string, from, entry, text st
 	})
 }
 
-// namesFor are the names of the objects that a kustomization file transforms, by
+// namesFor returns the names of the objects that a kustomization file transforms, by
 // kind.
 func (b *Build) namesFor(file string) map[string][]string {
 	return b.Names(func(by origin.Layer) bool {
@@ -133,8 +132,8 @@ func (r *layerReader) foundRemote(file, entry string) {
 	r.build.Remote = append(r.build.Remote, Remote{at, entry})
 }
 
-// takesNamespaces reports whether kustomize writes the namespaces of other objects
-// into a resource, of which nobody knows the ones that only the network has.
+// takesNamespaces reports whether kustomize writes the namespaces of other objects into a
+// resource. Those of objects that only the network has are unknown.
 func takesNamespaces(data []byte) bool {
 	return slices.Contains([]string{
 		"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService", "ClusterRoleBinding", "RoleBinding",

@@ -20,21 +20,21 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/limits"
 )
 
-// kustomizeMu: builds hold it for reading. A build that changes kustomize's OpenAPI
-// schema, which is global, and Helm's templates, whose memory can only be measured by
-// the process's, hold it for writing.
+// kustomizeMu: builds hold it for reading. Two things hold it for writing: a build that
+// changes kustomize's OpenAPI schema, which is global, and Helm's templates, whose memory
+// can only be measured for the whole process.
 var kustomizeMu sync.RWMutex
 
-// Alone keeps builds from running until the result is called.
+// Alone prevents builds until unlock is called.
 func Alone() (unlock func()) {
 	kustomizeMu.Lock()
 	return kustomizeMu.Unlock
 }
 
-// Run runs kustomize with the options of fluxcd/pkg/kustomize. That package parses
-// the built-in OpenAPI schema anew before each build, so that a kustomization's
-// `openapi` field does not reach the next one. Here the schema is kept, unless the
-// build sets that field.
+// Run runs kustomize with the options of fluxcd/pkg/kustomize. That package parses the
+// built-in OpenAPI schema again before each build, so that a kustomization's `openapi`
+// field does not affect the next build. Here the schema is kept, unless the build sets
+// that field.
 func Run(files filesys.FileSystem, dir string, setsOpenAPI bool) (built resmap.ResMap, err error) {
 	defer limits.Recover(&err)
 	if setsOpenAPI {
@@ -53,7 +53,7 @@ func Run(files filesys.FileSystem, dir string, setsOpenAPI bool) (built resmap.R
 	}).Run(files, dir)
 }
 
-// Contents are resources as JSON, which is what Flux takes them for.
+// Contents returns resources as JSON, the form that Flux uses.
 func Contents(built resmap.ResMap) ([][]byte, error) {
 	all := make([][]byte, 0, built.Size())
 	for _, r := range built.Resources() {
@@ -70,8 +70,7 @@ func Contents(built resmap.ResMap) ([][]byte, error) {
 	return all, nil
 }
 
-// Parse are the resources of a stream of manifests as JSON. One that is there twice is
-// an error.
+// Parse returns the objects of a YAML stream as JSON. A duplicate object is an error.
 func Parse(manifests []byte) (all [][]byte, err error) {
 	defer limits.Recover(&err)
 	built, err := resmap.NewFactory(resourceFactory()).NewResMapFromBytes(manifests)
@@ -81,7 +80,7 @@ func Parse(manifests []byte) (all [][]byte, err error) {
 	return Contents(built)
 }
 
-// NewResource is an object as kustomize and Flux's substitution take it.
+// NewResource returns an object in the form that kustomize and Flux's substitution need.
 func NewResource(object map[string]any) (*resource.Resource, error) {
 	return resourceFactory().FromMap(object)
 }
@@ -90,8 +89,8 @@ func resourceFactory() *resource.Factory {
 	return provider.NewDefaultDepProvider().GetResourceFactory()
 }
 
-// Content is a resource's MarshalJSON without its detour: that prints the YAML and
-// parses it again.
+// Content returns the result of a resource's MarshalJSON, but without its detour through
+// YAML text.
 func Content(r *resource.Resource) (data []byte, err error) {
 	defer limits.Recover(&err)
 	var value map[string]any
@@ -101,8 +100,8 @@ func Content(r *resource.Resource) (data []byte, err error) {
 	return json.Marshal(value)
 }
 
-// Decode reads a resource as Flux's ReadObjects reads it: a list is its items, and
-// what is no object for a cluster is left out.
+// Decode decodes a resource as Flux's ReadObjects does: a list becomes its items, and
+// what is not a Kubernetes object is left out.
 func Decode(data []byte) ([]*unstructured.Unstructured, error) {
 	object := &unstructured.Unstructured{}
 	if err := object.UnmarshalJSON(data); err != nil {

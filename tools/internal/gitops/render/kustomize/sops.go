@@ -17,17 +17,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// encrypted is a value as SOPS writes it; the group is the value's type.
+// encrypted matches a value that SOPS encrypted; the group is the value's type.
 var encrypted = regexp.MustCompile(`ENC\[AES256_GCM,data:[^\]]*type:([a-z]+)\]`)
 
-// Encrypted stands for each value that SOPS encrypted: its length and content
-// are unknown.
+// Encrypted replaces each value that SOPS encrypted: its length and content are unknown.
 const Encrypted = "encrypted"
 
-// ReplaceEncrypted replaces the values of an object that SOPS encrypted by
-// placeholders of the same type, and removes SOPS's own field, as decryption
-// does. A Secret may hold whole encrypted files. It reports whether anything was
-// encrypted.
+// ReplaceEncrypted replaces the values of an object that SOPS encrypted with placeholders
+// of the same type. It removes SOPS's own field, as decryption does. A Secret may contain
+// whole encrypted files. It reports whether anything was encrypted.
 func ReplaceEncrypted(u *unstructured.Unstructured) bool {
 	if !decrypts(u) {
 		return false
@@ -36,7 +34,7 @@ func ReplaceEncrypted(u *unstructured.Unstructured) bool {
 		isSecret := u.GetKind() == "Secret"
 		delete(u.Object, "sops")
 		for field, value := range u.Object {
-			// A Secret's data stays valid: it is base64 of the plain text.
+			// The placeholder must be base64 in a Secret's data.
 			u.Object[field] = replaceValue(value, isSecret && field == "data")
 		}
 		return true
@@ -61,7 +59,7 @@ func decrypts(u *unstructured.Unstructured) bool {
 	return !strings.EqualFold(u.GetAnnotations()[kustomizev1.GroupVersion.Group+"/decrypt"], kustomizev1.DisabledValue)
 }
 
-// IsEncryptedSecret reports whether Flux refuses an object as still encrypted.
+// IsEncryptedSecret reports whether Flux rejects a Secret because it is still encrypted.
 func IsEncryptedSecret(u *unstructured.Unstructured) bool {
 	_, found := u.Object["sops"]
 	return found && u.GetKind() == "Secret" && u.GetAPIVersion() == "v1" && decrypts(u)
@@ -96,8 +94,8 @@ func replaceValue(value any, base64Encoded bool) any {
 	return value
 }
 
-// encryptedSources are the files that Flux decrypts before the build, with the
-// name that tells their format: what secret generators read, and patches.
+// encryptedSources returns the files that Flux decrypts before the build, the input of
+// secret generators and patches, each with the name that determines its format.
 func (b *Build) encryptedSources() map[string]string {
 	files := map[string]string{}
 	add := func(l origin.Layer, file, name string) {
@@ -120,8 +118,8 @@ func (b *Build) encryptedSources() map[string]string {
 	return files
 }
 
-// placeholders is a file system whose encrypted files read as decrypted, with
-// placeholders for the values.
+// placeholders is a file system that returns encrypted files as if they were decrypted,
+// with placeholders for the values.
 type placeholders struct {
 	filesys.FileSystem
 	files map[string]string
@@ -139,8 +137,8 @@ func (p placeholders) ReadFile(name string) ([]byte, error) {
 
 const dotenv = ".env"
 
-// decryptedFile is an encrypted file with placeholders, in the format that its
-// name stands for; of an unknown format it is one value.
+// decryptedFile returns an encrypted file with placeholders, in the format that its name
+// implies; with an unknown format it is a single value.
 func decryptedFile(name string, data []byte) []byte {
 	extension := path.Ext(name)
 	switch {
@@ -168,7 +166,7 @@ func decryptedFile(name string, data []byte) []byte {
 func decryptedLines(data []byte) []byte {
 	var lines [][]byte
 	for line := range bytes.SplitSeq(data, []byte("\n")) {
-		// SOPS keeps its own facts in variables of that prefix.
+		// SOPS keeps its metadata in variables with this prefix.
 		if !bytes.HasPrefix(line, []byte("sops_")) {
 			lines = append(lines, encrypted.ReplaceAll(line, []byte(Encrypted)))
 		}

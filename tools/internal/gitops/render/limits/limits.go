@@ -1,8 +1,8 @@
-// Package limits bounds what the renderer reads. kustomize and its libraries trust
-// their input: an anchor within itself ends the process, aliases multiply without
-// limit, a mapping's keys are compared each with each, and some mistakes panic.
+// Package limits bounds the input of the renderer. kustomize and its libraries trust
+// their input: an anchor that contains itself ends the process, aliases multiply without
+// limit, a mapping's keys are compared pairwise, and some mistakes cause a panic.
 //
-// The package knows nothing of what the content means.
+// The package must not know what the content means.
 package limits
 
 import (
@@ -18,31 +18,31 @@ import (
 // The limits of a build.
 const (
 	MaxFile  = 16 << 20 // bytes
-	MaxNodes = 500_000  // values in a file, aliases expanded
+	MaxNodes = 500_000  // values in a file, with aliases expanded
 	MaxGrown = 10_000   // values that aliases may add
 	MaxKeys  = 10_000   // in one mapping
-	// smallFile is how many keys and items a file may have to be read unchecked.
+	// smallFile is the number of keys and items up to which a file is not checked.
 	smallFile = 20_000
-	// MaxVariables bounds the variables in an object: they nest, and each level
-	// takes of the stack.
+	// MaxVariables is the limit of variables in an object: they can be nested, and each
+	// level takes stack.
 	MaxVariables = 100_000
-	// MaxLayers bounds the kustomization files of a build, each counted as often
-	// as it is included; the largest public repositories stay below a hundred.
+	// MaxLayers is the limit of kustomization files in a build, each counted as often as
+	// it is included. The largest public repositories have less than a hundred.
 	MaxLayers = 5000
 )
 
 func init() {
-	// JSON 6902 patches whose copies double an object, again and again.
+	// JSON patches with copies can double an object again and again.
 	jsonpatch.AccumulatedCopySizeLimit = MaxFile
 }
 
-// Check says why kustomize should not see a file. Most files say by their
-// size alone that it may.
+// Check returns an error if kustomize must not see a file. Most files pass by their size
+// alone.
 func Check(data []byte) error {
 	if len(data) > MaxFile {
 		return fmt.Errorf("the file has %d MB, and no API server takes an object that large", len(data)>>20)
 	}
-	// Each key of a mapping, like each item of a list, ends with one of these.
+	// Each key of a mapping and each item of a list ends with one of these characters.
 	small := bytes.Count(data, []byte("\n"))+bytes.Count(data, []byte(",")) <= smallFile
 	if small && (!mayHave(data, '&') || !mayHave(data, '*')) {
 		return nil
@@ -57,7 +57,7 @@ func Check(data []byte) error {
 		}
 		if err != nil {
 			// It is no YAML: a generator reads it as text, or else kustomize reports it.
-			return nil //nolint:nilerr // what is wrong with it is up to who reads it
+			return nil //nolint:nilerr // its reader reports what is wrong with it
 		}
 		if err := total.add(&document, map[*yaml.Node]int{}); err != nil {
 			return fmt.Errorf("line %d: %w", document.Line, err)
@@ -65,8 +65,8 @@ func Check(data []byte) error {
 	}
 }
 
-// mayHave reports whether a file may have an anchor or an alias, by its sign:
-// where a value begins, and followed by a name.
+// mayHave reports whether a file may have an anchor or an alias: its sign stands where a
+// value begins, and a name follows.
 func mayHave(data []byte, sign byte) bool {
 	for i := bytes.IndexByte(data, sign); i >= 0 && i+1 < len(data); {
 		if (i == 0 || bytes.IndexByte([]byte(" \t\r\n[{,:-?"), data[i-1]) >= 0) && bytes.IndexByte([]byte(" \t\r\n"), data[i+1]) < 0 {
@@ -81,7 +81,7 @@ func mayHave(data []byte, sign byte) bool {
 	return false
 }
 
-// measure counts the values of a file, and those that aliases add.
+// measure counts the values of a file, and the values that aliases add.
 type measure struct{ nodes, grown int }
 
 func (m *measure) add(document *yaml.Node, sizes map[*yaml.Node]int) error {
@@ -109,8 +109,8 @@ func count(node *yaml.Node) int {
 	return nodes
 }
 
-// expanded is the number of values of a node with its aliases expanded, at most
-// a little more than the limit. A size of -1 is one that is being counted.
+// expanded returns the number of values of a node with its aliases expanded, at most a
+// little more than the limit. A size of -1 marks a node that is being counted.
 func expanded(node *yaml.Node, sizes map[*yaml.Node]int) (int, error) {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias

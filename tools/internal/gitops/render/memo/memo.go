@@ -1,18 +1,18 @@
-// Package memo makes the value of each key once, also for concurrent callers. It knows
-// nothing of the values.
+// Package memo computes the value of each key only once, even for concurrent callers. It
+// must not know the values.
 package memo
 
 import "sync"
 
-// Memo makes the value of each key only once, also for concurrent callers. The zero
+// Memo computes the value of each key only once, even for concurrent callers. The zero
 // value is empty.
 type Memo[K comparable, V any] struct {
 	mutex sync.Mutex
 	made  map[K]func() (V, error)
 }
 
-// Get returns the value of a key, and makes it unless it is there. An error is kept like
-// a value.
+// Get returns the value of a key, and computes it the first time. An error is kept like a
+// value.
 func (o *Memo[K, V]) Get(key K, make func() (V, error)) (V, error) {
 	return o.maker(key, make)()
 }

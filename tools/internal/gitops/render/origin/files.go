@@ -12,28 +12,28 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/memo"
 )
 
-// Files reads files for their lines, each once and only when somebody asks.
+// Files reads files with their line numbers, each file once and only when it is needed.
 type Files struct {
 	files    memo.Memo[string, *File]
-	mentions memo.Memo[string, mentions] // by the folder of the source
+	mentions memo.Memo[string, mentions] // by the source's folder
 }
 
-// File is a file of an artifact; nil stands for one that cannot be read.
+// File is a file of an artifact. A nil File is one that cannot be read.
 type File struct {
-	Name      string // as findings call it
+	Name      string // name in findings
 	Data      []byte
 	Documents []*Document
 }
 
-// Document is one YAML document: where it stands, and its tree.
+// Document is one YAML document: its position and its nodes.
 type Document struct {
 	File *File
 	Root *yaml.Node
-	// Offset is added to the nodes' lines: a patch within another file.
+	// Offset is added to the nodes' lines, for a patch within another file.
 	Offset int
 }
 
-// Read reads the file at a path, under the name that findings have for it.
+// Read reads the file at a path. name is its name in findings.
 func (f *Files) Read(path, name string) *File {
 	read, _ := f.files.Get(path, func() (*File, error) {
 		data, err := os.ReadFile(path)
@@ -49,8 +49,8 @@ func (f *Files) Read(path, name string) *File {
 	return read
 }
 
-// ParseDocuments reads as many documents as are well-formed; a list counts as its
-// items. The offset is added to the lines.
+// ParseDocuments parses documents up to the first malformed one; a list counts as its
+// items. offset is added to the lines.
 func ParseDocuments(f *File, data []byte, offset int) []*Document {
 	var documents []*Document
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -74,12 +74,12 @@ func ParseDocuments(f *File, data []byte, offset int) []*Document {
 	}
 }
 
-// At is the place of a node.
+// At returns the place of a node.
 func (d *Document) At(node *yaml.Node) Location {
 	return Location{File: d.File.Name, Line: node.Line + d.Offset, Column: node.Column}
 }
 
-// Text is the document's value at a path of keys, or empty.
+// Text returns the document's value at a path of keys, or empty.
 func (d *Document) Text(keys ...string) string {
 	node := d.Root
 	for _, key := range keys {
@@ -90,7 +90,7 @@ func (d *Document) Text(keys ...string) string {
 	return node.Value
 }
 
-// Find is the first line of the document that a pattern matches, or zero.
+// Find returns the first line of the document that a pattern matches, or zero.
 func (d *Document) Find(pattern *regexp.Regexp) int {
 	first, last := d.Root.Line+d.Offset, lastLine(d.Root)+d.Offset
 	for i, line := range bytes.Split(d.File.Data, []byte("\n")) {
@@ -101,7 +101,7 @@ func (d *Document) Find(pattern *regexp.Regexp) int {
 	return 0
 }
 
-// lastLine is the last line of a node; block text counts its lines.
+// lastLine returns the last line of a node, including the lines of block text.
 func lastLine(node *yaml.Node) int {
 	last := node.Line + strings.Count(node.Value, "\n")
 	for _, content := range node.Content {
@@ -110,14 +110,14 @@ func lastLine(node *yaml.Node) int {
 	return last
 }
 
-// generatedMark is a comment at the head of a file that a program writes.
+// generatedMark matches a comment at the head of a generated file.
 var generatedMark = regexp.MustCompile(`\A(?:---\s*\n|#.*\n|\s*\n)*#.*\bDO NOT EDIT\b`)
 
-// Generated reports whether the file says of itself that a program writes it, and
-// nobody should edit it.
+// Generated reports whether the file says that a program writes it, and that nobody
+// should edit it.
 func (f *File) Generated() bool { return generatedMark.Match(f.Data[:min(len(f.Data), 1<<10)]) }
 
-// find is the first line of the file that a pattern matches, or zero.
+// find returns the first line of the file that a pattern matches, or zero.
 func (f *File) find(pattern *regexp.Regexp) int {
 	for i, line := range bytes.Split(f.Data, []byte("\n")) {
 		if pattern.Match(line) {
@@ -127,10 +127,11 @@ func (f *File) find(pattern *regexp.Regexp) int {
 	return 0
 }
 
-// within is the place of a field of the YAML that a file holds.
+// within returns the place of a field in the file's own YAML.
 func (f *File) within(field []any) Location { return placeIn(f.Documents, f.Name, field) }
 
-// placeIn is the place of a field in the first document that has some of it.
+// placeIn returns the place of a field in the first document that contains a part of its
+// path.
 func placeIn(documents []*Document, name string, field []any) Location {
 	for _, d := range documents {
 		if node, _, depth := Follow(d.Root, field, nil); depth > 0 {

@@ -14,8 +14,8 @@ type generator struct {
 	layer LayerFile
 }
 
-// generators are the entries that make up an object, outermost first; it began as
-// the last one.
+// generators returns the entries that make up an object, outermost first; the last one
+// creates it.
 func (t *Tree) generators(s Subject) []generator {
 	list := map[string]string{"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}[s.GetKind()]
 	if list == "" {
@@ -42,8 +42,8 @@ func isGenerated(name, declared string) bool {
 	return found && hashSuffix.MatchString(rest)
 }
 
-// InGenerators finds what gives a key its value: a literal, a line of an env file,
-// or a file.
+// InGenerators finds the source of a key's value: a literal, a line of an env file, or a
+// file.
 func (t *Tree) InGenerators(s Subject, field []any) (Location, bool) {
 	if len(field) < 2 || field[0] != "data" {
 		return Location{}, false
@@ -76,7 +76,7 @@ func (t *Tree) InGenerators(s Subject, field []any) (Location, bool) {
 	return Location{}, false
 }
 
-// generatorFiles are the files that a generator reads, each as one document.
+// generatorFiles returns the files that a generator reads, each as one document.
 func (t *Tree) generatorFiles(g generator) []*Document {
 	var documents []*Document
 	for _, entry := range append(mappingEntries(g.Root, "files"), mappingEntries(g.Root, "envs")...) {

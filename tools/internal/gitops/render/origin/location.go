@@ -1,8 +1,8 @@
-// Package origin says which line of which file is behind a field of a built object:
-// it has the files of a build with the positions of their YAML, its kustomization
-// files with what each of them does, and finds the one that says a field last.
+// Package origin finds the line behind a field of a built object. It has the files of a
+// build with the positions of their YAML, and the kustomization files with the effect of
+// each, and finds the one that sets a field last.
 //
-// It reads files and judges nothing; of a Kustomization of Flux it knows nothing.
+// It reads files and does not judge them. It must not know Flux's Kustomization.
 package origin
 
 import "strconv"

@@ -10,21 +10,20 @@ import (
 	"strings"
 )
 
-// mentions are the texts in the YAML files of a source, comments included, that name
-// a YAML file, by its last element.
+// mentions are the texts in a source's YAML files, comments included, that name a YAML
+// file, by the last element of the name.
 type mentions map[string][]mention
 
-// mention is a text, and the folder of the file that has it.
+// mention is such a text, and the folder of its file.
 type mention struct{ dir, text string }
 
-// Mentioned reports whether a YAML file of the source names another one, from where
-// it stands or from the root. Names are looked for in all files at once, when
-// somebody asks first.
+// Mentioned reports whether any YAML file of the source names a file, relative to itself
+// or to the root. The first call searches all files.
 func (t *Tree) Mentioned(file string) bool {
 	all, _ := t.Files.mentions.Get(t.Source.Dir, func() (mentions, error) { return mentionsIn(t.Source.Dir), nil })
 	base := path.Base(file)
 	if last := base[strings.LastIndexFunc(base, isOdd)+1:]; last != base {
-		return len(all[last]) > 0 // a text does not say where such a name begins
+		return len(all[last]) > 0 // the text does not show where such a name begins
 	}
 	return slices.ContainsFunc(all[base], func(m mention) bool {
 		return path.Join(m.dir, m.text) == file || m.text == file ||
@@ -37,7 +36,7 @@ var (
 	extension = regexp.MustCompile(`\.ya?ml`)
 )
 
-// isOdd reports whether a character of a file's name is in no word.
+// isOdd reports whether a character of a file name does not occur in words.
 func isOdd(r rune) bool { return !words.MatchString(string(r)) }
 
 func mentionsIn(root string) mentions {
@@ -45,7 +44,7 @@ func mentionsIn(root string) mentions {
 	_ = filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return nil // what cannot be read names nothing
+			return nil // a file that cannot be read names nothing
 		case entry.IsDir() && entry.Name() == ".git":
 			return filepath.SkipDir
 		case entry.IsDir() || !IsManifest(file):

@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Child is an entry of a mapping; what it merges in counts.
+// Child returns an entry of a mapping, including entries that it merges in.
 func Child(node *yaml.Node, key string) (name, value *yaml.Node) {
 	node = Resolve(node)
 	if node == nil || node.Kind != yaml.MappingNode {
@@ -27,7 +27,7 @@ func Child(node *yaml.Node, key string) (name, value *yaml.Node) {
 	return nil, nil
 }
 
-// Resolve is what an alias stands for, or the node.
+// Resolve returns the node that an alias refers to, or the node itself.
 func Resolve(node *yaml.Node) *yaml.Node {
 	if node != nil && node.Kind == yaml.AliasNode {
 		return node.Alias
@@ -35,10 +35,9 @@ func Resolve(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// Follow goes down a tree along a field as far as the tree goes, and reports how
-// far that is. The element of a list is the one with the same identity as in
-// the object, because patches move elements; content is the object. The node is
-// the key of the value where it has one.
+// Follow follows a field down a tree as far as possible, and returns how far that is.
+// content is the object: a list element is found by its identity there, because patches
+// move elements. at is the node of the last key, if there is one, or else of the value.
 func Follow(node *yaml.Node, field []any, content any) (at, value *yaml.Node, depth int) {
 	at, value = node, node
 	for depth, element := range field {
@@ -59,7 +58,7 @@ func Follow(node *yaml.Node, field []any, content any) (at, value *yaml.Node, de
 	return at, value, len(field)
 }
 
-// into is one step down an object.
+// into returns an element of a mapping or a list.
 func into(content, element any) any {
 	switch element := element.(type) {
 	case string:
@@ -74,7 +73,7 @@ func into(content, element any) any {
 	return nil
 }
 
-// ValueAt is the value of an object at a field.
+// ValueAt returns the value of an object at a field.
 func ValueAt(content any, field []any) any {
 	for _, element := range field {
 		content = into(content, element)
@@ -82,11 +81,11 @@ func ValueAt(content any, field []any) any {
 	return content
 }
 
-// identities are the keys by which Kubernetes tells list elements apart.
+// identities are the keys by which Kubernetes distinguishes list elements.
 var identities = []string{"name", "key", "containerPort", "port", "mountPath", "type", "kind", "sid", "topologyKey"}
 
-// Identity is the key and the value by which an element of a list is told from
-// the others, whatever its position.
+// Identity returns the key and the value that distinguish a list element from the others,
+// whatever its position.
 func Identity(item any) (key string, value any, ok bool) {
 	mapping, _ := item.(map[string]any)
 	for _, key := range identities {
@@ -99,8 +98,8 @@ func Identity(item any) (key string, value any, ok bool) {
 	return "", nil, false
 }
 
-// itemOf is the node of a list's element: of elements with the same identity
-// the one that comes as late, and without identity the one at the same index.
+// itemOf returns the node of a list element: among elements with the same identity the
+// one in the same place, and without identity the one at the same index.
 func itemOf(node *yaml.Node, index int, list []any) *yaml.Node {
 	if node == nil || node.Kind != yaml.SequenceNode || index < 0 {
 		return nil
@@ -114,7 +113,7 @@ func itemOf(node *yaml.Node, index int, list []any) *yaml.Node {
 	}
 	earlier := 0
 	for _, item := range list[:index] {
-		// As texts, for that is what the nodes have.
+		// Compared as text, because nodes contain text.
 		if k, v, _ := Identity(item); k == key && fmt.Sprint(v) == fmt.Sprint(value) {
 			earlier++
 		}
@@ -131,15 +130,15 @@ func itemOf(node *yaml.Node, index int, list []any) *yaml.Node {
 	return nil
 }
 
-// says reports whether a node says a value of the object, and all of it: a patch
-// of some fields is not what says the mapping around them.
+// says reports whether a node contains a value of the object completely: a patch of some
+// fields does not set the whole mapping around them.
 func says(node *yaml.Node, content any) bool {
 	var said any
 	return content != nil && node.Decode(&said) == nil && fmt.Sprint(said) == fmt.Sprint(content)
 }
 
-// TextOffset is what the lines of a text within a scalar lack to the file's: a
-// block begins on the line after its indicator.
+// TextOffset returns the difference between a line number within a scalar and in the
+// file: a block begins on the line after its indicator.
 func TextOffset(node *yaml.Node) int {
 	if node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		return node.Line
@@ -147,10 +146,10 @@ func TextOffset(node *yaml.Node) int {
 	return node.Line - 1
 }
 
-// YAMLLine is how a YAML error names a line.
+// YAMLLine matches a line number in a YAML error.
 var YAMLLine = regexp.MustCompile(`line (\d+)`)
 
-// YAMLErrorLine is the line that a YAML error names, or zero.
+// YAMLErrorLine returns the line number in a YAML error, or zero.
 func YAMLErrorLine(text string) int {
 	match := YAMLLine.FindStringSubmatch(text)
 	if match == nil {

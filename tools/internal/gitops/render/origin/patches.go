@@ -15,20 +15,19 @@ import (
 // Patch is one patch of a build.
 type Patch struct {
 	Documents []*Document
-	File      string // as the kustomization names it; empty for an inline patch
+	File      string // its name in the kustomization; empty for an inline patch
 	target    *types.Selector
-	// Text and Index are those of a patch in the spec of a Kustomization of Flux;
-	// Kustomizations that share a build have it in different files. Index is -1 for
-	// any other patch.
+	// Text and Index describe a patch in the spec of Flux's Kustomization; Kustomizations
+	// that share a build have it in different files. Index is -1 for any other patch.
 	Text  string
 	Index int
 }
 
-// Patches are all patches, the last to apply first.
+// Patches returns all patches, the last to apply first.
 func (t *Tree) Patches() []Patch { return t.read().patches }
 
-// patchesOf lists the patches of a layer. Those that the Kustomization adds to
-// the outermost layer follow its own.
+// patchesOf lists the patches of a layer. The patches that the Kustomization adds to the
+// outermost layer come after the layer's own.
 func (t *Tree) patchesOf(l LayerFile, outermost bool) []Patch {
 	var patches []Patch
 	add := func(list string, i int, file, text string, target *types.Selector) {
@@ -56,7 +55,7 @@ func (t *Tree) patchesOf(l LayerFile, outermost bool) []Patch {
 	return patches
 }
 
-// inline is the scalar that holds the text of a patch.
+// inline returns the scalar with the text of an inline patch.
 func (l LayerFile) inline(list string, i int) (*yaml.Node, *Document) {
 	for _, d := range l.documents {
 		_, item, depth := Follow(d.Root, []any{list, i}, nil)
@@ -73,8 +72,8 @@ func (l LayerFile) inline(list string, i int) (*yaml.Node, *Document) {
 	return nil, nil
 }
 
-// documentsIn are the documents of a patch; spec has those of one in the spec of a
-// Kustomization.
+// documentsIn returns the documents of a patch; spec returns them for a patch in the spec
+// of a Kustomization.
 func (p Patch) documentsIn(spec func(Patch) []*Document) []*Document {
 	if p.Index < 0 || spec == nil {
 		return p.Documents
@@ -82,8 +81,8 @@ func (p Patch) documentsIn(spec func(Patch) []*Document) []*Document {
 	return spec(p)
 }
 
-// appliesTo reports whether a patch is about an object: by its target, or by the
-// kind and name that it carries itself.
+// appliesTo reports whether a patch applies to an object: by its target, or by its own
+// kind and name.
 func (p Patch) appliesTo(s Subject) bool {
 	if t := p.target; t != nil {
 		return Matches(t.Kind, s.GetKind()) && Matches(t.Name, s.Name) &&
@@ -99,8 +98,8 @@ func (p Patch) appliesTo(s Subject) bool {
 	})
 }
 
-// Matches is kustomize's: an empty selector takes everything, and a pattern
-// takes whole names.
+// Matches matches as kustomize does: an empty pattern matches everything, and any other
+// matches whole values.
 func Matches(pattern, value string) bool {
 	if pattern == "" || pattern == value {
 		return true
@@ -114,8 +113,8 @@ func selects(selector string, set map[string]string) bool {
 	return err == nil && parsed.Matches(labels.Set(set))
 }
 
-// InPatches finds the patch that says a field. Spec has the documents of a patch in
-// the spec of the Kustomization.
+// InPatches finds the patch that sets a field. spec returns the documents of a patch in
+// the Kustomization's spec.
 func (t *Tree) InPatches(s Subject, field []any, spec func(Patch) []*Document) (Location, bool) {
 	for _, p := range t.read().patches {
 		if !p.appliesTo(s) {
@@ -128,8 +127,8 @@ func (t *Tree) InPatches(s Subject, field []any, spec func(Patch) []*Document) (
 				}
 				continue
 			}
-			// What a patch says around a field is no better than what the
-			// manifest says, and neither is what something else overrides.
+			// A match of only the fields around it is no better than the manifest, and a
+			// field that another patch overrides does not count.
 			name, value, depth := Follow(d.Root, field, s.Template)
 			if depth == len(field) && says(value, ValueAt(s.Template, field)) {
 				return d.At(name), true
@@ -139,7 +138,7 @@ func (t *Tree) InPatches(s Subject, field []any, spec func(Patch) []*Document) (
 	return Location{}, false
 }
 
-// inOperations looks a field up in a JSON 6902 patch.
+// inOperations looks for a field in a JSON patch.
 func inOperations(d *Document, s Subject, field []any) (Location, bool) {
 	for _, operation := range slices.Backward(d.Root.Content) {
 		_, pointer := Child(operation, "path")

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// InImages finds the `images` entry that rewrote an image.
+// InImages finds the `images` entry that changed an image.
 func (t *Tree) InImages(s Subject, field []any) (Location, bool) {
 	image, _ := ValueAt(s.Template, field).(string)
 	if field[len(field)-1] != "image" || image == "" {
@@ -31,7 +31,7 @@ func (t *Tree) InImages(s Subject, field []any) (Location, bool) {
 	return Location{}, false
 }
 
-// ImageField is the field of an `images` entry that says the version.
+// ImageField returns the field of an `images` entry that sets the version.
 func ImageField(tag, digest string) string {
 	switch {
 	case digest != "":
@@ -43,7 +43,7 @@ func ImageField(tag, digest string) string {
 	}
 }
 
-// SetsImage reports whether an `images` entry may have made an image what it is.
+// SetsImage reports whether an `images` entry may have produced an image.
 func SetsImage(image, name, newName, newTag, digest string) bool {
 	rest, found := strings.CutPrefix(image, cmp.Or(newName, name))
 	switch {
@@ -58,8 +58,8 @@ func SetsImage(image, name, newName, newTag, digest string) bool {
 	}
 }
 
-// InSettings finds what a kustomization's own fields set: the namespace, labels,
-// annotations, replicas.
+// InSettings finds a field that the kustomization's own fields set: the namespace,
+// labels, annotations, replicas.
 func (t *Tree) InSettings(s Subject, field []any) (Location, bool) {
 	content := ValueAt(s.Template, field)
 	for _, l := range t.LayerFiles() {
@@ -75,7 +75,7 @@ func (t *Tree) InSettings(s Subject, field []any) (Location, bool) {
 	return Location{}, false
 }
 
-// settings are the fields of a kustomization that may set a field of an object.
+// settings returns the fields of a kustomization that may set a field of an object.
 func (l LayerFile) settings(s Subject, field []any) [][]any {
 	var settings [][]any
 	switch {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Subject is a built object whose fields are looked for.
+// Subject is a built object whose fields are to be located.
 type Subject struct {
 	*unstructured.Unstructured
 	// Template is the object before variables were substituted, and Name its name
@@ -17,8 +17,9 @@ type Subject struct {
 	Name     string
 }
 
-// Manifest is the document that an object began as: of its kind and of the name that
-// the layers make of it, or that something else was put around. It is nil for none.
+// Manifest returns the document from which an object was built: it has the object's kind,
+// and a name that the layers, or a further prefix and suffix, turn into the object's. It
+// returns nil if there is none.
 func (t *Tree) Manifest(s Subject) *Manifest {
 	group := s.GroupVersionKind().Group
 	var best *Manifest
@@ -34,7 +35,7 @@ func (t *Tree) Manifest(s Subject) *Manifest {
 		case m.name == s.Name:
 			score = 6
 		case declared == s.Name:
-			score = 4 // kinds whose names prefixes leave alone
+			score = 4 // prefixes do not change the names of some kinds
 		case strings.Contains(s.Name, declared):
 			score = 2
 		default:
@@ -58,8 +59,8 @@ func groupOf(apiVersion string) string {
 	return group
 }
 
-// Whole is where an object as such is said: its manifest, and where in that a field
-// or the nearest one around it is, else the generator that makes it.
+// Whole returns the place of an object, and in its manifest of a field or the closest one
+// around it; for a generated object, the generator.
 func (t *Tree) Whole(s Subject, field []any) (Location, bool) {
 	if m := t.Manifest(s); m != nil {
 		node, _, _ := Follow(m.Root, field, s.Template)
@@ -72,8 +73,8 @@ func (t *Tree) Whole(s Subject, field []any) (Location, bool) {
 	return Location{}, false
 }
 
-// Find is the first line of what makes up an object that a pattern matches. Spec
-// holds the patches of the Kustomization itself, see Patches.
+// Find returns the first line in an object's sources that a pattern matches. spec returns
+// the patches of the Kustomization itself, see Patches.
 func (t *Tree) Find(s Subject, pattern *regexp.Regexp, spec func(Patch) []*Document) (Location, bool) {
 	var candidates []*Document
 	for _, p := range t.read().patches {
@@ -98,7 +99,7 @@ func (t *Tree) Find(s Subject, pattern *regexp.Regexp, spec func(Patch) []*Docum
 	return Location{}, false
 }
 
-// mappingEntries are the items of a list in a mapping, or nil.
+// mappingEntries returns the items of a list in a mapping, or nil.
 func mappingEntries(node *yaml.Node, list string) []*yaml.Node {
 	if _, entries := Child(node, list); entries != nil {
 		return entries.Content

@@ -14,12 +14,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/memo"
 )
 
-// Tree is what a build is made from: a folder of an artifact, and the kustomization
-// files that it leads to.
+// Tree is the input of a build: a folder of an artifact, and the kustomization files that
+// it leads to.
 type Tree struct {
 	Source *artifact.Artifact
 	Folder string  // relative to the artifact
-	File   string  // the outermost kustomization file, likewise; empty for none
+	File   string  // the outermost kustomization file, relative to the artifact; empty for none
 	Layers []Layer // outermost first, each as often as it is included
 	// Files reads the files of the artifact.
 	Files *Files
@@ -33,36 +33,36 @@ type Layer struct {
 	Name      string // the file, as findings call it
 	types.Kustomization
 
-	// What the layer and those around it do to names and namespaces.
+	// The combined effect of the layer, and of those around it, on names and namespaces.
 	InNamespace, Prefix, Suffix string
-	// Around are the files of the layers around it, outermost first. Scope is the
-	// file of the layer whose resources it transforms: its own or, for a Component,
-	// that of the layer which includes it.
+	// Around are the files of the layers around it, outermost first. Scope is the file of
+	// the layer whose resources it transforms: its own or, for a Component, the layer's
+	// that includes it.
 	Around []string
 	Scope  string
 }
 
-// Transforms reports whether a layer transforms what another one brings.
+// Transforms reports whether a layer transforms the resources of another one.
 func (l Layer) Transforms(resources Layer) bool {
 	return l.Scope == resources.File || slices.Contains(resources.Around, l.Scope)
 }
 
-// LayerFile is a layer with its file as the repository holds it: the outermost one
-// is built from a completed copy.
+// LayerFile is a layer with its file in the repository. The outermost one is built from a
+// completed copy of it.
 type LayerFile struct {
 	Layer
 	documents []*Document
 }
 
-// At is the place of a field of the layer's file.
+// At returns the place of a field of the layer's file.
 func (l LayerFile) At(field ...any) Location { return placeIn(l.documents, l.Name, field) }
 
-// Declared reports whether the repository holds the file: Flux makes one for a
-// folder without.
+// Declared reports whether the repository has the file: Flux makes one for a folder
+// without.
 func (l LayerFile) Declared() bool { return len(l.documents) > 0 }
 
-// Length is the number of entries that a list of the file has. Those that a
-// Kustomization of Flux adds to the outermost layer follow them.
+// Length returns the number of items in a list of the file. Items that Flux's
+// Kustomization adds to the outermost layer come after them.
 func (l LayerFile) Length(list string) int {
 	for _, d := range l.documents {
 		if _, entries := Child(d.Root, list); entries != nil {
@@ -72,7 +72,7 @@ func (l LayerFile) Length(list string) int {
 	return 0
 }
 
-// Entries are the values below a list or a mapping of the file, or nil.
+// Entries returns the values in a list or a mapping of the file, or nil.
 func (l LayerFile) Entries(field string) []*yaml.Node {
 	var found []*yaml.Node
 	for _, d := range l.documents {
@@ -83,20 +83,20 @@ func (l LayerFile) Entries(field string) []*yaml.Node {
 	return found
 }
 
-// Manifest is a document with the layer that brings it, and the name and namespace
-// that its layers give it.
+// Manifest is a document, the layer that lists it, and the name and namespace that its
+// layers give it.
 type Manifest struct {
 	*Document
 	layer           Layer
 	name, namespace string
 }
 
-// sources are the files of a build with positions. They are read when the first
-// object is located.
+// sources are a build's files with positions. They are read when the first object is
+// located.
 type sources struct {
 	layers    []LayerFile
 	manifests map[string][]Manifest // by kind
-	// patches are in the order in which they are asked: the last to apply first.
+	// patches are in the order of their precedence: the last to apply comes first.
 	patches []Patch
 }
 
@@ -131,13 +131,13 @@ func (t *Tree) readSources() *sources {
 	return all
 }
 
-// LayerFiles are the layers with their files, outermost first.
+// LayerFiles returns the layers with their files, outermost first.
 func (t *Tree) LayerFiles() []LayerFile { return t.read().layers }
 
-// Manifests are the documents that the layers list, by kind.
+// Manifests returns the documents that the layers list, by kind.
 func (t *Tree) Manifests() map[string][]Manifest { return t.read().manifests }
 
-// Read reads a file of the artifact, or nothing.
+// Read reads a file of the artifact; nil if it cannot.
 func (t *Tree) Read(relative string) *File {
 	if !filepath.IsLocal(filepath.FromSlash(relative)) {
 		return nil
@@ -145,7 +145,7 @@ func (t *Tree) Read(relative string) *File {
 	return t.Files.Read(filepath.Join(t.Source.Dir, filepath.FromSlash(relative)), t.Source.File(relative))
 }
 
-// KustomizationFiles are the files of the layers that the source holds, each once.
+// KustomizationFiles returns the layers' files that the source has, each once.
 func (t *Tree) KustomizationFiles() []string {
 	var files []string
 	for _, l := range t.Layers {
@@ -156,8 +156,8 @@ func (t *Tree) KustomizationFiles() []string {
 	return files
 }
 
-// Entry is the place in a layer's file that names an entry. What a Kustomization of
-// Flux adds to the outermost layer is in no file.
+// Entry returns the place of an entry in a layer's file. What Flux's Kustomization adds
+// to the outermost layer is in no file.
 func (t *Tree) Entry(l Layer, entry string) Location {
 	f := t.Read(l.File)
 	if f == nil {
@@ -171,8 +171,8 @@ func (t *Tree) Entry(l Layer, entry string) Location {
 	return Location{}
 }
 
-// scalar is the first node of a tree that says an entry, with the name that a
-// generator may give it.
+// scalar returns the first node of a tree with an entry, even if a generator gives the
+// entry a key.
 func scalar(node *yaml.Node, entry string) *yaml.Node {
 	if node.Kind == yaml.ScalarNode && (node.Value == entry || strings.HasSuffix(node.Value, "="+entry)) {
 		return node
@@ -185,13 +185,13 @@ func scalar(node *yaml.Node, entry string) *yaml.Node {
 	return nil
 }
 
-// Names are those of the objects that some layers bring, by kind.
+// Names returns the names of the objects of some layers, by kind.
 func (t *Tree) Names(some func(Layer) bool) map[string][]string {
 	names := map[string][]string{}
 	for kind, manifests := range t.Manifests() {
 		for _, m := range manifests {
 			if some(m.layer) {
-				// A layer sees the name as far as the layers within have changed it.
+				// A layer sees the name after the changes of the layers within it.
 				names[kind] = append(names[kind], m.Text("metadata", "name"), m.name)
 			}
 		}
@@ -214,16 +214,16 @@ func (t *Tree) Names(some func(Layer) bool) map[string][]string {
 	return names
 }
 
-// Explain takes the folder of the artifact, which nobody knows, out of an error.
+// Explain removes the artifact's temporary folder from an error.
 func (t *Tree) Explain(err error) string { return Explain(t.Source, err) }
 
-// Explain takes the folder of an artifact, which nobody knows, out of an error.
+// Explain removes an artifact's temporary folder from an error.
 func Explain(source *artifact.Artifact, err error) string {
 	text := strings.ReplaceAll(err.Error(), source.Dir+string(filepath.Separator), "")
 	return strings.ReplaceAll(text, source.Dir, ".")
 }
 
-// Relative is a file's path within an artifact.
+// Relative returns a file's path within an artifact.
 func Relative(source *artifact.Artifact, file string) string {
 	return filepath.ToSlash(strings.TrimPrefix(file, source.Dir+string(filepath.Separator)))
 }

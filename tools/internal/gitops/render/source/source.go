@@ -1,10 +1,9 @@
-// Package source finds the content of Flux's sources on this machine: in this
-// repository, in a folder or a Go module that the configuration names, or in the
-// module that the URL is the one of. What is not here is Unresolved, and nothing is
-// fetched but a module that the repository pins.
+// Package source finds the content of Flux's sources on this machine: in this repository,
+// in a folder or a Go module that the configuration names, or in the Go module that
+// belongs to the URL. Anything else is Unresolved. It fetches only modules that the
+// repository pins.
 //
-// The package knows URLs and artifacts. Which object declares a source is up to the
-// caller.
+// The package knows URLs and artifacts. It must not know which object declares a source.
 package source
 
 import (
@@ -28,19 +27,20 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/memo"
 )
 
-// Unresolved is the error of what cannot be had offline.
+// Unresolved is the error for content that is not available offline.
 type Unresolved struct{ Reason string }
 
 func (u Unresolved) Error() string { return u.Reason }
 
 // Store keeps artifacts in a folder, one for each content.
 type Store struct {
-	// Dir is made when the first artifact is.
+	// Dir is created with the first artifact.
 	Dir   string
 	known memo.Memo[string, *artifact.Artifact]
 }
 
-// Get is the artifact of some content, made in a folder unless it is known.
+// Get returns the artifact with some content, and makes it in a new folder the first
+// time.
 func (s *Store) Get(content string, make func(into string) (*artifact.Artifact, error)) (*artifact.Artifact, error) {
 	return s.known.Get(content, func() (*artifact.Artifact, error) {
 		if err := os.MkdirAll(s.Dir, 0o700); err != nil {
@@ -59,19 +59,19 @@ func (s *Store) Holds(a *artifact.Artifact) bool {
 	return strings.HasPrefix(a.Dir, s.Dir+string(filepath.Separator))
 }
 
-// Library finds artifacts for all clusters of a repository. Each tree is read once.
+// Library finds artifacts for all clusters of a repository. It reads each tree once.
 type Library struct {
 	// Repository is the folder of the repository, Config its configuration.
 	Repository string
 	Config     config.Config
-	// Self is the artifact of the repository; Own makes it as a source asks for it.
+	// Self is the artifact of the repository; Own makes it with a source's options.
 	Self *artifact.Artifact
 	Own  func(options artifact.Options, into string) (*artifact.Artifact, error)
-	// Modules has the artifacts of Go modules, Others all others.
+	// Modules has the artifacts of Go modules, Others all other artifacts.
 	Modules, Others *Store
 }
 
-// OwnContent is the content of the repository, as a source asks for it.
+// OwnContent returns the content of the repository, with a source's options.
 func (l *Library) OwnContent(options artifact.Options) (*artifact.Artifact, error) {
 	if contentOf(options) == contentOf(artifact.Options{}) {
 		return l.Self, nil
@@ -79,8 +79,8 @@ func (l *Library) OwnContent(options artifact.Options) (*artifact.Artifact, erro
 	return l.Others.Get("self "+contentOf(options), func(into string) (*artifact.Artifact, error) { return l.Own(options, into) })
 }
 
-// Find finds the content of a URL, at a tag: where the configuration says, or in the
-// Go module cache when the URL is that of a module. Who names the source.
+// Find returns the content of a URL at a tag: from where the configuration says, or from
+// the Go module cache if the URL belongs to a module. who names the source in errors.
 func (l *Library) Find(ctx context.Context, url, tag string, options artifact.Options, who string) (*artifact.Artifact, error) {
 	for _, s := range l.Config.Sources {
 		switch {
@@ -100,7 +100,7 @@ func (l *Library) Find(ctx context.Context, url, tag string, options artifact.Op
 	return l.module(ctx, path, tag, options, who)
 }
 
-// Compose puts an artifact together from parts of others, which go by an alias.
+// Compose composes an artifact from parts of others, which have aliases.
 func (l *Library) Compose(inputs []Input, copies []artifact.Copy) (*artifact.Artifact, error) {
 	from, content := map[string]*artifact.Artifact{}, ""
 	for _, input := range inputs {
@@ -112,13 +112,14 @@ func (l *Library) Compose(inputs []Input, copies []artifact.Copy) (*artifact.Art
 	})
 }
 
-// Input is an artifact that another one is composed of.
+// Input is an artifact from which another one is composed.
 type Input struct {
 	Alias    string
 	Artifact *artifact.Artifact
 }
 
-// contentOf tells options apart that make other artifacts of one tree.
+// contentOf returns a text that differs for options that make different artifacts from
+// one tree.
 func contentOf(options artifact.Options) string {
 	text := fmt.Sprintf("%q %q", options.Folders, options.Ignore)
 	for _, include := range options.Includes {
@@ -127,8 +128,8 @@ func contentOf(options artifact.Options) string {
 	return text
 }
 
-// modulePath is the Go module that a repository holds at a tag: the URL's path
-// and, from version 2 on, the major version.
+// modulePath returns the Go module of a repository at a tag: the URL's path and, from
+// version 2 on, the major version.
 func modulePath(url, tag string) (string, bool) {
 	path, isHTTPS := strings.CutPrefix(url, "https://")
 	if !isHTTPS || !semver.IsValid(tag) {
@@ -141,9 +142,9 @@ func modulePath(url, tag string) (string, bool) {
 	return path, module.CheckPath(path) == nil
 }
 
-// module reads a Go module at a version. One that the repository pins is
-// fetched into the module cache if need be, and checked against go.sum, as the
-// go command does for a build; another one has to be there.
+// module returns the content of a Go module at a version. A module that the repository
+// pins is fetched into the module cache if it is missing, and checked against go.sum, as
+// the go command does for a build; any other must be there.
 func (l *Library) module(ctx context.Context, path, version string, options artifact.Options, who string) (*artifact.Artifact, error) {
 	name := path + "@" + version
 	dir, err := l.ModuleDir(ctx, path, version)
@@ -153,14 +154,14 @@ func (l *Library) module(ctx context.Context, path, version string, options arti
 	}
 	store := l.Modules
 	if len(options.Includes) > 0 {
-		store = l.Others // of what changes
+		store = l.Others // its content can change
 	}
 	return store.Get(name+" "+dir+" "+contentOf(options), func(into string) (*artifact.Artifact, error) {
 		return artifact.FromModule(dir, name, options, into)
 	})
 }
 
-// ModuleDir is the folder of a Go module at a version.
+// ModuleDir returns the folder of a Go module at a version.
 func (l *Library) ModuleDir(ctx context.Context, path, version string) (string, error) {
 	escaped, err := module.EscapePath(path)
 	if err != nil {
@@ -189,9 +190,9 @@ func (l *Library) ModuleDir(ctx context.Context, path, version string) (string, 
 	return "", fmt.Errorf("it is not in the module cache, and nothing below %s pins it", l.Config.Pins)
 }
 
-// moduleCache is where the go command keeps modules. Asking it takes longer
-// than rendering a small cluster: what it would look at first goes first, and it
-// is asked once.
+// moduleCache returns the folder of Go's module cache. Asking the go command takes longer
+// than rendering a small cluster, so the environment is read first, and the command runs
+// at most once.
 func moduleCache() (string, error) {
 	if dir := os.Getenv("GOMODCACHE"); dir != "" {
 		return dir, nil

@@ -14,12 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// sourcesFile lists, inside an archive, where its definitions come from.
+// sourcesFile is the file in an archive that lists the sources of its definitions.
 const sourcesFile = "sources.json"
 
-// Source is a pinned module that declares kinds.
+// Source is a pinned module that defines kinds.
 type Source struct {
-	// Name is what people call it: kubernetes, keda.
+	// Name is its short name: kubernetes, keda.
 	Name string `json:"name"`
 	// Pins is the folder of tools/engines that pins the module.
 	Pins    string `json:"pins"`
@@ -29,11 +29,11 @@ type Source struct {
 	Definitions []Definition `json:"-"`
 }
 
-// String names the source and its version as people do: kubernetes 1.35.4.
+// String returns the name and the version: kubernetes 1.35.4.
 func (s Source) String() string { return s.Name + " " + strings.TrimPrefix(s.Version, "v") }
 
-// Write packs the sources into a zip archive: their list, and a JSON file for
-// each definition. The same sources give the same bytes.
+// Write writes the sources into a zip archive: their list, and a JSON file for each
+// definition. The same sources give the same bytes.
 func Write(out io.Writer, sources []Source) error {
 	archive := zip.NewWriter(out)
 	archive.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
@@ -69,7 +69,7 @@ func writeJSON(archive *zip.Writer, name string, content any) error {
 	return err
 }
 
-// fileOf is source/group/version/Kind.json; the core group has no name of its own.
+// fileOf returns source/group/version/Kind.json; for the core group the group is empty.
 func fileOf(source Source, d Definition) string {
 	group := d.Group
 	if group == "" {
@@ -78,10 +78,10 @@ func fileOf(source Source, d Definition) string {
 	return path.Join(source.Name, group, d.Version, d.Kind+".json")
 }
 
-// Archive reads what Write wrote. Only its directory is in memory until a
-// definition is asked for.
+// Archive reads what Write wrote. It keeps only the directory in memory, and reads a
+// definition when it is needed.
 type Archive struct {
-	// Sources have no definitions: ask the archive for them.
+	// Sources do not contain their definitions: use Read.
 	Sources []Source
 	files   map[schema.GroupVersionKind]packed
 }
@@ -91,7 +91,7 @@ type packed struct {
 	file   *zip.File
 }
 
-// Open reads the directory of an archive.
+// Open opens an archive and reads its directory.
 func Open(data []byte) (*Archive, error) {
 	reader, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -122,7 +122,7 @@ func Open(data []byte) (*Archive, error) {
 	return archive, nil
 }
 
-// Kinds are the kinds that the archive defines, in no order.
+// Kinds returns the kinds in the archive, in no particular order.
 func (a *Archive) Kinds() []schema.GroupVersionKind {
 	kinds := make([]schema.GroupVersionKind, 0, len(a.files))
 	for kind := range a.files {
@@ -131,10 +131,10 @@ func (a *Archive) Kinds() []schema.GroupVersionKind {
 	return kinds
 }
 
-// SourceOf is where the definition of a kind comes from.
+// SourceOf returns the source of a kind's definition.
 func (a *Archive) SourceOf(kind schema.GroupVersionKind) Source { return a.files[kind].source }
 
-// Read unpacks the definition of one of Kinds.
+// Read returns the definition of one of Kinds.
 func (a *Archive) Read(kind schema.GroupVersionKind) (Definition, error) {
 	entry, found := a.files[kind]
 	if !found {

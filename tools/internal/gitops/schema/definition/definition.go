@@ -1,11 +1,10 @@
-// Package definition is the form in which schemas are kept: one definition for
-// each version of a kind, whether Kubernetes builds the kind in, a
-// CustomResourceDefinition declares it or Crossplane derives it from a
-// CompositeResourceDefinition. All speak the schema language of
-// CustomResourceDefinitions, so that one validator serves them all.
+// Package definition is the stored form of schemas: one definition for each version of a
+// kind, whether it is built into Kubernetes, defined by a CustomResourceDefinition, or
+// derived by Crossplane from a CompositeResourceDefinition. All use the schema language
+// of CustomResourceDefinitions, so that one validator is enough.
 //
-// The package knows how definitions are derived and packed. It does not
-// know how an object is validated.
+// The package knows how definitions are derived and packed. It must not know how an
+// object is validated.
 package definition
 
 import (
@@ -16,35 +15,34 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// ObjectMeta is where an archive keeps the schema of metadata, which every kind
-// shares and no kind's own schema repeats: that of an object with metadata and
-// nothing else.
+// ObjectMeta is the key under which an archive has the schema of metadata. All kinds
+// share it, and no kind's own schema contains it. It describes an object that has only
+// metadata.
 var ObjectMeta = schema.GroupVersionKind{Group: "meta", Version: "v1", Kind: "ObjectMeta"}
 
-// Formats that strings of Kubernetes' own types have. CustomResourceDefinitions
-// cannot ask for them: they have others for the same purpose, which an API
-// server takes less literally.
+// The formats of strings in Kubernetes' own types. CustomResourceDefinitions cannot use
+// them: they have similar formats, which an API server checks less strictly.
 const (
 	FormatQuantity = "kubernetes/quantity"
 	FormatBytes    = "kubernetes/bytes"
 	FormatTime     = "kubernetes/time"
 )
 
-// Definition says what an API server accepts for one version of a kind.
+// Definition describes what an API server accepts for one version of a kind.
 type Definition struct {
 	schema.GroupVersionKind `json:"-"`
 
-	// Namespaced is whether objects of the kind live in a namespace.
+	// Namespaced reports whether the kind is namespaced.
 	Namespaced bool `json:"namespaced,omitempty"`
-	// Status is whether status is a subresource, so that applying an object
-	// leaves its status alone.
+	// Status reports whether status is a subresource, so that applying an object does not
+	// change its status.
 	Status bool `json:"status,omitempty"`
-	// Schema is a JSONSchemaProps of apiextensions.k8s.io/v1. It is parsed by
-	// those who need it: most kinds of a catalog are never asked for.
+	// Schema is a JSONSchemaProps of apiextensions.k8s.io/v1. It is parsed only when
+	// needed: most kinds of a catalog are never used.
 	Schema json.RawMessage `json:"schema"`
 }
 
-// Strip removes from a schema what says nothing of validity.
+// Strip removes from a schema what does not affect validity, such as descriptions.
 func Strip(schema *apiextensions.JSONSchemaProps) {
 	if schema == nil {
 		return

@@ -16,7 +16,7 @@ var (
 	xrdKind = schema.GroupKind{Group: crossplane.Group, Kind: crossplane.CompositeResourceDefinitionKind}
 )
 
-// Declares reports whether an object is of a kind that declares others.
+// Declares reports whether an object's kind is one that defines other kinds.
 func Declares(object *unstructured.Unstructured) bool {
 	switch object.GroupVersionKind().GroupKind() {
 	case crdKind, xrdKind:
@@ -25,8 +25,7 @@ func Declares(object *unstructured.Unstructured) bool {
 	return false
 }
 
-// FromObject returns the definitions that an object declares; none if it is of
-// a kind that declares nothing.
+// FromObject returns the definitions in an object; none if its kind defines no others.
 func FromObject(object *unstructured.Unstructured) ([]Definition, error) {
 	crds, err := CRDs(object)
 	if err != nil {
@@ -43,8 +42,8 @@ func FromObject(object *unstructured.Unstructured) ([]Definition, error) {
 	return found, nil
 }
 
-// CRDs are the CustomResourceDefinitions that an object stands for: itself, or
-// those that Crossplane derives from a CompositeResourceDefinition.
+// CRDs returns the CustomResourceDefinition that an object is, or those that Crossplane
+// derives from a CompositeResourceDefinition.
 func CRDs(object *unstructured.Unstructured) ([]*apiextensions.CustomResourceDefinition, error) {
 	switch object.GroupVersionKind().GroupKind() {
 	case crdKind:
@@ -56,7 +55,7 @@ func CRDs(object *unstructured.Unstructured) ([]*apiextensions.CustomResourceDef
 	return nil, nil
 }
 
-// derived are the definitions of the composite resource, and of its claim if it
+// derived returns the definitions for the composite resource, and for its claim if it
 // offers one.
 func derived(object *unstructured.Unstructured) ([]*apiextensions.CustomResourceDefinition, error) {
 	var xrd crossplane.CompositeResourceDefinition
@@ -64,8 +63,8 @@ func derived(object *unstructured.Unstructured) ([]*apiextensions.CustomResource
 		return nil, err
 	}
 	if xrd.Spec.Scope == nil && object.GroupVersionKind().Version != "v1" {
-		// The default in version 2; in version 1, which the type is of, it is
-		// LegacyCluster.
+		// This is the default in version 2. In version 1, which the Go type describes, it
+		// is LegacyCluster.
 		namespaced := crossplane.CompositeResourceScopeNamespaced
 		xrd.Spec.Scope = &namespaced
 	}

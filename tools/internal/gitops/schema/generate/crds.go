@@ -15,8 +15,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
-// crds reads the CustomResourceDefinitions that match the patterns, one in each
-// file.
+// crds reads the CustomResourceDefinitions in the files that match the patterns, one in
+// each file.
 func crds(patterns ...string) reader {
 	return tree(func(dir string) ([]definition.Definition, error) {
 		var found []definition.Definition
@@ -31,8 +31,8 @@ func crds(patterns ...string) reader {
 	})
 }
 
-// types makes the CustomResourceDefinitions of a module's Go types, with the
-// program that upstream makes them with.
+// types generates the CustomResourceDefinitions of a module's Go types, with upstream's
+// own generator.
 func types(ctx context.Context, pinned pins.Pins, module string) ([]definition.Definition, error) {
 	dir, err := os.MkdirTemp("", "crds-")
 	if err != nil {
@@ -48,8 +48,8 @@ func types(ctx context.Context, pinned pins.Pins, module string) ([]definition.D
 	return readCRDs(dir, "*.yaml")
 }
 
-// readCRDs reads the files that match a pattern. One that matches nothing means
-// that upstream has moved them.
+// readCRDs reads the files that match a pattern. If none matches, upstream has moved
+// them.
 func readCRDs(dir, pattern string) ([]definition.Definition, error) {
 	files, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
 	if err != nil {

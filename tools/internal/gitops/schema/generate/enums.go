@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// enums are the values that a field may have, by model and field. The published
-// OpenAPI documents leave them out; the Go source that they are made from, and
-// that is generated from the same types, has them.
+// enums are the allowed values of fields, by model and field. The published OpenAPI
+// documents lack them, but the Go source behind these documents, generated from the same
+// types, has them.
 type enums map[string]map[string][]string
 
-// readEnums reads zz_generated.openapi.go, which has one function for each
-// model that returns a literal of its schema.
+// readEnums reads zz_generated.openapi.go, in which one function for each model returns a
+// literal of its schema.
 func readEnums(file string) (enums, error) {
 	syntax, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 	if err != nil {
@@ -62,7 +62,7 @@ func enumsOf(node ast.Node, fields map[string][]string) (descend bool) {
 	return false
 }
 
-// literalOf is the composite literal that a node gives to a struct's field.
+// literalOf returns the composite literal that a node gives to a struct's field.
 func literalOf(node ast.Node, field string) (*ast.CompositeLit, bool) {
 	pair, ok := node.(*ast.KeyValueExpr)
 	if !ok {
@@ -84,7 +84,7 @@ func texts(expressions []ast.Expr) []string {
 	return list
 }
 
-// text is the value of a string literal, empty for anything else.
+// text returns the value of a string literal; empty for anything else.
 func text(expression ast.Expr) string {
 	literal, ok := expression.(*ast.BasicLit)
 	if !ok {

@@ -23,14 +23,14 @@ type document struct {
 	} `json:"components"`
 }
 
-// operation is what a document says of one verb on one path.
+// operation is one verb on one path of a document.
 type operation struct {
 	Action string                  `json:"x-kubernetes-action"`
 	Kind   schema.GroupVersionKind `json:"x-kubernetes-group-version-kind"`
 }
 
-// kubernetes reads every kind that can be applied, which is every kind that can
-// be patched, and ObjectMeta, which they share.
+// kubernetes reads every kind that can be applied, which is every kind that can be
+// patched, and ObjectMeta, which they share.
 func kubernetes(tree string) ([]definition.Definition, error) {
 	enums, err := readEnums(filepath.Join(tree, "pkg/generated/openapi/zz_generated.openapi.go"))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command generate packs the schemas that validate checks against into one
-// file. They come from the modules that tools/engines pins: the OpenAPI
-// documents of Kubernetes, and the CustomResourceDefinitions of the rest.
+// Command generate packs the schemas that validate uses into one file. They come from the
+// modules that tools/engines pins: from Kubernetes' OpenAPI documents, and from the
+// CustomResourceDefinitions of the other projects.
 package main
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
-// upstream is a pinned module, and how its kinds are read.
+// upstream is a pinned module, with the reader for its kinds.
 type upstream struct {
 	name, pins, module string
 	read               reader
 }
 
-// A reader finds the definitions of a module.
+// reader returns the definitions of a module.
 type reader func(ctx context.Context, pinned pins.Pins, module string) ([]definition.Definition, error)
 
 var upstreams = []upstream{
@@ -37,8 +37,8 @@ var upstreams = []upstream{
 	{"source-watcher", "flux-apis", "github.com/fluxcd/source-watcher/api/v2", types},
 	{"keda", "keda", "github.com/kedacore/keda/v2", crds("config/crd/bases/*.yaml")},
 	{"crossplane", "crossplane", "github.com/crossplane/crossplane/v2", crds("cluster/crds/*.yaml")},
-	// Of the provider's thousand kinds, those of the services that this
-	// repository composes, and only in their namespaced form.
+	// The provider has a thousand kinds. These are the namespaced kinds of the services
+	// that this repository composes.
 	{"provider-aws", "provider-aws", "github.com/upbound/provider-aws/v2", crds(
 		"package/crds/aws.m.upbound.io_*.yaml",
 		"package/crds/cloudwatch.aws.m.upbound.io_*.yaml",
@@ -50,7 +50,7 @@ var upstreams = []upstream{
 		"package/crds/sns.aws.m.upbound.io_*.yaml",
 		"package/crds/sqs.aws.m.upbound.io_*.yaml",
 	)},
-	// What other people's clusters have most often.
+	// The projects that other people's clusters have most often.
 	{"argo-rollouts", "definitions", "github.com/argoproj/argo-rollouts", crds("manifests/crds/*-crd.yaml")},
 	{"cert-manager", "definitions", "github.com/cert-manager/cert-manager", crds("deploy/crds/*.yaml")},
 	{"cilium", "definitions", "github.com/cilium/cilium", crds(
@@ -60,7 +60,7 @@ var upstreams = []upstream{
 	{"external-secrets", "definitions", "github.com/external-secrets/external-secrets", crds(
 		"config/crds/bases/external-secrets.io_*.yaml", "config/crds/bases/generators.external-secrets.io_*.yaml",
 	)},
-	// A field of the experimental channel is no fault: manifests do not say which one
+	// Fields of the experimental channel are allowed: manifests do not show which channel
 	// the cluster has.
 	{"gateway-api", "definitions", "sigs.k8s.io/gateway-api", crds(
 		"config/crd/experimental/gateway.networking.k8s.io_[^v]*.yaml", "config/crd/experimental/gateway.networking.x-k8s.io_*.yaml",
@@ -122,8 +122,8 @@ func (u upstream) source(ctx context.Context, engines string) (definition.Source
 	return definition.Source{Name: u.name, Pins: u.pins, Module: u.module, Version: version, Definitions: definitions}, nil
 }
 
-// checkLicence: the archive is part of this repository, so that what is copied into it
-// must have this repository's licence.
+// checkLicence checks the module's licence. The archive is part of this repository, so
+// everything in it must have this repository's licence.
 func (u upstream) checkLicence(ctx context.Context, pinned pins.Pins) error {
 	dir, err := pinned.SourceOf(ctx, u.module)
 	if err != nil {
@@ -141,7 +141,7 @@ func (u upstream) checkLicence(ctx context.Context, pinned pins.Pins) error {
 
 var apache = regexp.MustCompile(`^\s*Apache License\s+Version 2\.0, January 2004\s`)
 
-// tree reads definitions from a module's files.
+// tree makes a reader of definitions in a module's files.
 func tree(read func(dir string) ([]definition.Definition, error)) reader {
 	return func(ctx context.Context, pinned pins.Pins, module string) ([]definition.Definition, error) {
 		dir, err := pinned.SourceOf(ctx, module)

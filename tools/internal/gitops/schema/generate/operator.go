@@ -12,13 +12,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
-// operatorKinds are the kinds of Flux Operator that alerts and receivers may name
-// in clusters which it installs: it adds them to the enums of Flux's own
-// definitions. https://fluxoperator.dev/docs/crd/fluxinstance/
+// operatorKinds are the kinds of Flux Operator that alerts and receivers may name in
+// clusters that it installs: it adds them to the enums of Flux's own definitions.
+// https://fluxoperator.dev/docs/crd/fluxinstance/
 var operatorKinds = []string{"FluxInstance", "ResourceSet", "ResourceSetInputProvider"}
 
-// withOperatorKinds are the definitions of a reader as Flux Operator would have
-// them: what is right under one installer is no fault.
+// withOperatorKinds returns a reader whose definitions also allow what Flux Operator's
+// allow: what is valid with one installer must not be an error.
 func withOperatorKinds(read reader) reader {
 	return func(ctx context.Context, pinned pins.Pins, module string) ([]definition.Definition, error) {
 		definitions, err := read(ctx, pinned, module)
@@ -39,7 +39,7 @@ func withOperatorKinds(read reader) reader {
 	}
 }
 
-// addKinds adds the operator's kinds to those that the items of a list may have.
+// addKinds adds the operator's kinds to those that a list's items may have.
 func addKinds(schema json.RawMessage, list string) (json.RawMessage, error) {
 	var root apiextensions.JSONSchemaProps
 	if err := json.Unmarshal(schema, &root); err != nil {

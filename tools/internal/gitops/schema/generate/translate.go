@@ -16,14 +16,14 @@ const (
 	models     = "#/components/schemas/"
 	objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 	quantity   = "io.k8s.apimachinery.pkg.api.resource.Quantity"
-	// The schema language has no word for a schema inside a schema. What a
-	// CustomResourceDefinition may say there has a validator of its own.
+	// The schema language cannot describe a schema within a schema. The contents of a
+	// CustomResourceDefinition have a validator of their own.
 	jsonSchema = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 )
 
-// optional are fields that the documents call required, because their Go type
-// has no omitempty, and whose absence the API server accepts: their zero value
-// is a valid one, or it sets a default.
+// optional are fields that the documents call required, because their Go type has no
+// omitempty, but that the API server accepts if absent: their zero value is valid, or it
+// sets a default.
 var optional = map[string][]string{
 	"io.k8s.api.apps.v1.ControllerRevision":          {"revision"},
 	"io.k8s.api.batch.v1.PodFailurePolicy":           {"rules"},
@@ -43,25 +43,25 @@ var optional = map[string][]string{
 	"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion": {"served", "storage"},
 }
 
-// kept are the keywords that mean the same in a CustomResourceDefinition.
+// kept are the keywords with the same meaning in a CustomResourceDefinition.
 var kept = []string{"type", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type"}
 
-// formats are those of the documents. Those that are not here say
-// nothing that the type does not say.
+// formats translates the documents' formats. A format that is not here adds nothing to
+// the type.
 var formats = map[any]string{
 	"int32":     "int32",
 	"byte":      definition.FormatBytes,
 	"date-time": definition.FormatTime,
 }
 
-// translator rewrites the models of an OpenAPI document in the schema language
-// of CustomResourceDefinitions, which has no references and no unions.
+// translator translates the models of an OpenAPI document into the schema language of
+// CustomResourceDefinitions, which has no references and no unions.
 type translator struct {
 	models map[string]map[string]any
 	enums  enums
 }
 
-// modelOf is the name of the model that describes a kind.
+// modelOf returns the name of a kind's model.
 func (t translator) modelOf(kind schema.GroupVersionKind) (string, error) {
 	for name, model := range t.models {
 		var kinds []schema.GroupVersionKind
@@ -72,8 +72,8 @@ func (t translator) modelOf(kind schema.GroupVersionKind) (string, error) {
 	return "", fmt.Errorf("no model says that it describes %s", kind)
 }
 
-// root translates the model of a kind. Metadata is the same for every kind and
-// kept once.
+// root translates the model of a kind without its metadata, which is the same for every
+// kind and stored once.
 func (t translator) root(model string) (json.RawMessage, error) {
 	translated, err := t.model(model)
 	if err != nil {
@@ -85,7 +85,7 @@ func (t translator) root(model string) (json.RawMessage, error) {
 	return json.Marshal(translated)
 }
 
-// metadata translates what root leaves out: an object with nothing else.
+// metadata translates the part that root leaves out: an object that has only metadata.
 func (t translator) metadata() (json.RawMessage, error) {
 	translated, err := t.model(objectMeta)
 	if err != nil {
@@ -118,7 +118,7 @@ func (t translator) model(name string) (map[string]any, error) {
 	}
 	for property, values := range t.enums[name] {
 		if !slices.Contains(required, property) {
-			// A string field that is empty is not set.
+			// An empty string counts as not set.
 			values = append(slices.Clone(values), "")
 		}
 		limit(properties[property], values)
@@ -126,7 +126,7 @@ func (t translator) model(name string) (map[string]any, error) {
 	return translated, nil
 }
 
-// limit puts an enumeration on a string, or on the strings of a list or map.
+// limit restricts a string, or the strings in a list or map, to an enumeration.
 func limit(node any, values []string) {
 	property, ok := node.(map[string]any)
 	if !ok {
@@ -185,7 +185,8 @@ func (t translator) node(node map[string]any) (map[string]any, error) {
 	return withDefault(translated, node), nil
 }
 
-// reference is what a node refers to, alone or, beside other keywords, in allOf.
+// reference returns the model that a node refers to, directly or, beside other keywords,
+// in allOf.
 func reference(node map[string]any) (string, bool) {
 	if all, ok := node["allOf"].([]any); ok && len(all) == 1 {
 		node, _ = all[0].(map[string]any)
@@ -194,8 +195,8 @@ func reference(node map[string]any) (string, bool) {
 	return name, ok
 }
 
-// withDefault keeps a default that says something. An empty one only says that
-// the Go type is no pointer, and would hide that a field is missing.
+// withDefault keeps a meaningful default. An empty one means only that the Go type is not
+// a pointer, and would hide a missing field.
 func withDefault(translated, node map[string]any) map[string]any {
 	switch value := node["default"].(type) {
 	case string:
@@ -210,8 +211,8 @@ func withDefault(translated, node map[string]any) map[string]any {
 	return translated
 }
 
-// requireKeys makes the keys of a list's items required: applying an object
-// fails when one is neither given nor has a default, be it an empty one.
+// requireKeys makes the keys of a list's items required: applying an object fails if a
+// key is missing and has no default, not even an empty one.
 func (t translator) requireKeys(translated, list map[string]any) {
 	item, ok := translated["items"].(map[string]any)
 	if !ok {
@@ -229,15 +230,15 @@ func (t translator) requireKeys(translated, list map[string]any) {
 	}
 }
 
-// allowNull reads null in a list of plain values as an empty value, as decoding
-// into a Go slice does. Elsewhere null means that the field is not set.
+// allowNull treats null in a list of plain values as an empty value, as decoding into a
+// Go slice does. Elsewhere null means that the field is not set.
 func allowNull(item any) {
 	if node, ok := item.(map[string]any); ok && node["type"] != "object" && node["type"] != "array" {
 		node["nullable"] = true
 	}
 }
 
-// resolve follows a node's reference to its model.
+// resolve returns the model that a node refers to.
 func (t translator) resolve(node any) map[string]any {
 	object, _ := node.(map[string]any)
 	if reference, ok := reference(object); ok {
@@ -246,7 +247,7 @@ func (t translator) resolve(node any) map[string]any {
 	return object
 }
 
-// open reports whether a node says nothing of its content.
+// open reports whether a node does not describe its content.
 func open(node map[string]any) bool {
 	_, properties := node["properties"]
 	_, values := node["additionalProperties"]
@@ -256,11 +257,11 @@ func open(node map[string]any) bool {
 
 func stringsOf(value any) []string {
 	var list []string
-	_ = convert(value, &list) // what is no list of strings has none
+	_ = convert(value, &list) // anything but a list of strings has none
 	return list
 }
 
-// convert reads a decoded JSON value into a Go value.
+// convert converts a decoded JSON value to a Go value.
 func convert(value, into any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
