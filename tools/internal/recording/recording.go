@@ -1,6 +1,6 @@
-// Package recording keeps measured runs of the local cluster as small files, each with
-// the scenario that the simulation needs to predict it: the table of docs/simulate.md is
-// made of them, and can be made again when the model changes.
+// Package recording stores measured runs of the local cluster as small files, each with
+// the scenario with which the simulation predicts it. The table of docs/simulate.md is
+// made from them, and can be made again when the model changes.
 //
 // It measures nothing and predicts nothing.
 package recording
@@ -19,16 +19,17 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
 
-// Folder is where recordings are, from the repository's root.
+// Folder is the folder of the recordings, relative to the repository's root.
 const Folder = "tools/simulate/traces"
 
 // Run is a measured run.
 type Run struct {
-	// Name is the file's, Shape how the messages came, Setting which settings scaled.
+	// Name is the file's name without its extension, Shape how the messages came, and
+	// Setting the name of the settings.
 	Name    string `json:"-"`
 	Shape   string `json:"shape"`
 	Setting string `json:"setting"`
-	// HeldOut says that nobody looked at the run while the model was made.
+	// HeldOut means that the run was not looked at while the model was made.
 	HeldOut bool `json:"heldOut"`
 
 	Started     time.Time      `json:"started"`
@@ -36,19 +37,20 @@ type Run struct {
 	Uncommitted bool           `json:"uncommitted"`
 	Machine     report.Machine `json:"machine"`
 	Figures     Figures        `json:"figures"`
-	// FirstSent and LastSent are when the load's first and last message were made.
+	// FirstSent and LastSent are the times at which the load's first and last message
+	// were made.
 	FirstSent float64 `json:"firstSent"`
 	LastSent  float64 `json:"lastSent"`
-	// Latency counts the load's messages that took 0, 1, … whole seconds.
+	// Latency[i] counts the load's messages that took i whole seconds.
 	Latency []int         `json:"latency"`
 	Samples Samples       `json:"samples"`
 	Pods    []Pod         `json:"pods"`
 	Steps   []report.Step `json:"steps"`
-	// Scenario is what a simulation of the run begins with.
+	// Scenario is the input for a simulation of the run.
 	Scenario scenario.Scenario `json:"scenario"`
 }
 
-// Figures are what a prediction is compared with; report.Prediction defines them.
+// Figures are compared with a prediction; report.Prediction defines them.
 type Figures struct {
 	Drain      float64 `json:"drain"`
 	P50        float64 `json:"p50"`
@@ -58,9 +60,9 @@ type Figures struct {
 	PodSeconds float64 `json:"podSeconds"`
 }
 
-// Pod is when one of the scaled pods was created, its program started, it became ready
-// and it was gone: seconds since the load was asked for, negative before it, and nil for
-// what did not happen while the run was watched.
+// Pod has the times at which a scaled pod was created, its program started, it became
+// ready, and it was gone. They are in seconds since the load was asked for, negative
+// before that, and nil if it did not happen during the run.
 type Pod struct {
 	Created *float64 `json:"created"`
 	Started *float64 `json:"started"`
@@ -68,13 +70,13 @@ type Pod struct {
 	Gone    *float64 `json:"gone"`
 }
 
-// Samples are written as rows of numbers, of which there are a hundred and more.
+// Samples are written as rows of numbers, because there are more than a hundred.
 type Samples []report.Sample
 
-// row is seconds, visible, in flight, delayed, wanted, pods, ready, stored.
+// row has seconds, visible, in flight, delayed, wanted, pods, ready, stored.
 type row [8]float64
 
-// MarshalJSON writes the rows.
+// MarshalJSON encodes the samples as rows.
 func (s Samples) MarshalJSON() ([]byte, error) {
 	rows := make([]row, len(s))
 	for i, p := range s {
@@ -86,7 +88,7 @@ func (s Samples) MarshalJSON() ([]byte, error) {
 	return json.Marshal(rows)
 }
 
-// UnmarshalJSON reads the rows.
+// UnmarshalJSON decodes rows.
 func (s *Samples) UnmarshalJSON(data []byte) error {
 	var rows []row
 	if err := json.Unmarshal(data, &rows); err != nil {
@@ -102,7 +104,7 @@ func (s *Samples) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// New makes a recording of a run's report, without its name.
+// New makes a recording from a run's report, without a name.
 func New(r report.Report, s scenario.Scenario, pods []Pod) Run {
 	return Run{
 		Started: r.Started, Commit: r.Commit, Uncommitted: r.Uncommitted, Machine: r.Machine,
@@ -115,7 +117,7 @@ func New(r report.Report, s scenario.Scenario, pods []Pod) Run {
 	}
 }
 
-// FirstScaled is when the first pod came while the run was watched; false if none did.
+// FirstScaled returns when the first pod was created during the run; false if none was.
 func (r Run) FirstScaled() (seconds float64, found bool) {
 	for _, p := range r.Pods {
 		if p.Created != nil && *p.Created > 0 && (!found || *p.Created < seconds) {
@@ -125,10 +127,10 @@ func (r Run) FirstScaled() (seconds float64, found bool) {
 	return seconds, found
 }
 
-// File is that of a recording in a folder.
+// File returns the path of a recording in a folder.
 func File(dir, name string) string { return filepath.Join(dir, name+".json") }
 
-// Write keeps a run as a file of a folder; one of that name stays.
+// Write writes a run to a file in a folder. It does not replace an existing file.
 func Write(dir string, r Run) error {
 	if r.Name == "" || len(r.Samples) == 0 || r.Figures.Drain < 0 {
 		return errors.New("a run is recorded that has a name, samples and an end")
@@ -148,7 +150,7 @@ func Write(dir string, r Run) error {
 	return errors.Join(err, f.Close())
 }
 
-// Read reads the runs of a folder, in the order of their names; there may be none.
+// Read reads the runs in a folder, in the order of their names; there may be none.
 func Read(dir string) ([]Run, error) {
 	files, err := fs.Glob(os.DirFS(dir), "*.json")
 	if err != nil {

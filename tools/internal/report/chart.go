@@ -7,26 +7,27 @@ import (
 	"strings"
 )
 
-// size is a chart's canvas: one for a page or a README, one for a phone, on
-// which a wide one would shrink until nobody can read it.
+// size is the size of a chart: one for a page or a README, one for a phone, on which a
+// wide chart would be too small to read.
 type size struct {
 	width, left, right float64
-	// font is the text's height, ticks about how many the axis of time has.
+	// font is the text's height, ticks the approximate number of ticks on the time axis.
 	font, ticks float64
 	// depth, consumers and stored are the heights of the plots.
 	depth, consumers, stored float64
 }
 
 var (
-	// alone is for a README: larger words, which stay readable a bit smaller.
+	// alone is for a README: its text is larger, so that it stays readable when scaled
+	// down.
 	alone  = size{width: 760, left: 58, right: 742, font: 14, ticks: 10, depth: 230, consumers: 100, stored: 70}
 	wide   = size{width: 880, left: 56, right: 864, font: 13, ticks: 10, depth: 230, consumers: 100, stored: 70}
 	narrow = size{width: 380, left: 42, right: 370, font: 12, ticks: 5, depth: 200, consumers: 90, stored: 60}
 )
 
-// style is that of a light page and of a dark one. Blue is what waits, orange
-// who works: a pair that every kind of colour blindness keeps apart. Words have
-// a halo of the ground's colour, so that no line crosses them out.
+// style is for light and for dark pages. Blue is waiting messages, orange consumers: two
+// colours that people with any kind of colour blindness can distinguish. Text has a halo
+// in the background's colour, so that no line runs through it.
 const style = `<style>
 .burst{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}
 .burst path{fill:none}
@@ -67,22 +68,22 @@ const style = `<style>
 </style>
 `
 
-// canvas draws on a size, from top to bottom.
+// canvas draws a chart from top to bottom.
 type canvas struct {
 	size
 	strings.Builder
-	// y is where the next thing goes, end the last second.
+	// y is where the next element goes, end the last second.
 	y, end float64
 }
 
-// chart draws the run for a page that says the rest in words.
+// chart draws the run for a page that has the explanations as text.
 func chart(r Report, s size) string {
 	c := newCanvas(r, s)
 	c.plots(r)
 	return c.svg(r)
 }
 
-// picture is the chart on its own, with what it shows and where it is from.
+// picture returns the chart on its own, with a title and its origin.
 func picture(r Report) string {
 	c := newCanvas(r, alone)
 	c.y = 34
@@ -101,7 +102,7 @@ func shortened(text string, runes int) string {
 	return text
 }
 
-// source says in one line where a picture is from.
+// source returns one line about a picture's origin.
 func (r Report) source() string {
 	return joined(r.origin(), r.Started.UTC().Format("2 January 2006"), plural(int(r.Machine.Cores), "core"), "commit "+r.commit())
 }
@@ -109,12 +110,12 @@ func (r Report) source() string {
 func newCanvas(r Report, s size) *canvas {
 	_, last := r.ends()
 	c := &canvas{size: s, end: max(1, last.Seconds)}
-	// A million needs more room beside the axis than a thousand.
+	// Larger numbers need more room beside the axis.
 	c.left = max(c.left, c.textWidth(count(int(r.deepest())))+12)
 	return c
 }
 
-// svg closes the picture, whose height is known only now.
+// svg finishes the picture: only now is its height known.
 func (c *canvas) svg(r Report) string {
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" class="burst" viewBox="0 0 %g %.0f" role="img" font-size="%g">
 <title>%s</title>
@@ -124,7 +125,7 @@ func (c *canvas) svg(r Report) string {
 `, c.width, c.y, c.font, html.EscapeString(r.headline()), html.EscapeString(r.description()), style, c.width, c.y, c.String())
 }
 
-// description says the chart to who does not see it.
+// description describes the chart for readers who do not see it.
 func (r Report) description() string {
 	v, deepest := r.Verdict, 0
 	for _, s := range r.Samples {
@@ -140,9 +141,9 @@ func (r Report) description() string {
 	return text
 }
 
-// plots draws depth, moments, consumers and throughput under one another, on
-// one axis of time. Each has its own scale: two in one plot invite reading
-// meaning into where the lines cross.
+// plots draws depth, moments, consumers and throughput below each other, on a common time
+// axis. Each has its own scale: with two scales in one plot, readers look for a meaning
+// where lines cross.
 func (c *canvas) plots(r Report) {
 	c.depthPlot(r)
 	c.lanes(r.Moments)
@@ -155,15 +156,15 @@ func (c *canvas) x(seconds float64) float64 {
 	return c.left + min(seconds, c.end)/c.end*(c.right-c.left)
 }
 
-// frame is one plot's place and scale.
+// frame is the position and scale of a plot.
 type frame struct{ top, bottom, highest float64 }
 
 func (f frame) y(value float64) float64 { return f.bottom - value/f.highest*(f.bottom-f.top) }
 
-// word is one of a plot's title, with the mark that it explains.
+// word is a part of a plot's title, with the mark that it explains.
 type word struct{ class, text string }
 
-// frame begins a plot: its title, whose words are its legend, and its grid.
+// frame begins a plot: it draws the title, which is also the legend, and the grid.
 func (c *canvas) frame(height, highest float64, title string, words ...word) frame {
 	c.y += 2.4 * c.font
 	at := c.left
@@ -190,12 +191,12 @@ func (c *canvas) frame(height, highest float64, title string, words ...word) fra
 	return f
 }
 
-// base is drawn over the areas, so that it stays visible.
+// base draws the base line. It is drawn over the areas, so that it stays visible.
 func (c *canvas) base(f frame) {
 	fmt.Fprintf(c, `<path class="axis" d="M%g %.1fH%g"/>`+"\n", c.left, f.bottom, c.right)
 }
 
-// mark is an area's square or a line's dash.
+// mark draws an area's square or a line's dash.
 func (c *canvas) mark(class string, x, y float64) {
 	switch class {
 	case "ideal", "wanted", "ready":
@@ -205,7 +206,7 @@ func (c *canvas) mark(class string, x, y float64) {
 	}
 }
 
-// textWidth is about what a text takes in a common face.
+// textWidth returns the approximate width of a text in a common font.
 func (c *canvas) textWidth(text string) float64 { return 0.6 * c.font * float64(len([]rune(text))) }
 
 func (c *canvas) text(class string, x, y float64, anchor, words string) {
@@ -230,7 +231,7 @@ func (c *canvas) timeAxis() {
 	c.y += 0.8 * c.font
 }
 
-// niceStep is the smallest of 1, 2, 5, 10, 20, … that is at least span.
+// niceStep returns the smallest of 1, 2, 5, 10, 20, … that is at least span.
 func niceStep(span float64) float64 {
 	for power := 1.0; ; power *= 10 {
 		for _, digit := range []float64{1, 2, 5} {

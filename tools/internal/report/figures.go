@@ -8,49 +8,48 @@ import (
 	"time"
 )
 
-// Latency is how long events took from the moment that they were made, their
-// ts, until their objects were written, S3's LastModified. It leaves out events
-// that were sent twice, whose objects may have been written twice as well, and of
-// a burst beyond 20,000 has an even sample.
+// Latency is the time from the making of an event, its ts, until its object was written,
+// S3's LastModified. It leaves out events that were sent twice, because their objects may
+// also have been written twice. For a burst of more than 20,000 it is an even sample.
 type Latency struct {
-	// Events are how many were measured.
+	// Events is the number of measured events.
 	Events int `json:"events"`
-	// P50, P95, P99 and Max are seconds, -1 without an event.
+	// P50, P95, P99 and Max are in seconds; -1 without an event.
 	P50 float64 `json:"p50"`
 	P95 float64 `json:"p95"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
-	// Resolution is that of LastModified, in seconds: 1 on AWS, finer here.
+	// Resolution is the resolution of LastModified, in seconds: 1 on AWS, finer here.
 	Resolution float64 `json:"resolution"`
-	// Histogram counts the events that took 0, 1, … whole seconds.
+	// Histogram[i] counts the events that took i whole seconds.
 	Histogram []int `json:"histogram"`
 }
 
-// Throughput is how many events were stored in each second of the run, the
-// steady producer's included.
+// Throughput is the number of events that were stored in each second of the run,
+// including the steady producer's.
 type Throughput struct {
-	// PerSecond counts the events of second 0, 1, … since the burst was asked for.
+	// PerSecond[i] counts the events of second i since the burst was asked for.
 	PerSecond []int `json:"perSecond"`
 	// Peak is the most in one second, in events per second.
 	Peak int `json:"peak"`
-	// Mean is from the first event sent until the queue was drained, in events
-	// per second; -1 if it never was.
+	// Mean is the average from the first event sent until the queue was drained, in
+	// events per second; -1 if the queue never was.
 	Mean float64 `json:"mean"`
 }
 
-// Ideal is the run with every consumer, each of average speed, ready from the first
-// second.
+// Ideal is the run as it would be with every consumer ready from the first second, each
+// with average speed.
 type Ideal struct {
 	Consumers int32 `json:"consumers"`
-	// PerConsumer is the measured rate of a ready consumer, in messages per
-	// second; -1 if the queue was never drained, as Drained is then.
+	// PerConsumer is the measured rate of a ready consumer, in messages per second. It is
+	// -1 if the queue was never drained; then Drained is, too.
 	PerConsumer float64 `json:"perConsumer"`
 	// Drained is when the last message would have been handled.
 	Drained float64 `json:"drained"`
-	// AsReady is when it would have been, had they come when they did, each as fast as
-	// they were while messages waited: what lies between it and the drain is the tail.
+	// AsReady is when it would have been with the consumers as they became ready, each as
+	// fast as while messages waited. The time from then to the real drain is the tail.
 	AsReady float64 `json:"asReady"`
-	// Line is the depth of the queue.
+	// Line is the depth of the queue over time.
 	Line []Point `json:"line"`
 }
 
@@ -60,30 +59,30 @@ type Point struct {
 	Depth   float64 `json:"depth"`
 }
 
-// Step is one rescale by the HPA, and what it waited for.
+// Step is one rescale by the HPA, and the times of its stages.
 type Step struct {
 	From int32 `json:"from"`
 	To   int32 `json:"to"`
-	// Reason is the HPA's, empty if its event is gone.
+	// Reason is the HPA's reason; empty if its event is gone.
 	Reason string `json:"reason"`
-	// Due is since when KEDA's metric asked for the step, without a break.
+	// Due is the time from which KEDA's metric asked for the step without interruption.
 	Due float64 `json:"due"`
 	// Decided is when the HPA wanted To consumers.
 	Decided float64 `json:"decided"`
-	// Created is when the Deployment had them, Ready when all of them were.
-	// Going down, they are when no more than To were left.
+	// Created is when the Deployment had To pods, and Ready when all of them were ready.
+	// When scaling down, they are when no more than To were left.
 	Created float64 `json:"created"`
 	Ready   float64 `json:"ready"`
 }
 
 func (s Step) up() bool { return s.To > s.From }
 
-// Moment is something that KEDA or the HPA did.
+// Moment is an action of KEDA or the HPA.
 type Moment struct {
 	Seconds float64 `json:"seconds"`
 	// Actor is KEDA or HPA.
 	Actor string `json:"actor"`
-	// What is short enough for the chart, Reason says more, if there is more.
+	// What is short enough for the chart; Reason has more, if there is more.
 	What   string `json:"what"`
 	Reason string `json:"reason"`
 }
@@ -95,7 +94,8 @@ type Rescale struct {
 	Reason string
 }
 
-// newLatency takes how long events took, in seconds, and whether in milliseconds.
+// newLatency makes a Latency from durations in seconds; fine means that they have
+// milliseconds.
 func newLatency(took []float64, fine bool) Latency {
 	l := Latency{Events: len(took), P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1, Histogram: []int{}}
 	if fine {
@@ -112,7 +112,7 @@ func newLatency(took []float64, fine bool) Latency {
 	return l
 }
 
-// percentile is the smallest value that p of 100 values do not exceed.
+// percentile returns the smallest value that p of 100 values do not exceed.
 func percentile(sorted []float64, p int) float64 {
 	return Millis(sorted[max(0, (len(sorted)*p+99)/100-1)])
 }
@@ -120,8 +120,8 @@ func percentile(sorted []float64, p int) float64 {
 // Millis rounds seconds to milliseconds.
 func Millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
-// newThroughput takes the seconds at which objects were written, the first event
-// was sent and the queue was drained.
+// newThroughput makes a Throughput from the times, in seconds, at which objects were
+// written, the first event was sent, and the queue was drained.
 func newThroughput(storedAt []float64, first, drained float64) Throughput {
 	t := Throughput{PerSecond: []int{}, Mean: -1}
 	stored := 0
@@ -142,8 +142,8 @@ func newThroughput(storedAt []float64, first, drained float64) Throughput {
 	return t
 }
 
-// newIdeal replays the messages, made at these seconds, against consumers that
-// are all there; delay is the queue's, in seconds, before which nobody gets one.
+// newIdeal replays the messages with all consumers ready. sent has the times at which
+// messages were made; delay is the queue's delivery delay, in seconds.
 func newIdeal(sent []float64, delay float64, samples []Sample, drained float64) Ideal {
 	ideal := Ideal{PerConsumer: -1, Drained: -1, AsReady: asReady(sent, delay, samples), Line: []Point{}}
 	for _, s := range samples {
@@ -167,7 +167,7 @@ func newIdeal(sent []float64, delay float64, samples []Sample, drained float64) 
 	return ideal
 }
 
-// asReady replays the messages against the consumers as they became ready.
+// asReady replays the messages with the consumers as they became ready.
 func asReady(sent []float64, delay float64, samples []Sample) float64 {
 	handled := func(s Sample) float64 { return float64(sentBy(sent, s.Seconds) - s.Depth()) }
 	var work, time float64
@@ -201,8 +201,8 @@ func sentBy(sent []float64, t float64) int {
 	return n
 }
 
-// readySeconds adds up the time that each consumer was ready between two
-// moments.
+// readySeconds returns the sum of the times for which the consumers were ready between
+// two moments.
 func readySeconds(samples []Sample, from, to float64) (sum float64) {
 	for i := 1; i < len(samples); i++ {
 		span := min(to, samples[i].Seconds) - max(from, samples[i-1].Seconds)
@@ -242,13 +242,14 @@ func reached(n int32, s Step) bool {
 	return n <= s.To
 }
 
-// due is since when the metric has asked for a step that the last sample shows.
+// due returns the time from which the metric has asked for a step that the last sample
+// shows.
 func due(samples []Sample, s Scaling, step Step) float64 {
 	since := step.Decided
 	for i, sample := range slices.Backward(samples) {
 		switch {
 		case sample.Metric < 0:
-			// Not read: no answer either way.
+			// KEDA did not answer, so this sample says nothing.
 		case s.asks(sample.Metric, step):
 			since = sample.Seconds
 		case i < len(samples)-1:
@@ -258,8 +259,8 @@ func due(samples []Sample, s Scaling, step Step) float64 {
 	return since
 }
 
-// asks reports whether the metric asks for a step: going up, for more consumers
-// than From, going down, for no more than To.
+// asks reports whether the metric asks for a step: when scaling up, for more consumers
+// than From, and when scaling down, for no more than To.
 func (s Scaling) asks(metric float64, step Step) bool {
 	if step.up() {
 		return metric > s.most(step)
@@ -267,7 +268,8 @@ func (s Scaling) asks(metric float64, step Step) bool {
 	return metric <= s.most(step)
 }
 
-// most is how many messages the smaller number of consumers is enough for.
+// most returns the largest number of messages for which the smaller number of consumers
+// is enough.
 func (s Scaling) most(step Step) float64 {
 	if step.up() {
 		return float64(step.From) * s.Target * (1 + s.Tolerance)
@@ -290,7 +292,7 @@ func reasonFor(step Step, rescales []Rescale, started time.Time) string {
 	return slices.MinFunc(same, func(a, b Rescale) int { return cmp.Compare(a.At.Sub(at).Abs(), b.At.Sub(at).Abs()) }).Reason
 }
 
-// newMoments are what KEDA and the HPA did, in order.
+// newMoments returns the actions of KEDA and the HPA, in order.
 func newMoments(samples []Sample, steps []Step, s Scaling) []Moment {
 	moments := []Moment{}
 	for i, sample := range samples {
@@ -310,7 +312,7 @@ func newMoments(samples []Sample, steps []Step, s Scaling) []Moment {
 		}
 	}
 	for i, step := range steps {
-		// A metric that is still over the target is no news.
+		// Only the first step in a direction shows when the metric crossed the target.
 		if i == 0 || steps[i-1].up() != step.up() {
 			moments = append(moments, s.metricMoment(step))
 		}

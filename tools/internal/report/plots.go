@@ -34,7 +34,7 @@ func (c *canvas) depthPlot(r Report) {
 	c.drained(r, f)
 }
 
-// deepest is the highest depth that the plot shows, of any of its lines.
+// deepest returns the highest depth of all lines in the plot.
 func (r Report) deepest() float64 {
 	highest := 1.0
 	for _, s := range r.Samples {
@@ -61,8 +61,9 @@ func (c *canvas) peak(samples []Sample, f frame) {
 	c.text("ink", c.x(highest.Seconds)+4, f.y(float64(highest.Depth()))-0.45*c.font, "start", count(highest.Depth())+" at the peak")
 }
 
-// drained says when the queue was drained, and when it would have been, in the
-// space that the drained queue leaves: right of it, or above where that is narrow.
+// drained writes when the queue was drained, and when it would ideally have been. The
+// text goes where the drained queue leaves space: to the right of it or, if that is
+// narrow, above it.
 func (c *canvas) drained(r Report, f frame) {
 	if r.Verdict.TimeToDrain < 0 {
 		return
@@ -94,7 +95,7 @@ func moveOrLine(i int) string {
 	return "L"
 }
 
-// area fills between two lines.
+// area fills the area between two lines.
 func (c *canvas) area(class string, samples []Sample, f frame, low, high func(Sample) float64) {
 	if len(samples) == 0 {
 		return
@@ -110,7 +111,7 @@ func (c *canvas) area(class string, samples []Sample, f frame, low, high func(Sa
 	fmt.Fprintf(c, `<path class="%s" d="%sZ"/>`+"\n", class, &d)
 }
 
-// band is where a simulation expected a line.
+// band draws the range that a simulation predicted for a line.
 func (c *canvas) band(p *Prediction, f frame, of func(BandPoint) Spread) {
 	if p == nil || len(p.Band) == 0 {
 		return
@@ -125,15 +126,15 @@ func (c *canvas) band(p *Prediction, f frame, of func(BandPoint) Spread) {
 	fmt.Fprintf(c, `<path class="band" d="%sZ"/>`+"\n", &d)
 }
 
-// lanes shows who acted when, in a row for KEDA and one for the HPA, with a
-// line through every plot. A name that has no room is left to the page's table.
+// lanes shows when KEDA and the HPA acted, each in a row of its own, with a line through
+// all plots. A name that does not fit is only in the page's table.
 func (c *canvas) lanes(moments []Moment) {
 	c.y += 0.8 * c.font
 	for _, actor := range []string{"KEDA", "HPA"} {
 		c.y += 1.6 * c.font
 		c.text("ink", c.left-7, c.y, "end", actor)
 		fmt.Fprintf(c, `<path class="grid" d="M%g %.1fH%g"/>`+"\n", c.left, c.y-0.35*c.font, c.right)
-		// What was so before the burst is nothing that happened.
+		// A state from before the burst is not an action.
 		lane := slices.DeleteFunc(slices.Clone(moments), func(m Moment) bool { return m.Actor != actor || m.Seconds == 0 })
 		from := c.left
 		for i, m := range lane {
@@ -146,15 +147,15 @@ func (c *canvas) lanes(moments []Moment) {
 	}
 }
 
-// decisions leads from the HPA's moments to what they changed in a plot.
+// decisions draws lines from the HPA's actions to their effect in a plot.
 func (c *canvas) decisions(steps []Step, f frame) {
 	for _, step := range steps {
 		fmt.Fprintf(c, `<path class="moment" d="M%.1f %.1fV%.1f"/>`+"\n", c.x(step.Decided), f.top, f.bottom)
 	}
 }
 
-// moment draws a dot and its name, if that fits between from and to, and
-// returns where it ends.
+// moment draws a dot and its name, if it fits between from and to, and returns where the
+// text ends.
 func (c *canvas) moment(m Moment, from, to float64) float64 {
 	at, width := c.x(m.Seconds), c.textWidth(m.What)
 	begin, end := at+9, at+9+width
@@ -163,7 +164,7 @@ func (c *canvas) moment(m Moment, from, to float64) float64 {
 	}
 	taken := at + 6
 	if begin >= from && end <= max(to, at) {
-		// On its own ground, or the lane would cross it out.
+		// With a background, because the row's line would run through it.
 		fmt.Fprintf(c, `<rect class="bg" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`+"\n", begin-2, c.y-c.font, width+2, 1.3*c.font)
 		anchor, x := "start", begin
 		if end < at {
@@ -202,7 +203,8 @@ func (c *canvas) consumersPlot(r Report) {
 	}
 }
 
-// steps holds a value until the next sample: consumers do not slope.
+// steps keeps a value until the next sample: the number of consumers does not change
+// gradually.
 func (c *canvas) steps(samples []Sample, f frame, value func(Sample) float64) string {
 	var d strings.Builder
 	for i, s := range samples {

@@ -5,37 +5,39 @@ import (
 	"math"
 )
 
-// Prediction is what a simulation says of a run, over many phases: what the phase of the
-// HPA's look against the burst decides is luck.
+// Prediction is the result of simulating a run in many phases. The phase, when the HPA
+// looks relative to the burst, is chance.
 type Prediction struct {
-	// Phases are how many runs it rests on, Undrained how many of them never drained.
+	// Phases is the number of simulated runs, Undrained the number of them that never
+	// drained.
 	Phases    int `json:"phases"`
 	Undrained int `json:"undrained"`
-	// Drain is until the last message of the load is handled, P50, P95, P99 how old messages
-	// were when they were stored, in seconds; Peak is ready consumers.
+	// Drain is the time until the last message of the load is handled. P50, P95 and P99
+	// are the age of messages when they were stored, in seconds. Peak is the most ready
+	// consumers.
 	Drain      Spread `json:"drain"`
 	P50        Spread `json:"p50"`
 	P95        Spread `json:"p95"`
 	P99        Spread `json:"p99"`
 	Peak       Spread `json:"peak"`
 	PodSeconds Spread `json:"podSeconds"`
-	// Band is the course.
+	// Band is the course of the runs over time.
 	Band []BandPoint `json:"band"`
 }
 
-// Spread is what 5, 50 and 95 of 100 runs do not exceed; -1 is never.
+// Spread has the values that 5, 50 and 95 of 100 runs do not exceed; -1 means never.
 type Spread struct {
 	P5  float64 `json:"p5"`
 	P50 float64 `json:"p50"`
 	P95 float64 `json:"p95"`
 }
 
-// Holds reports whether a value is within.
+// Holds reports whether a value is within the spread.
 func (s Spread) Holds(value float64) bool {
 	return value >= s.P5 && (value <= s.P95 || s.P95 < 0)
 }
 
-// BandPoint is the band at one moment.
+// BandPoint is the spread at one moment.
 type BandPoint struct {
 	Seconds float64 `json:"seconds"`
 	Depth   Spread  `json:"depth"`
@@ -43,7 +45,7 @@ type BandPoint struct {
 	Ready   Spread  `json:"ready"`
 }
 
-// Compared is a predicted figure beside the measured one.
+// Compared is a predicted figure and the measured one.
 type Compared struct {
 	Name      string
 	Predicted Spread
@@ -51,7 +53,7 @@ type Compared struct {
 	unit      string
 }
 
-// Error is by which part of the measured value the median is off.
+// Error returns the error of the predicted median, as a fraction of the measured value.
 func (c Compared) Error() float64 {
 	if c.Measured <= 0 || c.Predicted.P50 < 0 {
 		return math.NaN()
@@ -59,10 +61,10 @@ func (c Compared) Error() float64 {
 	return (c.Predicted.P50 - c.Measured) / c.Measured
 }
 
-// Within reports whether the measured value is in the band.
+// Within reports whether the measured value is within the predicted spread.
 func (c Compared) Within() bool { return c.Measured >= 0 && c.Predicted.Holds(c.Measured) }
 
-// Words are the line of a table: predicted, measured, and how far off.
+// Words returns a row of a table: the prediction, the measured value, and the error.
 func (c Compared) Words() (predicted, measured, off string) {
 	number := func(v float64) string {
 		if v < 0 {
@@ -107,7 +109,7 @@ func (r Report) Comparison() []Compared {
 	}
 }
 
-// PodSeconds are the time that pods existed while the run was watched.
+// PodSeconds returns the sum of the times for which pods existed during the run.
 func (r Report) PodSeconds() (sum float64) {
 	for i, s := range r.Samples {
 		if i > 0 {

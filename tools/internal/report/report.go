@@ -1,6 +1,6 @@
-// Package report is the report of a burst that went through the pipeline, measured or
-// simulated: its figures, its chart, report.json and the page. It knows how none of it
-// came about.
+// Package report makes the report of a burst through the pipeline, measured or simulated:
+// its figures, its chart, report.json and the page. It must not know how the run was
+// made.
 package report
 
 import (
@@ -14,40 +14,39 @@ import (
 	"time"
 )
 
-// Report is a whole run, as report.json holds it; report.schema.json describes
-// that file. Moments are seconds since the burst was asked for, and -1 if they
-// never came.
+// Report is a whole run, the content of report.json; report.schema.json describes that
+// file. Times are in seconds since the burst was asked for, and -1 if they never came.
 type Report struct {
 	// Started is when the burst was asked for.
 	Started time.Time `json:"started"`
-	// Commit is the checkout's, in full. Uncommitted reports whether the
-	// checkout had changes besides.
+	// Commit is the checkout's full commit hash. Uncommitted reports whether the checkout
+	// had other changes.
 	Commit      string `json:"commit"`
 	Uncommitted bool   `json:"uncommitted"`
-	// Simulated says that nothing ran in a cluster: the run is a typical one of those that
-	// Prediction rests on.
+	// Simulated means that nothing ran in a cluster: this is a typical one of the
+	// simulated runs in Prediction.
 	Simulated bool    `json:"simulated,omitempty"`
 	Machine   Machine `json:"machine"`
 	Verdict   Verdict `json:"verdict"`
-	// FirstSent and LastSent are when the burst's first and last events were
+	// FirstSent and LastSent are the times at which the burst's first and last event were
 	// made.
 	FirstSent  float64    `json:"firstSent"`
 	LastSent   float64    `json:"lastSent"`
 	Latency    Latency    `json:"latency"`
 	Throughput Throughput `json:"throughput"`
 	Ideal      Ideal      `json:"ideal"`
-	// Steps are the HPA's rescales, Moments everything that it and KEDA did.
+	// Steps are the HPA's rescales, Moments all actions of the HPA and KEDA.
 	Steps   []Step   `json:"steps"`
 	Moments []Moment `json:"moments"`
 	// Samples are about a second apart.
 	Samples []Sample `json:"samples"`
-	// Prediction is what a simulation said before; nil for none.
+	// Prediction is the prediction of the run; nil for none.
 	Prediction *Prediction `json:"prediction,omitempty"`
-	// Why says in words why each step of a simulated run happened.
+	// Why explains in words each step of a simulated run.
 	Why []string `json:"why,omitempty"`
 }
 
-// Machine is what the run ran on, as its cluster's nodes say it.
+// Machine is the machine of the run, as its cluster's nodes describe it.
 type Machine struct {
 	// Processor is empty if it is not known.
 	Processor string `json:"processor"`
@@ -60,21 +59,20 @@ type Machine struct {
 	Kubernetes string `json:"kubernetes"`
 }
 
-// Evidence is what a run saw, before anything is made of it. Times are seconds since the
-// start.
+// Evidence is the raw data of a run. Times are in seconds since the start.
 type Evidence struct {
 	Started time.Time
 	Verdict Verdict
-	// Sent is when the messages were made that are judged, in order, First and Last when
-	// those of the burst were; -1 for none.
+	// Sent has the times at which the judged messages were made, in order; First and Last
+	// are those of the burst's first and last message, -1 for none.
 	Sent        []float64
 	First, Last float64
-	// StoredAt is when objects were written, Took how long those took that are measured:
-	// Fine, if it is known in milliseconds.
+	// StoredAt has the times at which objects were written, Took the latencies of the
+	// measured events. Fine reports whether these have milliseconds.
 	StoredAt, Took []float64
 	Fine           bool
 	Samples        []Sample
-	// Delay is the queue's.
+	// Delay is the queue's delivery delay.
 	Delay       float64
 	Scaling     Scaling
 	Rescales    []Rescale
@@ -83,7 +81,7 @@ type Evidence struct {
 	Uncommitted bool
 }
 
-// New makes the figures of a run that is judged.
+// New computes the figures of a judged run.
 func New(e Evidence) Report {
 	steps := newSteps(e.Samples, e.Scaling, e.Rescales, e.Started)
 	return Report{
@@ -104,8 +102,8 @@ var page = template.Must(template.New("index.html").Funcs(template.FuncMap{
 	"comparison": func(c Compared) []string { a, b, off := c.Words(); return []string{a, b, off} },
 }).Parse(pageText))
 
-// Render makes the report's files: the figures as JSON, the chart as SVG, and
-// all of it as one page that needs nothing else.
+// Render returns the report's files: the figures as JSON, the chart as SVG, and all of it
+// as one self-contained page.
 func Render(r Report) (map[string][]byte, error) {
 	var data bytes.Buffer
 	encoder := json.NewEncoder(&data)
@@ -118,7 +116,7 @@ func Render(r Report) (map[string][]byte, error) {
 	err := page.Execute(&html, map[string]any{
 		"Report": r, "Headline": r.headline(), "Facts": r.facts(), "Tiles": r.tiles(), "Timelines": r.timelines(),
 		"Figures": r.Verdict.figures(),
-		// The charts are made of numbers and of names in this package.
+		// The charts contain only numbers, and names from this package.
 		"Wide": template.HTML(chart(r, wide)), "Narrow": template.HTML(chart(r, narrow)),
 	})
 	if err != nil {

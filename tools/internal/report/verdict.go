@@ -7,66 +7,67 @@ import (
 )
 
 const (
-	// Layout is that of the bucket; the date is the event's own.
+	// Layout is the form of the bucket's keys; the date is the event's own.
 	Layout = "<prefix>/event_type=<type>/dt=YYYY_MM_DD/<request_id>.json"
-	// ReasonAttribute is where the consumer says why it quarantines.
+	// ReasonAttribute is the message attribute with the consumer's reason for a
+	// quarantine.
 	ReasonAttribute = "quarantine_reason"
-	// named bounds how many ids a reason names.
+	// named is the largest number of ids in a reason.
 	named = 5
 )
 
-// Verdict is the demo's result, and what it rests on. Times are seconds since the burst was asked
-// for; they are -1 for what did not happen.
+// Verdict is the demo's result, with the numbers behind it. Times are in seconds since
+// the burst was asked for; -1 for what did not happen.
 type Verdict struct {
 	OK      bool     `json:"ok"`
 	Reasons []string `json:"reasons"`
 	// Note says what was not demanded, if anything.
 	Note string `json:"note"`
 
-	// Of the burst: messages sent, and request_ids good, bad and found.
+	// For the burst: the number of messages sent, and of request_ids that are good, bad
+	// and found.
 	Produced    int `json:"produced"`
 	Good        int `json:"good"`
 	Bad         int `json:"bad"`
 	Stored      int `json:"stored"`
 	Quarantined int `json:"quarantined"`
-	// DuplicatesFolded are messages whose event is stored, once.
+	// DuplicatesFolded counts the duplicate messages whose event is stored once.
 	DuplicatesFolded int `json:"duplicatesFolded"`
-	// SteadyGood are good messages of the steady producer that went through
-	// beside the burst, and are judged too.
+	// SteadyGood counts the good messages that the steady producer sent at the same time;
+	// they are judged, too.
 	SteadyGood int `json:"steadyGood"`
 
 	Faults
 
 	PeakBacklog int `json:"peakBacklog"`
-	// PeakReplicas counts consumers that were ready, not merely wanted.
+	// PeakReplicas is the most consumers that were ready, not merely wanted.
 	PeakReplicas int32   `json:"peakReplicas"`
 	FirstScaleUp float64 `json:"firstScaleUp"`
 	TimeToPeak   float64 `json:"timeToPeak"`
 	TimeToDrain  float64 `json:"timeToDrain"`
 }
 
-// Faults are the messages with which something is wrong, by request_id or key.
+// Faults lists the messages with a fault, by request_id or key.
 type Faults struct {
-	// Lost are good ones that are not in the bucket, Unexpected stored ones
-	// that are bad or that nobody sent, NotQuarantined bad ones that are not in
-	// the dead-letter queue, WronglyQuarantined others that are.
+	// Lost are good messages that are not in the bucket. Unexpected are stored messages
+	// that are bad, or that nobody sent. NotQuarantined are bad messages that are not in
+	// the dead-letter queue, WronglyQuarantined other messages that are.
 	Lost               []string `json:"lost"`
 	Unexpected         []string `json:"unexpected"`
 	NotQuarantined     []string `json:"notQuarantined"`
 	WronglyQuarantined []string `json:"wronglyQuarantined"`
-	// Misplaced are keys at which their events do not belong, Repeated are
-	// stored under more than one key, Altered stored or dead-lettered with
-	// another body than was sent.
+	// Misplaced are keys that are wrong for their events. Repeated are stored under more
+	// than one key. Altered have another body than was sent.
 	Misplaced []string `json:"misplaced"`
 	Repeated  []string `json:"repeated"`
 	Altered   []string `json:"altered"`
-	// Redriven are in the dead-letter queue by SQS's own doing, Unexplained by
-	// a consumer's that did not say why.
+	// Redriven were moved to the dead-letter queue by SQS itself, Unexplained by a
+	// consumer that gave no reason.
 	Redriven    []string `json:"redriven"`
 	Unexplained []string `json:"unexplained"`
 }
 
-// Measure takes down what samples show.
+// Measure records what samples show.
 func (v *Verdict) Measure(samples []Sample) {
 	if len(samples) == 0 {
 		return
@@ -83,12 +84,12 @@ func (v *Verdict) Measure(samples []Sample) {
 	}
 }
 
-// fault is one way in which messages went wrong.
+// fault is one kind of fault.
 type fault struct {
-	// name is the figure's.
+	// name is the name of its figure.
 	name string
 	ids  *[]string
-	// one and many say it of one id and of several.
+	// one and many are its texts for one id and for several.
 	one, many string
 }
 
@@ -118,10 +119,10 @@ func (v *Verdict) faults() []fault {
 	}
 }
 
-// Complain puts the faults in order and makes reasons of them.
+// Complain sorts the faults and adds a reason for each.
 func (v *Verdict) Complain(demand int32) {
 	for _, f := range v.faults() {
-		// Never null, in report.json.
+		// report.json must have a list, not null.
 		ids := append([]string{}, *f.ids...)
 		slices.Sort(ids)
 		ids = slices.Compact(ids)
@@ -144,7 +145,7 @@ func (v *Verdict) Fail(reason string) {
 	v.Reasons = append(v.Reasons, reason)
 }
 
-// figure is a line of a table.
+// figure is a row of a table.
 type figure struct{ Name, Value string }
 
 func (v Verdict) figures() []figure {
@@ -166,7 +167,7 @@ func (v Verdict) figures() []figure {
 	)
 }
 
-// String is the verdict as a person reads it.
+// String returns the verdict as text for people.
 func (v Verdict) String() string {
 	var b strings.Builder
 	b.WriteString("\n")

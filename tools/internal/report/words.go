@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// count writes a number with its thousands apart.
+// count returns a number with thousands separators.
 func count(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -16,7 +16,7 @@ func count(n int) string {
 	return digits
 }
 
-// seconds writes a span, to a tenth while that says something.
+// seconds returns a duration, with a tenth of a second if that is significant.
 func seconds(s float64) string {
 	switch {
 	case s < 0:
@@ -28,7 +28,7 @@ func seconds(s float64) string {
 	}
 }
 
-// about writes a span that is known to a second.
+// about returns a duration whose precision is a second.
 func about(s float64) string {
 	if s < 0.95 {
 		return "< 1 s"
@@ -38,7 +38,7 @@ func about(s float64) string {
 
 func rescaled(from, to int32) string { return fmt.Sprintf("%d → %d", from, to) }
 
-// headline is the run in one line.
+// headline describes the run in one line.
 func (r Report) headline() string {
 	switch {
 	case !r.Verdict.OK && r.Simulated:
@@ -50,7 +50,7 @@ func (r Report) headline() string {
 		count(r.Verdict.Produced), r.arc(), r.Verdict.TimeToDrain, len(r.Verdict.Lost))
 }
 
-// simulated begins what is said of a run that nobody made.
+// simulated returns the beginning of texts about a simulated run.
 func (r Report) simulated() string {
 	if r.Simulated {
 		return "Simulated: "
@@ -58,7 +58,7 @@ func (r Report) simulated() string {
 	return ""
 }
 
-// origin is where a picture is from.
+// origin returns where a picture comes from.
 func (r Report) origin() string {
 	if r.Simulated {
 		return "Simulated by make simulate"
@@ -66,13 +66,14 @@ func (r Report) origin() string {
 	return "One run in the local cluster"
 }
 
-// arc is how many consumers were ready before, at the peak and at the end.
+// arc describes how many consumers were ready before the burst, at the peak and at the
+// end.
 func (r Report) arc() string {
 	first, last := r.ends()
 	return fmt.Sprintf("%d\u00a0→\u00a0%d\u00a0→\u00a0%d", first.Ready, r.Verdict.PeakReplicas, last.Ready)
 }
 
-// ends are the first sample and the last; a run has at least the first.
+// ends returns the first and the last sample; a run has at least one.
 func (r Report) ends() (first, last Sample) {
 	if len(r.Samples) == 0 {
 		return Sample{}, Sample{}
@@ -80,7 +81,7 @@ func (r Report) ends() (first, last Sample) {
 	return r.Samples[0], r.Samples[len(r.Samples)-1]
 }
 
-// facts say when, what and where the run was.
+// facts returns when, with what and where the run was made.
 func (r Report) facts() []figure {
 	facts := []figure{
 		{"date", r.Started.UTC().Format("2 January 2006, 15:04 UTC")},
@@ -99,7 +100,7 @@ func (r Report) facts() []figure {
 	)
 }
 
-// commit is short, as git shows it.
+// commit returns the commit hash in git's short form.
 func (r Report) commit() string {
 	commit := cmp.Or(r.Commit[:min(12, len(r.Commit))], "none")
 	if r.Uncommitted {
@@ -119,7 +120,7 @@ func plural(n int, noun string) string {
 	return count(n) + " " + noun
 }
 
-// joined leaves out what is empty.
+// joined joins the parts that are not empty.
 func joined(parts ...string) string {
 	var known []string
 	for _, part := range parts {
@@ -130,7 +131,7 @@ func joined(parts ...string) string {
 	return strings.Join(known, ", ")
 }
 
-// tile is a figure that a reader sees first.
+// tile is one of the figures at the top of the page.
 type tile struct{ Value, Name, More string }
 
 func (r Report) tiles() []tile {
@@ -150,8 +151,8 @@ func (r Report) tiles() []tile {
 	}
 }
 
-// Tail says how much longer the drain took than the consumers needed, as they became
-// ready; empty if that is not known.
+// Tail says how much longer the drain took than the consumers, as they became ready,
+// needed; empty if that is unknown.
 func (r Report) Tail() string {
 	if r.Ideal.AsReady <= 0 || r.Verdict.TimeToDrain < 0 {
 		return ""
@@ -167,7 +168,7 @@ func (r Report) mean() string {
 	return fmt.Sprintf("%.0f a second on average", r.Throughput.Mean)
 }
 
-// span is a time without tenths.
+// span returns a duration in whole seconds.
 func span(s float64) string {
 	if s < 0 {
 		return "never"
@@ -182,24 +183,24 @@ func when(s float64) string {
 	return fmt.Sprintf("after %.0f s", s)
 }
 
-// wait is one stretch of what a step waited for.
+// wait is one stage of a step.
 type wait struct {
 	What string
-	// From and Seconds are its begin and its length.
+	// From and Seconds are its start and its length.
 	From, Seconds float64
-	// Left and Width are the same in hundredths of the step.
+	// Left and Width are the same as percentages of the step.
 	Left, Width float64
 }
 
-// timeline is a step with its waits.
+// timeline is a step with its stages.
 type timeline struct {
 	Title string
-	// Total is from the first wait's begin to the last one's end.
+	// Total is the time from the start of the first stage to the end of the last one.
 	Total float64
 	Waits []wait
 }
 
-// timelines are the steps, the first one from the begin of the burst.
+// timelines returns the steps; the first one starts with the burst.
 func (r Report) timelines() []timeline {
 	var lines []timeline
 	for i, step := range r.Steps {
@@ -215,7 +216,7 @@ func (r Report) timelines() []timeline {
 	return lines
 }
 
-// mark is the end of a wait.
+// mark is the end of a stage.
 type mark struct {
 	what string
 	at   float64
@@ -236,7 +237,7 @@ func (s Step) marks() []mark {
 	}
 }
 
-// newTimeline makes waits of marks; what never came has none.
+// newTimeline makes stages from marks; a mark that never came has none.
 func newTimeline(step Step, marks []mark) timeline {
 	line := timeline{Title: rescaled(step.From, step.To) + " consumers"}
 	from := marks[0].at
@@ -244,7 +245,7 @@ func newTimeline(step Step, marks []mark) timeline {
 		if m.at < 0 {
 			continue
 		}
-		// A step can be due before the first event's own time was seen.
+		// A step can be due before the first event's own time.
 		line.Waits = append(line.Waits, wait{What: m.what, From: from, Seconds: max(0, m.at-from)})
 		from = max(from, m.at)
 	}

@@ -1,11 +1,10 @@
-// Package rules is validate's judge: it checks a cluster by every rule, and applies the
-// exceptions of the configuration to the findings. Each family of rules is a
-// package of its own, each rule a file with its text and its check, its fixtures
-// beside it in testdata. A rule never flags what works: where upstream tolerates
-// something, so does the rule.
+// Package rules judges a cluster for validate: it checks every rule, and applies the
+// configuration's exceptions to the findings. Each family of rules is a package. Each
+// rule is a file with its text and its check; its fixtures are beside it in testdata. A
+// rule never flags what works: if upstream tolerates something, so does the rule.
 //
-// The package alone imports the families. It knows no output format, and the
-// programs of a repository only as its caller registers them.
+// Only this package imports the families. It must not know output formats, and knows a
+// repository's programs only because its caller registers them.
 package rules
 
 import (
@@ -30,7 +29,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/sqs"
 )
 
-// All are the rules in the order of their ids.
+// All returns the rules in the order of their ids.
 func All() []rule.Rule {
 	all := slices.Concat(
 		[]rule.Rule{unusedException, unknownWorkloads}, aws.Rules(), crossplane.Rules(), packages.Rules(), flux.Rules(), settings.Rules(),
@@ -41,7 +40,7 @@ func All() []rule.Rule {
 	return all
 }
 
-// Find is the rule with an id.
+// Find returns the rule with an id.
 func Find(id string) (rule.Rule, bool) {
 	all := All()
 	i := slices.IndexFunc(all, func(r rule.Rule) bool { return r.ID == id })
@@ -51,12 +50,12 @@ func Find(id string) (rule.Rule, bool) {
 	return all[i], true
 }
 
-// Successors are the rules that took over from an id which is no longer used.
+// Successors returns the rules that replaced an id that is no longer used.
 func Successors(id string) []string {
 	return map[string][]string{"SQS006": {"POD010", "POD011", "POD012"}}[id]
 }
 
-// Check runs every rule over one cluster.
+// Check checks every rule on one cluster.
 func Check(input rule.Input) []findings.Finding {
 	var all []findings.Finding
 	for _, r := range All() {

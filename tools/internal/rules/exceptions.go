@@ -15,10 +15,10 @@ var unusedException = rule.Rule{
 		"(https://eslint.org/docs/latest/use/configure/rules#report-unused-eslint-disable-comments).",
 	Example: "exceptions:\n  - rule: POD005\n    path: apps/gone/**\n    severity: \"off\"\n    reason: it has its own firewall",
 	Fix:     "Remove the entry of " + config.Name + ", or correct its path.",
-	Check:   func(*rule.Pass) {}, // Unused is asked once all rules have judged all clusters
+	Check:   func(*rule.Pass) {}, // Unused runs when all rules have judged all clusters
 }
 
-// Accept lowers the findings that the configuration accepts, in place.
+// Accept lowers the severity of the findings that the configuration accepts, in place.
 func Accept(found []findings.Finding, exceptions []config.Exception) {
 	for n, finding := range found {
 		for _, exception := range exceptions {
@@ -33,8 +33,8 @@ func Accept(found []findings.Finding, exceptions []config.Exception) {
 	}
 }
 
-// Unused are findings about the exceptions that none of the findings needs. It
-// makes sense once all clusters have been judged.
+// Unused returns findings about the exceptions that no finding needs. Call it after all
+// clusters have been judged.
 func Unused(found []findings.Finding, exceptions []config.Exception) []findings.Finding {
 	var unused []findings.Finding
 	for _, exception := range exceptions {

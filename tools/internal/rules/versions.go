@@ -9,7 +9,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// Versions reads the pins to which a repository's configuration ties versions.
+// Versions returns the versions that a repository's configuration ties to pins.
 func Versions(root string, c config.Config) ([]rule.Version, error) {
 	var all []pins.Pins
 	if c.Pins != "" {

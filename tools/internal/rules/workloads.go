@@ -47,13 +47,14 @@ func checkWorkloads(r *rule.Pass) {
 	}
 }
 
-// knownWorkload is the entry that knows a workload in a cluster.
+// knownWorkload is a workload in a cluster, with the configuration's entry that matches
+// it.
 type knownWorkload struct {
 	config.Workload
 	cluster string
 }
 
-// knownWorkloads are those of all clusters that an entry knows.
+// knownWorkloads returns the workloads of all clusters that an entry matches.
 func knownWorkloads(r *rule.Pass) map[render.Key]knownWorkload {
 	known := map[render.Key]knownWorkload{}
 	for _, cluster := range r.Clusters {
@@ -66,7 +67,8 @@ func knownWorkloads(r *rule.Pass) map[render.Key]knownWorkload {
 	return known
 }
 
-// runsAnywhere reports whether a cluster has what an entry is about, or may have it.
+// runsAnywhere reports whether a cluster has, or may have, a workload that an entry
+// matches.
 func runsAnywhere(r *rule.Pass, entry config.Workload) bool {
 	for _, cluster := range r.Clusters {
 		if !cluster.Complete(model.Objects) || len(cluster.Failures(render.BuildFailed)) > 0 {

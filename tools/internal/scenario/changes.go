@@ -7,15 +7,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Change is a setting that differs.
+// Change is a setting that differs between two scenarios.
 type Change struct {
 	Setting string `json:"setting"`
 	Before  string `json:"before"`
 	After   string `json:"after"`
 }
 
-// Changes are the settings in which two scenarios differ, of those that scaling depends
-// on.
+// Changes returns the differences between two scenarios in the settings that affect
+// scaling.
 func Changes(before, after Scenario) []Change {
 	var changes []Change
 	names, b := settingsOf(before)
@@ -28,7 +28,7 @@ func Changes(before, after Scenario) []Change {
 	return changes
 }
 
-// settingsOf are the settings, in an order to read them in.
+// settingsOf returns the settings, in an order for reading.
 func settingsOf(s Scenario) (names []string, values map[string]string) {
 	values = map[string]string{}
 	set := func(name string, value any) {
@@ -74,7 +74,7 @@ func behaviorOf(s Scenario) string {
 	}
 	text, err := yaml.Marshal(advanced.HorizontalPodAutoscalerConfig.Behavior)
 	if err != nil {
-		return err.Error() // it was read from YAML
+		return err.Error() // it was decoded from YAML
 	}
 	return string(text)
 }

@@ -2,8 +2,8 @@ package scenario
 
 import producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
 
-// Annotations of a ScaledObject. The first two say of somebody else's consumer what flags
-// say, the third what must hold of every burst.
+// Annotations of a ScaledObject. The first two describe a consumer that is not this
+// repository's, like the flags. The third is what every burst must meet.
 const (
 	ServiceTimeAnnotation = "simulate.mystique-unicorn.io/service-time"
 	ConcurrencyAnnotation = "simulate.mystique-unicorn.io/concurrency"
@@ -11,21 +11,21 @@ const (
 )
 
 // Found is a ScaledObject as command scenario writes it: a scenario without a load, and
-// what else the manifests say.
+// further facts from the manifests.
 type Found struct {
 	Scenario
-	// Producer is the cluster's producer that sends to the queue; Sends reports whether
-	// there is one.
+	// Producer is the cluster's producer for the queue; Sends reports whether there is
+	// one.
 	Producer producer.Config `json:"producer"`
 	Sends    bool            `json:"sends"`
-	// Objective is what the annotation says; empty for none.
+	// Objective is the annotation's value; empty for none.
 	Objective string `json:"objective,omitempty"`
-	// Fields are where settings are said, by name: those of Settings.
+	// Fields has the places of settings in the manifests, by their names in Settings.
 	Fields map[string]Place `json:"fields"`
 }
 
-// Send gives the scenario its load, beside which the cluster's producer goes on where
-// steady says so.
+// Send sets the scenario's load. With steady, the cluster's producer continues at the
+// same time.
 func (f *Found) Send(l Load, steady bool) {
 	f.Load = l
 	if steady && f.Sends {
@@ -42,7 +42,7 @@ const (
 	DownWindow  = "scaleDown.stabilizationWindowSeconds"
 )
 
-// Place is a line of a file, from the repository's root.
+// Place is a line of a file, relative to the repository's root.
 type Place struct {
 	File string `json:"file"`
 	Line int    `json:"line"`

@@ -1,7 +1,7 @@
-// Package scenario is what is simulated: a ScaledObject, the consumer that it scales, the
-// queue, and the load. Command scenario makes one of a rendered cluster, and command
-// simulate, which is a module of its own, runs it: what goes between the two is plain
-// data, and this package knows neither.
+// Package scenario defines the input of a simulation: a ScaledObject, the consumer that
+// it scales, the queue, and the load. Command scenario makes one from a rendered cluster.
+// Command simulate, which is a separate module, runs it. What passes between them is
+// plain data, and this package must not know either.
 package scenario
 
 import (
@@ -16,9 +16,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario/parts"
 )
 
-// Scenario is one thing to simulate.
+// Scenario is the input of one simulation.
 type Scenario struct {
-	// Cluster names the cluster, and is empty for none.
+	// Cluster is the cluster's name, or empty.
 	Cluster      string                    `json:"cluster"`
 	ScaledObject kedav1alpha1.ScaledObject `json:"scaledObject"`
 	Trigger      Trigger                   `json:"trigger"`
@@ -26,11 +26,11 @@ type Scenario struct {
 	Queue        Queue                     `json:"queue"`
 	Load         Load                      `json:"load"`
 	Parts        parts.Parts               `json:"parts"`
-	// Assumed are what was not said and is taken for granted, in words.
+	// Assumed lists, in words, what the manifests do not say and is assumed.
 	Assumed []string `json:"assumed"`
 }
 
-// Name is the ScaledObject with its cluster.
+// Name returns the names of the ScaledObject and its cluster.
 func (s Scenario) Name() string {
 	name := s.ScaledObject.Namespace + "/" + s.ScaledObject.Name
 	if s.Cluster != "" {
@@ -39,7 +39,7 @@ func (s Scenario) Name() string {
 	return name
 }
 
-// Minimum is the least number of pods.
+// Minimum returns the smallest number of pods.
 func (s Scenario) Minimum() int32 {
 	switch {
 	case s.ScaledObject.Spec.IdleReplicaCount != nil:
@@ -50,22 +50,22 @@ func (s Scenario) Minimum() int32 {
 	return 0
 }
 
-// Trigger is what KEDA takes of a queue, and how it counts.
+// Trigger says what KEDA reads from a queue, and how it counts.
 type Trigger struct {
-	// Metric is the name that the HPA asks for.
+	// Metric is the metric's name for the HPA.
 	Metric string `json:"metric"`
-	// Target is how many messages a pod is wanted for. The trigger is active above
-	// Activation.
+	// Target is the number of messages for which one pod is wanted. The trigger is active
+	// above Activation.
 	Target     int64 `json:"target"`
 	Activation int64 `json:"activation"`
-	// InFlight and Delayed say what counts beside the visible messages.
+	// InFlight and Delayed say which messages count besides the visible ones.
 	InFlight bool `json:"inFlight"`
 	Delayed  bool `json:"delayed"`
-	// Cached is useCachedMetrics: the HPA gets what KEDA's last poll found.
+	// Cached is useCachedMetrics: the HPA gets the result of KEDA's last poll.
 	Cached bool `json:"cached"`
 }
 
-// DownWindow is the HPA's window for scaling down, in seconds.
+// DownWindow returns the HPA's stabilization window for scaling down, in seconds.
 func (s Scenario) DownWindow() int32 {
 	if a := s.ScaledObject.Spec.Advanced; a != nil && a.HorizontalPodAutoscalerConfig != nil &&
 		a.HorizontalPodAutoscalerConfig.Behavior != nil {
@@ -78,22 +78,22 @@ func (s Scenario) DownWindow() int32 {
 
 // Consumer is the program of the pods.
 type Consumer struct {
-	// Settings are those of this repository's consumer. It stands in for somebody else's
-	// with a batch of one and a Service.
+	// Settings are the settings of this repository's consumer. For another consumer they
+	// have a batch of one, and Service is set.
 	Settings consumer.Config `json:"settings"`
-	// Service is how long somebody else's consumer works on a message; nil for ours, which
-	// takes what Store takes.
+	// Service is the time that another consumer takes for a message; nil for this
+	// repository's, which takes the time of Store.
 	Service *parts.Distribution `json:"service,omitempty"`
-	// ProbeDelay and ProbePeriod are those of the readiness probe: a pod is ready some
-	// time within a period after it works.
+	// ProbeDelay and ProbePeriod are those of the readiness probe: a pod becomes ready up
+	// to one period after it works.
 	ProbeDelay  time.Duration `json:"probeDelay"`
 	ProbePeriod time.Duration `json:"probePeriod"`
-	// Requests are processors and bytes of memory that a pod asks for.
+	// CPU and Memory are a pod's requests: cores and bytes.
 	CPU    float64 `json:"cpu"`
 	Memory float64 `json:"memory"`
 }
 
-// Queue is what the messages wait in.
+// Queue is the queue in which the messages wait.
 type Queue struct {
 	Name        string        `json:"name"`
 	Delay       time.Duration `json:"delay"`
@@ -101,20 +101,20 @@ type Queue struct {
 	MaxReceives int           `json:"maxReceives"`
 }
 
-// Load is what is sent. Measured messages are those of the burst or of the trace; a steady
-// producer beside them goes on.
+// Load is what is sent. The messages of the burst or of the trace are measured; a steady
+// producer may send others at the same time.
 type Load struct {
-	// Burst are the settings of the producer whose messages are measured; Trace is what it
-	// replays, once, instead of its pace.
+	// Burst has the settings of the producer whose messages are measured. Trace is the
+	// trace that it replays once, instead of its own pace.
 	Burst producer.Config `json:"burst"`
 	Trace trace.Trace     `json:"trace,omitempty"`
-	// Steady is the producer that runs all the time; nil for none.
+	// Steady is the producer that always runs; nil for none.
 	Steady *producer.Config `json:"steady,omitempty"`
-	// Words say the load.
+	// Words describes the load.
 	Words string `json:"words"`
 }
 
-// Lasts is how long the measured load takes at its pace; 0 for flat out.
+// Lasts returns how long the measured load takes at its pace; 0 if it is sent at once.
 func (l Load) Lasts() time.Duration {
 	switch {
 	case len(l.Trace) > 0:
@@ -126,21 +126,22 @@ func (l Load) Lasts() time.Duration {
 	}
 }
 
-// Flat is a burst of so many messages, sent flat out by a producer of these settings.
+// Flat returns a burst of messages that a producer with these settings sends at once.
 func Flat(c producer.Config, messages int) Load {
 	c.Total, c.WaitSeconds, c.MsgsPerSec, c.Trace = messages, 0, 0, ""
 	return Load{Burst: c, Words: fmt.Sprintf("a burst of %d messages", messages)}
 }
 
-// Replayed is a trace, sent once by a producer of these settings.
+// Replayed returns a trace that a producer with these settings replays once.
 func Replayed(c producer.Config, name string, t trace.Trace) Load {
 	c.Total, c.WaitSeconds, c.MsgsPerSec, c.Trace = t.Messages(), 0, 0, name
-	// The pace is the trace's: calls that follow each other would be another one.
+	// The trace sets the pace: if each call waited for the one before, they would set it.
 	c.Concurrency = max(c.Concurrency, 16)
 	return Load{Burst: c, Trace: t, Words: fmt.Sprintf("%d messages of %s over %s", t.Messages(), name, t.Duration())}
 }
 
-// Foreign are the settings with which this repository's consumer stands in for another.
+// Foreign returns the settings with which this repository's consumer represents another
+// one.
 func Foreign(concurrency int) consumer.Config {
 	return consumer.Config{
 		Queue: "q", DeadLetterQueue: "d", Bucket: "b", BatchSize: min(10, concurrency), Concurrency: concurrency,

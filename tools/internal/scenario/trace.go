@@ -11,8 +11,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/trace"
 )
 
-// LoadTrace reads a trace of the producer, or what CloudWatch exports of a metric as CSV:
-// rows of a time and a value, below rows that say what they are.
+// LoadTrace reads a producer's trace, or a metric that CloudWatch has exported as CSV:
+// rows of a time and a value, after header rows.
 func LoadTrace(file string) (trace.Trace, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -28,13 +28,13 @@ func LoadTrace(file string) (trace.Trace, error) {
 	return nil, err
 }
 
-// layouts are the times that CloudWatch's console and API write.
+// layouts are the time formats of CloudWatch's console and API.
 var layouts = []string{
 	time.RFC3339, "2006/01/02 15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04:05", "01/02/2006 15:04",
 	"2006/01/02 15:04",
 }
 
-// cloudWatch reads an export. It is one if a row begins with a time.
+// cloudWatch reads an export; isExport is false if no row begins with a time.
 func cloudWatch(file, text string) (t trace.Trace, isExport bool, err error) {
 	reader := csv.NewReader(strings.NewReader(text))
 	reader.FieldsPerRecord = -1

@@ -1,5 +1,5 @@
-// Package spelling guesses what a misspelt name was meant to be. It knows only
-// names, not what they stand for.
+// Package spelling guesses what a misspelt name was meant to be. It must not know what
+// the names stand for.
 package spelling
 
 import (
@@ -8,9 +8,8 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Nearest returns the candidate that is closest to a name, the first of equals. It is
-// empty if more than half of the name would have to change: that is no guess but another
-// word.
+// Nearest returns the candidate that is closest to a name, the first of several. It is
+// empty if more than half of the name would have to change: that would be another word.
 func Nearest(name string, candidates []string) string {
 	best, distance := "", len(name)/2+1
 	for _, candidate := range candidates {
@@ -21,13 +20,13 @@ func Nearest(name string, candidates []string) string {
 	return best
 }
 
-// counted is by what the names of a series differ: a number, or a part of one or
-// two letters.
+// counted matches the part in which the names of a series differ: a number, or a part of
+// one or two letters.
 var counted = regexp.MustCompile(`[-._]?(\d+|\b[a-z]{1,2}\b)`)
 
-// Near returns the candidate of which a name is in all likelihood a misspelling, the
-// first of equals; empty for none. Two letters are wrong at most, and not those by which
-// a series counts: redis-1 is not meant to be redis-2, nor app-eu to be app-us.
+// Near returns the candidate that a name very likely misspells, the first of several;
+// empty for none. At most two letters may differ, and not those that number a series:
+// redis-1 does not mean redis-2, nor app-eu app-us.
 func Near(name string, candidates []string) string {
 	best, distance := "", 3
 	for _, candidate := range candidates {

@@ -1,10 +1,10 @@
-// Package aws holds the rules on what a repository says of AWS itself: of EKS clusters,
-// their nodes and their network.
+// Package aws has the rules about what a repository declares on AWS itself: EKS clusters,
+// their nodes and their networks.
 package aws
 
 import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		ClusterFacts, // AWS001

@@ -22,13 +22,13 @@ var Examples = rule.Rule{
 	Check:   checkExamples,
 }
 
-// documented are the blocks of RFC 5737 and RFC 3849.
+// documented are the address blocks of RFC 5737 and RFC 3849.
 var documented = []netip.Prefix{
 	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
 	netip.MustParsePrefix("2001:db8::/32"),
 }
 
-// allowing are the fields that say who may reach something. A new one is a line.
+// allowing are the fields that say who may reach something. A new one needs only a line.
 var allowing = []struct{ group, kind, path string }{
 	{"eks." + model.NamespacedAWS, "Cluster", "spec/forProvider/vpcConfig/publicAccessCidrs"},
 	{"eks." + model.ClusterAWS, "Cluster", "spec/forProvider/vpcConfig/publicAccessCidrs"},

@@ -46,8 +46,8 @@ func checkClusterFacts(r *rule.Pass) {
 	}
 }
 
-// compareCluster compares an ARN with the clusters of the ConfigMap's namespace: where
-// none has the name, the ARN is meant to name one of them.
+// compareCluster compares an ARN with the EKS clusters in the ConfigMap's namespace. If
+// none has the ARN's name, the ARN was meant to name one of them.
 func compareCluster(r *rule.Pass, config *render.Object, named arn.ARN) {
 	name := strings.TrimPrefix(named.Resource, "cluster/")
 	place := model.At(config, "data", meta.KubeConfigKeyCluster)

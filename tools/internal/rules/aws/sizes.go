@@ -68,8 +68,8 @@ func sizeOf(group *render.Object, name string) (size, bool) {
 	return size{}, false
 }
 
-// scaler is what changes the number of nodes, as far as the repository declares it: of
-// whatever cluster, for the group's resource may live on another one than its nodes.
+// scaler returns a declared object that changes the number of nodes. It looks in all
+// clusters, because the group's resource may be on another cluster than its nodes.
 func scaler(r *rule.Pass) *render.Object {
 	for _, release := range r.Cluster.Of(model.ReleaseKind.Group, model.ReleaseKind.Kind) {
 		if chart, _, _ := unstructured.NestedString(release.Object, "spec", "chart", "spec", "chart"); chart == "cluster-autoscaler" {

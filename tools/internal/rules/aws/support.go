@@ -23,15 +23,15 @@ var Support = rule.Rule{
 // enoughSupport is the shortest time for which a version must still be supported.
 const enoughSupport = 6 * 30 * 24 * time.Hour
 
-// standardSupport is when EKS's standard support of a version of Kubernetes ends, of
-// those that it has begun for, as its page said on 2026-11-29; what is older has ended.
-// That of 1.36 is the earliest that it can be.
+// standardSupport is the end of EKS's standard support for each version of Kubernetes, as
+// EKS's page said on 2026-11-29. For older versions it has ended. The day for 1.36 is the
+// earliest possible one.
 var standardSupport = map[string]string{
 	"1.28": "2024-11-26", "1.29": "2025-03-23", "1.30": "2025-07-23", "1.31": "2025-11-26", "1.32": "2026-03-23",
 	"1.33": "2026-07-29", "1.34": "2026-12-02", "1.35": "2027-03-27", "1.36": "2027-06-22",
 }
 
-// now is the day on which versions are judged.
+// now returns the day on which versions are judged.
 var now = time.Now
 
 func checkSupport(r *rule.Pass) {
@@ -51,8 +51,8 @@ func checkSupport(r *rule.Pass) {
 	}
 }
 
-// supportOf is the day on which EKS's standard support of a version ends, and how long
-// that is off.
+// supportOf returns the end of EKS's standard support for a version, and the time until
+// then.
 func supportOf(version string) (end string, left time.Duration, known bool) {
 	if end, known = standardSupport[version]; !known {
 		return "", 0, false

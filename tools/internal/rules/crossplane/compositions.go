@@ -27,7 +27,7 @@ var Compositions = rule.Rule{
 
 func checkCompositions(r *rule.Pass) {
 	if len(r.Cluster.Of("pkg.crossplane.io", "Configuration")) > 0 {
-		return // what it installs is in its package
+		return // its package defines what it installs
 	}
 	for _, c := range compositions(r) {
 		if !r.Cluster.Complete(model.CrossplaneObjects.For(c.object)) {
@@ -45,7 +45,8 @@ func checkCompositions(r *rule.Pass) {
 	}
 }
 
-// suggestFunction knows that a function is often called by its package.
+// suggestFunction returns the fix for an unknown function; a function often has its
+// package's name.
 func suggestFunction(r *rule.Pass, name string) string {
 	var names []string
 	for _, function := range r.Cluster.Of("pkg.crossplane.io", "Function") {

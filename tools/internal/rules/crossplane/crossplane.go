@@ -1,5 +1,5 @@
-// Package crossplane holds the rules on Crossplane's resources, definitions and
-// compositions.
+// Package crossplane has the rules about Crossplane's resources, definitions and
+// Compositions.
 package crossplane
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		References,   // XP001
@@ -30,7 +30,7 @@ func Rules() []rule.Rule {
 	}
 }
 
-// composition is a Composition, as far as it can be read.
+// composition is a Composition that could be decoded.
 type composition struct {
 	apiextensionsv1.Composition
 	object *render.Object
@@ -47,13 +47,13 @@ func compositions(r *rule.Pass) []composition {
 	return all
 }
 
-// group and version of the composite resource.
+// target returns the group and version of the composite resource.
 func (c composition) target() (group, version string) {
 	group, version, _ = strings.Cut(c.Spec.CompositeTypeRef.APIVersion, "/")
 	return group, version
 }
 
-// composes reports whether it is a composition of an XRD's kind on the same API
+// composes reports whether it is a Composition for a definition's kind, on the same API
 // server.
 func (c composition) composes(d model.Definition) bool {
 	group, _ := c.target()

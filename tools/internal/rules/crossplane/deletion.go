@@ -51,8 +51,8 @@ func deletionFix(o *render.Object) string {
 	return "set managementPolicies: [Observe, Create, Update, LateInitialize]"
 }
 
-// protected reports whether a Usage keeps a managed resource, or Flux is told not
-// to prune it.
+// protected reports whether a Usage protects a managed resource, or Flux does not prune
+// it.
 func protected(r *rule.Pass, o *render.Object) bool {
 	if o.GetAnnotations()[model.PruneSwitch] == "disabled" {
 		return true
@@ -60,7 +60,7 @@ func protected(r *rule.Pass, o *render.Object) bool {
 	if slices.ContainsFunc(usages(r), func(usage *render.Object) bool { return protects(usage, o) }) {
 		return true
 	}
-	// What is composed goes with its composite resource.
+	// A composed resource is deleted with its composite resource.
 	return o.Composite != nil && protected(r, o.Composite)
 }
 

@@ -20,7 +20,7 @@ var Inputs = rule.Rule{
 	Check:   checkInputs,
 }
 
-// The fields and types of an input of function-patch-and-transform:
+// The fields and types in an input of function-patch-and-transform:
 // https://github.com/crossplane-contrib/function-patch-and-transform
 var (
 	inputFields    = []string{"apiVersion", "kind", "metadata", "patchSets", "environment", "resources"}

@@ -33,8 +33,8 @@ func checkNamespaces(r *rule.Pass) {
 	}
 }
 
-// compositeIn is the first composite resource of a namespace whose composed resources
-// go with it, or nil.
+// compositeIn returns the first composite resource in a namespace whose composed
+// resources would be deleted with it, or nil.
 func compositeIn(r *rule.Pass, namespace *render.Object) *render.Object {
 	for _, o := range r.Cluster.Composed() {
 		if !model.IsManaged(o) || o.Composite.GetNamespace() != namespace.GetName() || model.Target(o) != model.Target(namespace) {

@@ -45,8 +45,8 @@ func checkOrphans(r *rule.Pass) {
 	}
 }
 
-// needing is which managed resources need an object of a provider to be deleted; nil for
-// another object.
+// needing returns a function that reports whether a managed resource needs this object of
+// a provider to be deleted itself; nil for any other object.
 func needing(o *render.Object) func(managed *render.Object) bool {
 	kind := o.GroupVersionKind()
 	switch {
@@ -71,7 +71,8 @@ func needing(o *render.Object) func(managed *render.Object) bool {
 	return nil
 }
 
-// first is the first managed resource of a revision that needs something, or nil.
+// first returns the first managed resource in a revision for which needs returns true, or
+// nil.
 func first(c *model.Cluster, needs func(*render.Object) bool) *render.Object {
 	for _, all := range [][]*render.Object{c.All(), c.Composed()} {
 		for _, o := range all {
@@ -84,7 +85,7 @@ func first(c *model.Cluster, needs func(*render.Object) bool) *render.Object {
 }
 
 func reportOrphan(r *rule.Pass, old, managed *render.Object, what string) {
-	at := render.Location{File: old.Locate().File} // the line would be one of another revision
+	at := render.Location{File: old.Locate().File} // a line would belong to another revision
 	if owner := r.Cluster.Applier(old.Owner.Key()); owner != nil && owner.Object != nil {
 		at = owner.Object.Locate("spec", "prune")
 	}

@@ -27,7 +27,7 @@ var Paths = rule.Rule{
 func checkPaths(r *rule.Pass) {
 	for _, step := range steps(r) {
 		xr := runtimeschema.FromAPIVersionAndKind(step.Spec.CompositeTypeRef.APIVersion, step.Spec.CompositeTypeRef.Kind)
-		said := map[string]bool{} // a set is applied to several templates
+		said := map[string]bool{} // several templates may use a set
 		for _, t := range step.templates() {
 			for _, p := range step.patches(t) {
 				checkPatch(r, p, xr, t.kind, said)
@@ -36,7 +36,7 @@ func checkPaths(r *rule.Pass) {
 	}
 }
 
-// checkPatch looks up both ends of a patch in the schemas of their kinds.
+// checkPatch checks both ends of a patch against the schemas of their kinds.
 func checkPatch(r *rule.Pass, p patch, xr, composed runtimeschema.GroupVersionKind, said map[string]bool) {
 	kind := p.text("type")
 	if kind == "" {
@@ -69,7 +69,7 @@ func checkPatch(r *rule.Pass, p patch, xr, composed runtimeschema.GroupVersionKi
 	}
 }
 
-// variablesOf are the paths that a patch combines.
+// variablesOf returns the paths that a patch combines.
 func variablesOf(p patch) []string {
 	combine, _ := p.body["combine"].(map[string]any)
 	variables, _ := combine["variables"].([]any)

@@ -73,8 +73,8 @@ func checkProviderConfig(r *rule.Pass, o *render.Object) {
 		Fix(fix)
 }
 
-// checkReferencesIn looks for references and selectors at any depth: a mapping
-// at a field whose name ends in Ref, Refs or Selector.
+// checkReferencesIn looks for references and selectors at any depth: mappings in fields
+// whose names end in Ref, Refs or Selector.
 func checkReferencesIn(r *rule.Pass, o *render.Object, content map[string]any, field []any) {
 	for _, name := range slices.Sorted(maps.Keys(content)) {
 		place := append(slices.Clone(field), name)
@@ -95,7 +95,7 @@ func checkReference(r *rule.Pass, o *render.Object, field string, value map[stri
 	stem := strings.TrimSuffix(strings.TrimSuffix(field, "s"), "Ref")
 	name, isName := value["name"].(string)
 	switch {
-	case strings.HasSuffix(stem, "Secret"): // of Kubernetes
+	case strings.HasSuffix(stem, "Secret"): // a Kubernetes Secret
 	case len(stem) < len(strings.TrimSuffix(field, "s")) && isName:
 		checkNamed(r, o, stem, name, value, place)
 	case strings.HasSuffix(field, "Selector") && (value["matchLabels"] != nil || value["matchControllerRef"] != nil):
@@ -123,8 +123,8 @@ func checkNamed(r *rule.Pass, o *render.Object, stem, name string, reference map
 		Fix(rule.DidYouMean(name, names, "declare it in the namespace of the resource that refers to it"))
 }
 
-// checkRegion compares the regions of two resources of which one is in the
-// other's network; connections between networks may cross regions.
+// checkRegion compares the regions of two resources, one in the other's network.
+// Connections between networks may cross regions.
 func checkRegion(r *rule.Pass, o, to *render.Object) {
 	mine, other := model.SettingText(o, "region"), model.SettingText(to, "region")
 	if mine == "" || other == "" || mine == other || !inNetwork(o) || !inNetwork(to) ||
@@ -136,8 +136,8 @@ func checkRegion(r *rule.Pass, o, to *render.Object) {
 		Fix("give both the same region")
 }
 
-// inNetwork reports whether a resource is of a service whose resources refer to
-// each other within a region only.
+// inNetwork reports whether the resources of a resource's service refer to each other
+// only within a region.
 func inNetwork(o *render.Object) bool {
 	service, _, _ := strings.Cut(o.GroupVersionKind().Group, ".")
 	return service == "ec2" || service == "eks"
@@ -156,15 +156,16 @@ func checkSelected(r *rule.Pass, o *render.Object, stem string, selector map[str
 		Fix("label a declared resource so, or name it")
 }
 
-// isOptional: https://docs.crossplane.io/latest/managed-resources/managed-resources/#optional-and-required
+// isOptional reports whether a reference is optional:
+// https://docs.crossplane.io/latest/managed-resources/managed-resources/#optional-and-required
 func isOptional(reference map[string]any) bool {
 	resolution, _, _ := unstructured.NestedString(reference, "policy", "resolution")
 	return resolution == "Optional"
 }
 
-// referenced is the kind that a field refers to, when its name is that of a kind
-// of the same group: roleRef of an iam resource means a Role. It is empty when
-// the name says too little, such as kmsMasterKeyIdRef.
+// referenced returns the kind that a field refers to, if the field's name is that of a
+// kind in the same group: roleRef of an iam resource means a Role. It is empty if the
+// name is not that clear, as with kmsMasterKeyIdRef.
 func referenced(r *rule.Pass, o *render.Object, stem string) string {
 	for _, kind := range r.Cluster.Catalog.Kinds(o.GroupVersionKind().Group) {
 		if strings.EqualFold(kind, stem) {
@@ -181,8 +182,8 @@ func orResource(kind string) string {
 	return kind
 }
 
-// candidates lists the managed resources that a reference can mean, of any kind
-// where the kind is not known.
+// candidates lists the managed resources that a reference can mean; of any kind if the
+// kind is unknown.
 func candidates(r *rule.Pass, from *render.Object, kind string, reference map[string]any) []*render.Object {
 	var all []*render.Object
 	for _, to := range slices.Concat(r.Cluster.All(), r.Cluster.Composed()) {

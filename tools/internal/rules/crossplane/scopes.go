@@ -50,8 +50,8 @@ func checkScopes(r *rule.Pass) {
 	}
 }
 
-// isClusterScoped reports whether a kind is known to live in no namespace on the API
-// server where an object is. Those of Crossplane v1's providers do, whatever their schema.
+// isClusterScoped reports whether a kind is known to be cluster-scoped on an object's API
+// server. The kinds of Crossplane v1's providers are, whatever their schema.
 func isClusterScoped(r *rule.Pass, beside *render.Object, kind runtimeschema.GroupVersionKind) bool {
 	if schema, _ := r.Cluster.SchemaBeside(beside, kind); schema != nil {
 		return !schema.Namespaced()
@@ -63,8 +63,8 @@ func defines(d model.Definition, xr *render.Object) bool {
 	return d.Group == xr.GroupVersionKind().Group && d.Kind == xr.GetKind() && model.Target(d.Object) == model.Target(xr)
 }
 
-// isNamespaced reports whether a definition's composite resources live in namespaces,
-// which is the default of the second version of its API alone.
+// isNamespaced reports whether a definition's composite resources are namespaced. That is
+// the default only in the second version of its API.
 func isNamespaced(d model.Definition) bool {
 	scope, said, _ := unstructured.NestedString(d.Object.Object, "spec", "scope")
 	return scope == "Namespaced" || !said && d.Object.GroupVersionKind().Version == "v2"

@@ -11,16 +11,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// transforms is a step of a composition that runs function-patch-and-transform.
+// transforms is a step of a Composition that runs function-patch-and-transform.
 type transforms struct {
 	composition
-	// at is the step's input.
+	// at is the field of the step's input.
 	at    model.Field
 	input map[string]any
 }
 
-// steps are those of every composition that run function-patch-and-transform, by the
-// API of their input.
+// steps returns the steps of all Compositions that run function-patch-and-transform,
+// recognized by the API of their input.
 func steps(r *rule.Pass) []transforms {
 	var all []transforms
 	for _, c := range compositions(r) {
@@ -40,8 +40,7 @@ func steps(r *rule.Pass) []transforms {
 	return all
 }
 
-// template is what a step composes: its base, and the patches that are applied to it,
-// each with its place.
+// template is a composed resource in a step: its base, and its patches with their fields.
 type template struct {
 	at   model.Field
 	name string
@@ -49,7 +48,7 @@ type template struct {
 	body map[string]any
 }
 
-// templates are what the step composes.
+// templates returns the resources that the step composes.
 func (t transforms) templates() []template {
 	var all []template
 	resources, _ := t.input["resources"].([]any)
@@ -63,7 +62,7 @@ func (t transforms) templates() []template {
 	return all
 }
 
-// patch is an entry of patches, and where it is.
+// patch is an entry of patches, and its field.
 type patch struct {
 	at   model.Field
 	body map[string]any
@@ -71,7 +70,8 @@ type patch struct {
 
 func (p patch) text(name string) string { text, _ := p.body[name].(string); return text }
 
-// patches are those of a template, with those of the sets that it names.
+// patches returns the patches of a template, including those in the patch sets that it
+// uses.
 func (t transforms) patches(of template) []patch {
 	var all []patch
 	entries, _ := of.body["patches"].([]any)
@@ -87,7 +87,7 @@ func (t transforms) patches(of template) []patch {
 	return all
 }
 
-// set are the patches of a set.
+// set returns the patches in a patch set.
 func (t transforms) set(name string) []patch {
 	var all []patch
 	sets, _ := t.input["patchSets"].([]any)

@@ -55,9 +55,8 @@ var machinery = []string{
 	"writeConnectionSecretToRef",
 }
 
-// reads are the fields of a composite resource that its compositions read;
-// known is false when they run a function of which that cannot be said, or when
-// there are none.
+// reads returns the fields of a composite resource that its Compositions read. known is
+// false if they run a function whose reads are unknown, or if there are no Compositions.
 func reads(r *rule.Pass, d model.Definition) (paths [][]string, known bool) {
 	for _, c := range compositions(r) {
 		if !c.composes(d) {
@@ -92,8 +91,7 @@ func isAutoReady(r *rule.Pass, c composition, name string) bool {
 	return strings.Contains(source, "function-auto-ready")
 }
 
-// sourcePaths are the values of every fromFieldPath, whatever kind of patch it
-// belongs to.
+// sourcePaths returns the values of all fromFieldPath fields, in any type of patch.
 func sourcePaths(value any) [][]string {
 	var paths [][]string
 	switch value := value.(type) {
@@ -112,15 +110,15 @@ func sourcePaths(value any) [][]string {
 	return paths
 }
 
-// segments are a field path's names up to its first bracket: an index or a
-// quoted name. Whoever reads an element is taken to read the whole list.
+// segments returns the names in a field path up to its first bracket, an index or a
+// quoted name: a reader of one element counts as a reader of the whole list.
 func segments(fieldPath string) []string {
 	names, _, _ := strings.Cut(fieldPath, "[")
 	return strings.Split(strings.TrimSuffix(names, "."), ".")
 }
 
-// leaves are the fields of a schema that have no properties of their own, in
-// the order of their names.
+// leaves returns the fields of a schema that have no properties of their own, sorted by
+// name.
 func leaves(schema map[string]any, parent []string) [][]string {
 	properties, _ := schema["properties"].(map[string]any)
 	var all [][]string
@@ -136,7 +134,7 @@ func leaves(schema map[string]any, parent []string) [][]string {
 	return all
 }
 
-// overlap reports whether reading one path reads some of the other.
+// overlap reports whether reading one path reads a part of the other.
 func overlap(a, b []string) bool {
 	n := min(len(a), len(b))
 	return slices.Equal(a[:n], b[:n])

@@ -1,7 +1,7 @@
-// Package findings holds what validate found and writes it in the formats of
-// the places where people read it: a terminal, a pull request, a dashboard.
+// Package findings has validate's findings, and writes them in the formats for a
+// terminal, a pull request and a dashboard.
 //
-// The package knows nothing of how a finding came about.
+// The package must not know how a finding was made.
 package findings
 
 import (
@@ -12,43 +12,42 @@ import (
 	"strings"
 )
 
-// Severity says what a finding means for the exit code.
+// Severity is the effect of a finding on the exit code.
 type Severity string
 
-// An Error fails the run, a Warning does not. A finding that is Off is only shown, with
-// the reason for which it is accepted.
+// An Error fails the run, a Warning does not. A finding that is Off is only listed, with
+// the reason why it is accepted.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
 	Off     Severity = "off"
 )
 
-// Finding is one thing that is wrong, and where and how to fix it.
+// Finding is one fault, with its place and its fix.
 type Finding struct {
 	// Rule is the id of the rule, such as KEDA003.
 	Rule     string   `json:"rule"`
 	Severity Severity `json:"severity"`
-	// Clusters are the names of the clusters that it concerns.
+	// Clusters are the names of the affected clusters.
 	Clusters []string `json:"clusters"`
-	// Object is the object as Kind.group/namespace/name; empty if the finding
-	// is about a file.
+	// Object is the object in the form Kind.group/namespace/name; empty if the finding is
+	// about a file.
 	Object string `json:"object,omitempty"`
-	// Others are further objects that have the fault for the same reason: the same
-	// line says it of all of them.
+	// Others are further objects with the same fault, caused by the same line.
 	Others []string `json:"others,omitempty"`
-	// File is relative to the repository; Line and Column count from 1 and are
-	// zero where they are not known.
+	// File is relative to the repository; Line and Column count from 1 and are zero if
+	// unknown.
 	File   string `json:"file"`
 	Line   int    `json:"line,omitempty"`
 	Column int    `json:"column,omitempty"`
-	// Message is one line on what is wrong, Fix one line on what to do.
+	// Message says in one line what is wrong, Fix in one line what to do.
 	Message string `json:"message"`
 	Fix     string `json:"fix"`
-	// Accepted is the reason for which the configuration lowers the severity.
+	// Accepted is the reason why the configuration lowers the severity.
 	Accepted string `json:"accepted,omitempty"`
 }
 
-// said is the message, with the number of further objects.
+// said returns the message, with the number of further objects.
 func (f Finding) said() string {
 	switch len(f.Others) {
 	case 0:
@@ -60,10 +59,10 @@ func (f Finding) said() string {
 	}
 }
 
-// subject is the object, where the message does not name it.
+// subject returns the object, unless the message names it.
 func (f Finding) subject() string {
 	kind, name, _ := strings.Cut(f.Object, "/")
-	kind, _, _ = strings.Cut(kind, ".") // many messages leave out the group
+	kind, _, _ = strings.Cut(kind, ".") // many messages omit the group
 	for word := range strings.FieldsSeq(f.Message) {
 		if word = strings.TrimRight(word, ",:;)"); word == f.Object || word == kind+"/"+name {
 			return ""
@@ -72,9 +71,9 @@ func (f Finding) subject() string {
 	return f.Object
 }
 
-// Merge puts findings in the order of their places and joins those that have one
-// cause: they differ in the cluster alone, for a fault in a base shows up in every
-// overlay, or in the object alone, for a line may say something of many.
+// Merge sorts findings by place, and joins those with the same cause. These differ only
+// in the cluster, because a fault in a base appears in every overlay, or only in the
+// object, because a line may affect many objects.
 func Merge(all []Finding) []Finding {
 	return joinObjects(joinClusters(all))
 }
@@ -114,7 +113,8 @@ func samePlace(a, b Finding) bool {
 	return a.Line > 0 && a.File == b.File && a.Line == b.Line && a.Column == b.Column && a.Rule == b.Rule
 }
 
-// sameCause reports whether two findings at one place say the same of two objects.
+// sameCause reports whether two findings at one place have the same cause and concern two
+// objects.
 func sameCause(a, b Finding) bool {
 	if a.Severity != b.Severity || a.Accepted != b.Accepted || a.Object == b.Object || a.Object == "" || b.Object == "" {
 		return false
@@ -125,7 +125,7 @@ func sameCause(a, b Finding) bool {
 
 var nameInWord = regexp.MustCompile(`[\w-]+(?:\.[\w-]+)*`)
 
-// anonymous is a word of a message without the name and the namespace of an object.
+// anonymous returns a word of a message without the name and the namespace of an object.
 func anonymous(word, object string) string {
 	names := strings.Split(object, "/")[1:]
 	return nameInWord.ReplaceAllStringFunc(word, func(part string) string {
@@ -136,8 +136,8 @@ func anonymous(word, object string) string {
 	})
 }
 
-// Introduced are those of all findings that are not known already: of the same
-// rule, object, message and clusters, wherever they stand, and each as often.
+// Introduced returns the findings of all that are not in known. It compares rule, object,
+// message and clusters, but not the place, and counts how often each occurs.
 func Introduced(known, all []Finding) []Finding {
 	type identity struct{ rule, object, message, clusters string }
 	identify := func(f Finding) identity {
@@ -158,7 +158,7 @@ func Introduced(known, all []Finding) []Finding {
 	return introduced
 }
 
-// union leaves both slices as they are: findings of one run share them.
+// union does not change its arguments, because findings of one run share slices.
 func union(a, b []string) []string {
 	joined := slices.Clone(a)
 	for _, name := range b {
@@ -189,30 +189,31 @@ type Report struct {
 	Coverage Coverage  `json:"coverage"`
 }
 
-// Coverage says what the findings rest on.
+// Coverage says how much of the clusters was checked.
 type Coverage struct {
-	// Objects counts the rendered objects, Unknown those of them without a
-	// schema and the Flux objects whose result is unknown.
+	// Objects is the number of rendered objects. Unknown is the number of them without a
+	// schema, plus the Flux objects whose result is unknown.
 	Objects int `json:"objects"`
 	Unknown int `json:"unknown"`
-	// HeldBack counts the checks that were not made because something unknown may hold
-	// the answer: HidingCharts charts, and HidingSources other sources.
+	// HeldBack is the number of checks that were not made because an unknown part may
+	// contain the answer. HidingCharts and HidingSources are the numbers of unknown
+	// charts and other sources that caused this.
 	HeldBack      int `json:"heldBack,omitempty"`
 	HidingCharts  int `json:"hidingCharts,omitempty"`
 	HidingSources int `json:"hidingSources,omitempty"`
-	// Schemas counts the schemas in use, Rules the rules that ran.
+	// Schemas is the number of schemas in use, Rules the number of rules that ran.
 	Schemas int `json:"schemas"`
 	Rules   int `json:"rules"`
 	// Clusters are the names of the clusters.
 	Clusters []string `json:"clusters"`
-	// Known counts the findings that are left out because the base revision has
-	// them too.
+	// Known is the number of findings that are left out because the base revision has
+	// them, too.
 	Known int `json:"known,omitempty"`
-	// Seconds is what the run took.
+	// Seconds is the duration of the run.
 	Seconds float64 `json:"seconds"`
 }
 
-// Count counts the findings of a severity.
+// Count returns the number of findings with a severity.
 func (r Report) Count(severity Severity) int {
 	count := 0
 	for _, finding := range r.Findings {

@@ -6,39 +6,39 @@ import (
 	"strings"
 )
 
-// tool is the name under which results are filed; home is the page that explains it.
+// tool is the name under which results are published; home is the page about it.
 const (
 	tool = "validate"
 	home = "https://github.com/mystique-unicorn/sales-events"
 )
 
-// Options say what a format needs beside the report. The zero value is valid.
+// Options are settings of a format. The zero value is valid.
 type Options struct {
-	// Rules describe the rules, in the order in which they are to be listed.
+	// Rules describes the rules, in the order in which they are listed.
 	Rules []Rule
-	// Root is the folder to which the files of findings are relative. Nothing
-	// outside it is read.
+	// Root is the folder to which the findings' files are relative. Nothing outside of it
+	// is read.
 	Root string
-	// Excerpts adds the line of the source to each finding of a text; a file
-	// that cannot be read has none.
+	// Excerpts adds the source line to each finding in text; a file that cannot be read
+	// has none.
 	Excerpts bool
-	// Colors makes a text colored, for terminals.
+	// Colors makes text colored, for terminals.
 	Colors bool
 }
 
-// Rule describes a rule to those who see its findings elsewhere.
+// Rule describes a rule for readers of its findings in other tools.
 type Rule struct {
 	ID       string
 	Severity Severity
-	// Title is the fault in a few words, Why what goes wrong, Fix what to do.
+	// Title names the fault in a few words; Why says what goes wrong, Fix what to do.
 	Title, Why, Fix string
 	// Help is the address of a page about the rule; it may be empty.
 	Help string
 }
 
-// formats are in the order in which help lists them. Each gives the same bytes
-// for the same report, and none lets a control character or broken UTF-8 of a
-// manifest end a line, a field or the document.
+// formats are in the order of the help. Each format gives the same bytes for the same
+// report. In none can a control character or invalid UTF-8 from a manifest end a line, a
+// field or the document.
 var formats = []struct {
 	name   string
 	render func(Report, Options) ([]byte, error)
@@ -50,7 +50,7 @@ var formats = []struct {
 	{"junit", renderJUnit},
 }
 
-// Formats are the names that Write knows, the default first.
+// Formats returns the names of the formats, the default first.
 func Formats() []string {
 	var names []string
 	for _, format := range formats {
@@ -59,7 +59,7 @@ func Formats() []string {
 	return names
 }
 
-// Write writes a report, its findings merged, in the format of a name.
+// Write writes a report in a format, with its findings merged.
 func Write(w io.Writer, format string, report Report, options Options) error {
 	report.Findings = Merge(report.Findings)
 	for _, known := range formats {

@@ -33,8 +33,8 @@ func annotation(finding Finding) string {
 	return fmt.Sprintf("::%s %s::%s", command(finding), strings.Join(properties, ","), escapeData(advice(finding)))
 }
 
-// command is the level of an annotation. GitHub shows ten of each level, so
-// what is accepted leaves the warnings alone.
+// command returns the level of an annotation. GitHub shows ten of each level, so accepted
+// findings must not use up the warnings.
 func command(finding Finding) string {
 	switch {
 	case finding.Severity == Error:
@@ -45,7 +45,7 @@ func command(finding Finding) string {
 	return "notice"
 }
 
-// advice is all that a finding says, a line each.
+// advice returns everything that a finding says, one line for each part.
 func advice(finding Finding) string {
 	lines := []string{plain(finding.said())}
 	if finding.Fix != "" {
@@ -57,7 +57,7 @@ func advice(finding Finding) string {
 	return strings.Join(lines, "\n")
 }
 
-// known is a number that counts from 1, empty if it does not.
+// known returns a number that counts from 1; empty for an unknown one.
 func known(number int) string {
 	if number < 1 {
 		return ""
@@ -65,8 +65,8 @@ func known(number int) string {
 	return strconv.Itoa(number)
 }
 
-// The runner undoes these: a percent sign and what would end the command, and
-// in properties what would end one.
+// The runner decodes these escapes: a percent sign, and the characters that would end a
+// command or, in properties, a property.
 var (
 	data     = []string{"%", "%25", "\r", "%0D", "\n", "%0A"}
 	property = append(data[:len(data):len(data)], ":", "%3A", ",", "%2C")

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// renderJSON writes the report as it is. Lists are never null: a reader may
-// take their length.
+// renderJSON writes the report unchanged. Lists are never null, so that readers can take
+// their length.
 func renderJSON(report Report, _ Options) ([]byte, error) {
 	findings := make([]Finding, len(report.Findings))
 	for i, finding := range report.Findings {
@@ -28,7 +28,7 @@ func notNil(names []string) []string {
 func encodeJSON(document any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
-	// People read it too, and comparisons such as <= are common in messages.
+	// People read it, too, and messages often contain comparisons such as <=.
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	err := encoder.Encode(document)

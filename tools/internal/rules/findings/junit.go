@@ -44,10 +44,10 @@ type skipped struct {
 	Message string `xml:"message,attr"`
 }
 
-// renderJUnit makes a suite of each file and a case of each finding: an error
-// fails, a warning passes with its text as output, what is accepted is skipped.
-// A run without findings is one case that passes, because readers take a
-// document without cases for a run that did not happen.
+// renderJUnit writes a suite for each file and a case for each finding. An error fails, a
+// warning passes with its text as output, an accepted finding is skipped. A run without
+// findings has one passing case, because readers take a document without cases for a run
+// that did not happen.
 func renderJUnit(report Report, _ Options) ([]byte, error) {
 	document := testSuites{Name: tool, Time: fmt.Sprintf("%.3f", report.Coverage.Seconds)}
 	for i, finding := range report.Findings {
@@ -83,8 +83,8 @@ func (s *testSuite) add(c testCase) {
 	s.Cases = append(s.Cases, c)
 }
 
-// caseOf keeps the line out of the name, by which readers follow a case from
-// run to run.
+// caseOf makes a case. Its name does not contain the line, because readers follow a case
+// from run to run by its name.
 func caseOf(finding Finding) testCase {
 	c := testCase{
 		Name:      plain(strings.TrimSpace(finding.Rule+" "+finding.subject()) + ": " + finding.Message),
@@ -103,8 +103,8 @@ func caseOf(finding Finding) testCase {
 	return c
 }
 
-// details says where a finding is, as a line that editors and terminals make a
-// link of, and then what it says.
+// details returns the place of a finding, as a line that editors and terminals turn into
+// a link, and then its text.
 func details(finding Finding) string {
 	place := []string{title(finding.File)}
 	for _, number := range []string{known(finding.Line), known(finding.Column)} {

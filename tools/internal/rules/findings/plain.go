@@ -5,10 +5,10 @@ import (
 	"unicode"
 )
 
-// plain makes one line of a text that may come from a manifest: white space
-// becomes a space, and what a terminal would obey or hide, such as an escape
-// sequence, a change of the direction of writing or broken UTF-8, becomes
-// U+FFFD. Each character stays one character, so columns keep their meaning.
+// plain turns a text, which may come from a manifest, into one line. White space becomes
+// a space. What a terminal would interpret or hide, such as an escape sequence, a change
+// of the writing direction or invalid UTF-8, becomes U+FFFD. Each character stays one
+// character, so columns stay right.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// The part of SARIF 2.1.0 that validate writes. A library's types name every
-// default of the format at every finding; these leave defaults out.
+// The part of SARIF 2.1.0 that validate writes. A library's types would write all
+// defaults of the format in every finding; these types omit defaults.
 // https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 type (
 	sarifLog struct {
@@ -88,13 +88,13 @@ type (
 	}
 )
 
-// srcRoot is the name that GitHub and others give to the root of a checkout.
+// srcRoot is the usual name for the root of a checkout, for GitHub and others.
 const srcRoot = "%SRCROOT%"
 
 // renderSARIF writes the report for code scanning.
 func renderSARIF(report Report, options Options) ([]byte, error) {
 	run := sarifRun{
-		// As a YAML parser counts.
+		// The unit in which a YAML parser counts.
 		ColumnKind: "unicodeCodePoints",
 		Bases:      map[string]sarifBase{srcRoot: {sarifText{"The root of the repository."}}},
 		Results:    []sarifResult{},
@@ -154,11 +154,12 @@ func level(severity Severity) string {
 	return "note"
 }
 
-// sarifLocationOf gives every finding a file and a line: GitHub refuses a document
-// as a whole if one result lacks them. What concerns no file concerns the root.
+// sarifLocationOf returns a location with a file and a line for every finding, because
+// GitHub rejects the whole document if a result lacks them. A finding without a file is
+// located at the root.
 func sarifLocationOf(finding Finding) sarifLocation {
 	file := cmp.Or(filepath.ToSlash(finding.File), ".")
-	// A name is not yet an address: spaces, percent signs and colons differ.
+	// A URL escapes the spaces, percent signs and colons of a file name.
 	address := url.URL{Path: file}
 	location := sarifLocation{Physical: sarifPhysical{
 		Artifact: sarifArtifact{address.String(), srcRoot},
@@ -170,8 +171,8 @@ func sarifLocationOf(finding Finding) sarifLocation {
 	return location
 }
 
-// fingerprint names a finding across runs. The line is no part of it: it moves
-// when others edit the file. Findings alike in all else are numbered.
+// fingerprint identifies a finding across runs. It does not contain the line, which moves
+// when the file is edited. Findings that are otherwise equal are numbered.
 func fingerprint(finding Finding, seen map[string]int) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{finding.Rule, finding.File, finding.Object, finding.Message}, "\x00")))
 	name := hex.EncodeToString(sum[:16])

@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	// A hostile repository must fill neither the memory nor the screen: these bound
-	// what is read of a file, which lines are shown, and how much of a line.
+	// Limits against a hostile repository: what is read of a file, which lines are shown,
+	// and how much of a line.
 	sourceLimit  = 4 << 20
 	lineLimit    = 64 << 10
 	excerptWidth = 100
 )
 
-// source reads lines of a repository. It keeps the lines of one file, for
-// findings come sorted by file.
+// source reads lines of files in a repository. It keeps the lines of one file, because
+// findings are sorted by file.
 type source struct {
 	root  *os.Root
 	file  string
 	lines [][]byte
 }
 
-// openSource gives a source without lines where none are asked for or the root
-// cannot be opened: an excerpt is a help, its absence no fault.
+// openSource returns a source. It has no lines if the options do not ask for them, or if
+// the root cannot be opened: excerpts are optional, so that is not an error.
 func openSource(options Options) *source {
 	if !options.Excerpts || options.Root == "" {
 		return &source{}
@@ -42,8 +42,8 @@ func (s *source) close() {
 	}
 }
 
-// excerpt is the part of a line around a column, and the place of the column in
-// it, counted from 1. The place is 0 if the column is unknown or not in the line.
+// excerpt returns the part of a line around a column, and the column's position in it,
+// counted from 1. The position is 0 if the column is unknown or not in the line.
 func (s *source) excerpt(file string, line, column int) (text string, caret int, ok bool) {
 	if s.root == nil || line < 1 {
 		return "", 0, false
@@ -68,7 +68,7 @@ func (s *source) read(file string) [][]byte {
 }
 
 func (s *source) readAll(name string) ([]byte, error) {
-	// To open a pipe would wait for its writer.
+	// Opening a pipe would block until there is a writer.
 	info, err := s.root.Stat(name)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (s *source) readAll(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, sourceLimit))
 }
 
-// window cuts a long line around a column and marks where it did.
+// window shortens a long line to the part around a column, and marks the cuts.
 func window(line []rune, column int) (string, int) {
 	start := 0
 	if len(line) > excerptWidth {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// renderText groups findings by file: what and where in one line, the fix in
-// the next, and in the end what the findings rest on. What is switched off with
-// a reason is counted only; the other formats list it.
+// renderText groups findings by file: place and message in one line, the fix in the next.
+// At the end it says how much was checked. Accepted findings are only counted; the other
+// formats list them.
 func renderText(report Report, options Options) ([]byte, error) {
 	source := openSource(options)
 	defer source.close()
@@ -52,7 +52,7 @@ func writeFinding(out *bytes.Buffer, paint paintFunc, finding Finding, coverage 
 	}
 }
 
-// position is line:column, as far as they are known.
+// position returns line:column, as far as they are known.
 func position(finding Finding) string {
 	switch {
 	case finding.Line < 1:
@@ -63,7 +63,7 @@ func position(finding Finding) string {
 	return fmt.Sprintf("%d:%d", finding.Line, finding.Column)
 }
 
-// where names the clusters, unless all have the fault.
+// where names the clusters, unless all of them have the fault.
 func where(finding Finding, coverage Coverage) string {
 	everywhere := !slices.ContainsFunc(coverage.Clusters, func(name string) bool {
 		return !slices.Contains(finding.Clusters, name)
@@ -87,7 +87,7 @@ func writeExcerpt(out *bytes.Buffer, paint paintFunc, source *source, finding Fi
 	}
 }
 
-// closing says in one line what was looked at and what came of it.
+// closing says in one line what was checked, and the result.
 func closing(report Report) string {
 	coverage := report.Coverage
 	parts := []string{
@@ -109,7 +109,7 @@ func closing(report Report) string {
 	return strings.Join(append(parts, fmt.Sprintf("%.2f s", coverage.Seconds)), ", ")
 }
 
-// hiding is what holds back checks.
+// hiding says what holds back checks.
 func hiding(coverage Coverage) string {
 	var list []string
 	if coverage.HidingCharts > 0 {
@@ -128,7 +128,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// The styles of the ECMA-48 sequence that sets them.
+// The styles, as parameters of the ECMA-48 sequence that sets them.
 const (
 	bold   = "1"
 	dim    = "2"

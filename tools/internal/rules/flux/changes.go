@@ -50,8 +50,8 @@ func checkChanges(r *rule.Pass) {
 	}
 }
 
-// before is an object as the base revision has it, or nil. Of two owners' the
-// same one counts.
+// before returns an object in the base revision, or nil. If it has two owners, the object
+// of the same owner counts.
 func before(r *rule.Pass, o *render.Object) *render.Object {
 	found := r.Base.Same(o, o.Key())
 	for _, old := range found {
@@ -77,15 +77,15 @@ func checkPruned(r *rule.Pass, old *render.Object) {
 		r.ReportLine(old.Key().String(), owner.Object.Locate("spec", "prune"), message).Fix(fix)
 		return
 	}
-	// The line would be one of another revision.
+	// A line would belong to another revision.
 	r.ReportLine(old.Key().String(), render.Location{File: old.Locate().File}, message).Fix(fix)
 }
 
-// checkMoved names each object that takes others or data with it, and of the
-// rest that moves along the first one.
+// checkMoved reports each object whose move deletes others or data, and the first of the
+// other moved objects.
 func checkMoved(r *rule.Pass, old, now *render.Object, moved map[string]bool) {
 	if previous := r.Cluster.Applier(old.Owner.Key()); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
-		return // the labels of the new owner keep the old one off
+		return // the new owner's labels keep the old owner from pruning it
 	}
 	fix := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, model.PruneSwitch)
 	if lost := loss(r, old); lost != "" {
@@ -103,8 +103,8 @@ func checkMoved(r *rule.Pass, old, now *render.Object, moved map[string]bool) {
 	}
 }
 
-// loss is what goes with an object of the base that is deleted; empty if all of
-// it comes back with the manifest.
+// loss says what is lost if an object in the base is deleted; empty if the manifest
+// restores all of it.
 func loss(r *rule.Pass, o *render.Object) string {
 	kind := o.GroupVersionKind()
 	switch {
@@ -126,7 +126,7 @@ func loss(r *rule.Pass, o *render.Object) string {
 	return ""
 }
 
-// composedInBase reports whether a kind is that of composite resources.
+// composedInBase reports whether a kind is a composite resource in the base revision.
 func composedInBase(r *rule.Pass, group, kind string) bool {
 	return slices.ContainsFunc(r.Base.Definitions(), func(xrd model.Definition) bool {
 		return xrd.Group == group && (xrd.Kind == kind || xrd.Claim == kind)

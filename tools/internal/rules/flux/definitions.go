@@ -24,7 +24,7 @@ var Definitions = rule.Rule{
 }
 
 func checkDefinitions(r *rule.Pass) {
-	// Each API server has definitions of its own.
+	// Each API server has its own definitions.
 	type defined struct{ target, kind string }
 	definitions := map[defined]*render.Object{}
 	for _, definition := range slices.Concat(
@@ -41,7 +41,7 @@ func checkDefinitions(r *rule.Pass) {
 			continue
 		}
 		first, then := definition.Owner, o.Owner
-		// A parent's definitions are a stage of their own: they stand before
+		// Flux applies definitions in a stage of their own: a parent's are there before
 		// the parent applies its children.
 		stands := first == then || r.Cluster.Precedes(first, then) || model.Ancestor(first, then) && isCRD(definition)
 		if stands || !r.Cluster.Complete(model.AppliedBefore(then).For(o)) {

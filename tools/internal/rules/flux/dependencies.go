@@ -49,8 +49,8 @@ func checkDependencies(r *rule.Pass) {
 	}
 }
 
-// suggestDependency says what to write instead of a dependency that is not there,
-// and whether that is surely what was meant: an object depends on its own kind only.
+// suggestDependency returns the fix for a missing dependency, and whether it is certain:
+// an object can depend only on objects of its own kind.
 func suggestDependency(r *rule.Pass, missing render.Key) (fix string, meant bool) {
 	same, others := r.Cluster.Kustomizations(), r.Cluster.Of(model.ReleaseKind.Group, model.ReleaseKind.Kind)
 	fix = "%s is a HelmRelease: depend on the Kustomization that applies it, with wait: true there"

@@ -1,5 +1,5 @@
-// Package flux holds the rules on what Flux makes of a repository: whether it builds,
-// in which order, and what a change destroys.
+// Package flux has the rules about what Flux does with a repository: whether it builds,
+// in which order it is applied, and what a change destroys.
 package flux
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Dependencies,  // FLX001
@@ -28,8 +28,8 @@ func Rules() []rule.Rule {
 	}
 }
 
-// dependOn is the fix that lets one Kustomization or HelmRelease wait for another,
-// which applies what it needs: each can depend on its own kind alone.
+// dependOn returns the fix that makes one Kustomization or HelmRelease wait for another
+// one, which applies what it needs. Each can depend only on its own kind.
 func dependOn(c *model.Cluster, then, first *render.Applier, what string) string {
 	wait := ""
 	if waits(c, first, then) {
@@ -47,8 +47,8 @@ func dependOn(c *model.Cluster, then, first *render.Applier, what string) string
 	return fmt.Sprintf("add dependsOn to %s: %s%s", then, first.Name, wait)
 }
 
-// waits reports whether a Kustomization or HelmRelease starts only after another one:
-// it depends on that, or that applies it.
+// waits reports whether a Kustomization or HelmRelease starts only after another one: it
+// depends on that one, or that one applies it.
 func waits(c *model.Cluster, k, first *render.Applier) bool {
 	return model.Ancestor(first, k) || c.Precedes(first, k)
 }

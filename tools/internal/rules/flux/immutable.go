@@ -17,26 +17,26 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// fixed is a field that the API server refuses to change. The API server fills in
-// defaults, so a value that only one of two manifests has is a change only where the
-// other one's cannot be the same by default.
+// fixed is a field that the API server does not allow to change. The API server sets
+// defaults. So if only one of two manifests has a value, that is a change only if the
+// default cannot be the same value.
 type fixed struct {
 	path []string
-	// unset is the default of the API server.
+	// unset is the API server's default.
 	unset any
-	// filled: the cluster chooses a value where the manifest has none; a later
-	// manifest may say that value.
+	// filled means that the cluster chooses a value if the manifest has none; a later
+	// manifest may contain that value.
 	filled bool
-	// kept: the API server keeps the value when the manifest no longer says it.
+	// kept means that the API server keeps the value if the manifest no longer has it.
 	kept bool
-	// defaulted are the keys below the field that the API server fills in; all of
-	// them for anyKey.
+	// defaulted are the keys below the field for which the API server sets defaults;
+	// anyKey means all.
 	defaulted []string
 }
 
 var anyKey = []string{"*"}
 
-// immutable are the fields that Kubernetes' own validation of updates holds:
+// immutable are the fields that Kubernetes' validation of updates protects:
 // pkg/apis/*/validation of k8s.io/kubernetes.
 var immutable = map[schema.GroupKind][]fixed{
 	{Group: "apps", Kind: "Deployment"}: {{path: []string{"spec", "selector"}}},
@@ -75,8 +75,8 @@ var immutable = map[schema.GroupKind][]fixed{
 	},
 }
 
-// checkImmutable compares an object with what the cluster has of it, unless
-// Flux creates it anew or leaves it alone.
+// checkImmutable compares an object with the one in the cluster, unless Flux recreates it
+// or leaves it alone.
 func checkImmutable(r *rule.Pass, old, o *render.Object) {
 	forced := o.Owner.Spec.Force || model.Switched(o, model.ForceSwitch, "enabled") || model.Switched(old, model.ForceSwitch, "enabled")
 	ignored := model.Switched(o, model.ReconcileSwitch, "disabled") || model.Switched(o, model.ApplySwitch, "Ignore") ||
@@ -107,9 +107,9 @@ func checkImmutable(r *rule.Pass, old, o *render.Object) {
 	}
 }
 
-// exempt are the updates that Kubernetes lets pass: of a Job that may be gone or
-// has not started, of an Indexed one that grows, and of the address of a Service
-// that is or was none of the cluster's.
+// exempt reports whether Kubernetes allows this update: of a Job that may be gone or has
+// not started, of an Indexed Job that grows, or of the address of a Service that has, or
+// had, no cluster IP.
 func exempt(old, o *render.Object, field fixed) bool {
 	switch old.GetKind() {
 	case "Job":
@@ -124,7 +124,8 @@ func exempt(old, o *render.Object, field fixed) bool {
 	return false
 }
 
-// changes reports whether a field that goes from one value to another is refused.
+// changes reports whether the API server rejects the change of a field from one value to
+// another.
 func (f fixed) changes(old, now any) bool {
 	if empty(old) {
 		old = f.unset
@@ -136,17 +137,17 @@ func (f fixed) changes(old, now any) bool {
 	case empty(old) && empty(now):
 		return false
 	case empty(old):
-		return !f.filled || now == "None" // which no cluster fills in
+		return !f.filled || now == "None" // no cluster chooses this value
 	case empty(now):
 		return !f.kept
 	}
 	return f.differs(f.path[len(f.path)-1], old, now)
 }
 
-// freeform are mappings whose keys have no defaults.
+// freeform are mappings in which no key has a default.
 var freeform = []string{"labels", "matchLabels", "annotations", "nodeSelector", "parameters", "requests", "limits"}
 
-// differs compares what both sides say below a key.
+// differs compares both sides' values of a key.
 func (f fixed) differs(key string, old, now any) bool {
 	if before, ok := old.(map[string]any); ok {
 		after, ok := now.(map[string]any)
@@ -238,8 +239,8 @@ func isFrozen(o *render.Object) bool {
 	return frozen
 }
 
-// contentOf is what a ConfigMap or a Secret holds, however the manifest writes
-// it.
+// contentOf returns the content of a ConfigMap or a Secret, in whichever form the
+// manifest has it.
 func contentOf(o *render.Object) map[string]string {
 	content := map[string]string{}
 	for _, field := range []string{"data", "binaryData", "stringData"} {

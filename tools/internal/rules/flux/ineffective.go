@@ -46,20 +46,21 @@ func checkIneffective(r *rule.Pass) {
 	}
 }
 
-// idle is an entry of a kustomization that applies to nothing: kustomize passes
-// over it without a word.
+// idle is an entry of a kustomization that applies to nothing: kustomize ignores it
+// silently.
 type idle struct {
 	at render.Location
-	// kind is that of the target, or image; name is what the entry names, and
-	// names are what it could.
+	// kind is the target's kind, or image. name is the entry's target, and names are the
+	// existing ones.
 	kind, name string
 	names      []string
-	// lacks is what the objects of that name lack; empty where there are none.
+	// lacks says what the objects with that name lack; empty if there are none.
 	lacks string
 }
 
-// idleEntries are the patches and images of a build that apply to nothing. Of patches
-// they are those that name their target: one for all of a kind may well find none.
+// idleEntries returns the patches and images of a build that apply to nothing. Only
+// patches with a named target count: a patch for all objects of a kind may well find
+// none.
 func idleEntries(k *render.Applier) []idle {
 	if k.Build == nil || k.Build.Err != nil || len(k.Build.Remote) > 0 {
 		return nil
@@ -71,12 +72,13 @@ func idleEntries(k *render.Applier) []idle {
 	var all []idle
 	layers := k.Build.LayerFiles()
 	for i, l := range layers {
-		// Those within a layer follow it.
+		// The layers within a layer follow it.
 		makesObjects := func(l origin.LayerFile) bool { return k.Build.MakesObjects(l.Layer) }
 		if l.Kind == types.ComponentKind || slices.ContainsFunc(layers[i:], makesObjects) {
-			continue // for several builds, or of what only kustomize knows
+			continue // several builds share it, or only kustomize knows
 		}
-		// What the Kustomization adds to the outermost layer follows its own.
+		// Entries that the Kustomization adds to the outermost layer come after the
+		// layer's own.
 		at := func(list string, j int, field ...any) render.Location {
 			if own := l.Length(list); i == 0 && j >= own {
 				return k.Locate(append([]any{"spec", list, j - own}, field...)...)
@@ -103,8 +105,8 @@ func idleEntries(k *render.Applier) []idle {
 	return all
 }
 
-// namespacesWithin are those that layers set: what is within another one is transformed
-// before that one's patches are applied, and its own namespace is set after them.
+// namespacesWithin returns the namespaces that inner layers set. They are set before the
+// outer layer's patches apply; the outer layer's own namespace is set after them.
 func namespacesWithin(layers []origin.LayerFile) []string {
 	var all []string
 	for _, l := range layers {

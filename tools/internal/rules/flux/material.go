@@ -17,15 +17,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/origin"
 )
 
-// material is what the files of a build say, before any patch.
+// material is the content of a build's files, before any patch.
 type material struct {
-	names map[string][]string // of objects, by kind
-	// manifests are the objects as they are written.
+	names map[string][]string // names of objects, by kind
+	// manifests are the objects as written.
 	manifests []origin.Manifest
-	images    []string // without tag
+	images    []string // without tags
 	texts     map[string]bool
-	// unknown is whether a file is empty: somebody else fills it, as `flux
-	// bootstrap` does.
+	// unknown reports whether a file is empty: something else fills it, such as `flux
+	// bootstrap`.
 	unknown bool
 }
 
@@ -89,7 +89,7 @@ func (m material) has(target *types.Selector) bool {
 	return false
 }
 
-// wrong is the field of a target to correct: its kind if another one has the
+// wrong returns the field of a target that is wrong: its kind, if another kind has the
 // name.
 func (m material) wrong(target *types.Selector) string {
 	if m.has(&types.Selector{ResId: resid.ResId{Name: target.Name}}) {
@@ -98,8 +98,8 @@ func (m material) wrong(target *types.Selector) string {
 	return "name"
 }
 
-// runs reports whether any text of the build is the image, or has it in it: fields
-// other than a container's can be made to count.
+// runs reports whether any text in the build is the image, or contains it: kustomize can
+// be configured to change other fields than a container's.
 func (m material) runs(image string) bool {
 	expression := regexp.MustCompile(`(?:^|[^\w./-])` + regexp.QuoteMeta(image) + `(?:[^\w./-]|$)`)
 	for text := range m.texts {
@@ -110,9 +110,9 @@ func (m material) runs(image string) bool {
 	return false
 }
 
-// lacks is what all objects that a target names lack of what else it asks for, and the
-// field that asks: a namespace or a version, or a label that no file says. It is empty where one has
-// it, or may have it.
+// lacks says what all objects with a target's name lack of the target's other conditions,
+// and which field has the condition: a namespace, a version, or a label that no file has.
+// It is empty if an object meets all, or may.
 func (m material) lacks(target *types.Selector, inner []string) (field, lacks string) {
 	named, namespaced, versioned := false, false, false
 	for _, manifest := range m.manifests {
@@ -153,7 +153,7 @@ func (m material) lacks(target *types.Selector, inner []string) (field, lacks st
 	return "", ""
 }
 
-// wants reports whether a requirement is about a label that is there.
+// wants reports whether a requirement needs the label to exist.
 func wants(operator selection.Operator) bool {
 	return slices.Contains([]selection.Operator{selection.Equals, selection.DoubleEquals, selection.In, selection.Exists}, operator)
 }

@@ -54,8 +54,8 @@ func checkNamespaces(r *rule.Pass) {
 	}
 }
 
-// reportLate: kustomize-controller tries again after its retry interval, and has the
-// namespace then. helm-controller gives up on an installation that failed.
+// reportLate reports a namespace that is applied too late. kustomize-controller succeeds
+// after its retry interval. helm-controller gives up after a failed installation.
 func reportLate(r *rule.Pass, o, namespace *render.Object) {
 	severity, order := findings.Warning, "which %s does not wait for: it fails until that is done"
 	switch {

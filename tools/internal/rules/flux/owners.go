@@ -49,10 +49,11 @@ func checkOwners(r *rule.Pass) {
 	}
 }
 
-// overlap are two Kustomizations that read the same files.
+// overlap is two Kustomizations that read the same files.
 type overlap struct{ first, second *render.Applier }
 
-// reads reports whether two objects are one manifest, which both Kustomizations read.
+// reads reports whether two objects are the same manifest, which both Kustomizations
+// read.
 func (of overlap) reads(a, b *render.Object) bool {
 	return of.first.Release == nil && of.second.Release == nil && of.second.Object != nil && a.Locate() == b.Locate()
 }
@@ -66,8 +67,8 @@ func (of overlap) report(r *rule.Pass, objects []*render.Object) {
 		Fix(fmt.Sprintf("take the folder of %s out of what one of them reads, or drop %s", objects[0].Locate().File, of.second))
 }
 
-// shares reports whether an object may have more than one owner: a chart's
-// definition that is left alone where there is one, or one that says so itself,
+// shares reports whether an object may have more than one owner: a chart's definition,
+// which Helm does not replace, or an object that allows it itself,
 // https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources
 func shares(o *render.Object) bool {
 	if o.Bundled && o.Owner.Release.GetInstall().CRDs != helmv2.CreateReplace {

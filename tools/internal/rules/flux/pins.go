@@ -44,7 +44,7 @@ func checkImageVersion(r *rule.Pass, image, module, pinned string) {
 	}
 }
 
-// checkPackageVersion is for Crossplane's packages, which are images as well.
+// checkPackageVersion checks a Crossplane package, which is an image as well.
 func checkPackageVersion(r *rule.Pass, image, module, pinned string) {
 	for _, kind := range []string{"Provider", "Function", "Configuration"} {
 		for _, o := range r.Cluster.Of("pkg.crossplane.io", kind) {

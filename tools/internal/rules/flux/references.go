@@ -48,9 +48,9 @@ func checkReferences(r *rule.Pass) {
 	}
 }
 
-// checkKubeConfig: a kubeConfig Secret holds a credential and is often made by
-// hand. The ServiceAccount that a ConfigMap names for a cloud belongs into the
-// repository: its annotations say which identity of the cloud Flux takes.
+// checkKubeConfig checks what a kubeConfig refers to. Its Secret is a credential and is
+// often made by hand. The ServiceAccount that a ConfigMap names for a cloud belongs in
+// the repository: its annotations name the cloud identity that Flux uses.
 func checkKubeConfig(r *rule.Pass, k *render.Applier, name string) {
 	place := model.At(k.Object, "spec", "kubeConfig", "configMapRef", "name")
 	config, found := r.Cluster.Data(k.Object, "ConfigMap", name)
@@ -69,8 +69,8 @@ func checkKubeConfig(r *rule.Pass, k *render.Applier, name string) {
 	}
 }
 
-// missesKubeConfig: the ConfigMap may be made outside of the repository, as the
-// facts of a cluster may.
+// missesKubeConfig reports a missing ConfigMap. It may be made outside of the repository,
+// like the facts of a cluster.
 func missesKubeConfig(r *rule.Pass, place model.Field, k *render.Applier, name string) {
 	names := r.Cluster.NamesBeside(k.Object, "ConfigMap")
 	severity := rule.SeverityOf(name, names)
@@ -81,8 +81,9 @@ func missesKubeConfig(r *rule.Pass, place model.Field, k *render.Applier, name s
 		Fix(rule.DidYouMean(name, names, "apply the ConfigMap to the Kustomization's own namespace"))
 }
 
-// checkRootSource: what bootstraps a cluster makes one source besides the root
-// Kustomization. Which kind it has, only the references say.
+// checkRootSource checks references to the root's source. The tool that bootstraps a
+// cluster makes one source besides the root Kustomization; only the references show its
+// kind.
 func checkRootSource(r *rule.Pass) {
 	root := r.Cluster.Kustomizations()[0]
 	if root.Object != nil {

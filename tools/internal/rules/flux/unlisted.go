@@ -27,8 +27,8 @@ var Unlisted = rule.Rule{
 	Check: checkUnlisted,
 }
 
-// checkUnlisted reports the manifests of the repository that its builds pass over.
-// One that any YAML file names, even in a comment, is left out on purpose.
+// checkUnlisted reports the manifests of the repository that no build loads. One that any
+// YAML file names, even in a comment, is left out on purpose.
 func checkUnlisted(r *rule.Pass) {
 	reported := map[string]bool{}
 	for _, k := range r.Cluster.Kustomizations() {
@@ -37,7 +37,7 @@ func checkUnlisted(r *rule.Pass) {
 		}
 		for _, l := range k.Build.LayerFiles() {
 			if !l.Declared() {
-				continue // Flux lists all there is
+				continue // Flux loads all files
 			}
 			for _, file := range unlistedFiles(k.Build.Tree, l.Layer) {
 				object := firstObject(k.Build.Tree, file)
@@ -60,8 +60,8 @@ func checkUnlisted(r *rule.Pass) {
 	}
 }
 
-// isApplied reports whether the cluster has an object that a document is a patch, or
-// a copy, of: to list it as a resource would give the object twice.
+// isApplied reports whether the cluster has the object that a document patches or copies:
+// as a listed resource it would be a duplicate.
 func isApplied(r *rule.Pass, kind schema.GroupKind, d *origin.Document) bool {
 	namespace, name := d.Text("metadata", "namespace"), d.Text("metadata", "name")
 	return slices.ContainsFunc(r.Cluster.Of(kind.Group, kind.Kind), func(o *render.Object) bool {
@@ -69,10 +69,10 @@ func isApplied(r *rule.Pass, kind schema.GroupKind, d *origin.Document) bool {
 	})
 }
 
-// example is the name of a manifest that is there to be copied.
+// example matches the name of a manifest that is meant to be copied.
 var example = regexp.MustCompile(`(?i)example|sample|template`)
 
-// unlistedFiles are the YAML files in a layer's folder that it does not load.
+// unlistedFiles returns the YAML files in a layer's folder that it does not load.
 func unlistedFiles(t *origin.Tree, l origin.Layer) []string {
 	entries, err := os.ReadDir(filepath.Join(t.Source.Dir, filepath.FromSlash(l.Dir)))
 	if err != nil {
@@ -90,8 +90,7 @@ func unlistedFiles(t *origin.Tree, l origin.Layer) []string {
 	return names
 }
 
-// firstObject is the first document of a file if that is an object for a
-// cluster.
+// firstObject returns the first document of a file if it is a Kubernetes object.
 func firstObject(t *origin.Tree, file string) *origin.Document {
 	f := t.Read(file)
 	if f == nil || len(f.Documents) == 0 {

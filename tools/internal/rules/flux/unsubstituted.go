@@ -27,10 +27,10 @@ var Unsubstituted = rule.Rule{
 	Check:   checkUnsubstituted,
 }
 
-// checkUnsubstituted reports each Kustomization that substitutes nothing and
-// applies variables that another one of the cluster has values for. A variable
-// that no Kustomization knows may be meant for another program, and a root that only
-// another repository declares may well substitute.
+// checkUnsubstituted reports each Kustomization without substitution whose objects
+// contain variables for which another Kustomization of the cluster has values. A variable
+// without values may be meant for another program, and a root that only another
+// repository declares may have substitution.
 func checkUnsubstituted(r *rule.Pass) {
 	known := variablesInUse(r)
 	for _, k := range r.Cluster.Kustomizations() {
@@ -49,21 +49,20 @@ func checkUnsubstituted(r *rule.Pass) {
 			r.Report(place,
 				"%s substitutes nothing, and applies %s with %s as it stands", k, o.Key(), strings.Join(left, " and ")).
 				Fix("give it the postBuild of the Kustomizations that have values for it")
-			break // one object is enough to see what is missing
+			break // one object shows enough
 		}
 	}
 }
 
-// substitutes reports whether Flux looks for variables in what a Kustomization
-// applies.
+// substitutes reports whether Flux substitutes variables in a Kustomization's objects.
 func substitutes(k *render.Applier) bool {
 	postBuild := k.Spec.PostBuild
 	return postBuild != nil && (len(postBuild.Substitute)+len(postBuild.SubstituteFrom) > 0 ||
 		(&kustomizev1.Kustomization{Spec: k.Spec}).GetSubstituteStrategy() == kustomizev1.SubstituteStrategyAlways)
 }
 
-// variablesInUse are the names that some Kustomization of the cluster has a
-// value for.
+// variablesInUse returns the variables for which a Kustomization of the cluster has a
+// value.
 func variablesInUse(r *rule.Pass) map[string]bool {
 	names := map[string]bool{}
 	for _, k := range r.Cluster.Kustomizations() {
@@ -83,8 +82,8 @@ func variablesInUse(r *rule.Pass) map[string]bool {
 	return names
 }
 
-// withoutBuild is the content of an object or, of a Kustomization that substitutes,
-// what its own build does not use: what it builds with is substituted afterwards.
+// withoutBuild returns the content of an object. For a Kustomization with substitution it
+// leaves out the fields that its own build uses, because they are substituted later.
 func withoutBuild(o *render.Object) map[string]any {
 	spec, _ := o.Object["spec"].(map[string]any)
 	if _, own := spec["postBuild"]; o.GroupVersionKind().GroupKind() != model.KustomizationKind || !own {
@@ -99,9 +98,8 @@ func withoutBuild(o *render.Object) map[string]any {
 
 var substitution = regexp.MustCompile(`(?:^|[^$])\$\{([_[:alpha:]][_[:alnum:]]*)[^}]*\}`)
 
-// variablesIn lists the known variables that an object holds, outside of what a
-// shell may read: commands, texts of several lines and the data of ConfigMaps
-// and Secrets.
+// variablesIn lists the known variables in an object, except where a shell may read them:
+// in commands, in texts of several lines, and in the data of ConfigMaps and Secrets.
 func variablesIn(o *render.Object, known map[string]bool) []string {
 	if o.GetKind() == "ConfigMap" || o.GetKind() == "Secret" {
 		return nil

@@ -46,7 +46,8 @@ func checkRoleAnnotations(r *rule.Pass) {
 	}
 }
 
-// maxMisspelt is how far a key may be from the right one to be taken for it.
+// maxMisspelt is the largest edit distance of a key from the right one that counts as a
+// misspelling.
 const maxMisspelt = 6
 
 func checkAnnotationKeys(r *rule.Pass, account *render.Object) {

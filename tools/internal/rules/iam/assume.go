@@ -43,7 +43,7 @@ func checkTrustsOperator(r *rule.Pass) {
 	}
 }
 
-// mayAssume tries what KEDA tries: the operator's token, then its role.
+// mayAssume tries what KEDA tries: first with the operator's token, then with its role.
 func mayAssume(r *rule.Pass, o role, trust *iam.Policy, own model.RoleARN, account *render.Object, t assumingTrigger) bool {
 	byToken, _ := trust.Trusts(iam.Subject{Account: o.account, Namespace: account.GetNamespace(), ServiceAccount: account.GetName()})
 	if byToken.Allowed() {
@@ -62,7 +62,7 @@ func mayAssume(r *rule.Pass, o role, trust *iam.Policy, own model.RoleARN, accou
 
 var everything = []byte(`{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}`)
 
-// assumedPolicies are the policies of a role, or one that allows everything where they
+// assumedPolicies returns the policies of a role, or one that allows everything if they
 // are not all known.
 func assumedPolicies(r *rule.Pass, a model.RoleARN) []*iam.Policy {
 	if o, found := declared(r, a); found {
@@ -72,7 +72,7 @@ func assumedPolicies(r *rule.Pass, a model.RoleARN) []*iam.Policy {
 	}
 	policy, err := iam.Parse("policies of "+a.Name, iam.IdentityPolicy, everything)
 	if err != nil {
-		panic(err) // it is a constant
+		panic(err) // the text is constant
 	}
 	return []*iam.Policy{policy}
 }

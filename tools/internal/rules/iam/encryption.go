@@ -11,21 +11,20 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// keyActions are what a call on an encrypted resource needs of its KMS key.
+// keyActions are the actions on the KMS key that a call on an encrypted resource needs.
 var keyActions = map[string][]string{
 	"sqs:SendMessage":    {"kms:GenerateDataKey", "kms:Decrypt"},
 	"sqs:ReceiveMessage": {"kms:Decrypt"},
 	"s3:PutObject":       {"kms:GenerateDataKey"},
 }
 
-// unknownKey is one whose ARN AWS assigns, or that an alias hides.
+// unknownKey stands for a key whose ARN AWS assigns, or that an alias hides.
 const unknownKey = "unknown"
 
 var keyID = regexp.MustCompile(`^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
-// keyOf is the ARN of the customer's KMS key of a queue or bucket, if it
-// declares one. AWS's own keys let everyone in the account use them through the
-// service.
+// keyOf returns the ARN of the customer's KMS key of a queue or bucket, if it declares
+// one. AWS's own keys are open to everyone in the account, through the service.
 func keyOf(r *rule.Pass, u user, target resource) string {
 	key := ""
 	switch target.service {
@@ -74,8 +73,8 @@ func bucketKey(r *rule.Pass, name string) string {
 	return ""
 }
 
-// mappings reads a field that versions of the provider have as a mapping or as
-// a list of one.
+// mappings returns a field that is a mapping in some versions of the provider, and a list
+// with one mapping in others.
 func mappings(value any) []map[string]any {
 	list, ok := value.([]any)
 	if !ok {
@@ -90,7 +89,7 @@ func mappings(value any) []map[string]any {
 	return all
 }
 
-// checkKey asks for the key's use. Of a key whose ARN is not known it is enough
+// checkKey checks that a role may use a key. If the key's ARN is unknown, it is enough
 // that the role may use some key.
 func checkKey(r *rule.Pass, place model.Field, u user, o role, policies []*iam.Policy, action string, target resource, key string) {
 	candidates := []string{key}
@@ -112,7 +111,7 @@ func checkKey(r *rule.Pass, place model.Field, u user, o role, policies []*iam.P
 	}
 }
 
-// endpoint is the name under which a service uses KMS for its callers.
+// endpoint returns the host name with which a service uses KMS on behalf of its callers.
 func (u user) endpoint(service string) string {
 	name := service + "." + u.region + ".amazonaws.com"
 	if u.role.Partition == "aws-cn" {

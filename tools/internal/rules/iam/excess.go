@@ -40,7 +40,7 @@ func checkGrants(r *rule.Pass) {
 		for _, d := range documents {
 			policy, err := iam.Parse(d.name, iam.IdentityPolicy, []byte(d.text))
 			if err != nil {
-				continue // IRSA003 says why
+				continue // rule IRSA003 reports it
 			}
 			for _, grant := range policy.Grants() {
 				checkGrant(r, d.at, o, allowed, grant)
@@ -81,16 +81,16 @@ func checkGrant(r *rule.Pass, place model.Field, o role, allowed allowance, gran
 	}
 }
 
-// reads reports whether an action, in lower case, changes nothing; KEDA's operator
-// also takes the roles of its triggers.
+// reads reports whether an action, in lower case, changes nothing. KEDA's operator also
+// assumes the roles of its triggers.
 func reads(action string) bool {
 	_, verb, _ := strings.Cut(action, ":")
 	reading := []string{"get", "list", "describe", "batchget", "query"}
 	return action == "sts:assumerole" || slices.ContainsFunc(reading, func(prefix string) bool { return strings.HasPrefix(verb, prefix) })
 }
 
-// concernsQueues leaves out what has no ARN to name, such as CloudWatch's
-// metrics.
+// concernsQueues reports whether a grant is about queues, buckets or keys, and not about
+// resources without an ARN, such as CloudWatch's metrics.
 func concernsQueues(grant iam.Grant) bool {
 	return slices.ContainsFunc(grant.Actions, func(action iam.Value) bool {
 		service, _, _ := strings.Cut(strings.ToLower(action.Text), ":")
@@ -104,7 +104,7 @@ func (a allowance) needs(arn string) bool {
 	})
 }
 
-// podsOf are the workloads whose ServiceAccount takes a role.
+// podsOf returns the workloads whose ServiceAccount has a role.
 func podsOf(r *rule.Pass, o role) []model.Workload {
 	var all []model.Workload
 	for _, w := range r.Cluster.Workloads() {
@@ -115,18 +115,20 @@ func podsOf(r *rule.Pass, o role) []model.Workload {
 	return all
 }
 
-// allowance is what the programs that act as a role need of it.
+// allowance is what the programs that act as a role need from it.
 type allowance struct {
 	programs map[string]bool
 	actions  map[string]bool // in lower case
-	// prefixes are those of object ARNs, the only ones that may end in a wildcard.
+	// prefixes are the prefixes of object ARNs, the only resources that may end in a
+	// wildcard.
 	prefixes []string
-	// operator: KEDA's operator serves triggers of every type.
+	// operator reports whether KEDA's operator uses the role: it serves triggers of every
+	// type.
 	operator bool
 }
 
-// allowanceOf is known when every pod that takes the role runs a program whose
-// calls are known, and nothing beside it.
+// allowanceOf returns what a role's pods need. It is known only if every pod with the
+// role runs a program with known calls, and nothing else.
 func allowanceOf(r *rule.Pass, o role) (allowance, bool) {
 	a := allowance{programs: map[string]bool{}, actions: map[string]bool{}}
 	for _, u := range users(r) {
@@ -156,8 +158,7 @@ func allowanceOf(r *rule.Pass, o role) (allowance, bool) {
 	return a, len(a.programs) > 0
 }
 
-// isKnown reports whether a pod runs a program whose calls are known, and nothing
-// else.
+// isKnown reports whether a pod runs only a program with known calls.
 func isKnown(r *rule.Pass, w model.Workload) bool {
 	alone := len(w.Template.Spec.Containers) == 1 && len(w.Template.Spec.InitContainers) == 0
 	_, _, known := r.Settings(w)

@@ -1,10 +1,10 @@
-// Package iam holds the rules on the identity of pods on AWS: which role they take,
-// who the role trusts, and what it may do.
+// Package iam has the rules about the identity of pods on AWS: which role they assume,
+// whom the role trusts, and what it may do.
 package iam
 
 import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Annotations,    // IRSA001

@@ -36,8 +36,8 @@ func checkNotifications(r *rule.Pass) {
 	}
 }
 
-// notified is the declared queue that an entry names, by its ARN or by reference; nil
-// for none.
+// notified returns the declared queue that an entry names, by ARN or by reference, or
+// nil.
 func notified(r *rule.Pass, from *render.Object, entry map[string]any) *model.Queue {
 	arn, _ := entry["queueArn"].(string)
 	reference, _ := entry["queueArnRef"].(map[string]any)
@@ -52,7 +52,7 @@ func notified(r *rule.Pass, from *render.Object, entry map[string]any) *model.Qu
 	return nil
 }
 
-// mayNotify reports whether the queue's policy lets S3 send.
+// mayNotify reports whether the queue's policy allows S3 to send.
 func mayNotify(r *rule.Pass, queue model.Queue) bool {
 	policy := resourcePolicy(r, "sqs", queue.Name)
 	if policy == nil {

@@ -11,21 +11,21 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// document is a policy where an object holds it.
+// document is a policy, and the field that contains it.
 type document struct {
 	name string
 	text string
 	at   model.Field
 }
 
-// attached is a managed policy that a role has, by ARN.
+// attached is a managed policy of a role, by ARN.
 type attached struct {
 	arn string
 	at  model.Field
 }
 
-// documents are the policies of a role that the cluster declares, and the ARNs
-// of those that it does not.
+// documents returns the policies of a role that the cluster declares, and the ARNs of its
+// other policies.
 func documents(r *rule.Pass, of role) (documents []document, elsewhere []attached) {
 	inline, _ := model.Setting(of.object, "inlinePolicy").([]any)
 	for i, entry := range inline {
@@ -79,21 +79,22 @@ func attachedPolicy(r *rule.Pass, attachment *render.Object) *render.Object {
 	return nil
 }
 
-// isPolicy compares the ARN of a policy of anyone's but AWS's.
+// isPolicy reports whether an object is the policy with an ARN; AWS's own policies are
+// not declared.
 func isPolicy(o *render.Object, arn string) bool {
 	name := cmp.Or(model.SettingText(o, "path"), "/") + model.ExternalName(o)
 	return !strings.Contains(arn, ":iam::aws:") && strings.HasSuffix(arn, ":policy"+name)
 }
 
-// identity are the policies of a role as far as they can be read. Complete is
-// false when it may have others.
+// identity returns the policies of a role that can be parsed. complete is false if it may
+// have others.
 func identity(r *rule.Pass, of role) (policies []*iam.Policy, complete bool) {
 	documents, elsewhere := documents(r, of)
 	complete = len(elsewhere) == 0 && r.Cluster.Complete(model.ManagedResources.For(of.object))
 	for _, d := range documents {
 		policy, err := iam.Parse(d.name, iam.IdentityPolicy, []byte(d.text))
 		if err != nil {
-			complete = false // IRSA003 says why
+			complete = false // rule IRSA003 reports it
 			continue
 		}
 		policies = append(policies, policy)
@@ -101,8 +102,8 @@ func identity(r *rule.Pass, of role) (policies []*iam.Policy, complete bool) {
 	return policies, complete
 }
 
-// resourcePolicy is the policy of a queue or bucket itself, if the cluster
-// declares one that can be read.
+// resourcePolicy returns the policy of a queue or bucket, if the cluster declares one
+// that can be parsed.
 func resourcePolicy(r *rule.Pass, service, name string) *iam.Policy {
 	var texts []string
 	switch service {
@@ -136,8 +137,8 @@ func resourcePolicy(r *rule.Pass, service, name string) *iam.Policy {
 	return nil
 }
 
-// decide evaluates a request in favour of the policies: conditions on what is
-// known only at the time of the call are assumed to hold.
+// decide evaluates a request in favour of the policies: a condition on a key that is
+// known only at the time of the call is assumed to hold.
 func decide(policies iam.Policies, request iam.Request) iam.Decision {
 	identity := policies.Identity
 	policies.Identity = nil
@@ -150,8 +151,8 @@ func decide(policies iam.Policies, request iam.Request) iam.Decision {
 	return policies.Evaluate(request)
 }
 
-// assumeConditionsHold is a policy without the conditions whose keys a request does
-// not have: those of what it allows count as met, those of what it denies as not.
+// assumeConditionsHold returns a policy without the conditions on keys that a request
+// does not have. In an Allow they count as met, in a Deny as not met.
 func assumeConditionsHold(policy *iam.Policy, request iam.Request) *iam.Policy {
 	unknown := func(c iam.Condition) bool {
 		switch strings.ToLower(c.Key) {

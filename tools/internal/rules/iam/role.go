@@ -15,12 +15,12 @@ import (
 type role struct {
 	object     *render.Object
 	path, name string
-	// account is empty when the repository does not say whose the role is.
+	// account is empty if the repository does not say to which account the role belongs.
 	account string
 }
 
-// roles are the roles that the cluster's managed resources declare. They may be
-// on the hub while the pods that use them run elsewhere.
+// roles returns the roles that the cluster's managed resources declare. They may be on
+// the hub while the pods that use them run elsewhere.
 func roles(r *rule.Pass) []role {
 	var all []role
 	for _, o := range r.Cluster.Managed("iam", "Role") {
@@ -29,7 +29,7 @@ func roles(r *rule.Pass) []role {
 	return all
 }
 
-// declared is the role of an ARN, if the cluster declares it.
+// declared returns the role with an ARN, if the cluster declares it.
 func declared(r *rule.Pass, a model.RoleARN) (role, bool) {
 	for _, o := range roles(r) {
 		if o.is(a) {
@@ -43,8 +43,8 @@ func (o role) is(a model.RoleARN) bool {
 	return o.name == a.Name && o.path == a.Path && (o.owner() == "" || o.owner() == a.Account)
 }
 
-// owner is the account of the role: that of its provider configuration, or the
-// one whose OIDC provider it trusts, since a role trusts one of its own account.
+// owner returns the role's account: the account of its provider configuration, or of the
+// OIDC provider that it trusts, because a role trusts one in its own account.
 func (o role) owner() string {
 	if o.account != "" {
 		return o.account
@@ -65,7 +65,7 @@ func (o role) owner() string {
 
 var oidcProvider = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):oidc-provider/`)
 
-// trust is the role's trust policy; nil if it has none here.
+// trust returns the role's trust policy; nil if it is not declared here.
 func (o role) trust() (*iam.Policy, error) {
 	document := model.SettingText(o.object, "assumeRolePolicy")
 	if document == "" {
@@ -74,8 +74,8 @@ func (o role) trust() (*iam.Policy, error) {
 	return iam.Parse("trust policy of "+o.name, iam.TrustPolicy, []byte(document))
 }
 
-// roleAnnotation says, for EKS and KEDA, which role the pods of a ServiceAccount
-// take.
+// roleAnnotation is the annotation that tells EKS and KEDA which role a ServiceAccount's
+// pods assume.
 const roleAnnotation = "eks.amazonaws.com/role-arn"
 
 func annotatedRole(account *render.Object) (model.RoleARN, bool) {
@@ -85,7 +85,7 @@ func annotatedRole(account *render.Object) (model.RoleARN, bool) {
 	return model.ParseRoleARN(account.GetAnnotations()[roleAnnotation])
 }
 
-// accountOfPods is the ServiceAccount of a workload's pods, or nil.
+// accountOfPods returns the ServiceAccount of a workload's pods, or nil.
 func accountOfPods(r *rule.Pass, w model.Workload) *render.Object {
 	name := cmp.Or(w.Template.Spec.ServiceAccountName, "default")
 	return r.Cluster.Find(w.Object, "", "ServiceAccount", w.GetNamespace(), name)
@@ -95,7 +95,7 @@ func roleOfPods(r *rule.Pass, w model.Workload) (model.RoleARN, bool) {
 	return annotatedRole(accountOfPods(r, w))
 }
 
-// operator is KEDA's operator on the API server of an object that it works on.
+// operator returns KEDA's operator on the API server of an object.
 func operator(r *rule.Pass, from *render.Object) (model.Workload, bool) {
 	for _, w := range r.Cluster.Workloads() {
 		if model.Target(w.Object) == model.Target(from) && runsOperator(w) {

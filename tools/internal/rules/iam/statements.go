@@ -35,7 +35,7 @@ func checkStatements(r *rule.Pass) {
 	for _, d := range all {
 		policy, err := iam.Parse(d.name, iam.IdentityPolicy, []byte(d.text))
 		if err != nil || seen[d.text] {
-			continue // IRSA003 says why
+			continue // rule IRSA003 reports it
 		}
 		seen[d.text] = true
 		for _, grant := range policy.Grants() {
@@ -58,10 +58,10 @@ func checkActions(r *rule.Pass, place model.Field, name string, grant iam.Grant)
 	}
 }
 
-// mayMean reports whether an action can be on what a resource of a policy names.
+// mayMean reports whether a policy's resource can be one that the action applies to.
 func mayMean(service, verb, resource string) bool {
 	if !strings.HasPrefix(resource, "arn:") {
-		return true // everything, or what only AWS knows
+		return true // everything, or a resource that only AWS knows
 	}
 	parts := strings.SplitN(resource, ":", 6)
 	if len(parts) < 6 || strings.ContainsAny(parts[2], "*?$") || strings.Contains(parts[5], "$") {
@@ -81,12 +81,12 @@ func mayMean(service, verb, resource string) bool {
 	return true
 }
 
-// onBucket reports whether an action of S3, in lower case, is on a bucket.
+// onBucket reports whether an S3 action, in lower case, applies to a bucket.
 func onBucket(verb string) bool {
 	return strings.Contains(verb, "bucket") && verb != "listallmybuckets"
 }
 
-// onObjects reports whether an action of S3, in lower case, is on objects.
+// onObjects reports whether an S3 action, in lower case, applies to objects.
 func onObjects(verb string) bool {
 	return !onBucket(verb) && (strings.Contains(verb, "object") || verb == "abortmultipartupload" ||
 		verb == "listmultipartuploadparts")

@@ -62,8 +62,8 @@ func checkKeyVariables(r *rule.Pass, w model.Workload) {
 	}
 }
 
-// hasOwnEndpoint reports whether a container talks to something else than AWS,
-// under AWS's variable or, as many programs do, one of its own.
+// hasOwnEndpoint reports whether a container uses another endpoint than AWS's, set in
+// AWS's variable or, as many programs do, in one of its own.
 func hasOwnEndpoint(r *rule.Pass, c model.Container) bool {
 	variables, _ := r.Cluster.Environment(c)
 	for name, v := range variables {
@@ -87,7 +87,7 @@ func isForeign(endpoint string) bool {
 	return err == nil && parsed.Hostname() != "" && !amazon.MatchString(parsed.Hostname())
 }
 
-// accessKey is the form of an AWS access key's id.
+// accessKey matches the id of an AWS access key.
 var accessKey = regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z2-7]{16}\b`)
 
 func checkKeyData(r *rule.Pass, o *render.Object) {
@@ -107,8 +107,8 @@ func checkKeyData(r *rule.Pass, o *render.Object) {
 	}
 }
 
-// isForOthers reports whether an object holds keys for something else than AWS:
-// everything that takes them says so, and there is something that does.
+// isForOthers reports whether an object's keys are not for AWS: all its users say so, and
+// there is at least one.
 func isForOthers(r *rule.Pass, o *render.Object) bool {
 	if r.Cluster.IsLocal(o) {
 		return true
@@ -128,7 +128,7 @@ func isForOthers(r *rule.Pass, o *render.Object) bool {
 	return used || !r.Cluster.Complete(model.ObjectsIn(o.GetNamespace()).For(o))
 }
 
-// takes reports whether a container has variables from a ConfigMap or Secret.
+// takes reports whether a container gets variables from a ConfigMap or Secret.
 func takes(container model.Container, o *render.Object) bool {
 	secret := o.GetKind() == "Secret"
 	return slices.ContainsFunc(container.EnvFrom, func(from corev1.EnvFromSource) bool {
@@ -154,8 +154,7 @@ func checkKeyParameters(r *rule.Pass, o *render.Object) {
 	}
 }
 
-// scalesOnOthers reports whether the triggers of a TriggerAuthentication all ask
-// something else than AWS.
+// scalesOnOthers reports whether none of a TriggerAuthentication's triggers uses AWS.
 func scalesOnOthers(r *rule.Pass, o *render.Object) bool {
 	used := false
 	for _, scaler := range r.Cluster.Scalers() {

@@ -48,7 +48,8 @@ func checkTrust(r *rule.Pass) {
 	}
 }
 
-// reportWildcards: whose pods take the role is not known, but no token has a wildcard.
+// reportWildcards reports wildcards that never match. It is unknown which pods assume the
+// role, but no token contains a wildcard.
 func reportWildcards(r *rule.Pass, place model.Field, trust *iam.Policy, o role) {
 	for _, statement := range trust.Statements {
 		for _, condition := range statement.Conditions {
@@ -68,13 +69,13 @@ func reportWildcards(r *rule.Pass, place model.Field, trust *iam.Policy, o role)
 	}
 }
 
-// reportDefects leaves the issuer open: which OIDC provider is this cluster's is
-// not in its manifests. The policy is held against itself there.
+// reportDefects reports defects of a trust policy. The manifests do not say which OIDC
+// provider belongs to the cluster, so the issuer is only compared within the policy.
 func reportDefects(r *rule.Pass, place model.Field, trust *iam.Policy, o role, account *render.Object) {
 	subject := iam.Subject{Account: o.account, Namespace: account.GetNamespace(), ServiceAccount: account.GetName()}
 	_, defects := trust.Trusts(subject)
 	for _, defect := range defects {
-		if defect.Kind != iam.DefectShared { // another of its pods, by name
+		if defect.Kind != iam.DefectShared { // the other name may be another of the role's pods
 			r.Report(place, "role %s of %s: %s", o.name, account.Key(), defect.Message).
 				Fix("trust " + subject.Claim() + " alone, for sts.amazonaws.com")
 		}

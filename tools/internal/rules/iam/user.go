@@ -16,15 +16,15 @@ import (
 // scalerProgram is KEDA's operator, which reads queues.
 const scalerProgram = "KEDA"
 
-// exampleKey is the key of an object below a program's prefix.
+// exampleKey is an object's key below a program's prefix.
 const exampleKey = "event_type=sale_event/dt=2026_01_31/0f8fad5b.json"
 
-// resource is a queue or bucket as IAM sees it. The ARN of a bucket's objects ends
-// in their prefix.
+// resource is a queue or bucket as IAM sees it. The ARN for a bucket's objects ends with
+// their prefix.
 type resource struct{ service, name, arn string }
 
-// call is an IAM action that a program calls on a resource. The batch calls of SQS
-// are authorized as the single ones.
+// call is an IAM action that a program needs on a resource. SQS authorizes a batch call
+// by the action of the single call.
 type call struct {
 	action string
 	on     resource
@@ -33,14 +33,13 @@ type call struct {
 // user is a program that acts as a role.
 type user struct {
 	program string
-	by      *render.Object // the workload, or what has the trigger
+	by      *render.Object // the workload, or the object with the trigger
 	role    model.RoleARN
 	region  string
 	calls   []call
 }
 
-// users are the known programs, and KEDA for its SQS triggers, if the roles that they
-// assume are known.
+// users returns the known programs, and KEDA for its SQS triggers, whose roles are known.
 func users(r *rule.Pass) []user {
 	var all []user
 	for _, w := range r.Cluster.Workloads() {
@@ -61,7 +60,7 @@ func users(r *rule.Pass) []user {
 	return all
 }
 
-// callsOf are the calls of a program, on resources of its role's own account.
+// callsOf returns the calls of a program, on resources in its role's own account.
 func callsOf(settings rule.Settings, role model.RoleARN) []call {
 	var calls []call
 	for _, use := range settings.Uses {
@@ -79,7 +78,7 @@ func callsOf(settings rule.Settings, role model.RoleARN) []call {
 	return calls
 }
 
-// assumingTrigger is a trigger for which KEDA takes another role than its own.
+// assumingTrigger is a trigger for which KEDA assumes another role than its own.
 type assumingTrigger struct {
 	model.SQSTrigger
 	authentication *render.Object
@@ -122,12 +121,12 @@ func podIdentity(r *rule.Pass, t model.SQSTrigger) (*render.Object, *kedav1alpha
 	}
 	spec, readable := model.AuthenticationSpec(object)
 	if !readable {
-		return nil, nil // the schema says why
+		return nil, nil // the schema reports it
 	}
 	return object, spec.PodIdentity
 }
 
-// scalerRole is the role as which KEDA reads a trigger's queue.
+// scalerRole returns the role with which KEDA reads a trigger's queue.
 func scalerRole(r *rule.Pass, t model.SQSTrigger) (model.RoleARN, bool) {
 	_, identity := podIdentity(r, t)
 	if identity == nil || identity.Provider != kedav1alpha1.PodIdentityProviderAws {
@@ -148,7 +147,7 @@ func scalerRole(r *rule.Pass, t model.SQSTrigger) (model.RoleARN, bool) {
 	return model.RoleARN{}, false
 }
 
-// pattern is the resource as a policy names it.
+// pattern returns the resource in the form of policies.
 func (t resource) pattern() string {
 	if strings.HasSuffix(t.arn, "/") {
 		return t.arn + "*"

@@ -67,11 +67,12 @@ func checkAuthenticationReference(r *rule.Pass, s model.Scaler, index int, trigg
 	}
 }
 
-// awsParameters are what an authentication can tell AWS's scalers of identity.
+// awsParameters are the identity parameters that AWS's scalers read from an
+// authentication.
 var awsParameters = []string{"awsRoleArn", "awsAccessKeyID", "awsAccessKeyId", "awsSecretAccessKey", "awsSessionToken"}
 
-// misspeltParameter is the place of an authentication's first parameter that
-// looks like one of AWS's, and that one; empty if there is none.
+// misspeltParameter returns the field of an authentication's first parameter that
+// resembles one of AWS's, and the one that is meant; empty if there is none.
 func misspeltParameter(authentication *render.Object) (place model.Field, meant string) {
 	for _, list := range []string{"secretTargetRef", "configMapTargetRef", "env"} {
 		entries, _, _ := unstructured.NestedSlice(authentication.Object, "spec", list)
@@ -88,8 +89,8 @@ func misspeltParameter(authentication *render.Object) (place model.Field, meant 
 
 func isAWS(trigger kedav1alpha1.ScaleTriggers) bool { return strings.HasPrefix(trigger.Type, "aws-") }
 
-// namesIdentity reports whether an AWS trigger does without TriggerAuthentication:
-// KEDA asks as itself, or with keys of the scaled container.
+// namesIdentity reports whether an AWS trigger works without a TriggerAuthentication:
+// KEDA uses its own identity, or keys of the scaled container.
 func namesIdentity(trigger kedav1alpha1.ScaleTriggers) bool {
 	if owner := trigger.Metadata["identityOwner"]; owner != "" && owner != "pod" {
 		return true
@@ -98,7 +99,7 @@ func namesIdentity(trigger kedav1alpha1.ScaleTriggers) bool {
 	return id != "" && trigger.Metadata["awsSecretAccessKeyFromEnv"] != ""
 }
 
-// identifies reports whether an authentication may be of use to AWS.
+// identifies reports whether an authentication may supply an identity for AWS.
 func identifies(spec kedav1alpha1.TriggerAuthenticationSpec) bool {
 	aws := []kedav1alpha1.PodIdentityProvider{kedav1alpha1.PodIdentityProviderAws, kedav1alpha1.PodIdentityProviderAwsEKS}
 	if spec.PodIdentity != nil && slices.Contains(aws, spec.PodIdentity.Provider) {

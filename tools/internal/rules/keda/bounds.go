@@ -47,14 +47,14 @@ func checkReplicaBounds(r *rule.Pass, s model.ScaledObject) {
 		r.Report(model.At(s.Object, "spec", field), "KEDA refuses ScaledObject %s: %v", s.Name, err).
 			Fix("correct the bounds")
 	}
-	// A cron trigger asks for desiredReplicas, and for no pod more.
+	// A cron trigger asks for exactly desiredReplicas.
 	onlyCron := !s.IsUsingModifiers() && !slices.ContainsFunc(s.Triggers, func(t kedav1alpha1.ScaleTriggers) bool { return t.Type != "cron" })
 	if s.Spec.MaxReplicaCount == nil && !onlyCron {
 		r.Warn(model.At(s.Object, "spec"), "ScaledObject %s has no maxReplicaCount: up to 100 pods start", s.Name).
 			Fix("set maxReplicaCount to what the nodes and AWS can bear")
 	}
 	asks := slices.ContainsFunc(s.Triggers, func(t kedav1alpha1.ScaleTriggers) bool { return t.Type != "cpu" && t.Type != "memory" })
-	// KEDA's webhook looks at these two kinds only.
+	// KEDA's webhook checks only these two kinds.
 	judged := slices.Contains([]string{"Deployment", "StatefulSet"}, s.TargetPlace().Key.Kind)
 	if minimum := s.Spec.MinReplicaCount; judged && !asks && len(s.Triggers) > 0 && (minimum == nil || *minimum == 0) {
 		r.Report(model.At(s.Object, "spec", "minReplicaCount"),
@@ -69,9 +69,9 @@ func checkReplicaBounds(r *rule.Pass, s model.ScaledObject) {
 
 func checkModifiers(r *rule.Pass, s model.ScaledObject) {
 	if s.IsUsingModifiers() {
-		// KEDA rewrites the formula that it is given.
+		// KEDA changes the formula that it is given.
 		if _, err := kedav1alpha1.ValidateAndCompileScalingModifiers(s.DeepCopy()); err != nil {
-			message := strings.Join(strings.Fields(err.Error()), " ") // it has several lines
+			message := strings.Join(strings.Fields(err.Error()), " ") // the error has several lines
 			r.Report(model.At(s.Object, "spec", "advanced", "scalingModifiers"),
 				"KEDA refuses ScaledObject %s: %s", s.Name, message).
 				Fix("correct the formula and its target")
@@ -83,7 +83,7 @@ func checkModifiers(r *rule.Pass, s model.ScaledObject) {
 	}
 }
 
-// checkNames: both names become labels.
+// checkNames checks the lengths of two names, because both become labels.
 func checkNames(r *rule.Pass, s model.ScaledObject) {
 	const limit = validation.LabelValueMaxLength
 	switch hpa := s.HPAName(); {
@@ -102,7 +102,7 @@ func checkNames(r *rule.Pass, s model.ScaledObject) {
 	}
 }
 
-// checkTolerance: the field belongs to scaleUp and scaleDown.
+// checkTolerance reports a misplaced tolerance: it belongs in scaleUp and scaleDown.
 func checkTolerance(r *rule.Pass, s model.ScaledObject) {
 	for _, direction := range []string{"scaleUp", "scaleDown"} {
 		path := []string{"spec", "advanced", "horizontalPodAutoscalerConfig", "behavior", direction, "policies"}

@@ -40,7 +40,8 @@ func checkFallback(r *rule.Pass) {
 	checkInFlight(r)
 }
 
-// checkInFlight: a message in flight is work, and its pod the last one.
+// checkInFlight reports a trigger that ignores messages in flight: each of them is work,
+// and its pod may be the last one.
 func checkInFlight(r *rule.Pass) {
 	queues := r.Cluster.Queues()
 	for _, t := range r.Cluster.SQSTriggers() {

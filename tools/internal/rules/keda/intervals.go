@@ -39,8 +39,8 @@ func checkIntervals(r *rule.Pass) {
 	}
 }
 
-// scaleDownWindow is the stabilization window of what a ScaledObject says about
-// scaling down, if it says anything.
+// scaleDownWindow returns the stabilization window of a ScaledObject's scaleDown, if it
+// has one.
 func scaleDownWindow(s model.ScaledObject) (seconds int32, said bool) {
 	behavior := s.HPAConfig().Behavior
 	switch {

@@ -1,10 +1,10 @@
-// Package keda holds the rules on what KEDA scales, and as whom. Those on triggers
-// that read an SQS queue are in package queues.
+// Package keda has the rules about what KEDA scales, and with which identity. Those about
+// triggers for SQS queues are in package queues.
 package keda
 
 import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Replicas,       // KEDA001

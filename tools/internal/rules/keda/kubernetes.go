@@ -25,8 +25,8 @@ var Kubernetes = rule.Rule{
 	Check:   checkKubernetes,
 }
 
-// tested are the minor versions of Kubernetes 1 with which a minor version of
-// KEDA 2 is tested, from and to: https://keda.sh/docs/latest/operate/cluster/
+// tested has the first and the last minor version of Kubernetes 1 with which a minor
+// version of KEDA 2 is tested: https://keda.sh/docs/latest/operate/cluster/
 var tested = map[int][2]int{
 	10: {24, 26}, 11: {25, 27}, 12: {26, 28}, 13: {27, 29}, 14: {27, 29}, 15: {28, 30}, 16: {29, 31}, 17: {30, 32},
 	18: {31, 33}, 19: {32, 34}, 20: {33, 35}, 21: {34, 36},
@@ -41,7 +41,7 @@ func checkKubernetes(r *rule.Pass) {
 	for _, w := range r.Cluster.Workloads() {
 		for _, c := range w.MainContainers() {
 			name, version := model.SplitImage(c.Image)
-			if kedaImage.MatchString(name) && path.Base(name) == "keda" { // the operator: once is enough
+			if kedaImage.MatchString(name) && path.Base(name) == "keda" { // only the operator, so that there is one finding
 				checkTested(r, w, c, version)
 			}
 		}
@@ -66,12 +66,11 @@ func checkTested(r *rule.Pass, w model.Workload, operator model.Container, versi
 	}
 }
 
-// clusterARN is the ARN of an EKS cluster, with its region and its name.
+// clusterARN matches the ARN of an EKS cluster; the groups are its region and its name.
 var clusterARN = regexp.MustCompile(`^arn:aws[a-z-]*:eks:([a-z0-9-]+):[0-9]{12}:cluster/([A-Za-z0-9_-]+)$`)
 
-// eksCluster is the EKS cluster on which an object is applied, when the
-// repository declares it: the one that the ConfigMap of the Kustomization's
-// kubeConfig names. Nil if it is not known.
+// eksCluster returns the declared EKS cluster to which an object is applied: the one that
+// the ConfigMap of the Kustomization's kubeConfig names. It returns nil if it is unknown.
 func eksCluster(r *rule.Pass, o *render.Object) *render.Object {
 	kubeConfig := o.Owner.Spec.KubeConfig
 	if kubeConfig == nil || kubeConfig.ConfigMapRef == nil || o.Owner.Object == nil {

@@ -23,11 +23,11 @@ var MetricsAPI = rule.Rule{
 	Check:   checkMetricsAPI,
 }
 
-// externalMetrics is the APIService that one program of a cluster can have.
+// externalMetrics is the APIService that only one program in a cluster can have.
 const externalMetrics = "v1beta1.external.metrics.k8s.io"
 
-// serving are the charts that register it, each with the value that switches that on;
-// empty for those that always do.
+// serving has the charts that register it, each with the value that turns this on; empty
+// for charts that always do.
 var serving = map[string][]string{
 	"keda":                         nil,
 	"datadog":                      {"clusterAgent", "metricsProvider", "enabled"},
@@ -68,8 +68,8 @@ func checkMetricsAPI(r *rule.Pass) {
 	}
 }
 
-// registers reports whether the release of a chart that is not rendered registers the
-// APIService.
+// registers reports whether the release of a chart, which could not be rendered,
+// registers the APIService.
 func registers(release *render.Object, chart string) bool {
 	value, listed := serving[chart]
 	if !listed || len(value) == 0 {

@@ -62,8 +62,8 @@ func checkIdentity(r *rule.Pass, o *render.Object, identity *kedav1alpha1.AuthPo
 	}
 }
 
-// checkWorkloadIdentity: KEDA takes the role from the ServiceAccount of the
-// scaled pods.
+// checkWorkloadIdentity checks that the scaled pods' ServiceAccount has a role, because
+// KEDA takes the role from there.
 func checkWorkloadIdentity(r *rule.Pass, authentication *render.Object) {
 	for _, s := range r.Cluster.Scalers() {
 		uses := slices.ContainsFunc(s.Triggers, func(trigger kedav1alpha1.ScaleTriggers) bool {

@@ -65,8 +65,9 @@ func checkTargetExists(r *rule.Pass, s model.ScaledObject) {
 		Fix(suggestTarget(r, s, names))
 }
 
-// suggestTarget knows that a Deployment is the default, and that kustomize's prefixes
-// do not reach into a ScaledObject (https://github.com/kubernetes-sigs/kustomize/issues/5306).
+// suggestTarget returns the fix for a missing target. The default kind is Deployment, and
+// kustomize's prefixes do not change a ScaledObject's target
+// (https://github.com/kubernetes-sigs/kustomize/issues/5306).
 func suggestTarget(r *rule.Pass, s model.ScaledObject, names []string) string {
 	target := s.TargetPlace().Key
 	for _, w := range r.Cluster.Workloads() {
@@ -83,8 +84,8 @@ func suggestTarget(r *rule.Pass, s model.ScaledObject, names []string) string {
 	return rule.DidYouMean(target.Name, names, "name a workload of that namespace, with its apiVersion and kind")
 }
 
-// autoscaled are the targets of the HorizontalPodAutoscalers in the repository,
-// without those that KEDA is told to overlook.
+// autoscaled returns the targets of the repository's HorizontalPodAutoscalers, except
+// those that KEDA is told to ignore.
 func autoscaled(r *rule.Pass) map[model.Place]*render.Object {
 	masters := map[model.Place]*render.Object{}
 	for _, hpa := range r.Cluster.Of("autoscaling", "HorizontalPodAutoscaler") {
@@ -100,14 +101,14 @@ func autoscaled(r *rule.Pass) map[model.Place]*render.Object {
 	return masters
 }
 
-// takesOver reports whether a ScaledObject says that the HorizontalPodAutoscaler
-// becomes its own.
+// takesOver reports whether a ScaledObject says that it takes over the
+// HorizontalPodAutoscaler.
 func takesOver(s model.ScaledObject, master *render.Object) bool {
 	return master.GetKind() == "HorizontalPodAutoscaler" &&
 		s.Annotations[kedav1alpha1.ScaledObjectTransferHpaOwnershipAnnotation] == "true" && s.HPAName() == master.GetName()
 }
 
-// hpaPlace is the HorizontalPodAutoscaler that KEDA creates.
+// hpaPlace returns the place of the HorizontalPodAutoscaler that KEDA creates.
 func hpaPlace(s model.ScaledObject) model.Place {
 	kind := schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}
 	return model.Place{Target: model.Target(s.Object), Key: render.Key{GroupKind: kind, Namespace: s.Namespace, Name: s.HPAName()}}

@@ -28,7 +28,7 @@ var TriggerKeys = rule.Rule{
 func checkTriggerKeys(r *rule.Pass) {
 	for _, kind := range []string{"ScaledObject", "ScaledJob"} {
 		for _, o := range r.Cluster.Of(model.KEDAGroup, kind) {
-			// The typed form does not exist when a value is no string.
+			// A value that is not a string cannot be decoded into the Go type.
 			triggers, _, _ := unstructured.NestedSlice(o.Object, "spec", "triggers")
 			for i, trigger := range triggers {
 				if trigger, ok := trigger.(map[string]any); ok {
@@ -69,8 +69,8 @@ func checkTriggerMetadata(r *rule.Pass, o *render.Object, index int, trigger map
 	}
 }
 
-// checkSQSValue checks that a value has the type that KEDA's scaler reads. An empty
-// one is the default.
+// checkSQSValue checks that a value has the type that KEDA's scaler needs. An empty value
+// means the default.
 func checkSQSValue(r *rule.Pass, place model.Field, key, text string) {
 	if text == "" {
 		return

@@ -48,8 +48,8 @@ func checkTriggerVariables(r *rule.Pass) {
 	}
 }
 
-// variableKeys are the keys of a trigger's metadata that name variables, without
-// those whose value comes from another place.
+// variableKeys returns the keys of a trigger's metadata that name variables, except those
+// whose value has another source.
 func variableKeys(r *rule.Pass, s model.Scaler, trigger kedav1alpha1.ScaleTriggers) []string {
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(trigger.Metadata)) {
@@ -62,8 +62,8 @@ func variableKeys(r *rule.Pass, s model.Scaler, trigger kedav1alpha1.ScaleTrigge
 	return keys
 }
 
-// checkSourceContainer reports a container that the pods do not have. KEDA wants
-// it even when no key names a variable.
+// checkSourceContainer reports a container that the pods do not have. KEDA requires it
+// even if no key names a variable.
 func checkSourceContainer(r *rule.Pass, s model.Scaler) {
 	if s.Pods == nil || s.Source == "" {
 		return
@@ -80,7 +80,7 @@ func checkSourceContainer(r *rule.Pass, s model.Scaler) {
 		Fix(rule.DidYouMean(s.Source, names, "name a container of the pods"))
 }
 
-// fromPod reports whether a variable is a field of the pod.
+// fromPod reports whether a variable's value is a field of the pod.
 func fromPod(container model.Container, name string) bool {
 	return slices.ContainsFunc(container.Env, func(env corev1.EnvVar) bool {
 		return env.Name == name && env.ValueFrom != nil && (env.ValueFrom.FieldRef != nil || env.ValueFrom.ResourceFieldRef != nil)

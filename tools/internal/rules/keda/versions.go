@@ -48,7 +48,7 @@ func checkKEDAVersion(r *rule.Pass) {
 	}
 }
 
-// checkChartVersions: KEDA's chart has the version of KEDA.
+// checkChartVersions checks the versions of KEDA's chart, which are KEDA's own.
 func checkChartVersions(r *rule.Pass) {
 	for _, release := range r.Cluster.Of(model.ReleaseKind.Group, model.ReleaseKind.Kind) {
 		chart, _, _ := unstructured.NestedString(release.Object, "spec", "chart", "spec", "chart")
@@ -60,7 +60,7 @@ func checkChartVersions(r *rule.Pass) {
 	}
 }
 
-// mirrors reports whether the configuration says that a source is a module.
+// mirrors reports whether the configuration maps a source to a module.
 func mirrors(r *rule.Pass, url, module string) bool {
 	for _, source := range r.Config.Sources {
 		if source.URL == url && source.Module == module {

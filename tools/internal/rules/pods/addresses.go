@@ -18,11 +18,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// checkPeers: a namespace has its name as a label.
+// checkPeers checks the namespaces that a policy's peers name; a namespace has its name
+// as a label.
 func checkPeers(r *rule.Pass, o *render.Object) {
 	var policy networkingv1.NetworkPolicy
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &policy); err != nil {
-		return // the schema says why
+		return // the schema reports it
 	}
 	check := func(peers []networkingv1.NetworkPolicyPeer, field ...any) {
 		for i, peer := range peers {
@@ -69,12 +70,11 @@ func checkPeerName(r *rule.Pass, o *render.Object, name string, field []any) {
 	}
 }
 
-// serviceAddress is a Service's name in the cluster's DNS.
+// serviceAddress matches a Service's name in the cluster's DNS.
 var serviceAddress = regexp.MustCompile(`(?:^|[/@"'\s=,])([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?(?:[:/"'\s,]|$)`)
 
-// checkAddresses looks for addresses of Services in every text of an object.
-// Operators make Services too, so that only a namespace of this repository's
-// own Services is judged.
+// checkAddresses looks for addresses of Services in all strings of an object. Operators
+// also create Services, so it judges only namespaces with Services of this repository.
 func checkAddresses(r *rule.Pass, o *render.Object, value any, field []any) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -87,7 +87,7 @@ func checkAddresses(r *rule.Pass, o *render.Object, value any, field []any) {
 		}
 	case string:
 		if !strings.Contains(value, ".svc") {
-			return // most texts, and the expression is slow
+			return // true for most texts, and the regular expression is slow
 		}
 		for _, match := range serviceAddress.FindAllStringSubmatch(value, -1) {
 			checkAddress(r, model.At(o, field...), match[1], match[2])

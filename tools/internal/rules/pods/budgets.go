@@ -29,11 +29,11 @@ func checkDisruptionBudgets(r *rule.Pass) {
 	for _, o := range r.Cluster.Of(policyv1.GroupName, "PodDisruptionBudget") {
 		var budget policyv1.PodDisruptionBudget
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &budget); err != nil {
-			continue // the schema says why
+			continue // the schema reports it
 		}
 		var selected []model.Workload
 		for _, w := range r.Cluster.Workloads() {
-			// Unlike an empty selector, none at all selects nothing.
+			// An empty selector selects all pods, a missing one none.
 			if budget.Spec.Selector != nil && w.SelectedBy(o, "spec", "selector") {
 				selected = append(selected, w)
 			}
@@ -84,9 +84,9 @@ func countOf(pods int) string {
 	return fmt.Sprintf("%d pods run", pods)
 }
 
-// leastPods is how many pods of a workload run in a quiet hour: what its
-// autoscaler says, else its replicas. The number of a DaemonSet is that of the
-// nodes.
+// leastPods returns how many pods of a workload run without load: its autoscaler's
+// minimum, or else its replicas. For a DaemonSet it is unknown, because it is the number
+// of nodes.
 func leastPods(r *rule.Pass, w model.Workload) (pods int, known bool) {
 	if !slices.Contains([]string{"Deployment", "StatefulSet", "ReplicaSet"}, w.GetKind()) {
 		return 0, false

@@ -49,8 +49,8 @@ func checkMounts(r *rule.Pass, w model.Workload, c model.Container) {
 	}
 }
 
-// volumesOf names the volumes of a workload's pods, and the claims of which a
-// StatefulSet makes volumes.
+// volumesOf returns the names of the volumes of a workload's pods, including a
+// StatefulSet's volumeClaimTemplates.
 func volumesOf(w model.Workload) []string {
 	var names []string
 	for _, volume := range w.Template.Spec.Volumes {

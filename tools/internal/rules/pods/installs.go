@@ -22,7 +22,7 @@ var Installs = rule.Rule{
 	Check:   checkInstalls,
 }
 
-// installs are commands that fetch packages; a list of files to install from this
+// installs matches commands that download packages; a list of files to install from this
 // machine does not count.
 var installs = regexp.MustCompile(`\b(?:pip3?|pipx|uv pip|gem|apt|apt-get|yum|dnf|microdnf|npm|pnpm|yarn)` +
 	`(?:\s+-\S+)*\s+(?:install|ci|add)\b|\bapk(?:\s+-\S+)*\s+add\b|\b(?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|da)?sh\b`)
@@ -38,7 +38,7 @@ func checkInstalls(r *rule.Pass) {
 	}
 }
 
-// commandOf is the field that says what a container runs.
+// commandOf returns the field with a container's command.
 func commandOf(c model.Container) model.Field {
 	if len(c.Command) == 0 {
 		return c.At("args")
@@ -46,8 +46,8 @@ func commandOf(c model.Container) model.Field {
 	return c.At("command")
 }
 
-// severityFor is an error for pods that come in bursts and end in mid work: a
-// workload that is scaled on a queue, or that runs a known program.
+// severityFor returns an error for pods that start in bursts and end in the middle of
+// work: those of a workload that is scaled on a queue, or that runs a known program.
 func severityFor(r *rule.Pass, w model.Workload) findings.Severity {
 	_, known := r.Program(w)
 	scaled := slices.ContainsFunc(r.Cluster.SQSTriggers(), func(t model.SQSTrigger) bool { return t.Pods != nil && t.Pods.Object == w.Object })

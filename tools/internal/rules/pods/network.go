@@ -22,7 +22,7 @@ var Network = rule.Rule{
 	Check:   checkNetworkPolicies,
 }
 
-// otherPolicies are groups whose kinds restrict the network in other ways.
+// otherPolicies are API groups with other kinds of network policies.
 var otherPolicies = []string{"cilium.io", "crd.projectcalico.org", "projectcalico.org", "policy.networking.k8s.io", "crd.antrea.io"}
 
 func checkNetworkPolicies(r *rule.Pass) {

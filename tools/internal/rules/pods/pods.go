@@ -1,5 +1,5 @@
-// Package pods holds the rules on workloads and what stands around them: what
-// Kubernetes refuses, or accepts and does not work.
+// Package pods has the rules about workloads and their surroundings: what Kubernetes
+// rejects, or accepts although it does not work.
 package pods
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Security,   // POD001
@@ -30,7 +30,7 @@ func Rules() []rule.Rule {
 	}
 }
 
-// onSelector is the only label of a selector as a place, or all of it.
+// onSelector returns the field of a selector's only label, or of the whole selector.
 func onSelector(o *render.Object, field ...string) model.Field {
 	place := model.At(o)
 	for _, element := range field {
@@ -45,7 +45,7 @@ func onSelector(o *render.Object, field ...string) model.Field {
 	return place
 }
 
-// includes reports whether labels have all that a Service's selector names.
+// includes reports whether labels contain all labels of a Service's selector.
 func includes(all, selected map[string]string) bool {
 	return labels.SelectorFromSet(selected).Matches(labels.Set(all))
 }

@@ -43,7 +43,8 @@ func checkProbes(r *rule.Pass) {
 	}
 }
 
-// serviceOf names a Service that selects the workload's pods.
+// serviceOf returns the name of a Service that selects the workload's pods; empty if
+// there is none.
 func serviceOf(r *rule.Pass, w model.Workload) string {
 	for _, o := range r.Cluster.Of("", "Service") {
 		selector, _, _ := unstructured.NestedStringMap(o.Object, "spec", "selector")

@@ -58,8 +58,8 @@ func checkReferred(r *rule.Pass) {
 	}
 }
 
-// checkServiceAccount: some are made with the IAM role that they have, by eksctl
-// or Terraform.
+// checkServiceAccount reports a missing ServiceAccount. Some are created together with
+// their IAM role, by eksctl or Terraform.
 func checkServiceAccount(r *rule.Pass, w model.Workload) {
 	name := w.Template.Spec.ServiceAccountName
 	given := name == "" || name == "default" || model.IsProvided(w.GetNamespace())
@@ -72,10 +72,10 @@ func checkServiceAccount(r *rule.Pass, w model.Workload) {
 		Fix(rule.DidYouMean(name, names, "add the ServiceAccount, or see that what provisions the cluster makes it"))
 }
 
-// dataReference names a ConfigMap or a Secret, and a key of it.
+// dataReference refers to a ConfigMap or a Secret, and a key of it.
 type dataReference struct {
 	kind, name, key string
-	at              model.Field // the mapping with name and key
+	at              model.Field // the mapping with the name and the key
 	optional        *bool
 }
 
@@ -113,7 +113,7 @@ func dataReferences(w model.Workload) []dataReference {
 	return all
 }
 
-// nameAt is the field of the name: a volume calls it otherwise for Secrets.
+// nameAt returns the field of the name: for Secrets in volumes it is secretName.
 func (d dataReference) nameAt() model.Field {
 	if d.kind == "Secret" && slices.Contains(d.at.Path, any("volumes")) {
 		return d.at.At("secretName")
@@ -121,11 +121,11 @@ func (d dataReference) nameAt() model.Field {
 	return d.at.At("name")
 }
 
-// givenConfigMaps are in every namespace: of Kubernetes, OpenShift and Istio.
+// givenConfigMaps are in every namespace, created by Kubernetes, OpenShift or Istio.
 var givenConfigMaps = []string{"kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert"}
 
-// checkData: the objects of a repository are all its ConfigMaps but for those of
-// operators; Secrets are often made by hand.
+// checkData reports a missing ConfigMap, Secret or key. A repository has all its
+// ConfigMaps, except those that operators create; Secrets are often made by hand.
 func checkData(r *rule.Pass, o *render.Object, reference dataReference) {
 	given := reference.kind == "ConfigMap" && slices.Contains(givenConfigMaps, reference.name)
 	if reference.name == "" || given || reference.optional != nil && *reference.optional {
@@ -136,7 +136,7 @@ func checkData(r *rule.Pass, o *render.Object, reference dataReference) {
 		checkMissingData(r, o, reference)
 		return
 	}
-	// One without keys is filled by somebody else, as a ServiceAccount's token is.
+	// Something else fills one without keys, such as a ServiceAccount's token.
 	if keys := keysOf(object); reference.key != "" && len(keys) > 0 && !slices.Contains(keys, reference.key) {
 		r.Report(reference.at.At("key"), "%s takes %s of %s, which has no such key", o.Key(), reference.key, object.Key()).
 			Fix(rule.DidYouMean(reference.key, keys, "add the key"))
@@ -157,15 +157,15 @@ func checkMissingData(r *rule.Pass, o *render.Object, reference dataReference) {
 		Fix(rule.DidYouMean(reference.name, names, "add it to the repository"))
 }
 
-// secretMakers are the kinds whose objects make a Secret, with the field that
-// names it; without one it has the object's own name.
+// secretMakers are the kinds whose objects create a Secret, with the field of its name;
+// without a field it has the object's own name.
 var secretMakers = map[schema.GroupKind][]string{
 	{Group: "bitnami.com", Kind: "SealedSecret"}:           {"spec", "template", "metadata", "name"},
 	{Group: "external-secrets.io", Kind: "ExternalSecret"}: {"spec", "target", "name"},
 	{Group: "cert-manager.io", Kind: "Certificate"}:        {"spec", "secretName"},
 }
 
-// secretsMadeBeside are the Secrets that operators make in the namespace of an
+// secretsMadeBeside returns the Secrets that operators create in the namespace of an
 // object.
 func secretsMadeBeside(r *rule.Pass, o *render.Object) []string {
 	var names []string

@@ -34,7 +34,7 @@ func checkResources(r *rule.Pass) {
 		for _, c := range w.Containers() {
 			var missing []string
 			for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-				// A limit is the request too where there is none.
+				// Without a request, the limit is the request.
 				if !has(name, c.Resources.Requests, c.Resources.Limits, of.Requests, of.Limits) {
 					missing = append(missing, "requests."+string(name))
 				}
@@ -55,8 +55,7 @@ func has(name corev1.ResourceName, lists ...corev1.ResourceList) bool {
 	return slices.ContainsFunc(lists, func(list corev1.ResourceList) bool { return !list.Name(name, "").IsZero() })
 }
 
-// limitRange reports whether the workload's namespace gives its containers
-// defaults.
+// limitRange reports whether the workload's namespace has a default for its containers.
 func limitRange(r *rule.Pass, w model.Workload) bool {
 	for _, o := range r.Cluster.Of("", "LimitRange") {
 		if o.GetNamespace() == w.GetNamespace() && model.Target(o) == model.Target(w.Object) {

@@ -24,7 +24,7 @@ var Security = rule.Rule{
 	Check:   checkPodSecurity,
 }
 
-// evaluator judges as the API server's admission does.
+// evaluator evaluates Pod Security as the API server's admission does.
 var evaluator = sync.OnceValues(func() (policy.Evaluator, error) {
 	return policy.NewEvaluator(policy.DefaultChecks(), nil)
 })
@@ -32,7 +32,7 @@ var evaluator = sync.OnceValues(func() (policy.Evaluator, error) {
 func checkPodSecurity(r *rule.Pass) {
 	judge, err := evaluator()
 	if err != nil {
-		panic(err) // the library's own checks
+		panic(err) // only the library's own checks could fail
 	}
 	for _, namespace := range r.Cluster.Of("", "Namespace") {
 		_, errs := api.PolicyToEvaluate(namespace.GetLabels(), privileged)
@@ -55,11 +55,11 @@ func checkPodSecurity(r *rule.Pass) {
 var (
 	restricted = api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	nothing    = api.LevelVersion{Level: api.LevelPrivileged, Version: api.LatestVersion()}
-	// privileged is what the API server applies where a namespace says nothing.
+	// privileged is the API server's policy for a namespace without labels.
 	privileged = api.Policy{Enforce: nothing, Audit: nothing, Warn: nothing}
 )
 
-// enforced is the level that the workload's namespace enforces.
+// enforced returns the level that a workload's namespace enforces.
 func enforced(r *rule.Pass, w model.Workload) api.LevelVersion {
 	namespace := r.Cluster.Find(w.Object, "", "Namespace", "", w.GetNamespace())
 	if namespace == nil {
@@ -69,8 +69,8 @@ func enforced(r *rule.Pass, w model.Workload) api.LevelVersion {
 	return evaluated.Enforce
 }
 
-// judgePod reports what a level forbids of a workload's pods, and whether that is
-// anything.
+// judgePod reports what a level forbids in a workload's pods, and returns whether there
+// is anything.
 func judgePod(r *rule.Pass, judge policy.Evaluator, w model.Workload, level api.LevelVersion, as findings.Severity, reason string) bool {
 	refused := false
 	for _, result := range judge.EvaluatePod(level, &w.Template.ObjectMeta, &w.Template.Spec) {
@@ -88,8 +88,8 @@ func judgePod(r *rule.Pass, judge policy.Evaluator, w model.Workload, level api.
 	return refused
 }
 
-// fieldOfViolation is the field that a refusal is about: that of the first container that
-// the detail names, or that of the pod where both may have it.
+// fieldOfViolation returns the field that a violation is about: that of the first
+// container that the detail names, or the pod's if both may have it.
 func fieldOfViolation(w model.Workload, reason, detail string) model.Field {
 	field := securityFields[reason]
 	if strings.HasPrefix(detail, "pod or container") && w.Template.Spec.SecurityContext != nil {
@@ -103,8 +103,8 @@ func fieldOfViolation(w model.Workload, reason, detail string) model.Field {
 	return w.At("securityContext", field)
 }
 
-// securityFields are the fields that Pod Security's reasons are about. Of a
-// reason without one the securityContext is the place.
+// securityFields are the fields for Pod Security's reasons. For any other reason it is
+// the securityContext.
 var securityFields = map[string]string{
 	"allowPrivilegeEscalation != false": "allowPrivilegeEscalation",
 	"unrestricted capabilities":         "capabilities",

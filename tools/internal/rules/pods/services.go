@@ -27,7 +27,7 @@ func checkServices(r *rule.Pass) {
 	for _, o := range r.Cluster.Of("", "Service") {
 		var service corev1.Service
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &service); err != nil || len(service.Spec.Selector) == 0 {
-			continue // the schema says why, or others write its endpoints
+			continue // the schema reports it, or something else writes its endpoints
 		}
 		var ports []string
 		selected := 0

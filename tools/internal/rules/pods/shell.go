@@ -22,9 +22,9 @@ var Shell = rule.Rule{
 
 var (
 	shells = regexp.MustCompile(`^(?:/(?:usr/)?bin/)?(?:ba|da|a|z)?sh$`)
-	// passes is how a script keeps SIGTERM from being lost.
+	// passes matches commands with which a script passes SIGTERM on.
 	passes = regexp.MustCompile(`\b(?:exec|trap)\s`)
-	// several is a script of more than one command.
+	// several matches a script with more than one command.
 	several = regexp.MustCompile(`[;&|\n]`)
 )
 
@@ -48,7 +48,7 @@ func checkShell(r *rule.Pass) {
 	}
 }
 
-// scriptOf is the script of a command of the form sh -c script.
+// scriptOf returns the script in a command of the form sh -c script.
 func scriptOf(words []string) (script string, found bool) {
 	if len(words) == 0 || !shells.MatchString(words[0]) {
 		return "", false

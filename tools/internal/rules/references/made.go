@@ -11,8 +11,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// kedaNamespace is the namespace in which KEDA's operator runs on the API server of an
-// object, and where it looks for what a ClusterTriggerAuthentication names. Empty if that is not known.
+// kedaNamespace returns the namespace of KEDA's operator on an object's API server, in
+// which a ClusterTriggerAuthentication's references are looked up; empty if it is
+// unknown.
 func kedaNamespace(r *rule.Pass, from *render.Object) string {
 	for _, w := range r.Cluster.Workloads() {
 		if model.Target(w.Object) != model.Target(from) {
@@ -32,8 +33,8 @@ func kedaNamespace(r *rule.Pass, from *render.Object) string {
 }
 
 // makers are the fields in which an object names another one that an operator creates for
-// it: the kind that has the field, its path, and the kind that is created. Where the field
-// is absent and usual is set, the created object has its maker's name.
+// it: the kind with the field, its path, and the kind that is created. If the field is
+// absent and usual is set, the created object has its maker's name.
 var makers = []struct {
 	by    schema.GroupKind
 	path  string
@@ -46,7 +47,7 @@ var makers = []struct {
 	{kind("bitnami.com", "SealedSecret"), "spec/template/metadata/name", "Secret", true},
 }
 
-// isMade reports whether an operator makes an object of a kind and a name.
+// isMade reports whether an operator creates an object with a kind and a name.
 func isMade(r *rule.Pass, kind, name string) bool {
 	if kind == "PersistentVolumeClaim" && isClaimOf(r, name) {
 		return true
@@ -66,19 +67,19 @@ func isMade(r *rule.Pass, kind, name string) bool {
 	return false
 }
 
-// isClaimOf reports whether a claim is one that a StatefulSet makes: of a template, for a
-// pod by its number.
+// isClaimOf reports whether a StatefulSet creates the claim, from a template and for a
+// numbered pod.
 func isClaimOf(r *rule.Pass, name string) bool {
 	return slices.ContainsFunc(r.Cluster.Of("apps", "StatefulSet"), func(o *render.Object) bool {
 		return strings.Contains(name, "-"+o.GetName()+"-")
 	})
 }
 
-// copiers are what marks a Secret or ConfigMap that an operator copies to other
-// namespaces.
+// copiers are prefixes of annotations that mark a Secret or ConfigMap which an operator
+// copies to other namespaces.
 var copiers = []string{"reflector.v1.k8s.emberstack.com/", "replicator.v1.mittwald.de/", "kubed.appscode.com/", "config.syncer/"}
 
-// isCopied reports whether something may copy an object to other namespaces.
+// isCopied reports whether an operator may copy an object to other namespaces.
 func isCopied(r *rule.Pass, o *render.Object) bool {
 	for key := range o.GetAnnotations() {
 		if slices.ContainsFunc(copiers, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
@@ -90,15 +91,15 @@ func isCopied(r *rule.Pass, o *render.Object) bool {
 	})
 }
 
-// passive are groups, beside Kubernetes' own, whose objects make no other ones but what
-// they are about.
+// passive are API groups, besides Kubernetes' own, whose objects create no objects of
+// other kinds.
 var passive = []string{
 	"keda.sh", "monitoring.coreos.com", "autoscaling.k8s.io", "gateway.networking.k8s.io", "aws.upbound.io", "aws.m.upbound.io",
 	"toolkit.fluxcd.io", "crossplane.io", "external-secrets.io", "cert-manager.io",
 }
 
-// isOperated reports whether a namespace has an object of an operator, which may make
-// Services, pods and whatever else is in no manifest.
+// isOperated reports whether a namespace has an object of an operator, which may create
+// Services, pods and other objects that are in no manifest.
 func isOperated(r *rule.Pass, target, namespace string) bool {
 	return slices.ContainsFunc(objectsIn(r, target, namespace), func(o *render.Object) bool {
 		group := o.GroupVersionKind().Group
@@ -109,7 +110,7 @@ func isOperated(r *rule.Pass, target, namespace string) bool {
 	})
 }
 
-// hasObjects reports whether the repository has anything in a namespace.
+// hasObjects reports whether the repository has any object in a namespace.
 func hasObjects(r *rule.Pass, target, namespace string) bool {
 	return len(objectsIn(r, target, namespace)) > 0
 }

@@ -1,6 +1,6 @@
-// Package references holds the rules on what objects name and select of each other.
-// Which fields do is data: a new one is a line of a table, see table.go and
-// selections.go, and kustomize.txt has those that kustomize knows.
+// Package references has the rules about references and selectors between objects. Which
+// fields are references is data: a new one needs a line in a table, see table.go and
+// selectors.go; kustomize.txt has those that kustomize knows.
 package references
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		References, // REF001
@@ -52,18 +52,18 @@ func checkReferences(r *rule.Pass) {
 	}
 }
 
-// named is what a field of an object names.
+// named is the object that a field refers to.
 type named struct {
 	reference
 	by *render.Object
-	// from is by, on the API server where it looks.
+	// from is by, on the API server where the object is looked up.
 	from model.Field
 	key  render.Key
-	// dataKey is a key of what is named; empty for none.
+	// dataKey is a key of the object; empty for none.
 	dataKey string
 }
 
-// read reads what a value names; false where it names nothing that the row is about.
+// read interprets a value as a reference; false if the row is not about it.
 func read(r *rule.Pass, row reference, o *render.Object, value model.Value) (named, bool) {
 	mapping, place := value.Around, value.Field
 	if inner, ok := value.Value.(map[string]any); ok {
@@ -84,7 +84,7 @@ func read(r *rule.Pass, row reference, o *render.Object, value model.Value) (nam
 	case to.Kind == "":
 		to.Kind = kind
 	case kind != "" && kind != to.Kind:
-		return named{}, false // another row is about it
+		return named{}, false // it belongs to another row
 	}
 	if group := field("group"); group != "" {
 		to.Group = group
@@ -97,7 +97,7 @@ func read(r *rule.Pass, row reference, o *render.Object, value model.Value) (nam
 	return n, to.Kind != ""
 }
 
-// namespace is that in which the field looks.
+// namespace returns the namespace in which the object is looked up.
 func (n named) namespace(r *rule.Pass, said string) string {
 	switch {
 	case n.in == cluster, slices.Contains(clusterScoped, n.key.Kind):
@@ -112,7 +112,7 @@ func (n named) namespace(r *rule.Pass, said string) string {
 
 func (n named) check(r *rule.Pass) {
 	if n.in == operator && n.key.Namespace == "" {
-		return // it is not known where KEDA runs
+		return // it is unknown where KEDA runs
 	}
 	if n.key.Name == everything {
 		n.checkNamespace(r)
@@ -136,10 +136,11 @@ func (n named) check(r *rule.Pass) {
 	r.ReportAs(severity, n.from, "%s names %s%s, which nothing in this cluster applies: %s", n.by.Key(), what, where, n.effect).Fix(fix)
 }
 
-// everything is the name by which Flux's notifications mean all objects of a kind.
+// everything is the name with which Flux's notifications mean all objects of a kind.
 const everything = "*"
 
-// checkNamespace: a kind without objects is no fault, a namespace that is not there is.
+// checkNamespace checks a reference to all objects of a kind: the kind may have no
+// objects, but the namespace must exist.
 func (n named) checkNamespace(r *rule.Pass) {
 	if !hasObjects(r, n.target(r), n.key.Namespace) && !model.IsProvided(n.key.Namespace) && n.complete(r) {
 		r.ReportAs(findings.Warning, n.from, "%s means every %s of namespace %s, which has none: %s",
@@ -148,7 +149,7 @@ func (n named) checkNamespace(r *rule.Pass) {
 	}
 }
 
-// find is what the field names, on the API server where it looks; nil for none.
+// find returns the object that the field refers to, or nil.
 func (n named) find(r *rule.Pass) *render.Object {
 	for _, o := range n.candidates(r) {
 		if o.GetName() == n.key.Name && (o.GetNamespace() == n.key.Namespace || o.GetNamespace() == "") {
@@ -158,7 +159,7 @@ func (n named) find(r *rule.Pass) *render.Object {
 	return nil
 }
 
-// candidates are the objects of the kind that the field names, in every namespace.
+// candidates returns the objects of the kind in all namespaces.
 func (n named) candidates(r *rule.Pass) []*render.Object {
 	var all []*render.Object
 	for _, group := range n.groups() {
@@ -171,7 +172,8 @@ func (n named) candidates(r *rule.Pass) []*render.Object {
 	return all
 }
 
-// groups are those that the kind may be of: Flux's references say no more than a kind.
+// groups returns the possible groups of the kind: Flux's references contain only the
+// kind.
 func (n named) groups() []string {
 	if n.key.Group == anyOfFlux {
 		return fluxGroups
@@ -179,8 +181,8 @@ func (n named) groups() []string {
 	return []string{n.key.Group}
 }
 
-// target is the API server on which the name is looked for: a Kustomization checks the
-// health of what is where it applies to.
+// target returns the API server on which the object is looked up: a Kustomization checks
+// the health of objects where it applies them.
 func (n named) target(r *rule.Pass) string {
 	if n.in == applied {
 		if applier := r.Cluster.Applier(n.by.Key()); applier != nil {
@@ -197,8 +199,8 @@ func (n named) complete(r *rule.Pass) bool {
 	return r.Cluster.Complete(model.ObjectsIn(n.key.Namespace).For(n.by))
 }
 
-// isGiven reports whether what is named is there without a manifest: of Kubernetes, of a
-// distribution, or of what bootstraps Flux.
+// isGiven reports whether the object exists without a manifest: Kubernetes, a
+// distribution, or the tool that bootstraps Flux creates it.
 func (n named) isGiven(r *rule.Pass) bool {
 	root := r.Cluster.Kustomizations()[0]
 	bootstrapped := n.key.Group == anyOfFlux && n.key.Name == root.Name && n.key.Namespace == root.Namespace
@@ -209,8 +211,8 @@ func (n named) isGiven(r *rule.Pass) bool {
 		})
 }
 
-// judge says how bad it is that what is named is not there, and what was meant. It is
-// nothing where somebody else may make it.
+// judge returns the severity of a missing object, and the fix. The severity is empty if
+// something else may create the object.
 func (n named) judge(r *rule.Pass) (severity findings.Severity, fix string) {
 	var names []string
 	for _, o := range n.candidates(r) {
@@ -240,7 +242,7 @@ func (n named) judge(r *rule.Pass) (severity findings.Severity, fix string) {
 	return n.missing, rule.DidYouMean(n.key.Name, names, "correct the name, or apply it")
 }
 
-// otherKind is a workload of another kind that has the name, if the field names a
+// otherKind returns a workload of another kind with the name, if the field refers to a
 // workload.
 func (n named) otherKind(r *rule.Pass) *render.Object {
 	if !slices.Contains(workloads, n.key.Kind) {
@@ -256,7 +258,7 @@ func (n named) otherKind(r *rule.Pass) *render.Object {
 	return nil
 }
 
-// checkKey: one without keys is filled by somebody else.
+// checkKey reports a missing key; something else fills an object without keys.
 func (n named) checkKey(r *rule.Pass, o *render.Object) {
 	if n.dataKey == "" || !slices.Contains([]string{"Secret", "ConfigMap"}, o.GetKind()) {
 		return
@@ -275,5 +277,5 @@ func (n named) checkKey(r *rule.Pass, o *render.Object) {
 	}
 }
 
-// kind is a group and a kind.
+// kind makes a GroupKind.
 func kind(group, kind string) schema.GroupKind { return schema.GroupKind{Group: group, Kind: kind} }

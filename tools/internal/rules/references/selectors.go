@@ -32,10 +32,10 @@ var Selectors = rule.Rule{
 type selector struct {
 	from schema.GroupKind
 	path string
-	// selects is what: pods by their templates, or objects of a kind.
+	// selects is the kind that it selects; for pods their templates count.
 	selects string
-	// namespaces is the path of the selector of namespaces, as a monitor of
-	// Prometheus has it; empty for the object's own.
+	// namespaces is the path of the selector for namespaces, as Prometheus' monitors have
+	// one; empty for the object's own namespace.
 	namespaces string
 	effect     string
 }
@@ -46,7 +46,7 @@ const (
 	namespaces = "Namespace"
 )
 
-// selectors are the fields that select. A new one is a line.
+// selectors are the fields that select objects. A new one needs only a line.
 var selectors = []selector{
 	{kind("networking.k8s.io", "NetworkPolicy"), "spec/podSelector", pods, "", "it closes nothing"},
 	{kind("networking.k8s.io", "NetworkPolicy"), "spec/ingress/from/namespaceSelector", namespaces, "", "it lets nobody in"},
@@ -70,7 +70,7 @@ func checkSelectors(r *rule.Pass) {
 func checkSelector(r *rule.Pass, row selector, o *render.Object, value model.Value) {
 	chosen, readable := compile(value.Value)
 	if !readable || chosen.Empty() {
-		return // the schema says why, or it means all
+		return // the schema reports it, or it selects everything
 	}
 	within := namespacesOf(o, row.namespaces)
 	if row.selects == namespaces {
@@ -92,7 +92,7 @@ func checkSelector(r *rule.Pass, row selector, o *render.Object, value model.Val
 		Fix("use the labels of what is meant")
 }
 
-// compile reads a label selector.
+// compile parses a label selector.
 func compile(value any) (labels.Selector, bool) {
 	content, ok := value.(map[string]any)
 	if !ok {
@@ -109,7 +109,7 @@ func compile(value any) (labels.Selector, bool) {
 // anywhere stands for all namespaces.
 const anywhere = "*"
 
-// namespacesOf are those in which an object's selector looks.
+// namespacesOf returns the namespaces in which an object's selector looks.
 func namespacesOf(o *render.Object, path string) []string {
 	if path == "" {
 		return []string{o.GetNamespace()}
@@ -126,23 +126,23 @@ func namespacesOf(o *render.Object, path string) []string {
 	return []string{o.GetNamespace()}
 }
 
-// judged reports whether all that could match is known.
+// judged reports whether everything that could match is known.
 func (s selector) judged(r *rule.Pass, o *render.Object, namespace string, chosen labels.Selector) bool {
 	if s.selects == namespaces {
-		// Namespaces by name are rule POD009's.
+		// Rule POD009 judges namespaces by name.
 		requirements, _ := chosen.Requirements()
 		named := slices.ContainsFunc(requirements, func(q labels.Requirement) bool { return q.Key() == corev1.LabelMetadataName })
 		return !named && r.Cluster.Complete(model.Objects.For(o))
 	}
 	if namespace == anywhere {
-		return false // of all namespaces some are nobody's here
+		return false // among all namespaces, some are not the repository's
 	}
 	target := model.Target(o)
 	known := hasObjects(r, target, namespace) && !model.IsProvided(namespace) || namespace == metav1.NamespaceDefault
 	return known && !isOperated(r, target, namespace) && r.Cluster.Complete(model.ObjectsIn(namespace).For(o))
 }
 
-// matches reports whether anything has the labels.
+// matches reports whether any object has the labels.
 func (s selector) matches(r *rule.Pass, o *render.Object, namespace string, chosen labels.Selector) bool {
 	here := func(other *render.Object) bool {
 		return model.Target(other) == model.Target(o) && (s.selects == namespaces || other.GetNamespace() == namespace)

@@ -13,37 +13,38 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
-// reference is a field that names an object.
+// reference is a field that refers to an object.
 type reference struct {
-	// from has the field, at a path as kustomize writes one. The field is the name, or a
-	// mapping with name and, where they can be said, namespace, kind and apiVersion or
-	// group.
+	// from is the kind with the field, at a path in kustomize's form. The field is the
+	// name, or a mapping with the name and, where they are possible, namespace, kind and
+	// apiVersion or group.
 	from schema.GroupKind
 	path string
-	// to is what it names. Without a kind the mapping says it, else usual.
+	// to is the kind that it refers to. If it has no kind, the mapping says it, or else
+	// it is usual.
 	to    schema.GroupKind
 	usual string
 	in    place
-	// effect is what comes of it when nothing has the name.
+	// effect is the consequence of a missing object.
 	effect string
-	// missing is how bad it is that nothing has it, nor one like it; empty where
-	// others often make it.
+	// missing is the severity if no object has the name, nor a similar one; empty if such
+	// objects are often created elsewhere.
 	missing findings.Severity
-	// unless is where the field has no effect; nil for nowhere.
+	// unless reports whether the field has no effect; nil means never.
 	unless func(*render.Object) bool
 }
 
-// place is where a field looks.
+// place says where a field's object is looked up.
 type place int
 
 const (
-	beside   place = iota // in the namespace that the mapping says, else its own
-	cluster               // where there are no namespaces
+	beside   place = iota // in the mapping's namespace, or else the object's own
+	cluster               // cluster-scoped
 	operator              // in the namespace of KEDA's operator
-	applied               // on the API server to which a Kustomization applies
+	applied               // on the API server to which the Kustomization applies
 )
 
-// anyOfFlux stands for the group of a kind of Flux that a reference names without it.
+// anyOfFlux is the group of a Flux kind in references that have only the kind.
 const anyOfFlux = "*.toolkit.fluxcd.io"
 
 // The groups, kinds and severities of the table.
@@ -71,13 +72,13 @@ var (
 	admissionPolicy = kind(admission, "ValidatingAdmissionPolicy")
 )
 
-// What comes of a name that nothing has, where several fields share it.
+// The consequences that several fields share.
 const (
 	noStart    = "its pods do not start"
 	onlyLogged = "KEDA only logs it"
 )
 
-// own are the references beside kustomize's. A new one is a line.
+// own are the references that kustomize does not know. A new one needs only a line.
 var own = []reference{
 	{kind(kustomize, "Kustomization"), "spec/healthChecks", anyKind, "", applied, "it never becomes ready", warning, waits},
 	{kind(notification, "Alert"), "spec/providerRef", kind(notification, "Provider"), "", beside, "nobody is told anything", warning, nil},
@@ -99,15 +100,15 @@ var own = []reference{
 	{kind(admission, "ValidatingAdmissionPolicyBinding"), "spec/policyName", admissionPolicy, "", cluster, "nothing is refused", warning, nil},
 }
 
-// waits reports whether a Kustomization waits for all that it applies, and so overlooks
-// its health checks.
+// waits reports whether a Kustomization waits for all its objects, and so ignores its
+// health checks.
 func waits(o *render.Object) bool {
 	wait, _, _ := unstructured.NestedBool(o.Object, "spec", "wait")
 	return wait
 }
 
-// targets are the kinds that kustomize's references name: their groups, what comes of one
-// that is not there, and how bad that is.
+// targets are the kinds to which kustomize's references refer: their groups, the
+// consequence of a missing object, and its severity.
 var targets = map[string]reference{
 	"Deployment":            {to: kind("apps", "Deployment"), effect: "nothing is scaled", missing: findings.Warning},
 	"ReplicaSet":            {to: kind("apps", "ReplicaSet"), effect: "nothing is scaled", missing: findings.Warning},
@@ -125,14 +126,14 @@ var targets = map[string]reference{
 	"IngressClass":          {to: kind("networking.k8s.io", "IngressClass"), in: cluster, effect: "nobody serves it"},
 }
 
-// kustomized are the references that kustomize's transformers of names follow, one a
-// line: the kind that is named, the kind that has the field, and its path.
+// kustomized are the references that kustomize's name transformers follow, one on each
+// line: the kind that is referred to, the kind with the field, and its path.
 //
 //go:embed kustomize.txt
 var kustomized string
 
-// table are all references. What pods take of ConfigMaps, Secrets and ServiceAccounts is
-// rule POD009's, apart from the Secrets of registries.
+// table has all references. Rule POD009 judges what pods use of ConfigMaps, Secrets and
+// ServiceAccounts, except the Secrets of registries.
 var table = sync.OnceValue(func() []reference {
 	all := slices.Clone(own)
 	for line := range strings.Lines(kustomized) {
@@ -149,8 +150,8 @@ var table = sync.OnceValue(func() []reference {
 	return all
 })
 
-// groups are those of the kinds that have kustomize's references; Kubernetes' core where
-// they are not here.
+// groups has the API groups of the kinds with kustomize's references; a kind that is not
+// here belongs to the core group.
 var groups = map[string]string{
 	"Deployment": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "ReplicaSet": "apps", "Job": "batch", "CronJob": "batch",
 	"HorizontalPodAutoscaler": "autoscaling", "Ingress": "networking.k8s.io", "RoleBinding": "rbac.authorization.k8s.io",
@@ -158,14 +159,14 @@ var groups = map[string]string{
 	"ValidatingWebhookConfiguration": "admissionregistration.k8s.io", "MutatingWebhookConfiguration": "admissionregistration.k8s.io",
 }
 
-// podKinds have the pods' own references.
+// podKinds are the kinds with a pod template.
 var podKinds = []string{
 	"Pod", "PodTemplate", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob",
 }
 
-// isJudged leaves out what rule POD009 judges, and fields that name something else as
-// well: a right on what may come, annotations with a namespace in them, parameters of a
-// driver.
+// isJudged reports whether a reference is judged here. It leaves out what rule POD009
+// judges, and fields that may refer to something else as well: permissions for future
+// objects, annotations with a namespace in them, parameters of a driver.
 func isJudged(to, from, path string) bool {
 	ofPod := slices.Contains(podKinds, from)
 	switch {
@@ -178,19 +179,19 @@ func isJudged(to, from, path string) bool {
 		from != "PersistentVolume" && from != "Node"
 }
 
-// clusterScoped are the kinds without a namespace that fields name by their kind.
+// clusterScoped are the cluster-scoped kinds to which fields refer by kind.
 var clusterScoped = []string{"ClusterRole", "ClusterIssuer", "ClusterSecretStore", "CustomResourceDefinition", "Namespace"}
 
 // workloads are the kinds that scale.
 var workloads = []string{"Deployment", "StatefulSet", "ReplicaSet", "DaemonSet"}
 
-// fluxGroups are those of Flux's kinds.
+// fluxGroups are the API groups of Flux's kinds.
 var fluxGroups = []string{
 	"kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io", "source.toolkit.fluxcd.io", "image.toolkit.fluxcd.io",
 	"source.extensions.fluxcd.io", "notification.toolkit.fluxcd.io",
 }
 
-// given are names of objects that every cluster has; an asterisk ends a prefix.
+// given has the names of objects that every cluster has; an asterisk ends a prefix.
 var given = map[string][]string{
 	"ClusterRole":             {"cluster-admin", "admin", "edit", "view", "system:*", "crossplane*"},
 	"Role":                    {"system:*", "extension-apiserver-authentication-reader"},

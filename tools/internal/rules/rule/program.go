@@ -8,56 +8,56 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 )
 
-// Program is a program that workloads run and whose settings and needs are known.
-// Whoever runs the rules registers those of its repository; the configuration says
-// which images hold them.
+// Program is a program whose settings and needs are known. The caller of the rules
+// registers its repository's programs; the configuration says which images contain them.
 type Program struct {
-	// Name is how the configuration calls it.
+	// Name is the program's name in the configuration.
 	Name string
-	// Read reads the program's settings with its own code, by the names of its
-	// environment variables. The error joins one for each that it refuses. It is nil
-	// for a program that is configured by a file.
+	// Read reads the program's settings with its own code, from environment variables.
+	// The error joins one error for each wrong variable. It is nil for a program that is
+	// configured by a file.
 	Read func(lookup func(name string) (string, bool)) (Settings, error)
-	// ReadFile is the check of the file that its arguments name; nil for none.
+	// ReadFile checks the configuration file that the program's arguments name; nil for
+	// none.
 	ReadFile func(name string, data []byte) error
-	// Queues and Buckets are the variables that name one.
+	// Queues and Buckets are the variables that name a queue or a bucket.
 	Queues, Buckets []string
 	// Metrics is the name of the port at which it serves metrics; empty for none.
 	Metrics string
 }
 
-// Settings are what a program does with the settings of one workload.
+// Settings are what a program does with one workload's settings.
 type Settings struct {
 	Region string
 	// Uses are the resources that the program calls.
 	Uses []Use
-	// Consumer is nil for a program that takes no messages.
+	// Consumer describes how it receives messages; nil for a program that receives none.
 	Consumer *Consumer
 }
 
-// Use is a resource that a program calls, and the IAM actions that it needs there. The
+// Use is a resource that a program uses, and the IAM actions that it needs there. The
 // resource is a queue, or the objects of a bucket below a prefix.
 type Use struct {
 	Service, Name, Prefix string
 	Actions               []string
 }
 
-// Consumer is how a program takes messages from a queue.
+// Consumer describes how a program receives messages from a queue.
 type Consumer struct {
 	Queue, DeadLetterQueue string
 	// InHand is the largest number of messages that one pod has received and not yet deleted.
 	InHand int
 	// Batch is the shortest time that work on a batch takes.
 	Batch time.Duration
-	// Drain is how long it takes from SIGTERM to its end, LongPoll how long a
-	// receive waits.
+	// Drain is the longest time from SIGTERM to its end, LongPoll the longest time for
+	// which a receive waits.
 	Drain, LongPoll time.Duration
-	// Heartbeat is how often it extends a visibility timeout; 0 is never.
+	// Heartbeat returns how often it extends a visibility timeout; 0 means never.
 	Heartbeat func(visibility time.Duration) time.Duration
 }
 
-// Program is what a workload's first container runs, if that is known; the
-// configuration knows it by its image.
+// Program returns the program of a workload's first container, if the configuration knows
+// its image.
 func (p *Pass) Program(w model.Workload) (Program, bool) {
 	entry, found := p.Entry(w)
 	if !found {
@@ -70,8 +70,8 @@ func (p *Pass) Program(w model.Workload) (Program, bool) {
 	return p.Programs[i], true
 }
 
-// Entry is what the configuration says of a workload's first container: by the name of
-// its image or by one that `images` of a kustomization replaced.
+// Entry returns the configuration's entry for a workload's first container: by its
+// image's name, or by a name that a kustomization's `images` replaced.
 func (p *Pass) Entry(w model.Workload) (config.Workload, bool) {
 	if len(p.Config.Workloads) == 0 || len(w.Template.Spec.Containers) == 0 {
 		return config.Workload{}, false
@@ -84,8 +84,8 @@ func (p *Pass) Entry(w model.Workload) (config.Workload, bool) {
 	return p.Config.Workloads[i], true
 }
 
-// imageNames are the names that an image has had on its way through the layers of its
-// build, the last one first.
+// imageNames returns the names that an image has had in the layers of its build, the last
+// one first.
 func imageNames(w model.Workload, image string) []string {
 	name, _ := model.SplitImage(image)
 	names := []string{name}
@@ -104,8 +104,8 @@ func imageNames(w model.Workload, image string) []string {
 	return names
 }
 
-// Lookup reads the variables of a workload's first container as its program does.
-// Those whose value the cluster decides are left out.
+// Lookup returns a lookup of the variables of a workload's first container, as its
+// program sees them. Variables whose values are decided in the cluster are left out.
 func (p *Pass) Lookup(w model.Workload) func(string) (string, bool) {
 	variables, _ := p.Cluster.Environment(w.MainContainers()[0])
 	return func(name string) (string, bool) {
@@ -114,8 +114,8 @@ func (p *Pass) Lookup(w model.Workload) func(string) (string, bool) {
 	}
 }
 
-// Settings are those of the program that a workload runs, if it is known and
-// accepts them.
+// Settings returns the program of a workload and its settings, if the program is known
+// and accepts them.
 func (p *Pass) Settings(w model.Workload) (Program, Settings, bool) {
 	program, known := p.Program(w)
 	if !known || program.Read == nil {
@@ -125,8 +125,8 @@ func (p *Pass) Settings(w model.Workload) (Program, Settings, bool) {
 	return program, settings, err == nil
 }
 
-// InHand is how many messages a pod that KEDA scales on a queue has in flight at
-// most, as its own settings say; zero when it is not known.
+// InHand returns the most messages that a pod, which KEDA scales on a queue, has in
+// flight by its own settings; zero if unknown.
 func (p *Pass) InHand(t model.SQSTrigger) int {
 	if t.Pods == nil {
 		return 0

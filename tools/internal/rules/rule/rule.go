@@ -1,9 +1,8 @@
-// Package rule is what every rule of validate is made of: its text and its check,
-// what it is given to judge, and how it reports what it finds. A check walks the
-// model of a cluster and stays silent where something that could not be rendered may
-// hold the answer (Cluster.Complete).
+// Package rule defines what a rule of validate is: its text and its check, its input, and
+// how it reports findings. A check reads the model of a cluster, and reports nothing if a
+// part that could not be rendered may contain the answer (Cluster.Complete).
 //
-// The package knows no rule, no output format and no program of this repository.
+// The package must not know any rule, output format or program of this repository.
 package rule
 
 import (
@@ -20,43 +19,40 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
-// Rule is one thing that is checked.
+// Rule is one kind of fault that validate finds.
 type Rule struct {
-	// ID is the family and a number, such as KEDA003. It stays.
+	// ID is the family and a number, such as KEDA003. It never changes.
 	ID       string
 	Severity findings.Severity
-	// Title is the fault in a few words.
+	// Title names the fault in a few words.
 	Title string
-	// Why says what goes wrong and who says so, Example shows the fault, Fix what
-	// to do about it.
+	// Why says what goes wrong and links the evidence, Example shows the fault, and Fix
+	// says what to do.
 	Why, Example, Fix string
-	// Base is whether the rule judges a change, and so has nothing to say without a
-	// base revision.
+	// Base reports whether the rule judges changes, so that it needs a base revision.
 	Base bool
-	// Check finds the faults of one cluster.
+	// Check finds the faults in one cluster.
 	Check func(*Pass)
 }
 
-// Input is what rules judge.
+// Input is the input of rules.
 type Input struct {
 	Cluster *model.Cluster
-	// Base is the cluster before the change; nil if nobody asks what changes, or
-	// if the cluster is new.
+	// Base is the cluster in the base revision; nil without a base revision, or if the
+	// cluster is new.
 	Base *model.Cluster
-	// Clusters are all of the repository, this one included; nil where only some of
-	// them are looked at.
+	// Clusters are all clusters of the repository, including this one; nil if only some
+	// are checked.
 	Clusters []*model.Cluster
 	Config   config.Config
-	// Versions are those that the configuration ties to pins.
+	// Versions are the versions that the configuration ties to pins.
 	Versions []Version
-	// Programs are those whose settings and needs are known.
+	// Programs are the registered programs.
 	Programs []Program
-	// Saw is told of each object that a rule read to come to its judgement, as
-	// often as it did; nil if nobody asks.
+	// Saw is called with each object that a rule reads, each time; it may be nil.
 	Saw func(Rule, *render.Object)
-	// HeldBack is told of each check that a rule does not make because something
-	// unknown may hold the answer, and of which object, where it is of one; nil if
-	// nobody asks.
+	// HeldBack is called for each check that a rule does not make because an unknown part
+	// may contain the answer, with the object if the check is about one; it may be nil.
 	HeldBack func(rule Rule, by []render.Unknown, of *render.Object)
 }
 
@@ -66,7 +62,7 @@ type Version struct {
 	Pinned string
 }
 
-// Schema names the schema that an object was validated by; if there is none, it says why.
+// Schema returns the schema that validates an object, or why there is none.
 func (i Input) Schema(o *render.Object) (kind runtimeschema.GroupVersionKind, source, because string) {
 	found, because := i.Cluster.Schema(o)
 	switch {
@@ -79,7 +75,7 @@ func (i Input) Schema(o *render.Object) (kind runtimeschema.GroupVersionKind, so
 		"no schema of %s in %s is known here: apply its definition or give it by --schema", o.GetKind(), o.GetAPIVersion())
 }
 
-// Run checks one cluster by one rule.
+// Run checks one cluster with one rule.
 func (r Rule) Run(input Input) []findings.Finding {
 	pass := &Pass{Input: input, rule: r}
 	var read func(*render.Object)
@@ -99,42 +95,42 @@ func (r Rule) Run(input Input) []findings.Finding {
 	return found
 }
 
-// Pass is one rule at work on one cluster.
+// Pass is one rule's run on one cluster.
 type Pass struct {
 	Input
 	rule  Rule
 	found []*findings.Finding
 }
 
-// Draft is a finding that has no fix yet.
+// Draft is a finding without a fix yet.
 type Draft struct{ finding *findings.Finding }
 
-// Fix says what to do about the finding.
+// Fix sets the finding's fix.
 func (d Draft) Fix(text string) {
 	if d.finding != nil {
 		d.finding.Fix = text
 	}
 }
 
-// Severe makes the finding an error.
+// Severe changes the finding to an error.
 func (d Draft) Severe() {
 	if d.finding != nil {
 		d.finding.Severity = findings.Error
 	}
 }
 
-// Report adds a finding at a field, of the rule's own severity.
+// Report adds a finding at a field, with the rule's own severity.
 func (p *Pass) Report(at model.Field, format string, args ...any) Draft {
 	return p.ReportAs(p.rule.Severity, at, format, args...)
 }
 
-// Warn is Report for what a rule of errors only warns of.
+// Warn adds a warning, for rules whose findings are otherwise errors.
 func (p *Pass) Warn(at model.Field, format string, args ...any) Draft {
 	return p.ReportAs(findings.Warning, at, format, args...)
 }
 
-// ReportAs is Report with another severity. It leaves out what is said of a value
-// that nobody knows here, and what is no more than advice on what a program writes.
+// ReportAs adds a finding with a severity. It ignores findings about unknown values, and
+// mere advice about generated files.
 func (p *Pass) ReportAs(severity findings.Severity, at model.Field, format string, args ...any) Draft {
 	if at.Object.Open(at.Path...) || severity == findings.Warning && at.Object.Generated() {
 		return Draft{}
@@ -142,12 +138,12 @@ func (p *Pass) ReportAs(severity findings.Severity, at model.Field, format strin
 	return p.add(severity, at.Object.Key().String(), at.Object.Locate(at.Path...), fmt.Sprintf(format, args...))
 }
 
-// ReportLine is Report for what a line says, and no field of an object.
+// ReportLine adds a finding at a line instead of a field.
 func (p *Pass) ReportLine(object string, at render.Location, message string) Draft {
 	return p.add(p.rule.Severity, object, at, message)
 }
 
-// WarnLine is Warn for what a line says, and no field of an object.
+// WarnLine adds a warning at a line instead of a field.
 func (p *Pass) WarnLine(object string, at render.Location, message string) Draft {
 	return p.add(findings.Warning, object, at, message)
 }
@@ -161,7 +157,7 @@ func (p *Pass) add(severity findings.Severity, object string, at render.Location
 	return Draft{finding}
 }
 
-// ReportFailures reports what rendering ran into, for some causes.
+// ReportFailures reports the failures of rendering that have one of the causes.
 func (p *Pass) ReportFailures(causes ...render.Cause) {
 	for _, failure := range p.Cluster.Failures(causes...) {
 		object := ""
@@ -172,9 +168,9 @@ func (p *Pass) ReportFailures(causes ...render.Cause) {
 	}
 }
 
-// Pinned is how to report what only the pinned version of an upstream project says
-// is wrong with an object, such as `keda 2.21.0`: as an error or, in a cluster that
-// installs another minor version, or does not say which, as a warning with a note.
+// Pinned returns the severity and a note for a fault that is known only for the pinned
+// version of an upstream project, such as `keda 2.21.0`: an error or, if the cluster
+// installs another minor version, or does not say which, a warning with a note.
 func (p *Pass) Pinned(o *render.Object, source string) (severity findings.Severity, note string) {
 	project, pinned, _ := strings.Cut(source, " ")
 	if other := p.Cluster.OtherVersion(o, project, pinned); other != "" {
@@ -186,8 +182,8 @@ func (p *Pass) Pinned(o *render.Object, source string) (severity findings.Severi
 	return p.rule.Severity, ""
 }
 
-// DidYouMean is the fix of a name that does not exist: the nearest one that does, or
-// the general advice.
+// DidYouMean returns the fix for a name that does not exist: the nearest candidate, or
+// else otherwise.
 func DidYouMean(name string, candidates []string, otherwise string) string {
 	if meant := spelling.Nearest(name, candidates); meant != "" {
 		return fmt.Sprintf("did you mean %s?", meant)
@@ -195,8 +191,8 @@ func DidYouMean(name string, candidates []string, otherwise string) string {
 	return otherwise
 }
 
-// SeverityOf is an error for a name that looks like a misspelling of another one, and
-// otherwise a warning: the name may be made elsewhere.
+// SeverityOf returns an error for a name that looks like a misspelt candidate, and
+// otherwise a warning, because the object may be created elsewhere.
 func SeverityOf(name string, candidates []string) findings.Severity {
 	if spelling.Near(name, candidates) != "" {
 		return findings.Error
@@ -204,9 +200,9 @@ func SeverityOf(name string, candidates []string) findings.Severity {
 	return findings.Warning
 }
 
-// Problems takes joined errors apart.
+// Problems splits joined errors.
 func Problems(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { // the outermost one is meant
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // only the outermost one
 		return joined.Unwrap()
 	}
 	return slices.DeleteFunc([]error{err}, func(err error) bool { return err == nil })

@@ -1,10 +1,10 @@
-// Package scalers knows which keys the metadata of each KEDA trigger may have.
-// KEDA itself ignores a key that it does not know, and so a misspelt one
-// (https://github.com/kedacore/keda/issues/6721). The list is KEDA's own,
-// generated from its scalers' code and compiled into scalers.json from the
-// pinned module by `go generate`.
+// Package scalers knows which keys each KEDA trigger's metadata may have. KEDA itself
+// ignores unknown keys, and so misspelt ones
+// (https://github.com/kedacore/keda/issues/6721). The list is KEDA's own, which KEDA
+// generates from its scalers' code; `go generate` compiles it from the pinned module into
+// scalers.json.
 //
-// The package knows nothing of manifests.
+// The package must not know manifests.
 package scalers
 
 import (
@@ -36,21 +36,21 @@ var load = sync.OnceValue(func() scalers {
 	return s
 })
 
-// Version is the version of KEDA that the keys are from, such as v2.21.0.
+// Version returns the version of KEDA that has these keys, such as v2.21.0.
 func Version() string { return load().Version }
 
-// awsKeys are read by what asks AWS outside its declared parameters, see
+// awsKeys are read by KEDA's AWS code, in addition to declared parameters, see
 // GetAwsAuthorization in KEDA's pkg/scalers/aws.
 var awsKeys = []string{
 	"identityOwner", "awsAccessKeyID", "awsAccessKeyIDFromEnv", "awsSecretAccessKeyFromEnv", "awsSessionToken", "awsSessionTokenFromEnv",
 }
 
-// azureKeys are read beside the declared parameters too, see
+// azureKeys are read in addition to declared parameters, too, see
 // ParseEnvironmentProperty in KEDA's pkg/scalers/azure.
 var azureKeys = []string{"cloud", "endpointSuffix", "storageEndpointSuffix", "activeDirectoryEndpoint", "azureManagedPrometheusResourceURL"}
 
-// undeclared are keys that scalers read from the metadata by themselves, by the
-// prefix of their type.
+// undeclared are keys that scalers read directly from the metadata, by a prefix of their
+// type.
 var undeclared = map[string][]string{
 	"aws-":         awsKeys,
 	"apache-kafka": awsKeys,
@@ -61,9 +61,9 @@ var undeclared = map[string][]string{
 	"pulsar":       {"oauthTokenURI", "scope", "clientID", "EndpointParams"},
 }
 
-// Keys lists the metadata keys of a trigger type. It is not known for a type
-// that KEDA does not have, and for external scalers, whose server defines them.
-// A key that ends in * stands for all that begin so.
+// Keys returns the metadata keys of a trigger type. They are unknown for a type that KEDA
+// does not have, and for external scalers, whose server defines them. A key that ends in
+// * stands for all keys with this prefix.
 func Keys(trigger string) (keys []string, known bool) {
 	keys, known = load().Keys[trigger]
 	if !known || strings.HasPrefix(trigger, "external") {
@@ -85,7 +85,7 @@ func Reads(keys []string, key string) bool {
 	})
 }
 
-// Types lists the trigger types.
+// Types returns the trigger types.
 func Types() []string {
 	var types []string
 	for trigger := range load().Keys {

@@ -26,8 +26,8 @@ var Kinds = rule.Rule{
 	Check:   checkKinds,
 }
 
-// withoutSchema are kinds that exist, and whose definitions may not be copied here.
-// Flux Operator's licence is the AGPL.
+// withoutSchema are existing kinds whose definitions may not be copied here: Flux
+// Operator's licence is the AGPL.
 var withoutSchema = []schema.GroupKind{
 	{Group: "fluxcd.controlplane.io", Kind: "FluxInstance"},
 	{Group: "fluxcd.controlplane.io", Kind: "FluxReport"},
@@ -35,8 +35,8 @@ var withoutSchema = []schema.GroupKind{
 	{Group: "fluxcd.controlplane.io", Kind: "ResourceSetInputProvider"},
 }
 
-// coreGroups are groups whose kinds come with Kubernetes itself: no source that
-// is unknown here adds to them.
+// coreGroups are the groups of Kubernetes' own kinds: no unknown source adds kinds to
+// them.
 var coreGroups = []string{"", "apps", "batch", "autoscaling", "policy", "rbac.authorization.k8s.io", "networking.k8s.io"}
 
 func checkKinds(r *rule.Pass) {
@@ -77,8 +77,9 @@ func checkKinds(r *rule.Pass) {
 	}
 }
 
-// byVersion is how to report what the known version of a group does not have, by the
-// version that the cluster has: not at all if its major version is another one.
+// byVersion returns the severity and a note for what the known version of a group does
+// not have, depending on the version in the cluster. judged is false if the cluster has
+// another major version.
 func byVersion(r *rule.Pass, o *render.Object, kinds []string) (severity findings.Severity, note string, judged bool) {
 	if len(kinds) == 0 {
 		return findings.Error, "", true
@@ -95,15 +96,15 @@ func byVersion(r *rule.Pass, o *render.Object, kinds []string) (severity finding
 	return severity, note, true
 }
 
-// ofKubernetes reports whether no definition can add the kinds of a group: the
-// group of a CustomResourceDefinition has a dot.
+// ofKubernetes reports whether no definition can add kinds to a group: the group of a
+// CustomResourceDefinition contains a dot.
 func ofKubernetes(group string) bool {
 	return slices.Contains(coreGroups, group) || !strings.Contains(group, ".")
 }
 
-// meantGroup is the group, with such a kind, of which an unknown one is a
-// misspelling; empty for none. Services of a cloud have groups whose first parts
-// are that short that ecs is no misspelling of eks.
+// meantGroup returns the group that has such a kind and that an unknown group probably
+// means; empty for none. The first parts of cloud services' groups are so short that ecs
+// does not count as a misspelt eks.
 func meantGroup(r *rule.Pass, kind schema.GroupVersionKind) string {
 	if len(r.Cluster.Catalog.Kinds(kind.Group)) > 0 {
 		return ""

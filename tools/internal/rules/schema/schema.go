@@ -1,10 +1,10 @@
-// Package schema holds the rules on objects by themselves: what the API server
-// refuses for their kind or their shape.
+// Package schema has the rules about single objects: an unknown kind, or a shape that the
+// API server rejects.
 package schema
 
 import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Kinds,  // SCH001

@@ -37,7 +37,7 @@ func checkShapes(r *rule.Pass) {
 			judges.Go(func() error { problems[i] = kind.Validate(o.Object); return nil })
 		}
 	}
-	_ = judges.Wait() // none fails
+	_ = judges.Wait() // none of them fails
 	for i, o := range objects {
 		if len(problems[i]) == 0 {
 			continue
@@ -46,7 +46,7 @@ func checkShapes(r *rule.Pass) {
 		severity, note := r.Pinned(o, kind.Source())
 		for _, problem := range problems[i] {
 			if isEncrypted(problem) {
-				continue // rule FLX009 says that Flux refuses it
+				continue // rule FLX009 reports it
 			}
 			r.ReportAs(severity, model.At(o, problem.Path...), "%s%s", problem, note).Fix("correct it: the schema is that of " + kind.Source())
 		}
@@ -59,14 +59,14 @@ func checkShapes(r *rule.Pass) {
 	}
 }
 
-// isEncrypted reports whether a problem is about what SOPS adds to an object that it
-// encrypts, and Flux takes away when it decrypts it.
+// isEncrypted reports whether a problem is about what SOPS adds to an encrypted object;
+// Flux removes it during decryption.
 func isEncrypted(problem catalog.Problem) bool {
 	return len(problem.Path) > 0 && problem.Path[0] == "sops"
 }
 
-// checkImages: the schema lets an image be missing, the API server does not. A
-// patch for a misspelt container adds such a one.
+// checkImages reports a missing image. The schema allows it, the API server does not. A
+// patch for a misspelt container adds a container without an image.
 func checkImages(r *rule.Pass, w model.Workload) {
 	for list, containers := range map[string][]corev1.Container{
 		"containers": w.Template.Spec.Containers, "initContainers": w.Template.Spec.InitContainers,
@@ -86,7 +86,8 @@ func checkImages(r *rule.Pass, w model.Workload) {
 	}
 }
 
-// checkPorts: a text is the name of a port, which has a letter.
+// checkPorts reports a port of a NetworkPolicy that is a string without a letter: a
+// string is a port's name, which has one.
 func checkPorts(r *rule.Pass, policy *render.Object) {
 	for _, direction := range []string{"ingress", "egress"} {
 		rules, _, _ := unstructured.NestedSlice(policy.Object, "spec", direction)

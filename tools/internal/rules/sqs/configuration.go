@@ -48,7 +48,7 @@ func checkConfiguration(r *rule.Pass) {
 	}
 }
 
-// mounted is the ConfigMap that a workload's volume holds, or nil.
+// mounted returns the ConfigMap in a workload's volume, or nil.
 func mounted(r *rule.Pass, w model.Workload, name string) *render.Object {
 	for _, volume := range w.Template.Spec.Volumes {
 		if volume.Name == name && volume.ConfigMap != nil {
@@ -78,8 +78,8 @@ var (
 	stepOfField      = regexp.MustCompile(`[a-zA-Z]+|\d+`)
 )
 
-// blamed is what a message of the server's check is about: a field, or a line of
-// what is no YAML.
+// blamed returns what an error of the server's own check is about: a field, or a line of
+// invalid YAML.
 func blamed(message, text string) (field []any, line int) {
 	if match := fieldOfProblem.FindStringSubmatch(message); match != nil {
 		for _, step := range stepOfField.FindAllString(match[1], -1) {

@@ -20,7 +20,7 @@ var GracePeriod = rule.Rule{
 	Check:   checkGracePeriod,
 }
 
-// defaultGrace is what Kubernetes gives a pod that does not say.
+// defaultGrace is Kubernetes' default grace period.
 const defaultGrace = 30 * time.Second
 
 func checkGracePeriod(r *rule.Pass) {
@@ -40,8 +40,8 @@ func checkGracePeriod(r *rule.Pass) {
 	}
 }
 
-// preStop is how long the program's preStop hook sleeps, which is time before
-// SIGTERM. What a command takes is not known.
+// preStop returns how long the preStop hook sleeps, because that time passes before
+// SIGTERM. The time of a command is unknown.
 func preStop(w model.Workload) time.Duration {
 	lifecycle := w.Template.Spec.Containers[0].Lifecycle
 	if lifecycle == nil || lifecycle.PreStop == nil || lifecycle.PreStop.Sleep == nil {

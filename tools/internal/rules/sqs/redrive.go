@@ -26,11 +26,11 @@ var RedrivePolicy = rule.Rule{
 }
 
 const (
-	// lowReceives is a maxReceiveCount that a few hand-backs use up.
+	// lowReceives is a maxReceiveCount so low that a few returned messages use it up.
 	lowReceives = 5
-	// maxReceives is the highest that SQS takes.
+	// maxReceives is SQS's maximum.
 	maxReceives = 1000
-	// defaultRetention is AWS's, in seconds.
+	// defaultRetention is SQS's default, in seconds.
 	defaultRetention = 4 * 24 * 60 * 60
 )
 
@@ -53,7 +53,7 @@ func checkRedrive(r *rule.Pass) {
 		return
 	}
 	for _, pods := range consumers(r) {
-		settled[pods.DeadLetterQueue] = true // the consumer sends there itself
+		settled[pods.DeadLetterQueue] = true // the consumer itself sends to it
 	}
 	for _, q := range queues {
 		if q.Name == "" || settled[q.Name] || !r.Cluster.Complete(model.Objects.For(q.Object)) {
@@ -144,13 +144,13 @@ func checkReceives(r *rule.Pass, p model.Redrive) {
 	}
 }
 
-// handedBack reports whether a known consumer takes from the queue: it hands
-// messages back when it is asked to end.
+// handedBack reports whether a known consumer receives from the queue: it returns
+// messages when it is asked to end.
 func handedBack(r *rule.Pass, q model.Queue) bool {
 	return slices.ContainsFunc(consumers(r), func(pods consumer) bool { return pods.source != nil && pods.source.Name == q.Name })
 }
 
-// userOf names what takes from a queue, as far as the cluster says: a consumer
+// userOf describes what receives from a queue, as far as the cluster shows it: a consumer
 // or a scaled workload.
 func userOf(r *rule.Pass, q model.Queue) string {
 	for _, pods := range consumers(r) {

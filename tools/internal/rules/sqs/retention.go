@@ -44,8 +44,7 @@ func checkRetention(r *rule.Pass) {
 	}
 }
 
-// declined reports whether the composite resource of a queue says that it wants no
-// alarms.
+// declined reports whether a queue's composite resource turns alarms off.
 func declined(q model.Queue) bool {
 	if q.Object.Composite == nil {
 		return false
@@ -54,7 +53,7 @@ func declined(q model.Queue) bool {
 	return said && !enabled
 }
 
-// watchedQueues are the names of the queues that an alarm is about.
+// watchedQueues returns the names of the queues with an alarm.
 func watchedQueues(r *rule.Pass) map[string]bool {
 	watched := map[string]bool{}
 	for _, alarm := range r.Cluster.Managed("cloudwatch", "MetricAlarm") {

@@ -18,7 +18,7 @@ var SDKVariables = rule.Rule{
 	Check:   checkSDKVariables,
 }
 
-// sdkVariables are those that such programs are given:
+// sdkVariables are the SDK's variables that such programs usually have:
 // https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
 var sdkVariables = []string{
 	"AWS_ACCESS_KEY_ID", "AWS_CA_BUNDLE", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS",
@@ -27,8 +27,8 @@ var sdkVariables = []string{
 	"AWS_SESSION_TOKEN", "AWS_STS_REGIONAL_ENDPOINTS", "AWS_USE_FIPS_ENDPOINT", "AWS_WEB_IDENTITY_TOKEN_FILE",
 }
 
-// misspeltSDKVariable is the variable of the SDK of which a name is a misspelling;
-// empty for none.
+// misspeltSDKVariable returns the SDK's variable that a misspelt name means; empty for
+// none.
 func misspeltSDKVariable(name string) string {
 	if slices.Contains(sdkVariables, name) {
 		return ""

@@ -43,7 +43,7 @@ func checkSettings(r *rule.Pass) {
 	}
 }
 
-// variablesOf lists what a program reads: it asks for each of its variables.
+// variablesOf lists the variables that a program reads, by recording its lookups.
 func variablesOf(program rule.Program) []string {
 	asked := map[string]bool{}
 	_, _ = program.Read(func(name string) (string, bool) {
@@ -55,8 +55,7 @@ func variablesOf(program rule.Program) []string {
 
 var variableName = regexp.MustCompile(`[A-Z][A-Z0-9_]+`)
 
-// named are the variables that a message speaks of; the first one is what it is
-// about.
+// named returns the variables in a message; the message is about the first one.
 func named(message string, variables []string) []string {
 	var found []string
 	for _, word := range variableName.FindAllString(message, -1) {
@@ -67,8 +66,8 @@ func named(message string, variables []string) []string {
 	return found
 }
 
-// decided reports whether the manifests say what all of some variables are,
-// unset included.
+// decided reports whether the manifests determine the values of all these variables,
+// including those that are not set.
 func decided(names []string, variables map[string]model.Variable, complete bool) bool {
 	for _, name := range names {
 		if v, set := variables[name]; set && !v.Known || !set && !complete {

@@ -1,4 +1,4 @@
-// Package sqs holds the rules on SQS queues, and on the programs that work on them.
+// Package sqs has the rules about SQS queues, and about the programs that use them.
 package sqs
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Visibility,    // SQS001
@@ -27,8 +27,8 @@ func Rules() []rule.Rule {
 	}
 }
 
-// consumer are the pods of a program that takes messages, with the queue that they
-// take from if the cluster declares it.
+// consumer is the pods of a program that receives messages, and the queue that they
+// receive from, if the cluster declares it.
 type consumer struct {
 	model.Workload
 	rule.Consumer
@@ -55,8 +55,7 @@ func consumers(r *rule.Pass) []consumer {
 	return all
 }
 
-// nearest is the variable of which a name may be a misspelling: it is at most two
-// letters away.
+// nearest returns the variable that a name may misspell: at most two letters differ.
 func nearest(name string, variables []string) string {
 	for _, variable := range variables {
 		if levenshtein.ComputeDistance(strings.ToUpper(name), variable) <= 2 {

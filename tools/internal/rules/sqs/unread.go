@@ -21,8 +21,8 @@ var Unread = rule.Rule{
 	Check:   checkUnread,
 }
 
-// foreign are variables that the Go runtime and the libraries in the programs
-// read, and what describes the pod to people.
+// foreign matches variables that the Go runtime and the programs' libraries read, and
+// variables that describe the pod for people.
 var foreign = regexp.MustCompile(`^(AWS|OTEL|SSL|KUBERNETES|POD|NODE|K8S)_` +
 	`|^(GO[A-Z0-9]+|TZ|HOME|PATH|HOSTNAME|USER|LANG|TMPDIR)$|(?i)^(https?|no|all)_proxy$`)
 

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// Distribution is how long something takes: lognormal, by its median and its 99th
-// percentile. Where the two are one value, it takes that long each time.
+// Distribution is a lognormal distribution of durations, given by its median and its 99th
+// percentile. If both are equal, it is that one duration.
 type Distribution struct{ Median, P99 time.Duration }
 
-// Always is a distribution of one value.
+// Always returns a distribution with only one value.
 func Always(d time.Duration) Distribution { return Distribution{d, d} }
 
-// ParseDistribution reads what String writes: a duration, or a median and a 99th
-// percentile as 200ms..2s.
+// ParseDistribution parses what String returns: a duration, or a median and a 99th
+// percentile such as 200ms..2s.
 func ParseDistribution(text string) (Distribution, error) {
 	low, high, two := strings.Cut(text, "..")
 	if !two {
@@ -34,7 +34,7 @@ func ParseDistribution(text string) (Distribution, error) {
 	return Distribution{median, p99}, nil
 }
 
-// String is the distribution as a flag has it.
+// String returns the distribution in the form of a flag.
 func (d Distribution) String() string {
 	if d.Median == d.P99 {
 		return d.Median.String()
@@ -42,10 +42,10 @@ func (d Distribution) String() string {
 	return d.Median.String() + ".." + d.P99.String()
 }
 
-// MarshalJSON writes the text.
+// MarshalJSON encodes the distribution as text.
 func (d Distribution) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
 
-// UnmarshalJSON reads the text.
+// UnmarshalJSON decodes the text.
 func (d *Distribution) UnmarshalJSON(data []byte) error {
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {
@@ -56,10 +56,11 @@ func (d *Distribution) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// p99Deviations is how many standard deviations the 99th percentile is above the median.
+// p99Deviations is the distance from the median to the 99th percentile, in standard
+// deviations.
 const p99Deviations = 2.3263478740408408
 
-// At is the value that a share u of all, between 0 and 1, does not exceed.
+// At returns the value that a share u of all values, between 0 and 1, does not exceed.
 func (d Distribution) At(u float64) time.Duration {
 	if d.Median <= 0 || d.P99 <= d.Median {
 		return d.Median
@@ -68,18 +69,18 @@ func (d Distribution) At(u float64) time.Duration {
 	return time.Duration(float64(d.Median) * math.Exp(sigma*math.Sqrt2*math.Erfinv(2*u-1)))
 }
 
-// Dice draws by name: what a name draws does not depend on what is drawn before it, so
-// that goroutines may draw in any order and a run can be repeated.
+// Dice draws random numbers by name. A draw does not depend on earlier draws, so
+// goroutines may draw in any order and a run can be repeated.
 type Dice uint64
 
-// Share is a number above 0 and below 1.
+// Share returns a number greater than 0 and less than 1.
 func (d Dice) Share(name string) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name))
 	return (float64(mix(h.Sum64()^mix(uint64(d)))>>11) + 0.5) / (1 << 53)
 }
 
-// mix is the finalizer of SplitMix64: names that are alike draw what is not.
+// mix is the finalizer of SplitMix64: similar inputs have unrelated results.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -1,8 +1,9 @@
-// Package parts holds what the simulation models because no program that it could run
-// decides it: how long pods take to start, calls to answer, nodes to come, and how exact
-// the counts of a queue are. Each is one field, with what its default rests on.
+// Package parts has the parts of a simulation that are modelled, because no program that
+// it could run decides them: how long pods take to start, calls to be answered and nodes
+// to be added, and how exact a queue's counts are. Each is one field, with the source of
+// its default.
 //
-// The package knows neither cluster nor simulation.
+// The package must not know a cluster or the simulation.
 package parts
 
 import (
@@ -13,49 +14,49 @@ import (
 
 // Parts are the modelled parts.
 type Parts struct {
-	// SyncPeriod is how often the HPA looks.
+	// SyncPeriod is the time between two looks of the HPA.
 	SyncPeriod time.Duration `json:"syncPeriod"`
-	// PodStart is from a pod's creation until its program works, where no other pod
-	// starts; each further one that starts on the same node at that time comes PodNext
-	// later.
+	// PodStart is the time from a pod's creation until its program works, if no other pod
+	// starts. Each further pod that starts on the same node at that time takes PodNext
+	// longer.
 	PodStart Distribution  `json:"podStart"`
 	PodNext  time.Duration `json:"podNext"`
-	// ProducerStart is from the moment that a burst is asked for until its first message.
+	// ProducerStart is the time from when a burst is asked for until its first message.
 	ProducerStart Distribution `json:"producerStart"`
-	// Send, Receive and Store are calls: of a batch of messages to the queue, of one that
-	// finds messages or deletes them, and of one object to the bucket.
+	// Send, Receive and Store are the times of calls: sending a batch of messages,
+	// receiving or deleting messages, and writing one object to the bucket.
 	Send    Distribution `json:"send"`
 	Receive Distribution `json:"receive"`
 	Store   Distribution `json:"store"`
-	// Processor is the time of a processor that a message takes in its pod, beside Store.
+	// Processor is the CPU time that a message takes in its pod, in addition to Store.
 	Processor time.Duration `json:"processor"`
-	// CountLag and CountError are how old the queue's counts are, and by which share they
-	// are off at most.
+	// CountLag is the age of the queue's counts, CountError the largest share by which
+	// they are wrong.
 	CountLag   time.Duration `json:"countLag"`
 	CountError float64       `json:"countError"`
 	Nodes      Nodes         `json:"nodes"`
 }
 
-// Nodes are where the pods run.
+// Nodes are the nodes on which the pods run.
 type Nodes struct {
-	// Count is how many there are, Pods how many of the scaled pods each of them holds.
+	// Count is the number of nodes, Pods the number of scaled pods that fit on each.
 	Count int `json:"count"`
 	Pods  int `json:"pods"`
-	// Processors are what the pods of a node share.
+	// Processors is the number of cores that the pods of a node share.
 	Processors float64 `json:"processors"`
-	// Max is the number that an autoscaler adds up to, each node Boot after it was
-	// needed; without an autoscaler it is Count.
+	// Max is the number up to which an autoscaler adds nodes, each Boot after it is
+	// needed; without an autoscaler it equals Count.
 	Max  int           `json:"max"`
 	Boot time.Duration `json:"boot"`
 }
 
-// Where the local defaults are from.
+// The sources of the local defaults.
 const (
 	measured = "measured: make demo of 2026-11-29 on two cores, commit 18912a4, 1,500 messages"
 	recorded = "measured: the recorded runs of docs/simulate.md that are not held out, on two cores that compilers used too"
 )
 
-// Local are the parts of the local cluster.
+// Local returns the parts for the local cluster.
 func Local() Parts {
 	return Parts{
 		SyncPeriod: 15 * time.Second,
@@ -69,7 +70,7 @@ func Local() Parts {
 	}
 }
 
-// AWS are the parts of a cluster on EKS.
+// AWS returns the parts for a cluster on EKS.
 func AWS() Parts {
 	return Parts{
 		SyncPeriod: 15 * time.Second,
@@ -84,10 +85,10 @@ func AWS() Parts {
 	}
 }
 
-// Source is what a part's default rests on.
+// Source says where a part's defaults come from.
 type Source struct{ Part, Local, AWS string }
 
-// Sources say of each part where its default is from.
+// Sources returns the source of each part's default.
 func Sources() []Source {
 	const assumed = "assumed: no run on EKS is measured"
 	return []Source{
@@ -112,7 +113,7 @@ func Sources() []Source {
 	}
 }
 
-// Set changes a part by its name.
+// Set sets a part by its name.
 func (p *Parts) Set(name, value string) error {
 	times := map[string]*time.Duration{
 		"syncPeriod": &p.SyncPeriod, "processor": &p.Processor, "podNext": &p.PodNext, "countLag": &p.CountLag, "nodeBoot": &p.Nodes.Boot,
@@ -147,7 +148,7 @@ func (p *Parts) Set(name, value string) error {
 // Line is a part with its value.
 type Line struct{ Part, Value, Local, AWS string }
 
-// Lines are all parts with their values and sources.
+// Lines returns all parts with their values and sources.
 func (p Parts) Lines() []Line {
 	values := map[string]string{
 		"syncPeriod": p.SyncPeriod.String(), "podStart": p.PodStart.String(), "podNext": p.PodNext.String(),

@@ -28,7 +28,7 @@ const family = "provider-family-"
 
 func checkFamilies(r *rule.Pass) {
 	providers := r.Cluster.Of(packageGroup, "Provider")
-	byDigest := map[string]*render.Object{} // by the repository and the name of their family
+	byDigest := map[string]*render.Object{} // by repository and name of the family
 	for _, o := range providers {
 		folder, name := repository(o)
 		if of, is := strings.CutPrefix(name, family); is && strings.Contains(source(o), "@") {
@@ -52,7 +52,7 @@ func checkFamilies(r *rule.Pass) {
 	}
 }
 
-// repository is where the image of a package is, and its name there.
+// repository returns the repository of a package's image, and the image's name in it.
 func repository(o *render.Object) (folder, name string) {
 	image, _ := model.SplitImage(source(o))
 	return path.Dir(image), path.Base(image)

@@ -21,7 +21,8 @@ var Faults = rule.Rule{
 	Check:   checkFaults,
 }
 
-// fault is what releases of a service's provider do wrong with some kinds.
+// fault is a known fault in releases of a service's provider, with the kinds that it
+// affects.
 type fault struct {
 	service  string
 	versions []string
@@ -30,8 +31,8 @@ type fault struct {
 	evidence string
 }
 
-// knownFaults are those of provider-aws, as its issues said on 2026-11-29. A new one is
-// an entry; one that a version after it repeats is a version more.
+// knownFaults are faults of provider-aws, from its issues on 2026-11-29. A new one needs
+// an entry; if a later version has it again, the entry needs that version.
 var knownFaults = []fault{
 	{
 		service: "s3", versions: []string{"2.5.0"}, kinds: []string{"BucketLifecycleConfiguration"},

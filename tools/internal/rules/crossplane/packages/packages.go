@@ -1,5 +1,5 @@
-// Package packages holds the rules on what Crossplane installs: the images of providers,
-// functions and configurations.
+// Package packages has the rules about the packages that Crossplane installs: the images
+// of providers, functions and configurations.
 package packages
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Faults,       // XP006
@@ -21,7 +21,7 @@ func Rules() []rule.Rule {
 
 const packageGroup = "pkg.crossplane.io"
 
-// source is the image of a package.
+// source returns the image of a package.
 func source(o *render.Object) string {
 	image, _, _ := unstructured.NestedString(o.Object, "spec", "package")
 	return image

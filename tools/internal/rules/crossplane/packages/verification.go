@@ -35,7 +35,7 @@ func checkVerification(r *rule.Pass) {
 		for _, w := range r.Cluster.Workloads() {
 			for _, c := range w.Containers() {
 				name, _ := model.SplitImage(c.Image)
-				// The RBAC manager is of the same image.
+				// The RBAC manager has the same image.
 				core := strings.HasSuffix(name, crossplaneImage) && slices.Equal(c.Args[:min(2, len(c.Args))], []string{"core", "start"})
 				if core && model.Target(w.Object) == model.Target(o) && !enabled(c.Args) {
 					r.Report(model.At(o, "spec", "verification"), "%s runs without %s: %s verifies nothing", w.Key(), verifies, o.Key()).

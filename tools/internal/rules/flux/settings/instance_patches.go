@@ -23,7 +23,7 @@ var InstancePatches = rule.Rule{
 	Check:   checkInstancePatches,
 }
 
-// defaultControllers are those of a FluxInstance that lists none.
+// defaultControllers are the controllers of a FluxInstance that lists none.
 var defaultControllers = []string{"source-controller", "kustomize-controller", "helm-controller", "notification-controller"}
 
 func checkInstancePatches(r *rule.Pass) {
@@ -52,7 +52,7 @@ func checkInstanceTarget(r *rule.Pass, o *render.Object, index int, target map[s
 			Fix("remove the namespace")
 		return
 	}
-	// Each controller has a Deployment and a ServiceAccount of its name.
+	// Each controller has a Deployment and a ServiceAccount with its name.
 	if kind := text("kind"); text("name") == "" || kind != "Deployment" && kind != "ServiceAccount" {
 		return
 	}

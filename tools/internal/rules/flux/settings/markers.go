@@ -28,7 +28,7 @@ var Markers = rule.Rule{
 
 const imageGroup = "image.toolkit.fluxcd.io"
 
-// marker is the comment that ties a value to an ImagePolicy.
+// marker matches the comment that ties a value to an ImagePolicy.
 var marker = regexp.MustCompile(`\{\s*"\$imagepolicy"\s*:\s*"([^":]+):([^":]+)(?::[^"]*)?"`)
 
 func checkMarkers(r *rule.Pass) {
@@ -42,7 +42,7 @@ func checkMarkers(r *rule.Pass) {
 	read := map[string]bool{}
 	for _, k := range r.Cluster.Kustomizations() {
 		if k.Build == nil || k.Build.Source.Name != "" {
-			continue // of another repository
+			continue // a file of another repository
 		}
 		for _, d := range documentsOf(k) {
 			if at := d.At(d.Root).String(); !read[at] {
@@ -53,7 +53,7 @@ func checkMarkers(r *rule.Pass) {
 	}
 }
 
-// documentsOf are the manifests and the kustomization files of a build.
+// documentsOf returns the manifests and the kustomization files of a build.
 func documentsOf(k *render.Applier) []*origin.Document {
 	var all []*origin.Document
 	for _, manifests := range k.Build.Manifests() {

@@ -23,8 +23,8 @@ var Ranges = rule.Rule{
 	Check:   checkRanges,
 }
 
-// impossible is in a range of versions, and in no name of a tag: neither Git's nor a
-// registry's.
+// impossible matches characters that a version range may contain, but no tag of Git or a
+// registry.
 var impossible = regexp.MustCompile(`[\s^~*<>=|]`)
 
 func checkRanges(r *rule.Pass) {

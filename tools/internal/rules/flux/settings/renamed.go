@@ -47,14 +47,14 @@ func checkRenamed(r *rule.Pass) {
 	}
 }
 
-// renamed is a Namespace that a build calls otherwise, and by what.
+// renamed is a Namespace that a build renames, and what renames it.
 type renamed struct {
 	document *origin.Document
 	to, by   string
 }
 
-// renamedBy are the Namespaces that targetNamespace renames, or the kustomization.yaml
-// that lists their file itself.
+// renamedBy returns the Namespaces that targetNamespace renames, or the
+// kustomization.yaml that lists their file itself.
 func renamedBy(k *render.Applier) []renamed {
 	var all []renamed
 	for _, layer := range k.Build.Layers {
@@ -78,7 +78,7 @@ func renamedBy(k *render.Applier) []renamed {
 	return all
 }
 
-// made reports whether a Kustomization applies a Namespace.
+// made reports whether a Kustomization applies a Namespace with a name.
 func made(k *render.Applier, name string) bool {
 	for _, o := range k.Objects {
 		if o.GetKind() == "Namespace" && o.GetName() == name {

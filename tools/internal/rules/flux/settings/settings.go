@@ -1,10 +1,10 @@
-// Package settings holds the rules on what an object of Flux says of itself: what it
-// waits for and how long, which version it takes, what it patches and updates.
+// Package settings has the rules about the settings of Flux's objects: what they wait for
+// and how long, which versions they select, and what they patch and update.
 package settings
 
 import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Suspended,         // FLX013

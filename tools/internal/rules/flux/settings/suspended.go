@@ -34,7 +34,7 @@ func checkSuspended(r *rule.Pass) {
 			}
 			on := r.Cluster.Find(k.Object, kind.Group, kind.Kind, cmp.Or(dependency.Namespace, k.Namespace), dependency.Name)
 			if on == nil {
-				continue // rule FLX001 says so
+				continue // rule FLX001 reports it
 			}
 			if suspended, _, _ := unstructured.NestedBool(on.Object, "spec", "suspend"); suspended {
 				r.Report(model.At(k.Object, "spec", "dependsOn", i, "name"),

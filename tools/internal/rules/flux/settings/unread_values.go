@@ -37,11 +37,12 @@ func checkUnreadValues(r *rule.Pass) {
 	}
 }
 
-// dumps is a template that takes the values as a whole: what it reads is not said.
+// dumps matches a template that uses the values as a whole: then it is unknown which ones
+// it reads.
 var dumps = regexp.MustCompile(`\.Values\s*[^.\w\s]`)
 
-// checkValues looks for keys that no file of the chart has, where the chart itself has
-// keys of its own: a mapping without any is handed on as it is.
+// checkValues looks for keys that no file of the chart contains, in mappings for which
+// the chart has keys of its own: a chart passes on a mapping without any as it is.
 func checkValues(r *rule.Pass, k *render.Applier, text string, values, defaults map[string]any, field []any) {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		_, known := defaults[key]
@@ -67,7 +68,7 @@ func words(path []any) []string {
 	return all
 }
 
-// textOf is the text of a chart and of its dependencies.
+// textOf returns the text of all files of a chart and its dependencies.
 func textOf(chart *helmchart.Chart) string {
 	var text strings.Builder
 	for _, file := range chart.Templates {

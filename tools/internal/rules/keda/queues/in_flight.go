@@ -18,7 +18,7 @@ var InFlight = rule.Rule{
 	Check:   checkInFlight,
 }
 
-// maxInFlight is what a standard queue hands out at most.
+// maxInFlight is SQS's limit for the messages in flight of a standard queue.
 const maxInFlight = 120_000
 
 func checkInFlight(r *rule.Pass) {

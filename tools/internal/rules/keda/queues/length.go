@@ -18,7 +18,7 @@ var Length = rule.Rule{
 	Check:   checkQueueLength,
 }
 
-// defaultQueueLength is KEDA's queueLength when there is none.
+// defaultQueueLength is KEDA's default for queueLength.
 const defaultQueueLength = 5
 
 func checkQueueLength(r *rule.Pass) {
@@ -27,7 +27,7 @@ func checkQueueLength(r *rule.Pass) {
 		if text := t.Text("queueLength"); text != "" {
 			var err error
 			if length, err = model.WholeNumber(text); err != nil {
-				continue // KEDA003 says so
+				continue // rule KEDA003 reports it
 			}
 		}
 		place := t.At("queueLength")

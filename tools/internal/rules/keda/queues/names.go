@@ -19,7 +19,7 @@ var Names = rule.Rule{
 	Check:   checkQueueNames,
 }
 
-// placeholders are account numbers of AWS's documentation.
+// placeholders are account numbers in AWS's documentation.
 var placeholders = []string{"000000000000", "111111111111", "111122223333", "123456789012", "444455556666", "999999999999"}
 
 func checkQueueNames(r *rule.Pass) {
@@ -31,7 +31,8 @@ func checkQueueNames(r *rule.Pass) {
 			r.Report(place, "the trigger of %s names no queue", t.Object.Key()).
 				Fix("say queueURL or queueURLFromEnv")
 		case !t.HasURL && strings.Contains(t.URLText, "/"):
-			// The text of a variable may be a Secret's.
+			// The variable's value may come from a Secret, so the message does not
+			// contain it.
 			r.Report(place, "KEDA finds no queue name by %q: the path is /account/name", t.Text(t.URLKey())).
 				Fix("write https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
 		case t.HasURL:

@@ -1,9 +1,9 @@
-// Package queues holds the rules on KEDA's triggers that read an SQS queue.
+// Package queues has the rules about KEDA's triggers for SQS queues.
 package queues
 
 import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Regions,  // KEDA006

@@ -33,7 +33,7 @@ func checkRegions(r *rule.Pass) {
 		if of := model.RegionOf(endpoint); of != "" && of != region && !isOpen(of) {
 			r.Report(t.At("awsEndpoint"), "awsRegion is %s, but awsEndpoint is in %s", region, of).Fix("use one region")
 		}
-		// A server of another kind takes any host and any region.
+		// Another server accepts any host and any region.
 		ofAWS := endpoint == "" || model.RegionOf(endpoint) != ""
 		if t.HasURL && ofAWS && t.URL.Region != "" && t.URL.Region != region && !isOpen(t.URLText) {
 			r.Report(t.At("awsRegion"), "awsRegion is %s, but the queue's URL is in %s", region, t.URL.Region).
@@ -52,12 +52,12 @@ func checkRegions(r *rule.Pass) {
 	}
 }
 
-// isOpen reports whether a text has a variable whose value is made outside of the
-// repository: it is equal to nothing, and differs from nothing.
+// isOpen reports whether a text contains a variable whose value is made outside of the
+// repository: then it can be compared with nothing.
 func isOpen(text string) bool { return strings.Contains(text, "${") }
 
-// checkRegionSaid: KEDA takes the region from the trigger or the authentication,
-// and refuses a trigger without one.
+// checkRegionSaid reports a missing region. KEDA takes it from the trigger or the
+// authentication, and rejects a trigger without one.
 func checkRegionSaid(r *rule.Pass, t model.SQSTrigger) {
 	if r.Cluster.AuthenticationSupplies(t.Object, t.Trigger.AuthenticationRef, "awsRegion") {
 		return
@@ -66,8 +66,8 @@ func checkRegionSaid(r *rule.Pass, t model.SQSTrigger) {
 		Fix("say awsRegion")
 }
 
-// checkWorkloadRegion compares the region of the containers that use a
-// trigger's queue: the scaled one and those that name the queue.
+// checkWorkloadRegion compares the region in the containers that use a trigger's queue:
+// the scaled one, and those that name the queue.
 func checkWorkloadRegion(r *rule.Pass, w model.Workload, t model.SQSTrigger, region string) {
 	scaled, _ := t.Container()
 	for _, container := range w.MainContainers() {

@@ -29,7 +29,7 @@ func checkAutoscalers(r *rule.Pass) {
 	for _, o := range r.Cluster.Of("autoscaling", "HorizontalPodAutoscaler") {
 		var hpa autoscalingv2.HorizontalPodAutoscaler
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &hpa); err != nil {
-			continue // the schema says why, or it is of an older version
+			continue // the schema reports it, or it has an older version
 		}
 		target := hpa.Spec.ScaleTargetRef
 		scaled := r.Cluster.Find(o, model.GroupOf(target.APIVersion), target.Kind, o.GetNamespace(), target.Name)
@@ -61,8 +61,8 @@ func checkReplicas(r *rule.Pass, hpa, scaled *render.Object) {
 		Fix("remove spec.replicas")
 }
 
-// shares reports whether a VerticalPodAutoscaler changes what a HorizontalPodAutoscaler
-// measures by, of the same target.
+// shares reports whether a VerticalPodAutoscaler changes a resource on which a
+// HorizontalPodAutoscaler scales the same target.
 func shares(hpa autoscalingv2.HorizontalPodAutoscaler, vpa *render.Object) bool {
 	target, _, _ := unstructured.NestedStringMap(vpa.Object, "spec", "targetRef")
 	mode, said, _ := unstructured.NestedString(vpa.Object, "spec", "updatePolicy", "updateMode")

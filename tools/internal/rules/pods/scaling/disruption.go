@@ -25,7 +25,7 @@ func checkDisruption(r *rule.Pass) {
 		for _, value := range model.Values(pool, "spec/template/spec/terminationGracePeriod") {
 			limit, err := time.ParseDuration(value.Text())
 			if err != nil {
-				continue // the schema says why
+				continue // the schema reports it
 			}
 			if w, grace := slowest(r, pool); grace > limit {
 				r.Report(value.Field, "%s ends its nodes after %s, and the pods of %s have %s to end", pool.Key(), limit, w.Key(), grace).
@@ -35,8 +35,8 @@ func checkDisruption(r *rule.Pass) {
 	}
 }
 
-// slowest is the workload on the API server of a pool whose pods may take longest to end,
-// of those that say so.
+// slowest returns the workload with the longest termination grace period on the API
+// server of a pool.
 func slowest(r *rule.Pass, pool *render.Object) (slowest model.Workload, grace time.Duration) {
 	for _, w := range r.Cluster.Workloads() {
 		seconds := w.Template.Spec.TerminationGracePeriodSeconds

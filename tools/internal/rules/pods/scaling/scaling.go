@@ -1,10 +1,10 @@
-// Package scaling holds the rules on who decides how many pods of a workload run, and
-// who may take one away.
+// Package scaling has the rules about what decides the number of a workload's pods, and
+// what may remove one.
 package scaling
 
 import "github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Autoscalers, // POD016

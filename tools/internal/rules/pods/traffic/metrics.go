@@ -43,7 +43,7 @@ func checkMetrics(r *rule.Pass) {
 	}
 }
 
-// servesMetrics reports whether a workload says that it serves metrics at a port.
+// servesMetrics reports whether a workload states that it serves metrics at a port.
 func servesMetrics(r *rule.Pass, w model.Workload, port corev1.ContainerPort) bool {
 	if program, known := r.Program(w); known && program.Metrics != "" && program.Metrics == port.Name {
 		return true
@@ -53,7 +53,7 @@ func servesMetrics(r *rule.Pass, w model.Workload, port corev1.ContainerPort) bo
 	return annotated || strings.Contains(port.Name, "metrics")
 }
 
-// closes reports whether policies close a port to everybody.
+// closes reports whether policies allow nobody to reach a port.
 func closes(policies []policy, port corev1.ContainerPort) bool {
 	closed := false
 	for _, p := range policies {
@@ -68,7 +68,8 @@ func closes(policies []policy, port corev1.ContainerPort) bool {
 	return closed
 }
 
-// opens reports whether a rule's ports, none being all, include one of a container.
+// opens reports whether a rule's ports include a container's port; a rule without ports
+// includes all.
 func opens(ports []networkingv1.NetworkPolicyPort, port corev1.ContainerPort) bool {
 	return len(ports) == 0 || slices.ContainsFunc(ports, func(p networkingv1.NetworkPolicyPort) bool {
 		return means(p, port.Name, port.ContainerPort, protocol(port))

@@ -55,8 +55,8 @@ func letsAsk(rule networkingv1.NetworkPolicyEgressRule) bool {
 	})
 }
 
-// calledName is the host of the first URL in the environment or the arguments of a
-// workload's containers that is not an address, nor the pod itself; empty for none.
+// calledName returns the host in the first URL in the environment or the arguments of a
+// workload's containers. It ignores addresses and the pod itself; empty for none.
 func calledName(r *rule.Pass, w model.Workload) string {
 	for _, c := range w.Containers() {
 		variables, _ := r.Cluster.Environment(c)

@@ -54,7 +54,7 @@ func checkServicePorts(r *rule.Pass) {
 	}
 }
 
-// reaches reports whether policies let in the port to which a Service goes on.
+// reaches reports whether policies allow the port to which a Service forwards.
 func reaches(policies []policy, ports []corev1.ContainerPort, target intstr.IntOrString) bool {
 	i := slices.IndexFunc(ports, func(p corev1.ContainerPort) bool {
 		return target.Type == intstr.String && p.Name == target.StrVal || target.Type == intstr.Int && p.ContainerPort == target.IntVal
@@ -76,8 +76,8 @@ func opensAny(port networkingv1.NetworkPolicyPort, ports []corev1.ContainerPort)
 	})
 }
 
-// servedBy is the targetPort of a Service before the pods that has the number of a
-// policy's port, if it is another one; nil if there is none.
+// servedBy returns the targetPort of a Service whose own port has the number of a
+// policy's port, if the two differ; nil if there is none.
 func servedBy(r *rule.Pass, w model.Workload, port networkingv1.NetworkPolicyPort) *intstr.IntOrString {
 	if port.Port == nil || port.Port.Type == intstr.String || port.EndPort != nil {
 		return nil
@@ -99,7 +99,7 @@ func servedBy(r *rule.Pass, w model.Workload, port networkingv1.NetworkPolicyPor
 	return nil
 }
 
-// selectsPods reports whether a Service sends requests to a workload's pods.
+// selectsPods reports whether a Service selects a workload's pods.
 func selectsPods(service *render.Object, w model.Workload) bool {
 	selector := model.Values(service, "spec/selector")
 	if len(selector) == 0 {

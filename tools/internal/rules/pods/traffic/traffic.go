@@ -1,5 +1,5 @@
-// Package traffic holds the rules on who reaches the pods of a workload, and whom they
-// reach: what NetworkPolicies let through.
+// Package traffic has the rules about what reaches a workload's pods, and what they
+// reach: what NetworkPolicies allow.
 package traffic
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/rule"
 )
 
-// Rules are the rules of the family, in the order of their ids.
+// Rules returns the rules of the family, in the order of their ids.
 func Rules() []rule.Rule {
 	return []rule.Rule{
 		Metrics,      // POD013
@@ -24,13 +24,13 @@ func Rules() []rule.Rule {
 	}
 }
 
-// policy is a NetworkPolicy, as far as it can be read.
+// policy is a NetworkPolicy that could be decoded.
 type policy struct {
 	networkingv1.NetworkPolicy
 	object *render.Object
 }
 
-// policiesOf are the NetworkPolicies that select the pods of a workload.
+// policiesOf returns the NetworkPolicies that select the pods of a workload.
 func policiesOf(r *rule.Pass, w model.Workload) []policy {
 	var all []policy
 	for _, o := range r.Cluster.Beside(w.Object, networkingv1.GroupName, "NetworkPolicy") {
@@ -43,18 +43,18 @@ func policiesOf(r *rule.Pass, w model.Workload) []policy {
 	return all
 }
 
-// restricts reports whether a policy closes the pods in a direction to all that it does
-// not name.
+// restricts reports whether a policy limits the pods' traffic in a direction to what it
+// names.
 func (p policy) restricts(direction networkingv1.PolicyType) bool {
 	if len(p.Spec.PolicyTypes) > 0 {
 		return slices.Contains(p.Spec.PolicyTypes, direction)
 	}
-	// What the API server fills in.
+	// The API server's default.
 	return direction == networkingv1.PolicyTypeIngress || len(p.Spec.Egress) > 0
 }
 
-// means reports whether a port of a policy is one of a container: by its name, or by its
-// number or a range.
+// means reports whether a policy's port is a container's port, by its name, its number or
+// a range.
 func means(p networkingv1.NetworkPolicyPort, name string, number int32, protocol corev1.Protocol) bool {
 	said := corev1.ProtocolTCP
 	if p.Protocol != nil {
@@ -73,8 +73,8 @@ func means(p networkingv1.NetworkPolicyPort, name string, number int32, protocol
 	return p.Port.IntVal == number
 }
 
-// judged reports whether all that lets pods through is known: other policies than
-// Kubernetes' are not read.
+// judged reports whether all policies for the pods are known: it cannot read other kinds
+// than Kubernetes' own.
 func judged(r *rule.Pass, w model.Workload) bool {
 	return !w.Template.Spec.HostNetwork && r.Cluster.Complete(model.ObjectsIn(w.GetNamespace()).For(w.Object))
 }

@@ -1,5 +1,5 @@
 // Command generate compiles the scaler schema of the pinned KEDA module into
-// scalers.json. Run it by `go generate ./tools/internal/rules/scalers`.
+// scalers.json. Run it with `go generate ./tools/internal/rules/scalers`.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// schema is the part of KEDA's scalers-schema.yaml that is kept.
+// schema is the needed part of KEDA's scalers-schema.yaml.
 type schema struct {
 	Scalers []struct {
 		Type       string `json:"type"`
