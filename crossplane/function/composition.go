@@ -33,11 +33,11 @@ type composition struct {
 	desired map[resource.Name]*resource.DesiredComposed
 	status  map[string]any
 
-	externalNames map[string]string // of spec, of what is there already
-	assigned      []resource.Name   // whose external name AWS or the provider chooses
+	externalNames map[string]string // from the spec, for resources that exist already
+	assigned      []resource.Name   // resources whose external name AWS or the provider chooses
 
-	waiting    []string // what is not there yet, for a person
-	incomplete bool     // something cannot be composed for that
+	waiting    []string // what is still missing, as text for people
+	incomplete bool     // something cannot be composed because of that
 }
 
 func newComposition(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) (*composition, error) {
@@ -76,7 +76,7 @@ func (c *composition) spec(into any) error {
 	if err := json.Unmarshal(data, into); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			// Fields that all specs share are in an embedded struct.
+			// The fields that all specs share are in an embedded struct.
 			field := strings.TrimPrefix(wrong.Field, "placement.")
 			return fmt.Errorf("spec.%s: is a %s, not a %s", field, wrong.Value, wrong.Type)
 		}
@@ -85,8 +85,8 @@ func (c *composition) spec(into any) error {
 	return nil
 }
 
-// add composes a managed resource. externalName is its name on AWS; it is empty where
-// AWS assigns one. Then spec.externalNames can name a resource that exists already.
+// add composes a managed resource. externalName is its name on AWS, or empty if AWS
+// assigns one. In that case spec.externalNames can name an existing resource.
 func (c *composition) add(id resource.Name, name, externalName, providerConfig string, forProvider managed) error {
 	data, err := json.Marshal(forProvider)
 	if err != nil {
@@ -109,30 +109,30 @@ func (c *composition) add(id resource.Name, name, externalName, providerConfig s
 	}
 	object.Object["spec"] = map[string]any{
 		"forProvider": fields,
-		// Always in the XR's own namespace, so that an XR cannot name the account of
-		// another environment.
+		// Always in the XR's own namespace, so that an XR cannot use another
+		// environment's account.
 		"providerConfigRef": map[string]any{"kind": "ProviderConfig", "name": providerConfig},
 	}
 	c.desired[id] = &resource.DesiredComposed{Resource: object}
 	return nil
 }
 
-// initially sets fields that hold when a managed resource is created, and that others
+// initially sets fields that apply when a managed resource is created, and that others
 // may change later.
 func (c *composition) initially(id resource.Name, fields map[string]any) {
 	spec, _ := c.desired[id].Resource.Object["spec"].(map[string]any)
 	spec["initProvider"] = fields
 }
 
-// after reports whether a resource can be composed that AWS refuses until another one
-// is ready. A resource that was composed before stays composed, whatever happens to the
-// other.
+// after reports whether a resource can be composed that AWS rejects until another one is
+// ready. A resource that was composed before stays composed, whatever happens to the
+// other one.
 func (c *composition) after(first, id resource.Name) bool {
 	if _, composedBefore := c.observed[id]; composedBefore || c.isReady(first) {
 		return true
 	}
 	c.incomplete = true
-	// A resource that is not composed has already said what it waits for.
+	// A resource that is not composed has already reported what it waits for.
 	if wanted, found := c.desired[first]; found {
 		c.waitFor(fmt.Sprintf("%s %s is not ready", wanted.Resource.GetKind(), wanted.Resource.GetName()))
 	}
@@ -159,9 +159,9 @@ func (c *composition) waitFor(reason string) {
 	}
 }
 
-// wait says what the resources that cannot be composed yet wait for. Those that were
-// composed before are kept as they were observed, because Crossplane deletes what the
-// function leaves out.
+// wait records what the resources that cannot be composed yet wait for. Those that were
+// composed before are kept as observed, because Crossplane deletes what the function
+// leaves out.
 func (c *composition) wait(reason string, ids ...resource.Name) {
 	c.waitFor(reason)
 	for _, id := range ids {
@@ -173,7 +173,7 @@ func (c *composition) wait(reason string, ids ...resource.Name) {
 	}
 }
 
-// asDesired is an observed resource without the fields that the API server and the
+// asDesired returns an observed resource without the fields that the API server and the
 // provider added.
 func asDesired(observed *composed.Unstructured) *composed.Unstructured {
 	kept := composed.New()
@@ -196,9 +196,8 @@ func (c *composition) protect(reason string) {
 	})
 }
 
-// keepFor keeps composed resources until the one that uses them is gone: Crossplane
-// deletes everything that an XR composes at once. A resource that is not composed
-// neither uses nor is used.
+// keepFor keeps composed resources until their user is gone: Crossplane deletes all
+// resources of an XR at once. A Usage needs both to be composed.
 func (c *composition) keepFor(user resource.Name, used ...resource.Name) {
 	by, found := c.desired[user]
 	if !found {
@@ -212,13 +211,13 @@ func (c *composition) keepFor(user resource.Name, used ...resource.Name) {
 		order := string(user) + "-before-" + string(id)
 		c.use(resource.Name(order), c.xr.GetName()+"-"+order, map[string]any{
 			"of": inUsage(of.Resource.Unstructured), "by": inUsage(by.Resource.Unstructured),
-			// The garbage collector retries too, but after ever longer pauses.
+			// The garbage collector retries, too, but at growing intervals.
 			"replayDeletion": true,
 		})
 	}
 }
 
-// use composes a Usage, by which Crossplane's webhook refuses deletions.
+// use composes a Usage, with which Crossplane's webhook rejects deletions.
 func (c *composition) use(id resource.Name, name string, spec map[string]any) {
 	usage := composed.New()
 	usage.SetAPIVersion("protection.crossplane.io/v1beta1")
@@ -229,7 +228,7 @@ func (c *composition) use(id resource.Name, name string, spec map[string]any) {
 	c.desired[id] = &resource.DesiredComposed{Resource: usage}
 }
 
-// inUsage names an object of the XR's namespace as Usages do.
+// inUsage refers to an object of the XR's namespace in the form of Usages.
 func inUsage(object unstructured.Unstructured) map[string]any {
 	return map[string]any{
 		"apiVersion": object.GetAPIVersion(), "kind": object.GetKind(),
@@ -237,16 +236,15 @@ func inUsage(object unstructured.Unstructured) map[string]any {
 	}
 }
 
-// report puts a field of an observed resource into the XR's status, if it is
-// there.
+// report copies a field of an observed resource to the XR's status, if it exists.
 func (c *composition) report(field string, id resource.Name, path string) {
 	if value := c.observedString(id, path); value != "" {
 		c.status[field] = value
 	}
 }
 
-// reportExternalNames puts the identifiers that AWS assigned into the XR's status. With
-// these in spec.externalNames another hub adopts the resources.
+// reportExternalNames copies the identifiers that AWS assigned to the XR's status. With
+// these in spec.externalNames, another hub adopts the resources.
 func (c *composition) reportExternalNames() {
 	names := map[string]any{}
 	for _, id := range c.assigned {
@@ -259,7 +257,7 @@ func (c *composition) reportExternalNames() {
 	}
 }
 
-// observedTrue reports whether a field of an observed resource is there and true.
+// observedTrue reports whether a field of an observed resource is true.
 func (c *composition) observedTrue(id resource.Name, path string) bool {
 	observed, found := c.observed[id]
 	if !found {
@@ -269,8 +267,8 @@ func (c *composition) observedTrue(id resource.Name, path string) bool {
 	return err == nil && value
 }
 
-// observedString is a string or number of an observed resource, at a path such
-// as status.atProvider.arn; empty if it is not there yet.
+// observedString returns a string or number of an observed resource, at a path such as
+// status.atProvider.arn; empty if it does not exist yet.
 func (c *composition) observedString(id resource.Name, path string) string {
 	observed, found := c.observed[id]
 	if !found {
@@ -278,7 +276,7 @@ func (c *composition) observedString(id resource.Name, path string) string {
 	}
 	value, err := observed.Resource.GetValue(path)
 	if err != nil {
-		return "" // not there yet
+		return "" // it does not exist yet
 	}
 	switch value := value.(type) {
 	case string:
@@ -292,8 +290,8 @@ func (c *composition) observedString(id resource.Name, path string) string {
 	}
 }
 
-// require asks Crossplane for one object of the XR's own namespace and returns
-// it, or nil while it is not there: Crossplane calls again with it.
+// require asks Crossplane for an object in the XR's own namespace and returns it, or nil
+// if Crossplane has not sent it: Crossplane calls again with it.
 func (c *composition) require(id string, kind schema.GroupVersionKind, name string) *unstructured.Unstructured {
 	if c.rsp.GetRequirements() == nil {
 		c.rsp.Requirements = &fnv1.Requirements{Resources: map[string]*fnv1.ResourceSelector{}}
@@ -311,7 +309,7 @@ func (c *composition) require(id string, kind schema.GroupVersionKind, name stri
 	return nil
 }
 
-// respond writes the desired state and how far it is.
+// respond writes the desired state, and what is still missing.
 func (c *composition) respond() error {
 	c.setReadiness()
 	if err := response.SetDesiredComposedResources(c.rsp, c.desired); err != nil {
@@ -322,8 +320,8 @@ func (c *composition) respond() error {
 	if len(c.status) > 0 {
 		desired.Object["status"] = c.status
 	}
-	// Crossplane considers an XR ready when all composed resources are, which says
-	// nothing while one of them is still missing.
+	// Crossplane reports an XR as ready when all composed resources are. That is wrong
+	// while one of them is still missing.
 	ready := resource.ReadyUnspecified
 	if c.incomplete {
 		ready = resource.ReadyFalse
@@ -335,7 +333,7 @@ func (c *composition) respond() error {
 	return nil
 }
 
-// fieldOf says which field of the XR a part of an AWS name comes from.
+// fieldOf has the field of the XR for each part of an AWS name.
 var fieldOf = map[string]string{
 	names.Cluster:  "spec.clusterName",
 	names.Account:  "spec.accountId",
@@ -344,7 +342,7 @@ var fieldOf = map[string]string{
 	names.Workload: "metadata.name",
 }
 
-// named names the XR's field in an error of the package names.
+// named adds the XR's field to an error of the package names.
 func named(err error) error {
 	var refused *names.Error
 	if errors.As(err, &refused) {

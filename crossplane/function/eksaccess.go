@@ -11,7 +11,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/crossplane/names"
 )
 
-// The managed policies of AWS for each role:
+// AWS's managed policies for each role:
 // https://docs.aws.amazon.com/eks/latest/userguide/cluster-iam-role.html,
 // create-node-role.html, auto-cluster-iam-role.html and auto-create-node-role.html.
 var (
@@ -68,11 +68,11 @@ func (e eksComposer) addRole(purpose, description string, trust statement, polic
 	return nil
 }
 
-// addAccess creates a role for administrators, and gives it and the others of the spec
-// access.
+// addAccess creates a role for administrators, and gives access to it and to the
+// principals in the spec.
 func (e eksComposer) addAccess() error {
-	// The account decides who has the tag. Without it, everybody who may assume any
-	// role would administer the cluster.
+	// Only principals that the account has given this tag may assume the role. Without
+	// it, everybody who may assume any role would administer the cluster.
 	account := statement{
 		Effect:    "Allow",
 		Principal: map[string]string{"AWS": fmt.Sprintf("arn:aws:iam::%s:root", e.AccountID)},
@@ -82,7 +82,7 @@ func (e eksComposer) addAccess() error {
 	if err := e.addRole("admin", "Administrators of "+e.ClusterName, account); err != nil {
 		return err
 	}
-	// For `aws eks update-kubeconfig`; the rest is the access entry's.
+	// For `aws eks update-kubeconfig`; the access entry grants the rest.
 	describe := statement{
 		Effect: "Allow", Action: []string{"eks:DescribeCluster"},
 		Resource: []string{fmt.Sprintf("arn:aws:eks:%s:%s:cluster/%s", e.Region, e.AccountID, e.ClusterName)},

@@ -32,7 +32,7 @@ type eksCluster struct {
 	DeletionProtection  bool              `json:"deletionProtection"`
 }
 
-// podLogs ships what containers log to CloudWatch.
+// podLogs sends containers' logs to CloudWatch.
 type podLogs struct {
 	RetentionDays int64 `json:"retentionDays"`
 }
@@ -43,7 +43,7 @@ type nodes struct {
 	DesiredSize   int64    `json:"desiredSize"`
 	MaxSize       int64    `json:"maxSize"`
 	DiskSizeGiB   int64    `json:"diskSizeGiB"`
-	// ReleaseVersion is that of the AMI.
+	// ReleaseVersion is the version of the AMI.
 	ReleaseVersion string            `json:"releaseVersion"`
 	Labels         map[string]string `json:"labels"`
 }
@@ -76,8 +76,8 @@ func composeEKSCluster(c *composition) error {
 		}
 	}
 	e.orderDeletion()
-	// Until EKS has lifted its own deletion protection: otherwise the cluster would
-	// stay without its XR.
+	// Kept until EKS has turned off its own deletion protection: otherwise the cluster
+	// would outlive its XR.
 	if spec.DeletionProtection || c.observedTrue("cluster", "status.atProvider.deletionProtection") {
 		c.protect("all that runs on it would be gone; set spec.deletionProtection to false first, which EKS takes a moment for")
 	}
@@ -89,7 +89,7 @@ func composeEKSCluster(c *composition) error {
 	return nil
 }
 
-// Values that AWS assigns and other resources wait for.
+// Fields with values that AWS assigns and other resources wait for.
 const (
 	issuerPath        = "status.atProvider.identity[0].oidc[0].issuer"
 	latestVersionPath = "status.atProvider.latestVersion"
@@ -115,7 +115,7 @@ func (e eksComposer) roleARN(purpose string) string {
 }
 
 // addLogGroup creates the log group that EKS writes to, or adopts the one that EKS
-// created, which would keep logs forever.
+// created, which would keep its logs forever.
 func (e eksComposer) addLogGroup() error {
 	if len(e.Logs) == 0 {
 		return nil
@@ -138,7 +138,7 @@ func (e eksComposer) addControlPlane() error {
 		Region:           e.Region,
 		Version:          e.kubernetesVersion(),
 		RoleARN:          e.roleARN("cluster"),
-		// Whoever provisions the cluster does not administer it.
+		// The principal that provisions the cluster does not administer it.
 		AccessConfig: accessConfig{AuthenticationMode: "API", BootstrapClusterCreatorAdminPermissions: false},
 		VPCConfig: vpcConfig{
 			EndpointPrivateAccess: true,
@@ -156,14 +156,13 @@ func (e eksComposer) addControlPlane() error {
 	})
 }
 
-// kubernetesVersion is the version of the spec, or the running one if that is newer:
-// EKS upgrades a cluster at the end of its version's support and refuses to go back.
-// While the provider asked for the old version, AWS would refuse every other change
-// too.
+// kubernetesVersion returns the version in the spec, or the running one if that is newer.
+// EKS upgrades a cluster at the end of its version's support, and never downgrades it. If
+// the provider asked for the old version, AWS would reject every other change, too.
 func (e eksComposer) kubernetesVersion() string {
 	wanted, err := version.ParseGeneric(e.Version)
 	if err != nil {
-		return e.Version // EKS says what is wrong with it
+		return e.Version // EKS reports what is wrong with it
 	}
 	runs, err := version.ParseGeneric(e.observedString("cluster", "status.atProvider.version"))
 	if err != nil || !wanted.LessThan(runs) {
@@ -174,7 +173,8 @@ func (e eksComposer) kubernetesVersion() string {
 	return running
 }
 
-// privateSubnets are those of the Network of the same name.
+// privateSubnets returns references to the private subnets of the Network with the same
+// name.
 func (e eksComposer) privateSubnets() []reference {
 	var subnets []reference
 	for _, zone := range e.Zones {
@@ -183,8 +183,8 @@ func (e eksComposer) privateSubnets() []reference {
 	return subnets
 }
 
-// vpcCNI gives a node 110 pods instead of as many as it has addresses, and
-// enforces NetworkPolicies.
+// vpcCNI allows 110 pods on a node instead of one for each of its addresses, and enforces
+// NetworkPolicies.
 const vpcCNI = `{"enableNetworkPolicy":"true","env":{"ENABLE_PREFIX_DELEGATION":"true","WARM_PREFIX_TARGET":"1"}}`
 
 func (e eksComposer) addAddons() error {
@@ -228,7 +228,7 @@ func (e eksComposer) addNodes() error {
 		ScalingConfig:  scalingConfig{MinSize: e.Nodes.MinSize, MaxSize: e.Nodes.MaxSize},
 		SubnetIDRefs:   e.privateSubnets(),
 		UpdateConfig:   updateConfig{MaxUnavailable: 1},
-		// EKS replaces nodes that its monitoring finds broken.
+		// EKS replaces nodes that its monitoring reports as broken.
 		NodeRepairConfig: enabled{true},
 		Version:          e.Version,
 		ReleaseVersion:   e.Nodes.ReleaseVersion,
@@ -241,8 +241,8 @@ func (e eksComposer) addNodes() error {
 	return nil
 }
 
-// reachesOut reports whether resources that need the internet can be composed. What was
-// composed before stays composed.
+// reachesOut reports whether resources that need internet access can be composed.
+// Resources that were composed before stay composed.
 func (e eksComposer) reachesOut(id resource.Name) bool {
 	network := e.require("network", schema.GroupVersionKind{Group: Group, Version: Version, Kind: "Network"}, e.ClusterName)
 	if _, composedBefore := e.observed[id]; composedBefore {
@@ -268,7 +268,7 @@ func (e eksComposer) launchTemplate(name string) launchTemplate {
 			DeviceName: "/dev/xvda",
 			EBS:        ebs{Encrypted: "true", DeleteOnTermination: "true", VolumeSize: e.Nodes.DiskSizeGiB, VolumeType: "gp3"},
 		}},
-		// One hop: pods do not reach the credentials of their node.
+		// With one hop, pods cannot reach their node's credentials.
 		MetadataOptions:   metadataOptions{HTTPEndpoint: "enabled", HTTPTokens: "required", HTTPPutResponseHopLimit: 1},
 		TagSpecifications: []tagSpecifications{{"instance", tags}, {"volume", tags}},
 		Tags:              tags,
@@ -286,12 +286,12 @@ func (e eksComposer) addOIDCProvider() error {
 
 // orderDeletion keeps each part until the parts that need it are gone. Nodes need their
 // role and the VPC CNI to release their network interfaces, and EKS needs the cluster's
-// role to release its own. Until then no subnet and no security group can be deleted.
+// role to release its own. Before that, no subnet and no security group can be deleted.
 func (e eksComposer) orderDeletion() {
 	nodeRole := e.partsOf("node-role")
 	e.keepFor("nodes", append(nodeRole, "addon-vpc-cni", "node-template", "cluster")...)
 	e.keepFor("cluster", append(e.partsOf("cluster-role"), "logs")...)
-	if e.AutoMode { // the nodes are the cluster's own
+	if e.AutoMode { // the cluster has its nodes itself
 		e.keepFor("cluster", nodeRole...)
 	}
 }

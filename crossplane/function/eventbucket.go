@@ -49,7 +49,7 @@ func composeEventBucket(c *composition) error {
 		if !c.after("bucket", configuration.id) {
 			continue
 		}
-		// Their external names follow from the bucket's.
+		// Their external names are the bucket's.
 		if err := c.add(configuration.id, name, "", spec.ProviderConfigName, configuration.forProvider); err != nil {
 			return err
 		}
@@ -83,8 +83,8 @@ func delegateToAccessPoints(account, bucket string) statement {
 	}
 }
 
-// lifecycle expires what nobody reads any more. An incomplete upload costs money and no
-// list shows it.
+// lifecycle expires old versions, and events if the spec says so. Incomplete uploads are
+// deleted, because they cost money and no list shows them.
 func lifecycle(spec eventBucket) lifecycleRule {
 	rule := lifecycleRule{
 		ID:                             "events",

@@ -31,8 +31,9 @@ type queueAlarms struct {
 	Emails               []string `json:"emails"`
 }
 
-// composeEventQueue composes a dead-letter queue and then its queue, because SQS
-// refuses a queue whose dead-letter queue is not there, and the alarms of both.
+// composeEventQueue composes a dead-letter queue, and after it the queue, because SQS
+// rejects a queue whose dead-letter queue does not exist. It also composes the alarms of
+// both.
 func composeEventQueue(c *composition) error {
 	var spec eventQueue
 	if err := c.spec(&spec); err != nil {
@@ -45,7 +46,8 @@ func composeEventQueue(c *composition) error {
 	if err := c.add("dead-letter-queue", name.DeadLetters, "", spec.ProviderConfigName, deadLetterQueue(spec, name)); err != nil {
 		return err
 	}
-	// The provider watches a new queue for 25 seconds before it is ready: both at once.
+	// The provider watches a new queue for 25 seconds before it is ready. So the second
+	// one does not wait for the first.
 	if c.afterCreation("dead-letter-queue", "queue") {
 		if err := c.add("queue", name.Source, "", spec.ProviderConfigName, sourceQueue(spec, name)); err != nil {
 			return err
@@ -67,9 +69,9 @@ func composeEventQueue(c *composition) error {
 	return nil
 }
 
-// addAlarms composes alarms for what nobody would see otherwise: messages that no
-// consumer could store, and a queue that nobody reads, whose messages SQS finally
-// drops.
+// addAlarms composes alarms for what would otherwise stay unnoticed: messages that no
+// consumer could store, and a queue that nobody reads, from which SQS finally drops
+// messages.
 func addAlarms(c *composition, spec eventQueue, name names.QueueNames) error {
 	if err := c.add("topic", name.Topic, name.Topic, spec.ProviderConfigName, alarmTopic(spec, name)); err != nil {
 		return err
@@ -109,7 +111,7 @@ func alarmTopic(spec eventQueue, name names.QueueNames) topic {
 	})}
 }
 
-// queueAlarm is raised, and taken back, by three minutes in a row.
+// queueAlarm returns an alarm that is raised, and cleared, after three minutes in a row.
 func queueAlarm(spec eventQueue, name names.QueueNames, queue, metric string, above int64, description string) metricAlarm {
 	return metricAlarm{
 		Region: spec.Region, AlarmDescription: description,

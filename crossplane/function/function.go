@@ -4,22 +4,21 @@
 //
 // One call, [Function.RunFunction], goes like this:
 //
-//  1. The XR's kind picks what composes it; another kind is a fatal result.
-//  2. The XR's spec is decoded. Defaults and the rules of the XR's definition
-//     have been applied before, by the API server or the caller in process.
-//  3. It is composed. Names come from crossplane/names and depend on nothing
-//     that AWS assigns, so that ARNs are known before anything exists.
-//  4. What AWS refuses before another resource is ready waits, where the
-//     provider does not wait by a reference. So does what needs an observed
-//     value that is not there yet. If Crossplane composed it before, it is kept
-//     as it was observed: a resource once composed is never left out because an
-//     input is missing.
-//  5. Usages of Crossplane keep what must outlive another resource when both
-//     are deleted, and the XR itself where its spec asks for protection.
-//  6. Observed values flow to the XR's status. Each composed resource is ready
-//     when AWS reports that it works, which is more than the provider's own
-//     condition says. The condition Provisioned names what the XR waits for, and
-//     what AWS refused or failed to create.
+//  1. The XR's kind selects the composer; an unknown kind is a fatal result.
+//  2. The XR's spec is decoded. The API server, or the caller in process, has applied the
+//     defaults and rules of the XR's definition before.
+//  3. Its resources are composed. Names come from crossplane/names and do not depend on
+//     anything that AWS assigns, so ARNs are known before anything exists.
+//  4. A resource waits if AWS would reject it before another one is ready, unless the
+//     provider itself waits because of a reference. It also waits for observed values
+//     that do not exist yet. If Crossplane composed it before, it is kept as observed: a
+//     composed resource is never left out because an input is missing.
+//  5. Usages of Crossplane keep resources that must outlive another one when both are
+//     deleted, and the XR itself if its spec asks for protection.
+//  6. Observed values are copied to the XR's status. A composed resource is ready when
+//     AWS reports that it works, which is more than the provider's own condition says.
+//     The condition Provisioned names what the XR waits for, and what AWS rejected or
+//     failed to create.
 //
 // An error is a fatal result that names the XR's field; Crossplane then changes
 // nothing. The function keeps no state and may be called concurrently.
@@ -39,13 +38,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Group and Version of the composite resources.
+// Group and Version are those of the composite resources.
 const (
 	Group   = "platform.mystique-unicorn.io"
 	Version = "v1alpha1"
 )
 
-// composers holds what composes each kind of XR.
+// composers has the composer of each kind of XR.
 var composers = map[string]func(*composition) error{
 	"EKSCluster":   composeEKSCluster,
 	"EventBucket":  composeEventBucket,
@@ -54,9 +53,9 @@ var composers = map[string]func(*composition) error{
 	"WorkloadRole": composeWorkloadRole,
 }
 
-// Assigned lists, by kind, the fields of composed resources that other resources wait
-// for, with the value that they must have; empty where AWS assigns any. A caller that
-// composes without AWS fills them in.
+// Assigned returns, by kind, the fields of composed resources that other resources wait
+// for, with the value that they must have; empty if AWS assigns one. A caller that
+// composes without AWS sets them.
 func Assigned() map[schema.GroupVersionKind]map[string]string {
 	assigned := map[schema.GroupVersionKind]map[string]string{
 		launchTemplate{}.kind(): {latestVersionPath: ""},
@@ -80,9 +79,9 @@ type Function struct {
 	fnv1.UnimplementedFunctionRunnerServiceServer
 }
 
-// RunFunction composes the XR of a request as the package comment says. It
-// returns no error: what is wrong with the XR is a fatal result, so that
-// Crossplane shows it on the XR.
+// RunFunction composes the XR of a request as the package comment describes. It never
+// returns an error: a fault in the XR is a fatal result, so that Crossplane shows it on
+// the XR.
 func (Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 	rsp := response.To(req, response.DefaultTTL)
 	if err := compose(req, rsp); err != nil {

@@ -6,8 +6,8 @@ func ec2(kind string) schema.GroupVersionKind {
 	return schema.GroupVersionKind{Group: "ec2.aws.m.upbound.io", Version: "v1beta1", Kind: kind}
 }
 
-// reference names another managed resource of the XR's namespace, whose
-// identifier AWS assigns.
+// reference refers to another managed resource in the XR's namespace, whose identifier
+// AWS assigns.
 //
 // It is resolved once. References with the policy Always, which follow another resource,
 // do not work two at a time: the provider applies only those that changed, which removes
@@ -72,7 +72,7 @@ type routeTable struct {
 
 func (routeTable) kind() schema.GroupVersionKind { return ec2("RouteTable") }
 
-// route leads through an internet gateway or a NAT gateway.
+// route is a route through an internet gateway or a NAT gateway.
 type route struct {
 	Region               string     `json:"region"`
 	RouteTableIDRef      *reference `json:"routeTableIdRef"`
@@ -91,7 +91,7 @@ type routeTableAssociation struct {
 
 func (routeTableAssociation) kind() schema.GroupVersionKind { return ec2("RouteTableAssociation") }
 
-// vpcEndpoint reaches a service without leaving AWS.
+// vpcEndpoint is a connection to a service within AWS's network.
 type vpcEndpoint struct {
 	Region            string            `json:"region"`
 	VPCIDRef          *reference        `json:"vpcIdRef"`
@@ -125,7 +125,7 @@ type vpcEndpointSecurityGroup struct {
 	Region             string     `json:"region"`
 	VPCEndpointIDRef   *reference `json:"vpcEndpointIdRef"`
 	SecurityGroupIDRef *reference `json:"securityGroupIdRef"`
-	// In place of the VPC's default group, which lets in nobody but its own members.
+	// It replaces the VPC's default group, which allows only its own members.
 	ReplaceDefaultAssociation bool `json:"replaceDefaultAssociation"`
 }
 

@@ -92,8 +92,8 @@ type nodeGroup struct {
 
 func (nodeGroup) kind() schema.GroupVersionKind { return eks("NodeGroup") }
 
-// launchTemplateUse names a version by its number: EKS reads $Latest back as a number,
-// which would always differ.
+// launchTemplateUse refers to a version by its number: EKS reports $Latest as a number,
+// which would always be a difference.
 type launchTemplateUse struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -108,8 +108,7 @@ type updateConfig struct {
 	MaxUnavailable int64 `json:"maxUnavailable"`
 }
 
-// addon names its cluster: a reference would be resolved before the cluster is
-// there.
+// addon has the cluster's name: a reference would be resolved before the cluster exists.
 type addon struct {
 	Region                   string            `json:"region"`
 	ClusterName              string            `json:"clusterName"`
@@ -124,7 +123,7 @@ type addon struct {
 
 func (addon) kind() schema.GroupVersionKind { return eks("Addon") }
 
-// accessEntry waits, by its reference, until the cluster is there.
+// accessEntry has a reference, so it waits until the cluster exists.
 type accessEntry struct {
 	Region         string            `json:"region"`
 	ClusterNameRef *reference        `json:"clusterNameRef"`
@@ -134,8 +133,8 @@ type accessEntry struct {
 
 func (accessEntry) kind() schema.GroupVersionKind { return eks("AccessEntry") }
 
-// accessPolicyAssociation takes its principal from an access entry, and so waits
-// until that is there.
+// accessPolicyAssociation refers to an access entry for its principal, so it waits until
+// that exists.
 type accessPolicyAssociation struct {
 	Region          string      `json:"region"`
 	ClusterNameRef  *reference  `json:"clusterNameRef"`
@@ -150,7 +149,7 @@ type accessScope struct {
 
 func (accessPolicyAssociation) kind() schema.GroupVersionKind { return eks("AccessPolicyAssociation") }
 
-// launchTemplate is of EC2; the node group names it.
+// launchTemplate is a launch template of EC2, for a node group.
 type launchTemplate struct {
 	Region               string              `json:"region"`
 	Name                 string              `json:"name"`
@@ -168,7 +167,7 @@ type blockDevice struct {
 	EBS        ebs    `json:"ebs"`
 }
 
-// ebs has Booleans as strings where the provider has them.
+// ebs has strings where the provider's booleans are strings.
 type ebs struct {
 	Encrypted           string `json:"encrypted"`
 	DeleteOnTermination string `json:"deleteOnTermination"`

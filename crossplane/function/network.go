@@ -28,10 +28,10 @@ const (
 	isolated = "isolated"
 )
 
-// composeNetwork composes everything at once except the NAT gateways: resources refer
-// to each other by name, and the provider waits for what AWS assigns. Deletion happens
-// at once too: AWS keeps what is in use, for example by a cluster, and the provider
-// retries.
+// composeNetwork composes everything at once except the NAT gateways: resources refer to
+// each other by name, and the provider waits for what AWS assigns. Everything is also
+// deleted at once: AWS rejects the deletion of what is in use, for example by a cluster,
+// and the provider retries.
 func composeNetwork(c *composition) error {
 	var spec network
 	if err := c.spec(&spec); err != nil {
@@ -85,7 +85,7 @@ func (n networkComposer) part(id string, forProvider managed) error {
 
 func (n networkComposer) name(id string) string { return n.cluster.Network(id) }
 
-// tagged are the tags of a part; AWS shows Name in its lists.
+// tagged returns the tags of a part. AWS's lists show the tag Name.
 func (n networkComposer) tagged(id string) map[string]string {
 	tags := n.tags()
 	tags["Name"] = n.name(id)
@@ -122,7 +122,7 @@ func (n networkComposer) addSubnets() error {
 	return nil
 }
 
-// subnetTags say which subnets load balancers go to:
+// subnetTags returns the tags that tell load balancers which subnets to use:
 // https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
 func (n networkComposer) subnetTags(id, kind string) map[string]string {
 	tags := n.tagged(id)
@@ -138,7 +138,7 @@ func (n networkComposer) subnetTags(id, kind string) map[string]string {
 	return tags
 }
 
-// natOf is the zone whose NAT gateway a zone's private subnet uses.
+// natOf returns the zone whose NAT gateway a zone's private subnet uses.
 func (n networkComposer) natOf(zone string) string {
 	if n.NATGateways == "PerZone" {
 		return zone
@@ -180,12 +180,12 @@ func (n networkComposer) interfaceOf(nat, address string) string {
 // natGatewayPath is the id of a NAT gateway.
 const natGatewayPath = observedPath + "id"
 
-// everywhere is where default routes lead.
+// everywhere is the destination of default routes.
 const everywhere = "0.0.0.0/0"
 
-// addRoutes gives the public and the isolated subnets one route table each, and the
-// private subnet of every zone its own, so that another number of NAT gateways changes
-// routes and not tables.
+// addRoutes gives the public subnets one route table, the isolated subnets another one,
+// and the private subnet of every zone its own. So another number of NAT gateways changes
+// only routes.
 func (n networkComposer) addRoutes() error {
 	if err := n.addTable(public, public, n.Zones...); err != nil {
 		return err
@@ -239,8 +239,7 @@ func (n networkComposer) addTable(table, kind string, zones ...string) error {
 	return nil
 }
 
-// addS3Endpoint reaches S3 without NAT, which charges for each byte; a gateway endpoint
-// is free.
+// addS3Endpoint adds a gateway endpoint for S3, which is free. NAT charges for each byte.
 func (n networkComposer) addS3Endpoint() error {
 	const id = "s3"
 	err := n.part(id, vpcEndpoint{
@@ -262,8 +261,8 @@ func (n networkComposer) addS3Endpoint() error {
 	return nil
 }
 
-// addSQSEndpoint gives SQS an address in every private subnet, for HTTPS from
-// within the VPC.
+// addSQSEndpoint adds an interface endpoint for SQS, with an address in every private
+// subnet, for HTTPS from within the VPC.
 func (n networkComposer) addSQSEndpoint() error {
 	const id = "sqs"
 	vpc, clients := to(n.name("vpc")), to(n.name("sqs-clients"))
@@ -305,7 +304,7 @@ func (n networkComposer) reportAddresses() {
 	}
 }
 
-// hasEgress reports whether nodes and pods reach the internet.
+// hasEgress reports whether nodes and pods have internet access.
 func (n networkComposer) hasEgress() bool {
 	for _, zone := range n.Zones {
 		route := resource.Name("route-" + private + "-" + zone)
@@ -316,11 +315,11 @@ func (n networkComposer) hasEgress() bool {
 	return n.isReady("internet") && n.isReady("route-"+public)
 }
 
-// blocks are the addresses of the subnets of up to three zones.
+// blocks are the address blocks of the subnets in up to three zones.
 type blocks struct{ public, private, isolated [3]netip.Prefix }
 
-// divide gives the first three quarters of a VPC's addresses to private
-// subnets, and eighths of the last quarter to the others.
+// divide splits a VPC's addresses: the first three quarters are for private subnets,
+// eighths of the last quarter for the others.
 func divide(cidr string) (blocks, error) {
 	whole, err := netip.ParsePrefix(cidr)
 	if err != nil {
@@ -339,7 +338,7 @@ func divide(cidr string) (blocks, error) {
 	return b, nil
 }
 
-// part is the i-th of the 2^bits equal parts of a block of IPv4 addresses.
+// part returns the i-th of the 2^bits equal parts of a block of IPv4 addresses.
 func part(whole netip.Prefix, bits, i int) netip.Prefix {
 	length := whole.Bits() + bits
 	address := whole.Addr().As4()

@@ -6,8 +6,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/crossplane/names"
 )
 
-// placement holds the fields that the spec of every XR has: for which cluster, and
-// where.
+// placement has the fields that the spec of every XR has: the cluster, the region and the
+// account.
 type placement struct {
 	ClusterName        string `json:"clusterName"`
 	Region             string `json:"region"`
@@ -15,12 +15,13 @@ type placement struct {
 	ProviderConfigName string `json:"providerConfigName"`
 }
 
-// tags are on everything that can be tagged, beside Crossplane's own.
+// tags returns the tags of every resource that can have tags, in addition to Crossplane's
+// own.
 func (p placement) tags() map[string]string {
 	return map[string]string{"cluster": p.ClusterName}
 }
 
-// roleARNOf is the ARN of one of our roles.
+// roleARNOf returns the ARN of one of our roles.
 func (p placement) roleARNOf(name string) string {
 	return fmt.Sprintf("arn:aws:iam::%s:role%s%s", p.AccountID, names.RolePath, name)
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/crossplane/function-sdk-go/resource"
 )
 
-// podLogsAddon brings the CloudWatch agent and Fluent Bit to every node, as the
+// podLogsAddon installs the CloudWatch agent and Fluent Bit on every node, with the
 // ServiceAccount agentAccount:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/install-CloudWatch-Observability-EKS-addon.html
 const podLogsAddon = "amazon-cloudwatch-observability"
 
 var agentAccount = serviceAccount{Namespace: "amazon-cloudwatch", Name: "cloudwatch-agent"}
 
-// podLogGroups are the groups that the add-on writes to, below
-// /aws/containerinsights/<cluster>/. It would create them itself, and then they would
-// keep everything forever.
+// podLogGroups are the log groups that the add-on writes to, below
+// /aws/containerinsights/<cluster>/. If the add-on created them itself, they would keep
+// their logs forever.
 var podLogGroups = []string{"application", "dataplane", "host", "performance"}
 
-// addPodLogs makes CloudWatch keep the logs of containers, which otherwise disappear
-// with the pod or its node.
+// addPodLogs stores containers' logs in CloudWatch. Otherwise they are lost with the pod
+// or its node.
 func (e eksComposer) addPodLogs() error {
 	if e.PodLogs == nil {
 		return nil
@@ -56,7 +56,7 @@ func (e eksComposer) addPodLogs() error {
 	if err != nil {
 		return err
 	}
-	// An agent that still runs would create the group again.
+	// An agent that still ran would create the group again.
 	kept := []resource.Name{"logs-role", "logs-grants"}
 	for _, name := range podLogGroups {
 		kept = append(kept, resource.Name("pod-logs-"+name))
@@ -65,8 +65,9 @@ func (e eksComposer) addPodLogs() error {
 	return nil
 }
 
-// agentMay grants less than AWS's own policy for the agent,
-// CloudWatchAgentServerPolicy, which covers all log groups and metrics of the account.
+// agentMay returns the agent's permissions. They are narrower than AWS's own policy for
+// it, CloudWatchAgentServerPolicy, which covers all log groups and metrics of the
+// account.
 func (e eksComposer) agentMay() []statement {
 	return []statement{
 		{

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// policy is an IAM policy document, as far as we write them:
+// policy is an IAM policy document, with the elements that this package writes:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 type policy struct {
 	Version   string      `json:"Version"`
@@ -15,22 +15,22 @@ type policy struct {
 type statement struct {
 	Sid       string    `json:"Sid,omitempty"`
 	Effect    string    `json:"Effect"`
-	Principal any       `json:"Principal,omitempty"` // "*", or a map of a kind of principal to its name
+	Principal any       `json:"Principal,omitempty"` // "*", or a map from a kind of principal to its name
 	Action    []string  `json:"Action"`
 	Resource  []string  `json:"Resource,omitempty"`
 	Condition condition `json:"Condition,omitempty"`
 }
 
-// condition maps an operator to a condition key to its value.
+// condition maps an operator, and then a condition key, to a value.
 type condition map[string]map[string]string
 
-// document is a policy's JSON. The provider compares policies by meaning, so
-// that only our own tests depend on the order.
+// document returns a policy as JSON. The provider compares policies by meaning, so the
+// order matters only to this repository's tests.
 func document(statements ...statement) string {
 	return jsonOf(policy{Version: "2012-10-17", Statement: statements})
 }
 
-// denyPlainText refuses every request that does not come over TLS.
+// denyPlainText denies every request without TLS.
 func denyPlainText(action string, resources ...string) statement {
 	return statement{
 		Sid:       "OnlyTLS",
@@ -42,7 +42,7 @@ func denyPlainText(action string, resources ...string) statement {
 	}
 }
 
-// jsonOf is the JSON of one of our own types, which cannot fail.
+// jsonOf returns the JSON of one of this package's types, which cannot fail.
 func jsonOf(value any) string {
 	data, err := json.Marshal(value)
 	if err != nil {
@@ -65,7 +65,7 @@ const (
 // Permission is one action that an access of a grant allows on one target, and
 // why a workload needs it.
 type Permission struct {
-	Action string // of IAM, such as sqs:SendMessage
+	Action string // IAM action, such as sqs:SendMessage
 	On     Target
 	Why    string
 }

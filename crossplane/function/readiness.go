@@ -19,9 +19,9 @@ import (
 // condition Ready is not enough: it is True for everything that has an identifier,
 // even if AWS failed to create it (crossplane-contrib/provider-upjet-aws#1228, #1982).
 type report struct {
-	// fields of status.atProvider are there.
+	// fields of status.atProvider must exist.
 	fields []string
-	// state is a field of status.atProvider whose value is one of works.
+	// state is a field of status.atProvider whose value must be one of works.
 	state string
 	works []string
 	// underway are the values of state while AWS still works on the resource; missing
@@ -34,7 +34,7 @@ type report struct {
 
 const replace = " says why; delete this object once that is corrected, Crossplane makes it again"
 
-// observedPath is where the provider keeps what AWS reports.
+// observedPath is where the provider stores what AWS reports.
 const observedPath = "status.atProvider."
 
 // reports are by kind. For a kind without one Ready decides, since its status says
@@ -48,14 +48,14 @@ var reports = map[schema.GroupVersionKind]report{
 		state: "status", works: []string{"ACTIVE", "UPDATING"}, underway: []string{"CREATING", "DELETING"}, missing: true,
 		advice: "aws eks describe-nodegroup" + replace,
 	},
-	// The provider waits until it is available, and a failed one has no address.
+	// The provider waits until it is available, and a failed gateway has no address.
 	natGateway{}.kind(): {fields: []string{"networkInterfaceId", "publicIp"}, advice: "aws ec2 describe-nat-gateways" + replace},
 	vpcEndpoint{}.kind(): {
 		state: "state", works: []string{"available"}, underway: []string{"pending", "deleting"}, missing: true,
 		advice: "aws ec2 describe-vpc-endpoints" + replace,
 	},
 	route{}.kind(): {state: "state", works: []string{"active"}, missing: true, advice: "what it leads to is gone"},
-	// The provider attaches it in a call of its own, and tries again.
+	// The provider attaches it in a separate call, and retries that.
 	internetGateway{}.kind(): {fields: []string{"vpcId"}, missing: true},
 	eip{}.kind():             {fields: []string{"publicIp"}, missing: true},
 }
@@ -63,11 +63,11 @@ var reports = map[schema.GroupVersionKind]report{
 // verdict says whether a composed resource works and, if not, what AWS reports.
 type verdict struct {
 	works  bool
-	failed bool // it will not change by itself
+	failed bool // it does not change by itself
 	reason string
 }
 
-// judge reads an observed resource.
+// judge returns the verdict on an observed resource.
 func judge(observed *composed.Unstructured) verdict {
 	if observed.GetCondition(xpv2.TypeReady).Status != corev1.ConditionTrue {
 		return verdict{}
@@ -92,7 +92,7 @@ func judge(observed *composed.Unstructured) verdict {
 	}
 }
 
-// contains ignores case: AWS writes the states of some services small.
+// contains ignores case, because some services have states in lower case.
 func contains(states []string, state string) bool {
 	return slices.ContainsFunc(states, func(one string) bool { return strings.EqualFold(one, state) })
 }
@@ -108,7 +108,7 @@ func (r report) verdict(underway bool, short, sentence string) verdict {
 	return verdict{failed: true, reason: sentence}
 }
 
-// text is a field of what is observed that is a string, or empty.
+// text returns a string field of an observed resource, or empty.
 func text(observed *composed.Unstructured, field string) string {
 	value, _ := observed.GetString(observedPath + field)
 	return value
@@ -125,8 +125,8 @@ func (c *composition) setReadiness() {
 	}
 }
 
-// conditionProvisioned says in words how far an XR is; Ready, which Crossplane sets,
-// only lists what is not ready.
+// conditionProvisioned explains in words how far an XR is. Crossplane's own condition
+// Ready only lists what is not ready.
 const conditionProvisioned = "Provisioned"
 
 func (c *composition) explain() {
@@ -164,12 +164,11 @@ func some(objects []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(objects[:few], ", "), len(objects)-few)
 }
 
-// unresolvedReference is how crossplane-runtime begins the message of a managed
-// resource that refers to another one which is not there or has no identifier
-// yet.
+// unresolvedReference is the beginning of crossplane-runtime's message for a managed
+// resource that refers to one which does not exist, or has no identifier yet.
 const unresolvedReference = "cannot resolve references"
 
-// progress sorts the composed resources that are not ready by the reason.
+// progress groups the composed resources that are not ready by the reason.
 type progress struct {
 	refused    []string // by AWS or the provider, with the reason
 	failed     []string // AWS accepted it and it does not work, with what AWS reports

@@ -32,8 +32,8 @@ type grant struct {
 	Prefix      string `json:"prefix"`
 }
 
-// composeWorkloadRole composes a role and then the policy within it. Whom it
-// trusts waits for the cluster's OIDC issuer, unless the spec has it.
+// composeWorkloadRole composes a role, and after it the role's policy. The trust policy
+// waits for the cluster's OIDC issuer, unless the spec has it.
 func composeWorkloadRole(c *composition) error {
 	var spec workloadRole
 	if err := c.spec(&spec); err != nil {
@@ -82,8 +82,8 @@ func (c *composition) reportRole() {
 	c.report("roleARN", "role", "status.atProvider.arn")
 }
 
-// issuerOf is the host and path of a cluster's OIDC issuer, as IAM names it;
-// empty while there is no such cluster or it has none.
+// issuerOf returns the host and path of a cluster's OIDC issuer, in the form of IAM;
+// empty if there is no such cluster or it has none yet.
 func issuerOf(cluster *unstructured.Unstructured) string {
 	if cluster == nil {
 		return ""
@@ -92,7 +92,7 @@ func issuerOf(cluster *unstructured.Unstructured) string {
 	return strings.TrimPrefix(url, "https://")
 }
 
-// trust lets the pods of one ServiceAccount assume the role, and nobody else.
+// trust allows only the pods of one ServiceAccount to assume the role.
 func trust(account, issuer string, of serviceAccount) statement {
 	return statement{
 		Effect:    "Allow",
@@ -117,8 +117,7 @@ func (w workloadRole) statements() ([]statement, error) {
 	return all, nil
 }
 
-// allow renders a grant to the calls that its access stands for, each on the
-// exact ARN that it is made on.
+// allow turns a grant into statements for the calls of its access, each on its exact ARN.
 func (w workloadRole) allow(g grant) ([]statement, error) {
 	var statements []statement
 	for _, p := range Permissions(g.Access) {

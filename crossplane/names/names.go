@@ -6,10 +6,9 @@
 // prefixes that the package itself adds are reserved, so two resources never share
 // one either. A part that breaks a rule gives an [*Error] that names it.
 //
-// The package must not know what a name is for beyond AWS' limits: nothing of
-// Kubernetes, Crossplane or policies. Its limits are those of the API references
-// of SQS (CreateQueue), IAM (CreateRole), S3 (bucket naming rules) and EKS
-// (CreateCluster).
+// The package must not know what a name is for, beyond AWS's limits: nothing of
+// Kubernetes, Crossplane or policies. The limits are from the API references of SQS
+// (CreateQueue), IAM (CreateRole), S3 (bucket naming rules) and EKS (CreateCluster).
 package names
 
 import (
@@ -27,13 +26,13 @@ const (
 	Workload = "workload"
 )
 
-// What this package adds, and no name may hold by itself.
+// Parts that this package adds, and that no name may contain itself.
 const (
 	deadLetters = "-dlq"
 	eks         = "eks-"
 )
 
-// The longest names, in characters.
+// The maximum lengths, in characters.
 const (
 	maxCluster = 20
 	maxQueue   = 80
@@ -47,35 +46,35 @@ var (
 	label   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 )
 
-// Error says which part of a name AWS or this package refuses, and why.
+// Error says which part of a name AWS or this package rejects, and why.
 type Error struct {
 	Part   string // Cluster, Account, Queue, Bucket or Workload
 	Value  string
 	Reason string
 }
 
-// Error is one line: the part, its value and the reason.
+// Error returns one line: the part, its value and the reason.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s name %q %s", e.Part, e.Value, e.Reason)
 }
 
-// RolePath is the IAM path of every role: a policy that names it reaches none that
-// somebody else made, whatever its name.
+// RolePath is the IAM path of every role. A policy with this path never covers a role
+// that somebody else made, whatever its name.
 const RolePath = "/sales-events/"
 
 // QueueNames are the names of a queue, of its dead-letter queue, and of the topic
 // and alarms for both.
 type QueueNames struct {
 	Source, DeadLetters string
-	// Topic is where alarms go.
+	// Topic is the topic to which alarms are sent.
 	Topic string
 	// DeadLetterAlarm and AgeAlarm are the alarms.
 	DeadLetterAlarm, AgeAlarm string
 }
 
-// ForQueue names a queue <cluster>-<queue> and its dead-letter queue
-// <cluster>-<queue>-dlq, 80 characters at most each. AWS ends the names of its topic
-// and alarms far later.
+// ForQueue returns the names for a queue, <cluster>-<queue>, and its dead-letter queue,
+// <cluster>-<queue>-dlq, each at most 80 characters long. AWS's limits for the topic and
+// the alarms are far higher.
 func ForQueue(clusterName, queue string) (QueueNames, error) {
 	if err := checkCluster(clusterName); err != nil {
 		return QueueNames{}, err
@@ -93,8 +92,8 @@ func ForQueue(clusterName, queue string) (QueueNames, error) {
 	}, nil
 }
 
-// ForBucket names a bucket <cluster>-<account>-<bucket>, 63 characters at most.
-// The account keeps it apart from the buckets of all other AWS customers.
+// ForBucket returns the name of a bucket, <cluster>-<account>-<bucket>, at most 63
+// characters long. The account keeps it apart from the buckets of other AWS customers.
 func ForBucket(clusterName, accountID, bucket string) (string, error) {
 	if err := checkCluster(clusterName); err != nil {
 		return "", err
@@ -106,8 +105,8 @@ func ForBucket(clusterName, accountID, bucket string) (string, error) {
 	return name, check(Bucket, bucket, name, maxBucket)
 }
 
-// ForRole names the role of a workload <cluster>-<workload>, 64 characters at
-// most.
+// ForRole returns the name of a workload's role, <cluster>-<workload>, at most 64
+// characters long.
 func ForRole(clusterName, workload string) (string, error) {
 	if err := checkCluster(clusterName); err != nil {
 		return "", err
@@ -124,17 +123,17 @@ func ForRole(clusterName, workload string) (string, error) {
 // never a user, so it always fits.
 type ClusterName string
 
-// ForCluster checks a cluster's own name: lower-case letters and digits that
-// start with a letter, 20 characters at most.
+// ForCluster checks a cluster's own name: lower-case letters and digits, the first a
+// letter, at most 20 characters.
 func ForCluster(clusterName string) (ClusterName, error) {
 	return ClusterName(clusterName), checkCluster(clusterName)
 }
 
-// EKS names what an EKS cluster itself needs, a role for example:
+// EKS returns a name for something that an EKS cluster itself needs, such as a role:
 // <cluster>-eks-<purpose>.
 func (c ClusterName) EKS(purpose string) string { return string(c) + "-" + eks + purpose }
 
-// Network names a part of the cluster's network, a security group for example:
+// Network returns a name for a part of the cluster's network, such as a security group:
 // <cluster>-<part>.
 func (c ClusterName) Network(part string) string { return string(c) + "-" + part }
 

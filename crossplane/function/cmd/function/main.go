@@ -17,7 +17,7 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run returns the exit code: 2 for wrong flags, 1 for a server that failed.
+// run returns the exit code: 2 for wrong flags, 1 if the server failed.
 func run(args []string) int {
 	flags := flag.NewFlagSet("function", flag.ContinueOnError)
 	address := flags.String("address", functionsdk.DefaultAddress, "`address` to listen on")
