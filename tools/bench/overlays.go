@@ -19,13 +19,13 @@ import (
 // overlay is a folder that a Flux Kustomization applies.
 type overlay struct {
 	dir string
-	// kustomized is whether kustomize has to build it; otherwise the manifests
-	// lie there as they are.
+	// kustomized reports whether kustomize has to build it; otherwise it contains plain
+	// manifests.
 	kustomized bool
 }
 
-// findOverlays are the folders that some clusters of a repository, or all, apply, each
-// once, also those of pinned modules.
+// findOverlays returns the folders that the given clusters, or all, apply, each once,
+// including folders of pinned modules.
 func findOverlays(ctx context.Context, root string, clusters []string) ([]overlay, error) {
 	settings, err := config.Read(root)
 	if err != nil {
@@ -51,8 +51,8 @@ func findOverlays(ctx context.Context, root string, clusters []string) ([]overla
 	return found, nil
 }
 
-// overlayOf is the folder of a Kustomization on this machine. Its files are
-// named by their path in the repository, or by a module and its version.
+// overlayOf returns the folder of a Kustomization on this machine. Its files have their
+// path in the repository as name, or a module and its version.
 func overlayOf(ctx context.Context, root string, k *render.Applier) (overlay, error) {
 	if len(k.Files) == 0 {
 		return overlay{dir: filepath.Join(root, k.Spec.Path)}, nil

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// The newest releases that build with the Go version of go.mod.
+// The newest releases that can be built with go.mod's version of Go.
 const (
 	kustomize   = "sigs.k8s.io/kustomize/kustomize/v5@v5.8.2"
 	kubeconform = "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"
 )
 
-// build compiles the three programs into a folder: validate from the module of
-// the working directory.
+// build compiles the three programs into a folder; validate comes from the module of the
+// working directory.
 func build(ctx context.Context, into string) error {
 	for _, args := range [][]string{
 		{"build", "-o", into + string(filepath.Separator), "./tools/validate"},
@@ -37,15 +37,14 @@ func build(ctx context.Context, into string) error {
 	return nil
 }
 
-// programs are the compiled programs and what they are to check.
+// programs are the compiled programs, and what they check.
 type programs struct {
 	dir, root string
 	clusters  []string
 	overlays  []overlay
 }
 
-// validate checks the repository with validate, and returns the memory that it
-// took at most.
+// validate checks the repository with validate, and returns its largest memory.
 func (p programs) validate(ctx context.Context) (memory int64, err error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.dir, "validate"), "--root", p.root, "--cluster", strings.Join(p.clusters, ","))
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -54,8 +53,8 @@ func (p programs) validate(ctx context.Context) (memory int64, err error) {
 	return peak(cmd), nil
 }
 
-// pipeline checks the repository overlay by overlay, and returns the memory
-// that one process took at most.
+// pipeline checks the repository overlay by overlay, and returns the largest memory of
+// one process.
 func (p programs) pipeline(ctx context.Context) (memory int64, err error) {
 	for _, overlay := range p.overlays {
 		used, err := p.check(ctx, overlay)
@@ -103,7 +102,7 @@ func (p programs) check(ctx context.Context, overlay overlay) (memory int64, err
 	return max(peak(build), peak(check)), nil
 }
 
-// peak is the most memory that an ended process had, in bytes.
+// peak returns the largest memory of an ended process, in bytes.
 func peak(cmd *exec.Cmd) int64 {
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
@@ -112,7 +111,7 @@ func peak(cmd *exec.Cmd) int64 {
 	return usage.Maxrss * 1024
 }
 
-// series is what was measured over several runs of one thing.
+// series has the results of several runs of one program.
 type series struct {
 	times  []time.Duration
 	memory int64

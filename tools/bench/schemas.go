@@ -14,14 +14,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema/definition"
 )
 
-// archive holds the definitions that validate has built in.
+// archive has validate's built-in definitions.
 const archive = "tools/internal/gitops/schema/schemas.zip"
 
-// schemaFile is where kubeconform looks for a kind. It takes the version of the
-// core group for its name too.
+// schemaFile is where kubeconform looks for a kind. For the core group the version is
+// also the group's name.
 const schemaFile = "{{.Group}}/{{.ResourceAPIVersion}}/{{.ResourceKind}}.json"
 
-// writeSchemas writes the definitions of an archive as kubeconform reads them.
+// writeSchemas writes an archive's definitions in kubeconform's form.
 func writeSchemas(archive, into string) error {
 	packed, err := os.ReadFile(archive)
 	if err != nil {
@@ -51,8 +51,8 @@ func writeSchemas(archive, into string) error {
 	return nil
 }
 
-// jsonSchema says in JSON Schema what a definition says with the extensions of
-// Kubernetes: unknown fields are refused, a value may be null or of two types.
+// jsonSchema translates a definition with Kubernetes' extensions into JSON Schema:
+// unknown fields are rejected, and a value may be null or have two types.
 func jsonSchema(definition []byte) ([]byte, error) {
 	var schema map[string]any
 	if err := json.Unmarshal(definition, &schema); err != nil {
@@ -60,7 +60,7 @@ func jsonSchema(definition []byte) ([]byte, error) {
 	}
 	translate(schema)
 	if properties, ok := schema["properties"].(map[string]any); ok {
-		// Definitions may leave out what every object has.
+		// Definitions may omit the fields that every object has.
 		all := map[string]any{"apiVersion": true, "kind": true, "metadata": true}
 		maps.Copy(all, properties)
 		schema["properties"] = all
@@ -90,7 +90,7 @@ func translate(schema map[string]any) {
 	}
 }
 
-// translateAny translates a schema; true and false are schemas too.
+// translateAny translates a schema; true and false are also schemas.
 func translateAny(schema any) {
 	if schema, ok := schema.(map[string]any); ok {
 		translate(schema)

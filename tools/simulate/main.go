@@ -1,7 +1,7 @@
-// Command simulate predicts what a push does to scaling: it runs Kubernetes' HPA
+// Command simulate predicts what a push changes in scaling. It runs Kubernetes' HPA
 // controller, KEDA's decision, the queue and the consumer on a fake clock, with the
-// manifests as Flux would apply them. docs/simulate.md says what it models and how far
-// off it is.
+// manifests as Flux would apply them. docs/simulate.md says what it models and how exact
+// it is.
 package main
 
 import (

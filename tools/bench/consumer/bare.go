@@ -22,8 +22,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
-// bare is the least that moves messages to objects: it parses nothing, tries nothing
-// again, keeps nothing hidden and hands nothing back.
+// bare runs the minimum that moves messages to objects: it parses nothing, retries
+// nothing, extends no visibility timeout and returns no messages.
 func bare(ctx context.Context) error {
 	const pollers, deleters = 8, 4
 	concurrency, err := strconv.Atoi(os.Getenv("CONCURRENCY"))
@@ -72,14 +72,14 @@ type pipeline struct {
 	sqs      *sqs.Client
 	s3       *s3.Client
 	url      string
-	left     int64 // to be deleted
+	left     int64 // messages still to be deleted
 	done     func()
 	failed   chan error
 	received chan types.Message
 	stored   chan *string
 }
 
-// run ends everything after an error, unless the work is done.
+// run stops everything after an error, unless the work is done.
 func (b *pipeline) run(err error) {
 	if err == nil || atomic.LoadInt64(&b.left) <= 0 {
 		return

@@ -1,12 +1,12 @@
 //go:build linux
 
-// Command consumer measures the consumer: with one batch after the other, with as many
-// events at a time as our clusters set, and against a bare pipeline with the same SDK
-// that guarantees nothing, the floor. All drain a queue of the local AWS server, whose
-// puts take 25 ms and whose SQS calls take 8 ms, over loopback. The server and what is
-// measured are processes of their own; the latter has one processor.
+// Command consumer measures the consumer: with one batch after the other, and with as
+// many events at a time as the clusters set. For comparison it measures a bare pipeline
+// with the same SDK and no guarantees. All drain a queue of the local AWS server over
+// loopback; its puts take 25 ms and its SQS calls 8 ms. The server and the measured
+// program are separate processes; the latter has one core.
 //
-// It measures and prints; it knows the consumer by its environment alone.
+// It measures and prints. It must not know the consumer beyond its environment variables.
 package main
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/image"
 )
 
-// This program is also the server and the bare pipeline: its first argument says so.
+// This program is also the server and the bare pipeline, chosen by its first argument.
 const (
 	serveRole = "serve"
 	bareRole  = "bare"
@@ -77,13 +77,13 @@ func bench(ctx context.Context, concurrency, events, runs int, out io.Writer) er
 		return err
 	}
 	var ours, floor series
-	// One event takes 25 ms: some hundred are enough to know it.
+	// One event takes 25 ms, so some hundred events are enough.
 	single, err := drain(ctx, []string{consumer}, 1, min(events, 300))
 	if err != nil {
 		return err
 	}
 	for range runs {
-		// In turns, so that what else the machine does hits both.
+		// In turns, so that other load on the machine affects both.
 		if err := ours.add(drain(ctx, []string{consumer}, concurrency, events)); err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func report(out io.Writer, concurrency, events int, single, ours, floor result, 
 	return table.Flush()
 }
 
-// result is what it took to store events.
+// result is the time and the memory for storing events.
 type result struct {
 	events, requests int
 	took, cpu        time.Duration
@@ -135,13 +135,13 @@ func (s *series) add(r result, err error) error {
 	return err
 }
 
-// median is the run of the median rate.
+// median returns the run with the median rate.
 func (s series) median() result {
 	sorted := slices.SortedFunc(slices.Values(s), func(a, b result) int { return int(a.took - b.took) })
 	return sorted[len(sorted)/2]
 }
 
-// drain has a program store the events of a full queue, after which it ends.
+// drain runs a program that stores the events of a full queue and then ends.
 func drain(ctx context.Context, program []string, concurrency, events int) (result, error) {
 	server, err := startServer(ctx, events)
 	if err != nil {
@@ -175,7 +175,7 @@ func command(ctx context.Context, program []string, url string, concurrency, eve
 	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
 	cmd.Env = append(os.Environ(),
 		"GOMAXPROCS=1", "AWS_ENDPOINT_URL="+url, "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION="+region,
-		// As the local overlay: the local AWS knows no trailing checksums.
+		// As in the local overlay: the local AWS does not support trailing checksums.
 		"AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
 		"RELIABLE_QUEUE_NAME="+queue, "DEAD_LETTER_QUEUE_NAME="+deadLetters, "STORE_EVENTS_BKT="+bucket, "HTTP_ADDR=127.0.0.1:0",
 		"MAX_MSGS_PER_BATCH=10", "MSG_PROCESS_DELAY=0",
@@ -184,8 +184,8 @@ func command(ctx context.Context, program []string, url string, concurrency, eve
 	return cmd
 }
 
-// rest is how long the consumer takes until it is ready, and the memory that it has
-// taken after some seconds with an empty queue.
+// rest returns how long the consumer takes to become ready, and its memory after some
+// seconds with an empty queue.
 func rest(ctx context.Context, consumer string, concurrency int) (ready time.Duration, idle memory, err error) {
 	server, err := startServer(ctx, 0)
 	if err != nil {
@@ -214,7 +214,7 @@ func rest(ctx context.Context, consumer string, concurrency int) (ready time.Dur
 	return ready, <-most, err
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress returns an address on which nobody listens.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -223,7 +223,7 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// waitReady asks more often than kubelet does.
+// waitReady probes more often than kubelet does.
 func waitReady(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// memory is the most that a process had resident, and what of that were pages of its
-// program's file: these are in the page cache once, however many run.
+// memory is a process's largest resident memory, in bytes, and the part of it that is
+// pages of its program's file. Those are in the page cache once for all processes.
 type memory struct{ most, file int64 }
 
 func (m memory) String() string {
 	return fmt.Sprintf("%.1f MB\t%.1f MB", float64(m.most)/1e6, float64(m.file)/1e6)
 }
 
-// watch looks at a process until that has ended, and then sends what it saw. The
-// kernel's own account, of getrusage, begins with the memory of the process that forked.
+// watch observes a process until it ends, and then sends the result. The kernel's own
+// figure, in getrusage, starts with the memory of the process that forked.
 func watch(pid int) <-chan memory {
 	seen := make(chan memory, 1)
 	go func() {

@@ -36,8 +36,8 @@ const (
 	countsPath             = "/bench/counts"
 )
 
-// serve is the local AWS in a process of its own, until its standard input ends. It
-// prints its URL.
+// serve runs the local AWS in this process until its standard input ends. It prints its
+// URL.
 func serve(ctx context.Context) error {
 	faults := &localaws.Faults{}
 	for _, action := range []string{"ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"} {
@@ -70,7 +70,7 @@ func serve(ctx context.Context) error {
 	return nil
 }
 
-// server is a child that serves.
+// server is a child process that serves.
 type server struct {
 	url   string
 	cmd   *exec.Cmd
@@ -85,7 +85,7 @@ func startServer(ctx context.Context, events int) (*server, error) {
 	}
 	cmd := exec.CommandContext(ctx, self, serveRole)
 	cmd.Stderr = os.Stderr
-	// It ends with this process, however that ends.
+	// It is killed when this process ends, however that happens.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -154,7 +154,7 @@ func (s *server) fill(ctx context.Context, events int) error {
 	return senders.Wait()
 }
 
-// entry is an event as the producer sends it.
+// entry returns an event in the form that the producer sends.
 func entry(i int) types.SendMessageBatchRequestEntry {
 	text := func(value string) types.MessageAttributeValue {
 		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}

@@ -1,11 +1,10 @@
 //go:build linux
 
 // Command growth measures how validate's time and memory grow with a repository. It
-// generates repositories as teams have them: clusters that share bases, substitution
-// from each cluster's facts, a chart in the repository, and manifests that no
-// kustomization lists.
+// generates typical repositories: clusters that share bases, substitution from each
+// cluster's facts, a chart in the repository, and manifests that no kustomization lists.
 //
-// It measures and prints; what validate finds does not matter to it.
+// It measures and prints; validate's findings do not matter.
 package main
 
 import (
@@ -39,7 +38,7 @@ func execute(args []string) int {
 	return cli.Execute(command, args, os.Stdout, os.Stderr, 1)
 }
 
-// appsInCluster makes a cluster of about 310 objects.
+// appsInCluster gives a cluster of about 310 objects.
 const appsInCluster = 28
 
 func run(ctx context.Context, sizes []int, out io.Writer) error {
@@ -69,11 +68,11 @@ func run(ctx context.Context, sizes []int, out io.Writer) error {
 	return table.Flush()
 }
 
-// measurement is one run of validate.
+// measurement is the result of one run of validate.
 type measurement struct {
 	objects         int
 	time, processor time.Duration
-	memory          int64 // bytes, at most
+	memory          int64 // the most, in bytes
 }
 
 var closingLine = regexp.MustCompile(`(?m)^(\d+) objects in \d+ clusters?`)

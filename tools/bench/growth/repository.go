@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// generate writes a repository with some clusters, each of which runs all apps.
+// generate writes a repository with clusters that all run all apps.
 func generate(root string, clusters, apps int) error {
 	files := map[string]string{"charts/cache/Chart.yaml": chart, "charts/cache/templates/cache.yaml": template}
 	for app := range apps {

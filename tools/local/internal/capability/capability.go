@@ -7,7 +7,7 @@ import "golang.org/x/sys/unix"
 // Set is a set of capabilities, one bit each; see capabilities(7).
 type Set uint64
 
-// Effective is the set that the kernel checks.
+// Effective returns the set that the kernel checks.
 func Effective() (Set, error) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

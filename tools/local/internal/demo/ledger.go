@@ -74,7 +74,7 @@ func (l *ledger) add(messages []Produced, required bool) {
 	}
 }
 
-// size is the number of ranks.
+// size returns the number of ranks.
 func (l *ledger) size() int { return len(l.burst) + len(l.steady) }
 
 // demanded returns how many messages must be at their destination.

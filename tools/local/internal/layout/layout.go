@@ -44,7 +44,7 @@ const InsideEngines = "/run/sales-events-engines"
 // Paths are the cluster's files on the machine, all below one cache folder.
 type Paths struct{ Cache string }
 
-// Default is the folder sales-events-local in the user's cache directory.
+// Default returns the folder sales-events-local in the user's cache directory.
 func Default() (Paths, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -53,38 +53,41 @@ func Default() (Paths, error) {
 	return Paths{Cache: filepath.Join(dir, "sales-events-local")}, nil
 }
 
-// Engines is the folder of the built engines, one folder each. It outlives the cluster.
+// Engines returns the folder of the built engines, one folder each. It outlives the
+// cluster.
 func (p Paths) Engines() string { return filepath.Join(p.Cache, "engines") }
 
-// Blobs is the folder of the registry's layers. It outlives the cluster, so that a second
-// start pushes only manifests.
+// Blobs returns the folder of the registry's layers. It outlives the cluster, so that a
+// second start pushes only manifests.
 func (p Paths) Blobs() string { return filepath.Join(p.Cache, "blobs") }
 
-// Programs is the folder of the last checkout's compiled programs, and of the digests of
-// all programs' layers. It outlives the cluster, so that a second start links and reads
-// only what has changed.
+// Programs returns the folder of the last checkout's compiled programs, and of the
+// digests of all programs' layers. It outlives the cluster, so that a second start links
+// and reads only what has changed.
 func (p Paths) Programs() string { return filepath.Join(p.Cache, "programs") }
 
-// State is the folder of the running cluster's state; stopping the cluster removes it.
+// State returns the folder of the running cluster's state; stopping the cluster removes
+// it.
 func (p Paths) State() string { return filepath.Join(p.Cache, "cluster") }
 
-// Logs is the folder with one log file for each process of the control plane and the
+// Logs returns the folder with one log file for each process of the control plane and the
 // node.
 func (p Paths) Logs() string { return filepath.Join(p.State(), "logs") }
 
-// Kubeconfig is the file of the administrator's kubeconfig.
+// Kubeconfig returns the file of the administrator's kubeconfig.
 func (p Paths) Kubeconfig() string { return filepath.Join(p.State(), "pki", "admin.kubeconfig") }
 
-// PIDFile is the file that identifies the supervisor by its process id and start time.
+// PIDFile returns the file that identifies the supervisor by its process id and start
+// time.
 func (p Paths) PIDFile() string { return filepath.Join(p.State(), "supervisor.pid") }
 
-// Fingerprint is the file that identifies the programs and pins with which the cluster
-// was started.
+// Fingerprint returns the file that identifies the programs and pins with which the
+// cluster was started.
 func (p Paths) Fingerprint() string { return filepath.Join(p.State(), "fingerprint") }
 
-// Machine is the file that records the machine's state before the cluster.
+// Machine returns the file that records the machine's state before the cluster.
 func (p Paths) Machine() string { return filepath.Join(p.State(), "machine.json") }
 
-// LinkAlias is the alias of this cluster's HostLink: the cache folder, or as much of its
-// end as the kernel accepts.
+// LinkAlias returns the alias of this cluster's HostLink: the cache folder, or as much of
+// its end as the kernel accepts.
 func (p Paths) LinkAlias() string { return p.Cache[max(0, len(p.Cache)-255):] }

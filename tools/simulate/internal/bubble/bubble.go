@@ -1,9 +1,9 @@
-// Package bubble runs scenarios in a process of its own. A bubble of testing/synctest
-// exists in a test only, an ordinary program gets tests by testing.Main, and that exits
-// the program: so this program starts itself once more, and the two talk in lines of
+// Package bubble runs scenarios in a separate process. A bubble of testing/synctest
+// exists only in a test. An ordinary program can run tests with testing.Main, but that
+// exits the program. So this program starts itself again, and the two exchange lines of
 // JSON.
 //
-// The package knows how runs are made, and nothing of what they mean.
+// The package knows how to make runs, and must not know what they mean.
 package bubble
 
 import (
@@ -30,39 +30,39 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
 
-// variable says to the program that it is the one that simulates.
+// variable is the environment variable that tells the program to simulate.
 const variable = "SIMULATE_BUBBLE"
 
-// work is one run to make.
+// work is a run to make.
 type work struct {
 	Job      int               `json:"job"`
 	Scenario scenario.Scenario `json:"scenario"`
 	Phase    world.Phase       `json:"phase"`
 	End      world.End         `json:"end"`
-	// Slim leaves the samples out.
+	// Slim omits the samples.
 	Slim bool `json:"slim"`
 }
 
-// made is one that was made.
+// made is a finished run.
 type made struct {
 	Job   int       `json:"job"`
 	Run   world.Run `json:"run"`
 	Error string    `json:"error,omitempty"`
 }
 
-// ServeIfAsked simulates and exits, in the process that Simulate started. In any other
-// it does nothing.
+// ServeIfAsked simulates and exits, if Simulate has started this process. Otherwise it
+// does nothing.
 func ServeIfAsked() {
 	if os.Getenv(variable) == "" {
 		return
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(1000) // a run leaves much behind, and lives for a moment
+		debug.SetGCPercent(1000) // a run allocates much, and is short
 	}
 	klog.SetLogger(logr.Discard())
 	logf.SetLogger(logr.Discard())
 	in, out := os.Stdin, os.Stdout
-	os.Stdout = os.Stderr // where package testing says PASS
+	os.Stdout = os.Stderr // package testing prints PASS to it
 	os.Args = os.Args[:1]
 	testing.Main(
 		func(string, string) (bool, error) { return true, nil },
@@ -70,13 +70,13 @@ func ServeIfAsked() {
 			if err := serve(t, in, out); err != nil {
 				t.Fatal(err)
 			}
-			// Or PASS would end what the command writes.
+			// Otherwise PASS would end the command's output.
 			os.Exit(0)
 		}}}, nil, nil,
 	)
 }
 
-// serve makes the runs that it reads, as many at a time as there are processors.
+// serve makes the runs that it reads, as many at the same time as there are cores.
 func serve(t *testing.T, in io.Reader, out io.Writer) error {
 	jobs := make(chan work)
 	results := make(chan made)
@@ -129,15 +129,15 @@ func simulate(t *testing.T, w work) made {
 	return m
 }
 
-// Options say how many runs, and what of them is wanted.
+// Options say how many runs to make, and what to return.
 type Options struct {
-	// Phases are how many runs each scenario has.
+	// Phases is the number of runs for each scenario.
 	Phases int
-	// Slim leaves the samples out.
+	// Slim omits the samples.
 	Slim bool
-	// Drained ends each run when its load is handled: pod-seconds are those until then.
+	// Drained ends each run when its load is handled; its pod-seconds end then, too.
 	Drained bool
-	// Progress, if it is set, hears how many runs are made.
+	// Progress, if it is set, is called with the number of finished runs.
 	Progress func(made, all int)
 }
 
@@ -180,7 +180,7 @@ func Simulate(ctx context.Context, scenarios []scenario.Scenario, o Options) ([]
 	return runs, err
 }
 
-// ask writes all work. That the child is gone is seen by who reads.
+// ask writes all work. If the child is gone, the reader notices.
 func ask(in io.WriteCloser, scenarios []scenario.Scenario, o Options) {
 	defer in.Close()
 	encoder := json.NewEncoder(in)
@@ -208,7 +208,7 @@ func collect(out io.Reader, scenarios []scenario.Scenario, o Options) ([][]world
 		var m made
 		if err := decoder.Decode(&m); err != nil {
 			if errors.Is(err, io.EOF) {
-				return nil, nil // the child's end says more
+				return nil, nil // the child's exit says more
 			}
 			return nil, fmt.Errorf("read what was simulated: %w", err)
 		}
@@ -223,7 +223,7 @@ func collect(out io.Reader, scenarios []scenario.Scenario, o Options) ([][]world
 	return runs, nil
 }
 
-// tail is the last of what a program said.
+// tail returns the end of a program's output.
 func tail(text string) string {
 	const most = 4000
 	text = strings.TrimSpace(text)

@@ -1,7 +1,7 @@
-// Package command is the command line of simulate: flags in, predictions out. What runs
-// is up to package bubble, what it means to package outcome.
+// Package command is the command line of simulate: it reads flags and writes predictions.
+// Package bubble makes the runs, package outcome evaluates them.
 //
-// Exit codes: 0 predicted; 1 the queue is never drained, or an objective is missed; 2 it
+// Exit codes: 0 predicted; 1 the queue is never drained, or an objective is not met; 2 it
 // could not run.
 package command
 

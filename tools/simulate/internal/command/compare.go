@@ -12,8 +12,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
 
-// runCompare predicts a run that was measured, from today's manifests, and says how far
-// off it is.
+// runCompare predicts a measured run from today's manifests, and reports the errors of
+// the prediction.
 func (i *invocation) runCompare(ctx context.Context) error {
 	measured, err := readReport(i.compare)
 	if err != nil {

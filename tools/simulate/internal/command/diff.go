@@ -11,8 +11,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/show"
 )
 
-// runDiff says what the working tree does to scaling, against a revision. Both sides run
-// the same phases, so that luck is the same.
+// runDiff shows what the working tree changes in scaling, compared with a revision. Both
+// sides run the same phases, so that chance is the same.
 func (i *invocation) runDiff(ctx context.Context) error {
 	after, err := i.side(ctx, "")
 	if err != nil {
@@ -43,7 +43,7 @@ func (i *invocation) runDiff(ctx context.Context) error {
 	return d.Write(i.stdout, i.format)
 }
 
-// side is a scenario of a revision, or of the working tree; nil where there is none.
+// side returns a scenario of a revision or of the working tree; nil if there is none.
 func (i *invocation) side(ctx context.Context, revision string) (*scenario.Scenario, error) {
 	args := []string{"--optional"}
 	if revision != "" {
@@ -57,7 +57,7 @@ func (i *invocation) side(ctx context.Context, revision string) (*scenario.Scena
 	return &one.Scenario, err
 }
 
-// predictSides predicts what is not nil.
+// predictSides predicts the sides that are not nil.
 func (i *invocation) predictSides(ctx context.Context, sides ...*scenario.Scenario) (before, after *outcome.Prediction, err error) {
 	var scenarios []scenario.Scenario
 	for _, s := range sides {

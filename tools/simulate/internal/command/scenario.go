@@ -19,11 +19,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
 
-// module is that of command scenario.
+// module is the module of command scenario.
 const module = "github.com/mystique-unicorn/sales-events"
 
-// find has command scenario read the manifests: of the working tree, or of a revision.
-// It is run from its source, as this program is: its libraries are at other versions.
+// find runs command scenario, which reads the manifests of the working tree or of a
+// revision. It runs from source, because its module has other versions of libraries.
 func (i *invocation) find(ctx context.Context, args ...string) ([]scenario.Found, error) {
 	dir, err := moduleDir()
 	if err != nil {
@@ -52,10 +52,10 @@ func (i *invocation) find(ctx context.Context, args ...string) ([]scenario.Found
 	return found, nil
 }
 
-// readingFailed is the error that command scenario prints, with the exit code.
+// readingFailed returns the error that command scenario prints, with the exit code.
 func readingFailed(err error, said string) error {
 	text := strings.TrimSpace(said)
-	// go run says the code itself, and exits with 1.
+	// `go run` prints the program's exit code, and itself exits with 1.
 	text, coded, usage := strings.TrimSpace(strings.TrimSuffix(text, "exit status 2")), strings.HasSuffix(text, "exit status 2"), false
 	if cut, found := strings.CutPrefix(text, "error: "); found {
 		text, usage = cut, coded
@@ -69,8 +69,8 @@ func readingFailed(err error, said string) error {
 	return errors.New(text)
 }
 
-// moduleDir is where the module of command scenario is: around the working directory,
-// into which `go run -C` changes.
+// moduleDir returns the folder of command scenario's module. It contains the working
+// directory, which `go run -C` changes.
 func moduleDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -87,7 +87,7 @@ func moduleDir() (string, error) {
 	}
 }
 
-// setPaths makes the paths of the command line absolute; without a root it is this
+// setPaths makes the paths of the command line absolute. Without a root it is this
 // repository.
 func (i *invocation) setPaths() error {
 	dir, err := moduleDir()
@@ -109,8 +109,8 @@ func (i *invocation) setPaths() error {
 	return nil
 }
 
-// callerDir is what paths are relative to: the working directory, or, since
-// `go run -C tools/simulate .` changes that, the repository.
+// callerDir returns the folder to which paths are relative: the working directory or,
+// since `go run -C tools/simulate .` changes that, the repository.
 func callerDir(moduleDir string) (string, error) {
 	dir, err := os.Getwd()
 	if dir == filepath.Join(moduleDir, "tools", "simulate") {
@@ -119,7 +119,7 @@ func callerDir(moduleDir string) (string, error) {
 	return dir, err
 }
 
-// scenarioAt is the one scenario that the flags choose, with its load.
+// scenarioAt returns the one scenario that the flags choose, with its load.
 func (i *invocation) scenarioAt(ctx context.Context, revision string) (scenario.Found, error) {
 	var args []string
 	if revision != "" {
@@ -135,7 +135,7 @@ func (i *invocation) scenarioAt(ctx context.Context, revision string) (scenario.
 	return i.complete(found[0])
 }
 
-// complete sets what the flags say: the parts and the load.
+// complete applies the flags for the parts and the load.
 func (i *invocation) complete(f scenario.Found) (scenario.Found, error) {
 	if err := i.setParts(&f.Scenario); err != nil {
 		return f, cli.Usage(err)
@@ -152,7 +152,7 @@ func (i *invocation) complete(f scenario.Found) (scenario.Found, error) {
 	return f, nil
 }
 
-// setParts changes modelled parts as the flags say.
+// setParts applies the flags for modelled parts.
 func (i *invocation) setParts(s *scenario.Scenario) error {
 	for _, text := range i.parts {
 		name, value, found := strings.Cut(text, "=")
@@ -179,7 +179,7 @@ func (i *invocation) setParts(s *scenario.Scenario) error {
 	return nil
 }
 
-// state is the checkout's commit, if there is one.
+// state returns the checkout's commit, if there is one.
 func state(ctx context.Context, root string) (commit string, uncommitted bool) {
 	git := func(args ...string) string {
 		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...).Output()

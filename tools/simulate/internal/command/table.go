@@ -26,13 +26,13 @@ import (
 )
 
 const (
-	// document has the table, from the repository's root.
+	// document contains the table; the path is relative to the repository's root.
 	document = "docs/simulate.md"
-	// goldenRuns change when the model does, or what it runs.
+	// goldenRuns change when the model, or a program that it runs, changes.
 	goldenRuns = "tools/simulate/internal/world/testdata/golden.json"
 )
 
-// runTable predicts every recorded run, and says how far off the predictions are.
+// runTable predicts every recorded run, and reports the errors of the predictions.
 func (i *invocation) runTable(ctx context.Context) error {
 	recorded, err := recording.Read(filepath.Join(i.root, filepath.FromSlash(recording.Folder)))
 	if err != nil {
@@ -54,7 +54,7 @@ func (i *invocation) tableOf(ctx context.Context, recorded []recording.Run) (str
 	scenarios := make([]scenario.Scenario, len(recorded))
 	for n, r := range recorded {
 		scenarios[n] = r.Scenario
-		// The model is today's, whatever it was when the run was recorded.
+		// The model is today's, not the one at the time of the recording.
 		scenarios[n].Parts = parts.Local()
 		if err := i.setParts(&scenarios[n]); err != nil {
 			return "", err
@@ -76,8 +76,8 @@ func (i *invocation) tableOf(ctx context.Context, recorded []recording.Run) (str
 	return table.Table(rows), nil
 }
 
-// at are the phases in which the HPA looks at about the moment at which it did in a
-// measured run, of which the first new pod tells; all where none came.
+// at returns the phases in which the HPA looks at about the same moment as in a measured
+// run, which its first new pod shows; all phases if no pod was added.
 func at(r recording.Run, period time.Duration, of int) (phases []int) {
 	for phase := range of {
 		phases = append(phases, phase)
@@ -103,7 +103,8 @@ func pick(runs []world.Run, phases []int) []world.Run {
 	return picked
 }
 
-// begin and end are where the table is in the document; the end says of what it was made.
+// begin is the line before the table in the document. The line after the table says from
+// what it was made.
 const begin = "<!-- simulate --table -->"
 
 var inDocument = regexp.MustCompile(`(?s)` + begin + `\n(.*?)<!-- made of ([0-9a-f]*) -->\n`)
@@ -127,9 +128,9 @@ func writeTable(root string, recorded []recording.Run, text string) error {
 	return os.WriteFile(file, append(append(data[:at[0]:at[0]], section...), data[at[1]:]...), 0o644)
 }
 
-// madeOf is a digest of the inputs of a table: the recorded runs, the modelled parts and
-// the results of the golden runs. It says without a new run whether the table is current;
-// making the table takes minutes.
+// madeOf returns a digest of the inputs of a table: the recorded runs, the modelled parts
+// and the results of the golden runs. It shows whether the table is current without new
+// runs, which take minutes.
 func madeOf(root string, recorded []recording.Run) (string, error) {
 	golden, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(goldenRuns)))
 	if err != nil {

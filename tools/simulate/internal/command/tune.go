@@ -15,8 +15,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/tune"
 )
 
-// firstPhases are the runs of each candidate, tunePhases those of each that is not out of
-// the question after them; the best one is run in all phases.
+// firstPhases is the number of runs for each candidate, tunePhases the number for those
+// that remain. The best one is run in all phases.
 const firstPhases, tunePhases = 4, 16
 
 // runTune finds the settings that meet an objective at the least cost.
@@ -88,7 +88,7 @@ func (i *invocation) runTune(ctx context.Context) error {
 	return t.Write(i.stdout, i.format)
 }
 
-// goal is the flag's objective, or the annotation's.
+// goal returns the flag's objective, or the annotation's.
 func (i *invocation) goal(found scenario.Found) (objective.Objective, error) {
 	text := cmp.Or(i.slo, found.Objective)
 	if text == "" {

@@ -1,5 +1,5 @@
-// Package manifest changes numbers in manifests where they are said, and nothing else of
-// a line: comments and quotes stay. It knows no setting.
+// Package manifest changes numbers in manifests, and nothing else in a line: comments and
+// quotes stay. It must not know any setting.
 package manifest
 
 import (
@@ -12,11 +12,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
 
-// number is the last one of a line, before a comment: what a key or a patch's value has.
+// number matches the last number of a line, before a comment: the value of a key or of a
+// patch.
 var number = regexp.MustCompile(`^([^#]*?[:\s]["']?)(\d+)(["']?\s*(?:#.*)?)$`)
 
-// Write changes the settings that have a place, and says what it changed; a change
-// without a place is an error, before anything is written.
+// Write changes settings in the manifests, and returns a description of each edit. A
+// change without a place is an error before anything is written.
 func Write(root string, places map[string]scenario.Place, changes []scenario.Change) (edits []string, err error) {
 	files := map[string][]string{}
 	for _, c := range changes {
@@ -61,7 +62,7 @@ func Write(root string, places map[string]scenario.Place, changes []scenario.Cha
 
 var downWindow = regexp.MustCompile(`(?s)scaleDown:.*?stabilizationWindowSeconds: (\d+)`)
 
-// window is the scale-down window of a behavior; empty if it says none.
+// window returns the scale-down window in a behavior; empty if it has none.
 func window(behavior string) string {
 	if match := downWindow.FindStringSubmatch(behavior); match != nil {
 		return match[1]

@@ -1,5 +1,5 @@
-// Package objective reads what a prediction must meet, such as "p99 <= 30s, drain <= 60s
-// at burst 1500", and says whether it does. It makes no predictions.
+// Package objective parses objectives, such as "p99 <= 30s, drain <= 60s at burst 1500",
+// and checks whether a prediction meets them. It makes no predictions.
 package objective
 
 import (
@@ -11,20 +11,20 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// Objective is met when every term is, in 95 of 100 runs.
+// Objective is met if every term holds in 95 of 100 runs.
 type Objective struct {
 	Terms []Term
-	// Burst is the load that it is meant for; 0 for any.
+	// Burst is the load for which it is meant; 0 means any.
 	Burst int
 }
 
-// Term bounds a figure.
+// Term limits a figure.
 type Term struct {
 	Figure string
 	Limit  time.Duration
 }
 
-// figures are what a term may bound.
+// figures are the figures that a term may limit.
 var figures = map[string]func(report.Prediction) report.Spread{
 	"p50":   func(p report.Prediction) report.Spread { return p.P50 },
 	"p95":   func(p report.Prediction) report.Spread { return p.P95 },
@@ -34,7 +34,7 @@ var figures = map[string]func(report.Prediction) report.Spread{
 
 const form = `write terms such as "p99 <= 30s" of p50, p95, p99 or drain, with commas between them and at the end perhaps "at burst 1500"`
 
-// Parse reads an objective.
+// Parse parses an objective.
 func Parse(text string) (o Objective, err error) {
 	terms, burst, limited := strings.Cut(text, " at burst ")
 	if limited {
@@ -54,7 +54,7 @@ func Parse(text string) (o Objective, err error) {
 	return o, nil
 }
 
-// String is the objective as Parse reads it.
+// String returns the objective in the form that Parse reads.
 func (o Objective) String() string {
 	var terms []string
 	for _, t := range o.Terms {
@@ -67,7 +67,7 @@ func (o Objective) String() string {
 	return text
 }
 
-// Missed are the terms that a prediction does not meet in 95 of 100 runs, in words.
+// Missed returns the terms that do not hold in 95 of 100 runs, as text.
 func (o Objective) Missed(p report.Prediction) []string {
 	var missed []string
 	for _, t := range o.Terms {
@@ -81,7 +81,8 @@ func (o Objective) Missed(p report.Prediction) []string {
 	return missed
 }
 
-// Worst is by how much the prediction misses the term that it misses most: 1 is just met.
+// Worst returns the ratio of the value to its limit for the term that is missed most: 1
+// means just met.
 func (o Objective) Worst(p report.Prediction) float64 {
 	worst := 0.0
 	for _, t := range o.Terms {
@@ -94,7 +95,7 @@ func (o Objective) Worst(p report.Prediction) float64 {
 	return worst
 }
 
-// Figure is the first term's, by which a frontier is drawn.
+// Figure returns the figure of the first term, by which a frontier is drawn.
 func (o Objective) Figure(p report.Prediction) (name string, value float64) {
 	t := o.Terms[0]
 	return t.Figure, figures[t.Figure](p).P95

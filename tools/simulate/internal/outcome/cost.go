@@ -13,7 +13,7 @@ import (
 //go:embed prices.yaml
 var pricesText []byte
 
-// Prices are those of AWS that a run costs.
+// Prices are AWS's prices for what a run uses.
 type Prices struct {
 	Date   string `json:"date"`
 	Region string `json:"region"`
@@ -24,24 +24,25 @@ type Prices struct {
 		Memory     float64 `json:"memory"`
 		Pods       float64 `json:"pods"`
 	} `json:"node"`
-	QueueRequests float64 `json:"queueRequests"` // a million
-	Puts          float64 `json:"puts"`          // a thousand
+	QueueRequests float64 `json:"queueRequests"` // for a million
+	Puts          float64 `json:"puts"`          // for a thousand
 }
 
 // Cost is in US dollars.
 type Cost struct {
-	// Burst is what one run of the load costs: pods, calls and objects. Month is what a
-	// month with BurstsPerDay of it costs, with the fewest pods for the rest of the time.
+	// Burst is the cost of one run of the load: pods, calls and objects. Month is the
+	// cost of a month with BurstsPerDay of them, with the minimum of pods for the rest of
+	// the time.
 	Burst        float64 `json:"burst"`
 	BurstsPerDay float64 `json:"burstsPerDay"`
 	Month        float64 `json:"month"`
 	// PodHour is a pod's share of its node.
 	PodHour float64 `json:"podHour"`
-	// Prices say of when and where the prices are.
+	// Prices says when and where the prices apply.
 	Prices string `json:"prices"`
 }
 
-// ReadPrices reads the file that this program carries.
+// ReadPrices reads the embedded file.
 func ReadPrices() (p Prices, err error) {
 	err = yaml.UnmarshalStrict(pricesText, &p)
 	return p, err
@@ -52,11 +53,11 @@ const (
 	burstsPerDay = 1
 )
 
-// newCost takes the mean over all runs.
+// newCost returns the mean cost of all runs.
 func newCost(s scenario.Scenario, runs []world.Run) Cost {
 	p, err := ReadPrices()
 	if err != nil {
-		panic(err) // a test reads it
+		panic(err) // a test reads the file
 	}
 	hour := p.Node.Hour * max(s.Consumer.CPU/p.Node.Processors, s.Consumer.Memory/p.Node.Memory, 1/p.Node.Pods)
 	c := Cost{PodHour: hour, BurstsPerDay: burstsPerDay, Prices: p.Node.Type + " in " + p.Region + ", " + p.Date}

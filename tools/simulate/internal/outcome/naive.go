@@ -9,10 +9,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
 
-// Naive is what somebody expects who has KEDA's formula and a sheet of paper: at each look
-// of the HPA as many pods as the depth divided by queueLength, rounded up, all of them
-// there at once, each at a constant rate. The simulation must be nearer to what is
-// measured than this is.
+// Naive returns the prediction by KEDA's formula alone: at each look of the HPA there are
+// at once as many pods as the depth divided by queueLength, rounded up, each with a
+// constant rate. The simulation must be closer to the measurements than this.
 func Naive(s scenario.Scenario, phases int) []world.Run {
 	runs := make([]world.Run, phases)
 	for phase := range runs {
@@ -21,7 +20,7 @@ func Naive(s scenario.Scenario, phases int) []world.Run {
 	return runs
 }
 
-// naiveStep is how finely time passes.
+// naiveStep is the time step, in seconds.
 const naiveStep = 0.1
 
 func naive(s scenario.Scenario, phase world.Phase) world.Run {
@@ -68,10 +67,11 @@ func naive(s scenario.Scenario, phase world.Phase) world.Run {
 	return r
 }
 
-// patience is how long after the load the naive formula may drain, in seconds.
+// patience is how long after the load the naive run may take to drain, in seconds.
 const patience = 3600
 
-// arrivalsOf are when the messages of a load may be received, in seconds.
+// arrivalsOf returns the times at which the messages of a load become visible, in
+// seconds.
 func arrivalsOf(s scenario.Scenario) []float64 {
 	delay := s.Queue.Delay.Seconds()
 	arrivals := make([]float64, 0, s.Load.Burst.Total)
@@ -88,7 +88,7 @@ func arrivalsOf(s scenario.Scenario) []float64 {
 	return arrivals
 }
 
-// rateOf is how many messages a pod takes a second.
+// rateOf returns a pod's rate, in messages per second.
 func rateOf(s scenario.Scenario) float64 {
 	c := s.Consumer.Settings
 	store := s.Parts.Store.Median.Seconds()

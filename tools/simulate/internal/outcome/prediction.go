@@ -1,6 +1,6 @@
-// Package outcome makes of many runs what somebody asks who is about to push: how long
-// the queue takes to drain, how old messages become, how many pods there are, what that
-// costs, and why. It makes no runs.
+// Package outcome turns many runs into answers for somebody who is about to push: how
+// long the queue takes to drain, how old messages become, how many pods there are, what
+// that costs, and why. It makes no runs.
 package outcome
 
 import (
@@ -13,26 +13,26 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
 
-// Prediction is a scenario with what its runs say.
+// Prediction is a scenario with the results of its runs.
 type Prediction struct {
-	// Name is the ScaledObject's, Load its load in words.
+	// Name is the name of the ScaledObject, Load its load in words.
 	Name string `json:"name"`
 	Load string `json:"load"`
 	report.Prediction
 	Cost Cost `json:"cost"`
-	// Minimum is how many pods there always are.
+	// Minimum is the smallest number of pods.
 	Minimum int32 `json:"minimum"`
 	// Pending is the most pods that found no node in any run.
 	Pending int `json:"pending"`
 	// Why are the steps of the typical run, in words.
 	Why []string `json:"why"`
-	// Assumed is what was not said, in words.
+	// Assumed lists, in words, what the manifests do not say and is assumed.
 	Assumed []string `json:"assumed"`
-	// Typical is the run whose drain is the median.
+	// Typical is the run with the median drain.
 	Typical world.Run `json:"typical"`
 }
 
-// New adds runs up. Without samples it has no band.
+// New evaluates runs. Without samples the prediction has no band.
 func New(s scenario.Scenario, runs []world.Run) Prediction {
 	of := func(figure func(world.Run) float64) report.Spread {
 		values := make([]float64, len(runs))
@@ -66,7 +66,8 @@ func New(s scenario.Scenario, runs []world.Run) Prediction {
 	return p
 }
 
-// spread is that of values, of which negative ones are never: longer than all others.
+// spread returns the spread of values. A negative value means never, and counts as longer
+// than all others.
 func spread(values []float64) report.Spread {
 	sorted := slices.Clone(values)
 	for i, v := range sorted {
@@ -85,14 +86,14 @@ func spread(values []float64) report.Spread {
 	return report.Spread{P5: at(5), P50: at(50), P95: at(95)}
 }
 
-// typical is the first of the runs that are nearest to the median.
+// typical returns the first of the runs that are closest to the median.
 func typical(runs []world.Run, median float64) world.Run {
 	return slices.MinFunc(runs, func(a, b world.Run) int {
 		return cmp.Compare(math.Abs(a.Drained-median), math.Abs(b.Drained-median))
 	})
 }
 
-// bandPoints is about how many a band has at most.
+// bandPoints is about the largest number of points in a band.
 const bandPoints = 600
 
 func band(runs []world.Run) []report.BandPoint {
@@ -105,7 +106,7 @@ func band(runs []world.Run) []report.BandPoint {
 	}
 	every *= math.Ceil(max(1, end/every/bandPoints))
 	points := []report.BandPoint{}
-	next := make([]int, len(runs)) // of each run the first sample that is later
+	next := make([]int, len(runs)) // for each run, the first sample that is later
 	for at := 0.0; end > 0 && at <= end; at += every {
 		var depth, wanted, ready []float64
 		for i, r := range runs {

@@ -9,7 +9,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
 
-// why says each step of a run in words.
+// why explains each step of a run in words.
 func why(s scenario.Scenario, r world.Run) []string {
 	var lines []string
 	for _, step := range r.Steps {
@@ -50,7 +50,7 @@ func explain(s scenario.Scenario, step world.Step) string {
 	}
 }
 
-// held is a stretch.
+// held explains a period in which the HPA kept the number of pods.
 func held(s scenario.Scenario, step world.Step, counted string) string {
 	switch step.Limit {
 	case "ScaleDownStabilized":
@@ -64,7 +64,7 @@ func held(s scenario.Scenario, step world.Step, counted string) string {
 	}
 }
 
-// limit says which policy allowed no more.
+// limit says which policy allowed no more pods.
 func limit(step world.Step) string {
 	switch step.Limit {
 	case "":

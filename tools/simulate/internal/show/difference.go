@@ -11,19 +11,19 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/outcome"
 )
 
-// Difference is what a change does to scaling.
+// Difference is the effect of a change on scaling.
 type Difference struct {
 	Name     string            `json:"name"`
 	Revision string            `json:"revision"`
 	Changed  []scenario.Change `json:"changed"`
-	// Same: nothing differs that scaling depends on, and nothing is predicted.
+	// Same means that no setting which affects scaling differs, so nothing is predicted.
 	Same bool `json:"same"`
-	// Before is nil for a new ScaledObject, After for one that is gone.
+	// Before is nil for a new ScaledObject, After for a removed one.
 	Before *outcome.Prediction `json:"before,omitempty"`
 	After  *outcome.Prediction `json:"after,omitempty"`
 }
 
-// Write writes it as text, markdown or json.
+// Write writes the difference as text, markdown or json.
 func (d Difference) Write(out io.Writer, format string) error {
 	if format == "json" {
 		return JSON(out, d)
@@ -99,13 +99,13 @@ func (d Difference) table(b *strings.Builder, markdown bool) {
 	}
 }
 
-// line is a figure of one side.
+// line is a figure on one side.
 type line struct {
 	name, text string
 	value      float64
 }
 
-// columnOf is empty cells without a prediction.
+// columnOf returns the figures of a prediction; empty cells for none.
 func columnOf(p *outcome.Prediction) (lines []line) {
 	there := p != nil
 	if !there {

@@ -10,10 +10,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
 
-// tolerance is the HPA's by default.
+// tolerance is the HPA's default.
 const tolerance = 0.1
 
-// Report is the typical run as make demo reports one.
+// Report returns the typical run in the form of a report of make demo.
 func Report(s scenario.Scenario, p outcome.Prediction, commit string, uncommitted bool) report.Report {
 	r := p.Typical
 	e := report.Evidence{
@@ -38,8 +38,8 @@ func Report(s scenario.Scenario, p outcome.Prediction, commit string, uncommitte
 	return simulated
 }
 
-// verdict is that of a run in which nothing can be lost: every message was deleted after
-// it was stored or dead-lettered, or the queue was not drained.
+// verdict returns the verdict on a run. A simulated run can lose nothing: every message
+// was deleted after it was stored or dead-lettered, or else the queue was not drained.
 func verdict(r world.Run) report.Verdict {
 	v := report.Verdict{
 		Produced: r.Messages, Good: r.Measured, Stored: r.Measured, Bad: r.Dead, Quarantined: r.Dead,
@@ -57,7 +57,7 @@ func verdict(r world.Run) report.Verdict {
 	return v
 }
 
-// sent spreads the messages evenly between the first and the last.
+// sent returns the times of the messages, spread evenly between the first and the last.
 func sent(r world.Run) []float64 {
 	at := make([]float64, r.Messages)
 	for i := range at {
@@ -66,7 +66,7 @@ func sent(r world.Run) []float64 {
 	return at
 }
 
-// storedAt are the seconds in which objects were written.
+// storedAt returns the times at which objects were written, in seconds.
 func storedAt(r world.Run) []float64 {
 	var at []float64
 	for second, n := range r.PerSecond {

@@ -1,5 +1,5 @@
-// Package show writes predictions: as a chart of text, a table, Markdown, JSON, and the
-// report that make demo writes.
+// Package show writes predictions: as text with a chart, as a table, as Markdown, as
+// JSON, and as a report like make demo's.
 package show
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	width       = 72 // of a chart
+	width       = 72 // columns of a chart
 	depthRows   = 10
 	readyRows   = 5
 	axisColumns = 7
@@ -61,7 +61,7 @@ func list(b *strings.Builder, title string, lines []string) {
 	}
 }
 
-// figure is a line of the table.
+// figure is a row of the table.
 type figure struct {
 	name   string
 	spread report.Spread
@@ -106,7 +106,7 @@ func dollars(v float64) string {
 	return fmt.Sprintf("$%.2f", v)
 }
 
-// chart draws a band: a column is the highest of its time.
+// chart draws a band. A column shows the highest value of its time.
 func chart(b *strings.Builder, title string, band []report.BandPoint, rows int, of func(report.BandPoint) report.Spread) {
 	half, most := make([]float64, width), make([]float64, width)
 	highest := 1.0
@@ -134,10 +134,10 @@ func chart(b *strings.Builder, title string, band []report.BandPoint, rows int, 
 	fmt.Fprintf(b, "%*s └%s\n", axisColumns-2, "0", strings.Repeat("─", width))
 }
 
-// eighths are blocks of so many eighths of a row.
+// eighths are blocks of so many eighths of a row's height.
 var eighths = []rune(" ▁▂▃▄▅▆▇█")
 
-// cell is what a row shows of two heights, in rows.
+// cell returns the character in a row for two heights, which are in rows.
 func cell(half, most float64, row int) rune {
 	full := half - float64(row-1)
 	switch {
@@ -152,7 +152,7 @@ func cell(half, most float64, row int) rune {
 	}
 }
 
-// JSON writes it all.
+// JSON writes everything as JSON.
 func JSON(out io.Writer, v any) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)

@@ -9,24 +9,24 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/outcome"
 )
 
-// Tuned is what a search found.
+// Tuned is the result of a search.
 type Tuned struct {
 	Name       string `json:"name"`
 	Objective  string `json:"objective"`
 	Candidates int    `json:"candidates"`
-	// Today are today's settings, with the terms that they miss.
+	// Today is the prediction for today's settings, with the terms that it misses.
 	Today       outcome.Prediction `json:"today"`
 	TodayMisses []string           `json:"todayMisses"`
-	// Best is nil where no candidate meets the objective.
+	// Best is nil if no candidate meets the objective.
 	Best       *outcome.Prediction `json:"best,omitempty"`
 	BestMisses []string            `json:"bestMisses,omitempty"`
 	Changes    []scenario.Change   `json:"changes"`
 	Frontier   []Point             `json:"frontier"`
-	// Written are the edits of manifests.
+	// Written lists the edits of manifests.
 	Written []string `json:"written,omitempty"`
 }
 
-// Point is a candidate of which no other is both cheaper and better.
+// Point is a candidate; no other one is both cheaper and better.
 type Point struct {
 	Settings   string  `json:"settings"`
 	Figure     string  `json:"figure"`
@@ -35,10 +35,10 @@ type Point struct {
 	Meets      bool    `json:"meets"`
 }
 
-// barColumns is how long the longest bar of a frontier is.
+// barColumns is the length of the longest bar of a frontier.
 const barColumns = 30
 
-// Write writes it as text or json.
+// Write writes the result as text or json.
 func (t Tuned) Write(out io.Writer, format string) error {
 	if format == "json" {
 		return JSON(out, t)

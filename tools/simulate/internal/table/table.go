@@ -1,5 +1,5 @@
-// Package table compares predictions of recorded runs with what was measured: how far off
-// the simulation is, and how far the naive formula. It makes no predictions.
+// Package table compares predictions of recorded runs with the measurements: the errors
+// of the simulation, and of the naive formula. It makes no predictions.
 package table
 
 import (
@@ -12,15 +12,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// Row is a run with what was predicted of it.
+// Row is a recorded run and its predictions.
 type Row struct {
 	recording.Run
 	Ours, Naive report.Prediction
-	// OursThen and NaiveThen know when the HPA looked: what is left is no luck.
+	// OursThen and NaiveThen use the moment at which the HPA looked, so that no chance is
+	// left.
 	OursThen, NaiveThen report.Prediction
 }
 
-// goal is what the median error of a figure must be on the runs that were held out.
+// goal is the largest median error of a figure for the held-out runs.
 type goal struct {
 	name   string
 	within float64
@@ -41,10 +42,10 @@ var goals = []goal{
 	{"peak", 0, func(p report.Prediction) report.Spread { return p.Peak }, func(f recording.Figures) float64 { return f.Peak }},
 }
 
-// shares that must hold of the runs that were held out.
+// The shares that the held-out runs must reach.
 const exactPeaks, withinBand = 0.95, 0.90
 
-// Table writes the runs and the medians as Markdown.
+// Table returns the runs and the medians as Markdown.
 func Table(rows []Row) string {
 	var b strings.Builder
 	b.WriteString("| run | shape | setting | held out |")
@@ -88,7 +89,7 @@ func errorOf(s report.Spread, measured float64) (float64, bool) {
 	return (s.P50 - measured) / measured, true
 }
 
-// summarize writes the medians of the errors, and which goals they meet.
+// summarize writes the medians of the errors, and whether they meet the goals.
 func summarize(b *strings.Builder, name string, rows []Row) {
 	fmt.Fprintf(b, "| %d %s | goal | ours | naive | ours, knowing when the HPA looked | naive, knowing it |\n|---|---|---|---|---|---|\n",
 		len(rows), name)

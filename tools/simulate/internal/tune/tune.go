@@ -1,5 +1,6 @@
-// Package tune searches settings of a ScaledObject: a fixed set of candidates around
-// today's, so that the same manifests give the same answer. It runs none of them.
+// Package tune proposes settings for a ScaledObject: a fixed set of candidates around
+// today's settings, so that the same manifests give the same answer. It runs none of
+// them.
 package tune
 
 import (
@@ -18,16 +19,17 @@ import (
 )
 
 var (
-	// lengths are tried queueLengths, in parts of today's.
+	// lengths are the queueLengths to try, as multiples of today's.
 	lengths = []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85, 1, 1.3, 1.6, 2, 3, 4, 6, 10}
-	// mosts are tried maxReplicaCounts, in parts of today's.
+	// mosts are the maxReplicaCounts to try, as multiples of today's.
 	mosts = []float64{1, 0.6}
-	// leasts are tried minReplicaCounts beside today's, windows tried scale-down windows.
+	// leasts are the minReplicaCounts to try besides today's, windows the scale-down
+	// windows.
 	leasts  = []int32{1, 3, 10, 20}
 	windows = []int32{60, 300}
 )
 
-// Candidates are today's settings, and then all others.
+// Candidates returns today's settings first, and then all others.
 func Candidates(s scenario.Scenario) []scenario.Scenario {
 	candidates := []scenario.Scenario{s}
 	seen := map[string]bool{Words(s): true}
@@ -47,8 +49,8 @@ func Candidates(s scenario.Scenario) []scenario.Scenario {
 	return candidates
 }
 
-// targets leaves out lengths below what a pod has in hand: with these the HPA asks for
-// pods that have nothing to do, see rule KEDA008.
+// targets returns the queueLengths to try, except those below what a pod holds: with
+// these the HPA asks for pods that have nothing to do, see rule KEDA008.
 func targets(s scenario.Scenario) []int64 {
 	least := int64(1)
 	if s.Trigger.InFlight {
@@ -63,8 +65,8 @@ func targets(s scenario.Scenario) []int64 {
 	return all
 }
 
-// minimums keeps a minimum of none where there is one: without a pod the first message
-// waits for KEDA's poll, which is somebody's decision.
+// minimums returns the minReplicaCounts to try. A minimum of 0 stays: without a pod the
+// first message waits for KEDA's poll, which somebody has chosen.
 func minimums(s scenario.Scenario) []int32 {
 	today := int32(0)
 	if m := s.ScaledObject.Spec.MinReplicaCount; m != nil {
@@ -79,7 +81,7 @@ func minimums(s scenario.Scenario) []int32 {
 	return all
 }
 
-// windowsOf keeps today's window first.
+// windowsOf returns the scale-down windows to try, today's first.
 func windowsOf(s scenario.Scenario) []int32 {
 	all := []int32{s.DownWindow()}
 	for _, w := range windows {
@@ -115,7 +117,7 @@ func with(s scenario.Scenario, target int64, least, most, window int32) scenario
 	return s
 }
 
-// Words are the settings that a candidate has.
+// Words describes a candidate's settings.
 func Words(s scenario.Scenario) string {
 	least := int32(0)
 	if m := s.ScaledObject.Spec.MinReplicaCount; m != nil {
@@ -127,19 +129,20 @@ func Words(s scenario.Scenario) string {
 	}, ", ")
 }
 
-// idleSeconds is a day: a pod that is always there costs more than one of a burst.
+// idleSeconds is a day: a pod that always runs costs more than one during a burst.
 const idleSeconds = 24 * 3600
 
-// Cost is what a candidate costs a day, in pod-seconds: the load once, and the minimum for
-// the rest of the day.
+// Cost returns the cost of a candidate for a day, in pod-seconds: the load once, and the
+// minimum for the rest of the day.
 func Cost(p outcome.Prediction) float64 { return p.PodSeconds.P95 + float64(p.Minimum)*idleSeconds }
 
-// shortest is how many candidates get more runs. slack is the factor by which a candidate
-// may miss the objective in its first few runs and still be among them.
+// shortest is the number of candidates that get more runs. slack is the factor by which a
+// candidate may miss the objective in its first few runs and still be one of them.
 const shortest, slack = 24, 1.15
 
-// Shortlist are the candidates that are worth more runs, by what few runs say: today's
-// settings first, the frontier, and of those that may meet the objective the cheapest.
+// Shortlist returns the candidates that are worth more runs, judged by their first few:
+// today's settings first, then the frontier, and the cheapest of those that may meet the
+// objective.
 func Shortlist(o objective.Objective, predictions []outcome.Prediction) []int {
 	order := make([]int, len(predictions))
 	for n := range order {
@@ -161,8 +164,8 @@ func Shortlist(o objective.Objective, predictions []outcome.Prediction) []int {
 	return unique
 }
 
-// Choose is the cheapest candidate that meets the objective, or -1. Among equals the
-// first one wins, which is nearest to today's.
+// Choose returns the cheapest candidate that meets the objective, or -1. Among equally
+// cheap ones the first wins, which is closest to today's settings.
 func Choose(o objective.Objective, predictions []outcome.Prediction) int {
 	best := -1
 	for n, p := range predictions {
@@ -176,8 +179,8 @@ func Choose(o objective.Objective, predictions []outcome.Prediction) int {
 	return best
 }
 
-// Frontier are the candidates of which no other is both cheaper and better, the cheapest
-// first.
+// Frontier returns the candidates for which no other one is both cheaper and better, the
+// cheapest first.
 func Frontier(o objective.Objective, predictions []outcome.Prediction) []int {
 	order := make([]int, len(predictions))
 	for n := range order {

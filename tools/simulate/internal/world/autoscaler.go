@@ -26,7 +26,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
 
-// What kube-controller-manager gives the HPA controller by default:
+// kube-controller-manager's defaults for the HPA controller:
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/
 const (
 	downscaleStabilization = 5 * time.Minute
@@ -35,9 +35,9 @@ const (
 	initialReadiness       = 30 * time.Second
 )
 
-// newHPA is the HorizontalPodAutoscaler that KEDA makes of a ScaledObject, as the API
-// server completes it. KEDA's newHPAForScaledObject in controllers/keda/hpa.go is not
-// exported; its bounds are.
+// newHPA returns the HorizontalPodAutoscaler that KEDA makes from a ScaledObject, with
+// the API server's defaults. KEDA's newHPAForScaledObject in controllers/keda/hpa.go is
+// not exported; its limits are.
 func newHPA(s scenario.Scenario) *autoscalingv2.HorizontalPodAutoscaler {
 	so := s.ScaledObject
 	var behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
@@ -66,13 +66,14 @@ func newHPA(s scenario.Scenario) *autoscalingv2.HorizontalPodAutoscaler {
 	return hpa
 }
 
-// target is what is scaled: a StatefulSet would scale as a Deployment does, its pods in
-// another order.
+// target is the kind that is scaled. A StatefulSet would scale like a Deployment, but its
+// pods would be removed in another order.
 var target = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
 
 // runHPA runs Kubernetes' own controller until the world ends.
 func (w *world) runHPA() {
-	// Its successor keeps managed fields, which nobody reads here, and takes ten times as long
+	// Its successor also keeps managed fields, which nothing here reads, and takes ten
+	// times as long.
 	clients := fake.NewSimpleClientset(newHPA(w.scenario))
 	clients.PrependReactor("update", "horizontalpodautoscalers", func(action ktesting.Action) (bool, runtime.Object, error) {
 		hpa := action.(ktesting.UpdateAction).GetObject().(*autoscalingv2.HorizontalPodAutoscaler)
@@ -83,7 +84,7 @@ func (w *world) runHPA() {
 		return false, nil, nil
 	})
 	clients.PrependReactor("create", "events", func(ktesting.Action) (bool, runtime.Object, error) {
-		return true, &corev1.Event{}, nil // read by nobody
+		return true, &corev1.Event{}, nil // nothing reads it
 	})
 	factory := informers.NewSharedInformerFactory(clients, w.scenario.Parts.SyncPeriod)
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{target.GroupVersion()})
@@ -100,7 +101,8 @@ func (w *world) runHPA() {
 	})
 }
 
-// scaleClient is the workload's scale, as one of those sees it who change it.
+// scaleClient returns a client for the workload's scale, for one of the actors that
+// change it.
 func (w *world) scaleClient(actor string) *scalefake.FakeScaleClient {
 	c := &scalefake.FakeScaleClient{}
 	c.AddReactor("get", "*", func(ktesting.Action) (bool, runtime.Object, error) {
@@ -129,7 +131,7 @@ type adapter struct{ world *world }
 
 var errNoSuchMetric = errors.New("the simulation has external metrics alone")
 
-// GetExternalMetric is podmetrics.MetricsClient's.
+// GetExternalMetric implements podmetrics.MetricsClient.
 func (m adapter) GetExternalMetric(string, string, labels.Selector) ([]int64, time.Time, error) {
 	value, err := m.world.metric(m.world.scenario.Trigger.Cached)
 	if err != nil {
@@ -139,26 +141,26 @@ func (m adapter) GetExternalMetric(string, string, labels.Selector) ([]int64, ti
 	return []int64{1000 * int64(value)}, time.Now(), nil
 }
 
-// GetResourceMetric is podmetrics.MetricsClient's.
+// GetResourceMetric implements podmetrics.MetricsClient.
 func (adapter) GetResourceMetric(
 	context.Context, corev1.ResourceName, string, labels.Selector, string,
 ) (podmetrics.PodMetricsInfo, time.Time, error) {
 	return nil, time.Time{}, errNoSuchMetric
 }
 
-// GetRawMetric is podmetrics.MetricsClient's.
+// GetRawMetric implements podmetrics.MetricsClient.
 func (adapter) GetRawMetric(string, string, labels.Selector, labels.Selector) (podmetrics.PodMetricsInfo, time.Time, error) {
 	return nil, time.Time{}, errNoSuchMetric
 }
 
-// GetObjectMetric is podmetrics.MetricsClient's.
+// GetObjectMetric implements podmetrics.MetricsClient.
 func (adapter) GetObjectMetric(
 	string, string, *autoscalingv2.CrossVersionObjectReference, labels.Selector,
 ) (int64, time.Time, error) {
 	return 0, time.Time{}, errNoSuchMetric
 }
 
-// metric is what KEDA counts: at this moment, or what its last poll found.
+// metric returns KEDA's count, of this moment or from its last poll.
 func (w *world) metric(cached bool) (int, error) {
 	if cached && w.keda.polled.Load() {
 		return int(w.keda.last.Load()), nil

@@ -19,14 +19,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
 )
 
-// fleet is the scaled workload: its pods, and the nodes that they run on. Which pod goes
-// first is Kubernetes' own order; how long one takes to start is a modelled part.
+// fleet is the scaled workload: its pods, and their nodes. Kubernetes' own ranking
+// decides which pod is removed first; the time of a pod's start is a modelled part.
 type fleet struct {
 	world *world
 
 	mu      sync.Mutex
 	wanted  int32
-	pods    []*pod // those that are not asked to end
+	pods    []*pod // pods that are not asked to end
 	created int
 	nodes   []*node
 	booting int
@@ -34,11 +34,11 @@ type fleet struct {
 	running sync.WaitGroup
 }
 
-// node is where pods run.
+// node is a node with its pods.
 type node struct {
 	name string
 	pods int
-	// starts is when the last of those that start does, busy until when its processors
+	// starts is when the last of its starting pods has started, busy until when its cores
 	// have work.
 	starts, busy time.Time
 }
@@ -46,7 +46,7 @@ type node struct {
 // pod is one of the workload's.
 type pod struct {
 	name string
-	// object is the pod as Kubernetes ranks it.
+	// object is the pod in the form that Kubernetes ranks.
 	object *corev1.Pod
 	node   *node
 	ctx    context.Context
@@ -66,7 +66,7 @@ func (f *fleet) addNode() {
 	f.nodes = append(f.nodes, &node{name: "node-" + strconv.Itoa(len(f.nodes)+1)})
 }
 
-// count is how many pods there are, and how many of them are ready.
+// count returns the number of wanted pods, of pods, and of ready pods.
 func (f *fleet) count() (wanted, pods, ready int32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,9 +78,9 @@ func (f *fleet) count() (wanted, pods, ready int32) {
 	return f.wanted, int32(len(f.pods)), ready
 }
 
-// compute takes the processors of a node for a message, one after the other: pods that
-// are idle leave theirs to others. It returns until when that takes. A consumer of
-// somebody else says all of its time as service time.
+// compute uses the cores of a node for a message, one message after the other: idle pods
+// leave their share to others. It returns how long that takes. Another consumer has all
+// its time as service time, and uses no cores here.
 func (f *fleet) compute(n *node) time.Duration {
 	part, now := f.world.scenario.Parts, time.Now()
 	if f.world.scenario.Consumer.Service != nil || part.Nodes.Processors <= 0 {
@@ -95,7 +95,7 @@ func (f *fleet) compute(n *node) time.Duration {
 	return n.busy.Sub(now)
 }
 
-// pending is how many pods have no node.
+// pending returns how many pods have no node.
 func (f *fleet) pending() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -107,7 +107,7 @@ func (f *fleet) pending() (n int) {
 	return n
 }
 
-// scale has the workload have n pods.
+// scale sets the number of the workload's pods to n.
 func (f *fleet) scale(n int32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,7 +128,8 @@ func (f *fleet) create() {
 	p := &pod{name: name, ctx: ctx, ask: ask, object: &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, CreationTimestamp: metav1.Now(),
-			// Among equals the smaller one goes first: by chance.
+			// Among otherwise equal pods the smaller UID goes first, so that chance
+			// decides.
 			UID: types.UID(fmt.Sprintf("%.16f", f.world.dice.Share("uid "+name))),
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodPending},
@@ -162,7 +163,7 @@ func (f *fleet) remove(n int) {
 	}
 }
 
-// schedule gives pods without a node one that has room, and misses nodes.
+// schedule assigns pods without a node to nodes with room, and asks for more nodes.
 func (f *fleet) schedule() {
 	missed := 0
 	for _, p := range f.pods {
@@ -179,7 +180,7 @@ func (f *fleet) schedule() {
 	f.boot(missed)
 }
 
-// boot has an autoscaler bring nodes for so many pods.
+// boot makes an autoscaler add nodes for pods without one.
 func (f *fleet) boot(missed int) {
 	nodes := f.world.scenario.Parts.Nodes
 	for missed -= f.booting * nodes.Pods; missed > 0 && len(f.nodes)+f.booting < nodes.Max; missed -= nodes.Pods {
@@ -197,8 +198,8 @@ func (f *fleet) boot(missed int) {
 	}
 }
 
-// start has a node start a pod. A node starts its pods one after another, so the pod waits
-// for those that came before it.
+// start starts a pod on a node. A node starts its pods one after another, so the pod
+// waits for earlier ones.
 func (f *fleet) start(p *pod, n *node) {
 	part := f.world.scenario.Parts
 	p.node = n
@@ -223,7 +224,7 @@ func (f *fleet) start(p *pod, n *node) {
 	})
 }
 
-// work is a pod's program, from its start to its end.
+// work runs a pod's program, from its start to its end.
 func (f *fleet) work(p *pod) {
 	s := f.world.scenario
 	probe := s.Consumer.ProbeDelay + time.Duration(f.world.dice.Share("probe "+p.name)*float64(s.Consumer.ProbePeriod))

@@ -16,11 +16,11 @@ import (
 	runtimeclient "sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// keda polls the queue, and has KEDA's own executor decide: activation, cooldown, idle.
+// keda polls the queue, and lets KEDA's own executor decide: activation, cooldown, idle.
 type keda struct {
 	world *world
 	so    *kedav1alpha1.ScaledObject
-	// polled says that last is what a poll found.
+	// polled reports that last is the result of a poll.
 	polled atomic.Bool
 	last   atomic.Int64
 	active atomic.Bool
@@ -37,8 +37,8 @@ func newKEDA(w *world) *keda {
 	return &keda{world: w, so: so}
 }
 
-// run polls as KEDA's scale loop does, which is not exported: at once, and then once an
-// interval, at the phase that chance gives it.
+// run polls like KEDA's scale loop, which is not exported: at once, and then at every
+// interval, with a random phase.
 func (k *keda) run(phase time.Duration) {
 	w := k.world
 	decider := executor.NewScaleExecutor(cluster{world: w}, w.scaleClient(actorKEDA), nil, 3*time.Second, recorder{})
@@ -87,7 +87,7 @@ func (k *keda) poll(decider executor.ScaleExecutor) {
 	}
 }
 
-// interval is that of the polls.
+// interval returns the time between two polls.
 func (k *keda) interval() time.Duration {
 	if seconds := k.so.Spec.PollingInterval; seconds != nil {
 		return time.Duration(*seconds) * time.Second
@@ -95,13 +95,13 @@ func (k *keda) interval() time.Duration {
 	return 30 * time.Second
 }
 
-// cluster is what KEDA's executor reads of the API server.
+// cluster is the part of the API server that KEDA's executor reads.
 type cluster struct {
-	runtimeclient.Client // everything else
+	runtimeclient.Client // every other method
 	world                *world
 }
 
-// Get is client.Client's. There is no HPA to see: its health decides nothing.
+// Get implements client.Client. It finds no HPA: the HPA's health decides nothing.
 func (c cluster) Get(_ context.Context, key runtimeclient.ObjectKey, o runtimeclient.Object, _ ...runtimeclient.GetOption) error {
 	deployment, ok := o.(*appsv1.Deployment)
 	if !ok {
@@ -112,8 +112,8 @@ func (c cluster) Get(_ context.Context, key runtimeclient.ObjectKey, o runtimecl
 	return nil
 }
 
-// recorder takes KEDA's events, which the rescales say as well.
+// recorder ignores KEDA's events, because the rescales contain the same.
 type recorder struct{}
 
-// Eventf is events.EventRecorder's.
+// Eventf implements events.EventRecorder.
 func (recorder) Eventf(_, _ runtime.Object, _, _, _, _ string, _ ...any) {}

@@ -16,16 +16,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario/parts"
 )
 
-// client calls the local AWS in process: a function call where programs in a cluster have
-// the AWS SDK and a network, for which it waits as long as they would.
+// client calls the local AWS in process. A call is a function call instead of a request
+// through the AWS SDK and a network, but it waits as long as one.
 type client struct {
 	world *world
-	// dice are those of one program, calls number what it draws.
+	// dice are the random numbers of one program; calls numbers its draws.
 	dice  parts.Dice
 	calls atomic.Int64
-	// loads: it is the producer of the load.
+	// loads means that it is the producer of the load.
 	loads bool
-	// node is where a consumer runs.
+	// node is the node of a consumer.
 	node *node
 }
 
@@ -33,14 +33,14 @@ func (w *world) newClient(name string) *client {
 	return &client{world: w, dice: parts.Dice(float64(1<<62) * w.dice.Share("client "+name))}
 }
 
-// wait sleeps as long as the call takes.
+// wait sleeps for the duration of a call.
 func (c *client) wait(d parts.Distribution) {
 	time.Sleep(d.At(c.dice.Share(strconv.FormatInt(c.calls.Add(1), 10))))
 }
 
 func queueURL(name string) string { return "http://queue/" + account + "/" + name }
 
-// SendMessageBatch is the producer's Queue.
+// SendMessageBatch implements the producer's interface Queue.
 func (c *client) SendMessageBatch(
 	ctx context.Context, in *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options),
 ) (*awssqs.SendMessageBatchOutput, error) {
@@ -64,7 +64,7 @@ func (c *client) SendMessageBatch(
 		return nil, err
 	}
 	if len(refused) > 0 {
-		return nil, refused[0].Err // no fault of this simulation refuses one
+		return nil, refused[0].Err // no fault of this simulation causes one
 	}
 	out := &awssqs.SendMessageBatchOutput{Successful: make([]types.SendMessageBatchResultEntry, len(in.Entries))}
 	for i, e := range in.Entries {
@@ -73,14 +73,14 @@ func (c *client) SendMessageBatch(
 	return out, nil
 }
 
-// Receive is worker.Queue's.
+// Receive implements worker.Queue.
 func (c *client) Receive(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 	c.world.requests.Add(1)
 	found, err := c.world.queue.Receive(ctx, limit, wait, visibility)
 	if err != nil {
 		return nil, err
 	}
-	// What is on its way back is hidden already, as on a real way.
+	// Messages on their way back are already hidden, as on a real network.
 	c.wait(c.world.scenario.Parts.Receive)
 	messages := make([]worker.Message, len(found))
 	for i, m := range found {
@@ -93,7 +93,7 @@ func (c *client) Receive(ctx context.Context, limit int, wait, visibility time.D
 	return messages, nil
 }
 
-// Delete is worker.Queue's.
+// Delete implements worker.Queue.
 func (c *client) Delete(ctx context.Context, messages []worker.Message) ([]worker.Failure, error) {
 	c.wait(c.world.scenario.Parts.Receive)
 	c.world.requests.Add(1)
@@ -104,7 +104,7 @@ func (c *client) Delete(ctx context.Context, messages []worker.Message) ([]worke
 	return failures(refused), err
 }
 
-// Hide is worker.Queue's.
+// Hide implements worker.Queue.
 func (c *client) Hide(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 	c.wait(c.world.scenario.Parts.Receive)
 	c.world.requests.Add(1)
@@ -128,7 +128,7 @@ func failures(refused []sqs.Refused) []worker.Failure {
 	return all
 }
 
-// Quarantine is worker.Queue's.
+// Quarantine implements worker.Queue.
 func (c *client) Quarantine(ctx context.Context, m worker.Message, _ string) error {
 	c.wait(c.world.scenario.Parts.Send)
 	c.world.requests.Add(1)
@@ -143,7 +143,7 @@ func (c *client) Quarantine(ctx context.Context, m worker.Message, _ string) err
 	return nil
 }
 
-// Put is worker.Store's: the bucket is the set of its keys.
+// Put implements worker.Store. The bucket is the set of its keys.
 func (c *client) Put(ctx context.Context, key, body string) (taken bool, err error) {
 	takes := c.world.scenario.Parts.Store
 	if service := c.world.scenario.Consumer.Service; service != nil {
@@ -160,5 +160,5 @@ func (c *client) Put(ctx context.Context, key, body string) (taken bool, err err
 	return c.world.tally.onStored(body), nil
 }
 
-// exact is a context whose calls suffer nothing.
+// exact returns a context whose calls have no faults.
 func exact(ctx context.Context) context.Context { return fault.NewContext(ctx, &fault.Faults{}) }

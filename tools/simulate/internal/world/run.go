@@ -9,7 +9,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// run adds a run up.
+// run returns the results of the run.
 func (w *world) run() Run {
 	last := w.samples[len(w.samples)-1]
 	r := Run{
@@ -35,7 +35,7 @@ func (w *world) run() Run {
 	return r
 }
 
-// seconds is a time since the load was asked for.
+// seconds returns a time in seconds since the load was asked for.
 func (w *world) seconds(at time.Time) float64 {
 	if at.IsZero() {
 		return -1
@@ -45,8 +45,8 @@ func (w *world) seconds(at time.Time) float64 {
 
 func millis(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
 
-// Percentile is the smallest of sorted values that p of 100 do not exceed, in seconds; -1
-// without a value.
+// Percentile returns the smallest of sorted values that p of 100 do not exceed, in
+// seconds; -1 without a value.
 func Percentile(sorted []time.Duration, p int) float64 {
 	if len(sorted) == 0 {
 		return -1
@@ -54,5 +54,5 @@ func Percentile(sorted []time.Duration, p int) float64 {
 	return millis(sorted[max(0, (len(sorted)*p+99)/100-1)])
 }
 
-// quietly is a context whose controllers log nothing.
+// quietly returns a context in which controllers do not log.
 func quietly(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }

@@ -8,32 +8,33 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Who changes the number of pods.
+// The actors that change the number of pods.
 const (
 	actorHPA  = "HPA"
 	actorKEDA = "KEDA"
 )
 
-// Step is a change of the number of pods, or a stretch in which the HPA kept it although
+// Step is a change of the number of pods, or a period in which the HPA kept it although
 // the metric asked for another.
 type Step struct {
-	// Seconds is when, since the load began, and Until the end of a stretch.
+	// Seconds is its time since the load began, and Until the end of a period.
 	Seconds float64 `json:"seconds"`
 	Until   float64 `json:"until,omitempty"`
 	Actor   string  `json:"actor"`
 	From    int32   `json:"from"`
 	To      int32   `json:"to"`
-	// Metric is what KEDA counted.
+	// Metric is KEDA's count.
 	Metric int `json:"metric"`
-	// Limit is the HPA's reason for less than the metric asked for, Message its words.
+	// Limit is the HPA's reason for fewer pods than the metric asked for, Message its
+	// text.
 	Limit   string `json:"limit,omitempty"`
 	Message string `json:"message,omitempty"`
 }
 
-// held reports whether it is a stretch.
+// held reports whether it is a period.
 func (s Step) held() bool { return s.Until > 0 }
 
-// steps writes down what the HPA and KEDA decide, in the HPA's own words.
+// steps records the decisions of the HPA and KEDA, in the HPA's own words.
 type steps struct {
 	mu     sync.Mutex
 	began  time.Time
@@ -63,7 +64,7 @@ func (s *steps) onRescale(actor string, from, to int32) {
 	}
 }
 
-// onStatus is what the HPA says after it looked.
+// onStatus records the HPA's status after a look.
 func (s *steps) onStatus(hpa *autoscalingv2.HorizontalPodAutoscaler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +86,7 @@ func (s *steps) onStatus(hpa *autoscalingv2.HorizontalPodAutoscaler) {
 	}
 }
 
-// hold begins a stretch or prolongs the last one.
+// hold starts a period, or extends the last one.
 func (s *steps) hold(pods int32, reason, message string) {
 	if n := len(s.all); n > 0 && s.all[n-1].held() && s.all[n-1].Limit == reason && s.all[n-1].To == pods {
 		s.all[n-1].Until = s.now()

@@ -10,28 +10,29 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
 )
 
-// tally counts what becomes of messages. Those of the load are measured, as make demo
-// measures those of its burst; those of a steady producer beside it are not.
+// tally counts what happens to messages. It measures the load's messages, as make demo
+// measures its burst's, and not those of a steady producer.
 type tally struct {
 	mu    sync.Mutex
 	began time.Time
-	// ended: the load is sent.
+	// ended means that the load is sent.
 	ended bool
 	seed  maphash.Seed
-	// known is what is known of the messages, by the hash of their request_id.
+	// known has the states of messages, by the hash of their request_id.
 	known map[uint64]state
-	// sent are messages of the load, gone those of them that were deleted, and last is
-	// when the last of them was stored or dead-lettered.
+	// sent counts the load's messages, gone those of them that were deleted; last is when
+	// the last one was stored or dead-lettered.
 	sent, gone int
 	last       time.Time
 	took       []time.Duration
-	// stored and quarantined are those of all producers, dead the load's dead letters.
+	// stored and quarantined count the messages of all producers, dead the load's dead
+	// letters.
 	stored, quarantined, dead int
 	perSecond                 []int
-	firstSent, lastSent       time.Time // of the load's messages
+	firstSent, lastSent       time.Time // the load's messages
 }
 
-// state is what is known of a message.
+// state is the state of a message.
 type state uint8
 
 const (
@@ -41,21 +42,21 @@ const (
 
 func newTally() *tally { return &tally{known: map[uint64]state{}, seed: maphash.MakeSeed()} }
 
-// begin is when the load begins.
+// begin records the start of the load.
 func (t *tally) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.began = time.Now()
 }
 
-// end is when the load is sent.
+// end records that the load is sent.
 func (t *tally) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = true
 }
 
-// onSent is before messages of the load are sent: a consumer may be quick.
+// onSent is called before messages of the load are sent, because a consumer may be fast.
 func (t *tally) onSent(bodies []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,7 +70,7 @@ func (t *tally) onSent(bodies []string) {
 	}
 }
 
-// onStored reports whether the event is stored already.
+// onStored records a stored event, and reports whether it was stored before.
 func (t *tally) onStored(body string) bool {
 	made, dated := madeAt(body)
 	t.mu.Lock()
@@ -119,15 +120,15 @@ func (t *tally) onDeleted(messages []worker.Message) {
 	}
 }
 
-// drained is when the last message of the load was stored or dead-lettered; false while
-// one of them is in the queue.
+// drained returns when the last message of the load was stored or dead-lettered; false if
+// some are still in the queue.
 func (t *tally) drained() (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last, t.ended && t.sent > 0 && t.gone >= t.sent
 }
 
-// latencies are sorted.
+// latencies returns the sorted latencies.
 func (t *tally) latencies() []time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -137,8 +138,8 @@ func (t *tally) latencies() []time.Duration {
 
 func (t *tally) hash(id string) uint64 { return maphash.String(t.seed, id) }
 
-// idOf is the request_id of an event's body, and madeAt its ts. They look for the text:
-// there may be a million bodies, each of which was marshalled from this repository's own
+// idOf returns the request_id of an event's body, madeAt its ts. They search the text,
+// because there may be a million bodies, and all were encoded from this repository's own
 // type.
 func idOf(body string) string {
 	id, _ := field(body, `"request_id":"`)

@@ -1,9 +1,9 @@
-// Package world runs a scenario on a fake clock, within a bubble of testing/synctest:
+// Package world runs a scenario on a fake clock, in a bubble of testing/synctest.
 // Kubernetes' HPA controller, KEDA's scaling decision, the local AWS's queue, and this
-// repository's consumer and producer are the programs themselves. What is modelled is in
-// package parts.
+// repository's consumer and producer are the real code. The modelled parts are in package
+// parts.
 //
-// The package judges nothing, and adds up no runs. There is no network in a bubble: a
+// The package does not judge runs or combine them. There is no network in a bubble: a
 // socket would stop its clock.
 package world
 
@@ -34,55 +34,55 @@ const (
 	account  = "000000000000"
 	deadName = "dead-letters"
 	loadName = "load"
-	// warmUp is how long the system runs before the load: its pods are ready by then, and
-	// its pollers somewhere in their back-off.
+	// warmUp is how long the system runs before the load. By then its pods are ready, and
+	// its pollers are somewhere in their back-off.
 	warmUp = 90 * time.Second
-	// patience is how much longer than the load a run may take: what is not drained by
-	// then never is.
+	// patience is how much longer than the load a run may take: a queue that is not
+	// drained by then never is.
 	patience = time.Hour
-	// samples is about how many a run has at most.
+	// samples is about the largest number of samples in a run.
 	samples = 4000
 )
 
-// Phase is one of the runs of a scenario: where in the HPA's period the load begins, and
-// what chance decides besides.
+// Phase is one of a scenario's runs: it decides where in the HPA's period the load
+// begins, and all random numbers.
 type Phase struct{ Index, Of int }
 
-// begins is how long the system has run when the load begins.
+// begins returns how long the system has run when the load begins.
 func (p Phase) begins(period time.Duration) time.Duration {
 	return warmUp + period*time.Duration(2*p.Index+1)/time.Duration(2*p.Of)
 }
 
-// Look is how long after the load begins the HPA looks first: it looks once a period from
-// the system's begin.
+// Look returns the time from the start of the load to the HPA's next look. The HPA looks
+// once in each period from the system's start.
 func (p Phase) Look(period time.Duration) time.Duration { return period - p.begins(period)%period }
 
-// Run is how one went. Times are seconds since the load was asked for, and -1 for what
-// never came.
+// Run is the result of a run. Times are in seconds since the load was asked for, and -1
+// for what never happened.
 type Run struct {
 	Phase int `json:"phase"`
-	// FirstSent and LastSent are the load's first and last message.
+	// FirstSent and LastSent are the times of the load's first and last message.
 	FirstSent float64 `json:"firstSent"`
 	LastSent  float64 `json:"lastSent"`
 	// Drained is when the last message of the load was stored or dead-lettered.
 	Drained float64 `json:"drained"`
 	// Settled is when the pods were back at their minimum.
 	Settled float64 `json:"settled"`
-	// Peak is the most ready pods, Wanted the most wanted ones, Pending the most without
-	// a node.
+	// Peak is the most ready pods, Wanted the most wanted pods, and Pending the most pods
+	// without a node.
 	Peak    int32 `json:"peak"`
 	Wanted  int32 `json:"wanted"`
 	Pending int   `json:"pending"`
-	// PodSeconds are from the load's begin until the pods were back at their minimum, or
-	// the run's end.
+	// PodSeconds is the sum of pods over time, from the start of the load until the pods
+	// were back at their minimum, or the end of the run.
 	PodSeconds float64 `json:"podSeconds"`
-	// P50, P95, P99 and Max are how old the load's messages were when they were stored.
+	// P50, P95, P99 and Max are the ages of the load's messages when they were stored.
 	P50 float64 `json:"p50"`
 	P95 float64 `json:"p95"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
-	// Messages are those of the load, of which Measured were stored and Dead
-	// dead-lettered. Requests are calls to the queue, and Puts to the bucket, by all pods.
+	// Messages counts the load's messages: Measured were stored, Dead dead-lettered.
+	// Requests counts the calls to the queue, and Puts those to the bucket, of all pods.
 	Messages  int             `json:"messages"`
 	Measured  int             `json:"measured"`
 	Dead      int             `json:"dead"`
@@ -101,7 +101,7 @@ type world struct {
 	dice     parts.Dice
 
 	ctx context.Context
-	// queue and dead are the queues, as a program reaches them.
+	// queue and dead are clients of the queues.
 	queue, dead    sqs.Direct
 	requests, puts atomic.Int64
 	tally          *tally
@@ -118,19 +118,19 @@ type world struct {
 	err error
 }
 
-// End is when a run ends.
+// End says when a run ends.
 type End string
 
 const (
-	// Settled is when the load is handled and the pods are back at their minimum.
+	// Settled: the load is handled, and the pods are back at their minimum.
 	Settled End = "settled"
-	// Drained is when the load is handled: for who asks how long that takes alone. A
-	// cluster whose producer sends on may take long to settle.
+	// Drained: the load is handled. A cluster whose producer continues may take long to
+	// settle.
 	Drained End = "drained"
 )
 
-// Simulate runs one phase of a scenario until it is settled. It needs a test of package
-// testing, in which bubbles are.
+// Simulate runs one phase of a scenario until it is settled. It needs a test, because
+// bubbles exist only in package testing.
 func Simulate(t *testing.T, s scenario.Scenario, phase Phase) (run Run, err error) {
 	return SimulateUntil(t, s, phase, Settled)
 }
@@ -177,7 +177,7 @@ func newWorld(ctx context.Context, s scenario.Scenario, phase Phase) *world {
 	return w
 }
 
-// live has everything happen.
+// live runs everything.
 func (w *world) live() {
 	w.fleet.scale(w.scenario.Minimum())
 	w.runHPA()
@@ -196,7 +196,7 @@ func (w *world) live() {
 	w.watch()
 }
 
-// begin is when the load is asked for.
+// begin starts the load.
 func (w *world) begin() {
 	w.began = time.Now()
 	w.tally.begin()
@@ -232,8 +232,8 @@ func (w *world) watch() {
 	}
 }
 
-// rest is how many pods a steady producer needs besides: with a minimum of none, one or
-// none of them come and go.
+// rest returns the number of pods before and after the load: the minimum, or one if a
+// steady producer needs a pod now and then although the minimum is 0.
 func (w *world) rest() int32 {
 	if w.scenario.Load.Steady != nil {
 		return max(1, w.scenario.Minimum())
@@ -259,19 +259,19 @@ func (w *world) sample() report.Sample {
 	}
 }
 
-// rescale is what the HPA or KEDA decides.
+// rescale carries out a decision of the HPA or KEDA.
 func (w *world) rescale(actor string, to int32) {
 	from, _, _ := w.fleet.count()
 	w.steps.onRescale(actor, from, to)
 	w.fleet.scale(to)
 }
 
-// share is a part of a span that chance decides.
+// share returns a random part of a duration.
 func (w *world) share(name string, of time.Duration) time.Duration {
 	return time.Duration(w.dice.Share(name) * float64(of))
 }
 
-// sleep waits, and reports whether the context lasts.
+// sleep waits, and reports whether the context is still valid.
 func (w *world) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -283,7 +283,7 @@ func (w *world) sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// fail keeps the first error, which ends the run.
+// fail records the first error, which ends the run.
 func (w *world) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
