@@ -14,8 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestReadme: the first page stays one page, and the tree that it draws is the
-// one that is there.
+// TestReadme: the README stays short, and the tree in it is the real one.
 func TestReadme(t *testing.T) {
 	const limit = 90
 	text := readFile(t, "README.md")
@@ -45,8 +44,8 @@ var (
 	treeLine  = regexp.MustCompile(`^( *)((?:[\w.-]+(?:/[\w.-]+)*/ )+) *\S`)
 )
 
-// treeOf is the folders of a tree that a document draws as a code block: a line
-// begins with one or more, and those of an indented line are in the one above.
+// treeOf returns the folders in a document's drawing of a tree. A line begins with one or
+// more folders; those of an indented line are within the one above.
 func treeOf(text string) []string {
 	block := treeBlock.FindStringSubmatch(text)
 	if block == nil {
@@ -72,7 +71,7 @@ func treeOf(text string) []string {
 	return found
 }
 
-// TestTrouble: the messages that docs/local.md explains are those of the program.
+// TestTrouble: the messages that docs/local.md explains exist in the programs.
 func TestTrouble(t *testing.T) {
 	var program strings.Builder
 	program.WriteString(readFile(t, "Makefile"))
@@ -95,7 +94,7 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// firstColumn is what is in backquotes in the first column of a table.
+// firstColumn matches text in backquotes in the first column of a table.
 var firstColumn = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
 
 // TestCodeOwners: a pattern that matches nothing asks nobody for a review.

@@ -21,16 +21,16 @@ import (
 
 const module = "github.com/mystique-unicorn/sales-events"
 
-// pkg is one folder with Go files. Tests and files behind build tags count:
-// the rules hold for them too.
+// pkg is a folder with Go files. Test files and files behind build tags count, because
+// the rules apply to them, too.
 type pkg struct {
-	dir     string // slash-separated, from the root
+	dir     string // slash-separated, relative to the root
 	name    string // empty if the folder has only tests
 	doc     string
 	imports map[string]bool // folders of this module
 }
 
-// importRules say who may import whom; a finding quotes the name.
+// importRules says which package may import which. A finding quotes the name.
 var importRules = []struct {
 	name      string
 	forbidden func(from, to pkg) bool
@@ -82,7 +82,7 @@ func TestPackageComments(t *testing.T) {
 	}
 }
 
-// written is the folder that the demo writes.
+// written is the folder that the demo creates.
 const written = "report"
 
 func TestDocumentedPaths(t *testing.T) {
@@ -108,7 +108,7 @@ func TestDocumentedPaths(t *testing.T) {
 	}
 }
 
-// TestSimulatePins: what simulate predicts with is what the cluster runs.
+// TestSimulatePins: simulate uses the versions that the cluster runs.
 func TestSimulatePins(t *testing.T) {
 	versions := func(file string) map[string]string {
 		found := map[string]string{}
@@ -146,8 +146,8 @@ func TestSimulatePins(t *testing.T) {
 	}
 }
 
-// TestRulesBite holds each check against a small tree that breaks it: on this
-// repository they are all silent.
+// TestRulesBite checks that each check finds a fault in a small tree that has it: in this
+// repository all are silent.
 func TestRulesBite(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -232,7 +232,7 @@ func checkImports(packages map[string]pkg) []string {
 }
 
 // checkInternal finds internal packages that nothing imports. The compiler already
-// sees to it that nobody outside of their parent does.
+// prevents imports from outside of their parent.
 func checkInternal(packages map[string]pkg) []string {
 	var found []string
 	for dir, p := range packages {
@@ -253,8 +253,8 @@ func checkInternal(packages map[string]pkg) []string {
 	return found
 }
 
-// What a reader takes in at once: source files of a package, lines of a file,
-// characters of a line. Tests and generated files are not counted.
+// The limits for what a reader must take in at once: source files in a package, lines in
+// a file, characters in a line. Tests and generated files do not count.
 const (
 	maxFiles   = 15
 	maxLines   = 400
@@ -296,7 +296,7 @@ func checkSizes(t *testing.T, root string) []string {
 	return found
 }
 
-// checkDocs finds packages without a comment of the form that go doc expects.
+// checkDocs finds packages without a comment in the form that go doc expects.
 func checkDocs(packages map[string]pkg) []string {
 	var found []string
 	for dir, p := range packages {

@@ -28,7 +28,7 @@ import (
 	ssmagent "github.com/mystique-unicorn/sales-events/apps/ssm-agent/config"
 )
 
-// manifestFolders are what Flux gets to see, see .sourceignore.
+// manifestFolders are the folders that Flux sees, see .sourceignore.
 var manifestFolders = []string{"clusters", "infrastructure", "apps", "crossplane/apis"}
 
 func TestOverlaysBuild(t *testing.T) {
@@ -52,9 +52,9 @@ func TestOverlaysBuild(t *testing.T) {
 	}
 }
 
-// TestShape holds the folders of manifests against the one shape of a component:
-// a base, and beside it an overlay for each cluster that needs one. What the
-// clusters on AWS share is in aws; soak is the local cluster under make soak.
+// TestShape checks that the manifests of each component have the same shape: a base, and
+// beside it an overlay for each cluster that needs one. The folder aws has what all
+// clusters on AWS share; soak is the local cluster during make soak.
 func TestShape(t *testing.T) {
 	for _, folder := range []string{"infrastructure", "apps"} {
 		walk(t, folder, func(file string, _ fs.DirEntry) {
@@ -74,7 +74,7 @@ func TestShape(t *testing.T) {
 
 var component = regexp.MustCompile(`^(?:infrastructure(?:/[\w-]+)+|apps/[\w-]+/deploy)/(base|aws|hub|install|local|soak|staging|production)(?:/|$)`)
 
-// overlayOf is which overlay of its component a folder belongs to, or empty.
+// overlayOf returns the overlay of its component to which a folder belongs, or empty.
 func overlayOf(dir string) string {
 	if match := component.FindStringSubmatch(path.Clean(dir)); match != nil {
 		return match[1]
@@ -82,9 +82,9 @@ func overlayOf(dir string) string {
 	return ""
 }
 
-// TestClusters goes the way Flux goes: every Kustomization of a cluster names a
-// path that builds, whose variables are all facts of that cluster, and that is no
-// overlay for another one.
+// TestClusters follows Flux: every Kustomization of a cluster names a path that builds,
+// whose variables are all facts of that cluster, and that is not another cluster's
+// overlay.
 func TestClusters(t *testing.T) {
 	clusters := glob(t, "clusters/*")
 	if len(clusters) == 0 {
@@ -95,7 +95,7 @@ func TestClusters(t *testing.T) {
 			facts := readFacts(t, cluster)
 			for _, k := range readKustomizations(t, cluster) {
 				if strings.HasPrefix(k.Spec.Path, "./clusters/") {
-					continue // a spoke, with facts of its own
+					continue // a spoke, which has facts of its own
 				}
 				if overlay := overlayOf(k.Spec.Path); !slices.Contains([]string{"", "base", path.Base(cluster)}, overlay) {
 					t.Errorf("%s is the overlay for %s", k.Spec.Path, overlay)
@@ -106,9 +106,9 @@ func TestClusters(t *testing.T) {
 	}
 }
 
-// TestSpokes holds what the hub needs to reach a spoke together: EKS describes a
-// cluster to its own account only, and lets in the role of its access entry from
-// the addresses that it allows.
+// TestSpokes checks that everything that the hub needs to reach a spoke fits together:
+// EKS describes a cluster only to its own account, and admits the role in its access
+// entry, from the addresses that it allows.
 func TestSpokes(t *testing.T) {
 	for _, spoke := range []string{"staging", "production"} {
 		t.Run(spoke, func(t *testing.T) {
@@ -140,8 +140,8 @@ func TestSpokes(t *testing.T) {
 	}
 }
 
-// TestHealthChecks holds the expressions that wait for composite resources
-// against what Crossplane writes.
+// TestHealthChecks checks the expressions that wait for composite resources against the
+// conditions that Crossplane writes.
 func TestHealthChecks(t *testing.T) {
 	condition := func(kind, status string, generation int) any {
 		return map[string]any{"type": kind, "status": status, "observedGeneration": generation}
@@ -159,7 +159,7 @@ func TestHealthChecks(t *testing.T) {
 		{"edited", status(condition("Synced", "True", 1), condition("Ready", "True", 1)), false},
 		{"edited and refused", status(condition("Synced", "False", 2), condition("Ready", "True", 1)), false},
 	}
-	// The local apps wait for no more than what AWS has.
+	// The local apps wait only until resources exist in AWS.
 	local := map[string][]state{
 		"EventQueue": {
 			{"new", status(), false},
@@ -173,7 +173,7 @@ func TestHealthChecks(t *testing.T) {
 		},
 	}
 	all := len(glob(t, "crossplane/apis/*/definition.yaml"))
-	// The local cluster waits for neither its network nor its EKS cluster.
+	// The local cluster does not wait for its network and its EKS cluster.
 	for cluster, want := range map[string]int{"staging": all, "production": all, "local": all - 2} {
 		kinds := 0
 		for _, k := range readKustomizations(t, "clusters/"+cluster) {
@@ -200,7 +200,7 @@ func TestHealthChecks(t *testing.T) {
 	}
 }
 
-// evaluate is how kustomize-controller evaluates an expression on an object.
+// evaluate evaluates an expression on an object as kustomize-controller does.
 func evaluate(t *testing.T, expression string, object map[string]any) bool {
 	t.Helper()
 	environment, err := cel.NewEnv(cel.CrossTypeNumericComparisons(true))
@@ -222,8 +222,8 @@ func evaluate(t *testing.T, expression string, object map[string]any) bool {
 	return value.Value() == true
 }
 
-// TestLocalSettings holds the local overlays against the programs' own idea of
-// their settings, which otherwise speaks up in a crashing pod.
+// TestLocalSettings checks the local overlays with the programs' own code for settings:
+// otherwise a mistake shows only in a crashing pod.
 func TestLocalSettings(t *testing.T) {
 	facts := readFacts(t, "clusters/local")
 	for name, parse := range map[string]func(func(string) (string, bool)) error{
@@ -252,9 +252,9 @@ func localAccount(t *testing.T, facts map[string]string) localaws.Config {
 	return config
 }
 
-// TestLocalAccount holds the roles of the local account against those that
-// docs/aws.md makes by hand. This cluster is hub and spoke, its issuer its API
-// server, and its provider's role is named after it.
+// TestLocalAccount compares the roles of the local account with those that docs/aws.md
+// creates by hand. This cluster is both hub and spoke, its issuer is its API server, and
+// its provider's role has its name.
 func TestLocalAccount(t *testing.T) {
 	const issuer = "kubernetes.default.svc.cluster.local"
 	facts := readFacts(t, "clusters/local")
@@ -290,8 +290,8 @@ func TestLocalAccount(t *testing.T) {
 	}
 }
 
-// TestAgentSettings holds every overlay of the SSM agent against the program:
-// none but the local one runs where a test could see it crash.
+// TestAgentSettings checks every overlay of the SSM agent with the program's own code:
+// only the local one runs where a test could see it crash.
 func TestAgentSettings(t *testing.T) {
 	facts := readFacts(t, "clusters/local")
 	for overlay, mode := range map[string]ssmagent.Mode{
@@ -306,7 +306,7 @@ func TestAgentSettings(t *testing.T) {
 	}
 }
 
-// checkReadsOnly: one that only looks is not root, and mounts nothing of the node
+// checkReadsOnly: an agent that only inspects is not root, and mounts nothing of the node
 // that it could write to or ask to run a program.
 func checkReadsOnly(t *testing.T, overlay string, daemonSet map[string]any, want bool) {
 	t.Helper()
@@ -325,8 +325,8 @@ func checkReadsOnly(t *testing.T, overlay string, daemonSet map[string]any, want
 	}
 }
 
-// TestMonitoring: what scrapes finds pods that have the port and let it in, and what
-// the dashboard shows is measured.
+// TestMonitoring: each PodMonitor selects pods that have the port and allow access to it,
+// and every metric of the dashboard exists.
 func TestMonitoring(t *testing.T) {
 	facts := readFacts(t, "clusters/staging")
 	monitors := 0
@@ -472,7 +472,7 @@ func find(t *testing.T, objects []map[string]any, kind, name string) map[string]
 	return nil
 }
 
-// at is the text in a field of an object.
+// at returns the text in a field of an object.
 func at(object map[string]any, field ...string) string {
 	text, _, _ := unstructured.NestedString(object, field...)
 	return text
@@ -498,9 +498,8 @@ func build(t *testing.T, dir string) resmap.ResMap {
 	return resources
 }
 
-// substituted builds an overlay and puts the facts into each object, as
-// kustomize-controller does: in the object's YAML, so that an unquoted fact of
-// digits turns into a number.
+// substituted builds an overlay and substitutes the facts as kustomize-controller does:
+// in the object's YAML, so that an unquoted fact of digits becomes a number.
 func substituted(t *testing.T, dir string, facts map[string]string) []map[string]any {
 	t.Helper()
 	var objects []map[string]any

@@ -10,9 +10,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestSignatures holds the verification that docs/aws.md offers for the hub together:
-// Crossplane is told to verify, asks it of the package that the hub installs, and takes
-// the signatures that the release workflow makes, in the format that it reads.
+// TestSignatures checks that the parts of the verification in docs/aws.md fit together:
+// Crossplane is told to verify, for the package that the hub installs, and accepts the
+// release workflow's signatures in the format that it reads.
 func TestSignatures(t *testing.T) {
 	facts := readFacts(t, "clusters/hub")
 	release := find(t, substituted(t, "infrastructure/crossplane/core-verified/hub", facts), "HelmRelease", "crossplane")
@@ -50,7 +50,7 @@ func TestSignatures(t *testing.T) {
 	}
 
 	var jobs struct {
-		// As YAML 1.1 reads `on`.
+		// The key `on` is the boolean true in YAML 1.1.
 		On   struct{ Push struct{ Tags []string } } `json:"true"`
 		Jobs map[string]struct {
 			Permissions map[string]string
@@ -67,7 +67,7 @@ func TestSignatures(t *testing.T) {
 	for _, step := range jobs.Jobs["images"].Steps {
 		if strings.Contains(step.Run, "/cmd/cosign@") {
 			signs = true
-			// Crossplane 2.4 looks for sha256-….sig, and for no bundle.
+			// Crossplane 2.4 looks for sha256-….sig, not for a bundle.
 			if !strings.Contains(step.Run, "--new-bundle-format=false") || !strings.Contains(step.Run, "--use-signing-config=false") {
 				t.Errorf("%s signs in a format that Crossplane does not read: %s", workflow, step.Run)
 			}
@@ -78,7 +78,7 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// first is the first element of a list.
+// first returns the first element of a list.
 func first(t *testing.T, object map[string]any, field ...string) map[string]any {
 	t.Helper()
 	list, _, _ := unstructured.NestedSlice(object, field...)

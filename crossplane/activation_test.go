@@ -10,8 +10,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
-// The ManagedResourceActivationPolicy activates the kinds that the examples
-// compose, and no other; on their groups rights are granted.
+// The ManagedResourceActivationPolicy activates exactly the kinds that the examples
+// compose, and rights are granted on their API groups.
 func TestActivation(t *testing.T) {
 	var policy struct {
 		Spec struct{ Activate []string }
@@ -46,8 +46,8 @@ func TestActivation(t *testing.T) {
 	}
 }
 
-// grantedGroups are the API groups on which the first object of rbac.yaml, the
-// role, grants rights.
+// grantedGroups returns the API groups on which the first object of rbac.yaml, the role,
+// grants rights.
 func grantedGroups(t *testing.T) []string {
 	t.Helper()
 	var role struct {
@@ -61,8 +61,8 @@ func grantedGroups(t *testing.T) []string {
 	return groups
 }
 
-// readPackagesFile reads of the first object of a file of
-// infrastructure/crossplane/packages/base what the value has fields for.
+// readPackagesFile decodes the first object in a file of
+// infrastructure/crossplane/packages/base into a value.
 func readPackagesFile(t *testing.T, file string, into any) {
 	t.Helper()
 	var whole map[string]any
@@ -77,7 +77,7 @@ func groupOf(definition string) string {
 	return group
 }
 
-// definitionName is the name of a kind's CustomResourceDefinition.
+// definitionName returns the name of a kind's CustomResourceDefinition.
 func definitionName(t *testing.T, group, kind string) string {
 	t.Helper()
 	root, err := moduleFolder("provider-aws", "github.com/upbound/provider-aws/v2")

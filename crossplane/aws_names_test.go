@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever two clusters of one account and region and what is in them are
-// called, no two resources share a name on AWS, and each name fits.
+// For any names of two clusters in one account and region, and of the resources in them,
+// no two resources share a name on AWS, and each name fits.
 func TestAWSNames(t *testing.T) {
 	for seed := range 20 {
 		drawn := twoClusters.Example(seed)
@@ -37,19 +37,20 @@ func TestAWSNames(t *testing.T) {
 	}
 }
 
-// twoClusters draws names of two clusters and of what is in each of them.
+// twoClusters draws the names of two clusters and of the resources in each.
 var twoClusters = rapid.Custom(func(t *rapid.T) (drawn struct{ clusters, names []string }) {
 	short, longest := rapid.StringMatching(`[a-z][a-z0-9]{0,5}`), rapid.StringMatching(`[a-z][a-z0-9]{19}`)
 	name := rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?(-dlq)?`)
 	drawn.clusters = []string{short.Draw(t, "a cluster"), longest.Draw(t, "another cluster")}
 	drawn.names = rapid.SliceOfNDistinct(name, 2, 2, rapid.ID[string]).Draw(t, "names")
-	// It would give another cluster's name if a cluster's could end in a hyphen.
+	// If a cluster's name could end in a hyphen, this would equal the other cluster's
+	// name.
 	drawn.names = append(drawn.names, drawn.clusters[0]+"-"+drawn.names[0])
 	return drawn
 })
 
-// awsObjects are what the XRs of a cluster compose: its network, itself, and for
-// each name a queue, a bucket and a role, unless the API refuses the name.
+// awsObjects returns what the XRs of a cluster compose: its network, the cluster itself,
+// and for each name a queue, a bucket and a role, unless the API rejects the name.
 func awsObjects(t *testing.T, cluster string, names []string) []*unstructured.Unstructured {
 	t.Helper()
 	var objects []*unstructured.Unstructured
@@ -64,7 +65,7 @@ func awsObjects(t *testing.T, cluster string, names []string) []*unstructured.Un
 			xr.SetName(name)
 			spec := xr.Object["spec"].(map[string]any)
 			spec["clusterName"], spec["region"] = cluster, "eu-west-1"
-			delete(spec, "externalNames") // of one cluster
+			delete(spec, "externalNames") // they belong to one cluster
 			if len(api.admit(xr, nil)) > 0 {
 				continue
 			}
@@ -78,17 +79,17 @@ func awsObjects(t *testing.T, cluster string, names []string) []*unstructured.Un
 	return objects
 }
 
-// fullest are the examples that compose the most.
+// fullest are the examples that compose most resources.
 var fullest = map[string]string{
 	"eksclusters": "full.yaml", "eventbuckets": "full.yaml", "eventqueues": "full.yaml", "networks": "full.yaml", "workloadroles": "consumer.yaml",
 }
 
-// longestNames are the limits of the API references of AWS, by kind.
+// longestNames are the limits in AWS's API references, by kind.
 var longestNames = map[string]int{
 	"Bucket": 63, "Cluster": 100, "Group": 512, "LaunchTemplate": 128, "MetricAlarm": 255, "Topic": 256, "NodeGroup": 63, "Queue": 80, "Role": 64, "RolePolicy": 128, "SecurityGroup": 255,
 }
 
-// awsName is the name that AWS knows a resource by, if it is not assigned.
+// awsName returns a resource's name on AWS; empty if AWS assigns it.
 func awsName(object *unstructured.Unstructured) string {
 	if external := meta.GetExternalName(object); external != "" {
 		return external

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// fakes stand in for the programs that docs/aws.md calls: each writes its arguments
-// down, ended by NUL and calls by one more, and answers what a later command reads.
+// fakes replaces the programs that docs/aws.md calls. Each records its arguments, each
+// ended by NUL, and each call by another NUL. It prints what a later command reads.
 const fakes = `set -euo pipefail
 note() { printf '%s\0' "$@" '' >>"$CALLS"; }
 for program in git docker go make; do eval "$program() { note $program \"\$@\"; }"; done
@@ -36,12 +36,12 @@ aws() {
 }
 `
 
-// block is a block of shell of a page, in a list or not.
+// block matches a block of shell in a page, in a list or not.
 var block = regexp.MustCompile("(?ms)^( *)```sh\n(.*?)^ *```$")
 
-// The commands of docs/aws.md run as they stand there, one after the other in one
-// shell, as far as a test without AWS can tell: the shell takes them, no variable
-// is missing, and they name kinds that the hub has and things that the platform makes.
+// The commands of docs/aws.md run unchanged, one after the other in one shell. Without
+// AWS the test can check that the shell accepts them, that no variable is missing, and
+// that they name kinds that the hub has and resources that the platform creates.
 func TestCommands(t *testing.T) {
 	page, err := os.ReadFile(awsPage)
 	if err != nil {
@@ -100,7 +100,7 @@ func runCommands(t *testing.T, script string) [][]string {
 	return calls
 }
 
-// kindsOfHub are the names of kinds that kubectl finds on the hub, and on a spoke.
+// kindsOfHub returns the names of the kinds that kubectl finds on the hub and on a spoke.
 func kindsOfHub(t *testing.T) []string {
 	t.Helper()
 	kinds := []string{
@@ -122,13 +122,13 @@ func kindsOfHub(t *testing.T) []string {
 	return append(kinds, policy.Spec.Activate...)
 }
 
-// checkKinds: kubectl is asked for kinds that there are, and for composite resources
+// checkKinds checks that a call of kubectl names existing kinds, and composite resources
 // that an environment has.
 func checkKinds(t *testing.T, call, kinds []string, composites map[string]bool) {
 	t.Helper()
 	verbs := []string{"get", "delete", "patch", "wait", "status"}
 	verb := slices.IndexFunc(call, func(word string) bool { return slices.Contains(verbs, word) })
-	if verb < 0 { // create secret
+	if verb < 0 { // as in "create secret"
 		return
 	}
 	words := slices.DeleteFunc(slices.Clone(call[verb+1:]), func(word string) bool { return strings.HasPrefix(word, "-") })
@@ -149,15 +149,15 @@ func checkKinds(t *testing.T, call, kinds []string, composites map[string]bool) 
 	}
 }
 
-// madeOnAWS are the names on AWS of what the platform makes in the accounts of the
-// page.
+// madeOnAWS returns the AWS names of the resources that the platform creates in the
+// page's accounts.
 func madeOnAWS(t *testing.T) []string {
 	t.Helper()
 	var names []string
 	for _, environment := range environments {
 		for _, object := range composedIn(t, environment) {
 			name := meta.GetExternalName(object)
-			if name == "" { // of queues, which AWS names by their URL
+			if name == "" { // for queues, which AWS identifies by URL
 				forProvider, _ := object.Object["spec"].(map[string]any)["forProvider"].(map[string]any)
 				name, _ = forProvider["name"].(string)
 			}
@@ -172,7 +172,8 @@ var (
 	roleOf     = regexp.MustCompile(`^arn:aws:iam::\d+:role/sales-events/(.+)$`)
 )
 
-// checkNames: what is named like something of the platform's is made by it.
+// checkNames checks that a name in the form of the platform's names belongs to a resource
+// that it creates.
 func checkNames(t *testing.T, call, made []string) {
 	t.Helper()
 	for _, word := range call[2:] {

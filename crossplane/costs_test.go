@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// prices are those of docs/aws/prices.yaml.
+// prices is the content of docs/aws/prices.yaml.
 type prices struct {
 	Checked string
 	VCPUs   map[string]int64
@@ -47,7 +47,7 @@ const (
 
 var items = []string{controlPlane, instances, disks, natGateways, addresses, endpoints, alarms}
 
-// free are the kinds that cost nothing while nothing uses them.
+// free are the kinds that cost nothing while they are not used.
 var free = []string{
 	"AccessEntry", "AccessPolicyAssociation", "Addon", "Bucket", "BucketLifecycleConfiguration", "BucketOwnershipControls",
 	"BucketPolicy", "BucketPublicAccessBlock", "BucketServerSideEncryptionConfiguration", "BucketVersioning", "InternetGateway",
@@ -56,7 +56,7 @@ var free = []string{
 	"VPCEndpointRouteTableAssociation", "VPCEndpointSecurityGroupAssociation",
 }
 
-// atRest is what composed resources cost a month, by item.
+// atRest returns the cost of composed resources for a month, by item.
 func atRest(t *testing.T, objects []*unstructured.Unstructured, price regionPrices) map[string]float64 {
 	t.Helper()
 	bill := map[string]float64{}
@@ -75,7 +75,7 @@ func atRest(t *testing.T, objects []*unstructured.Unstructured, price regionPric
 			bill[natGateways] += hoursOfMonth * price.NATGatewayHour
 		case "EIP":
 			bill[addresses] += hoursOfMonth * price.PublicAddressHour
-		case "VPCEndpoint": // by its subnets; a gateway endpoint is free
+		case "VPCEndpoint": // by subnet; a gateway endpoint is free
 		case "VPCEndpointSubnetAssociation":
 			bill[endpoints] += hoursOfMonth * price.EndpointZoneHour
 		case "MetricAlarm":
@@ -89,7 +89,7 @@ func atRest(t *testing.T, objects []*unstructured.Unstructured, price regionPric
 	return bill
 }
 
-// diskSizeIn is that of the launch template.
+// diskSizeIn returns the disk size in the launch template.
 func diskSizeIn(t *testing.T, objects []*unstructured.Unstructured) int64 {
 	t.Helper()
 	i := slices.IndexFunc(objects, func(object *unstructured.Unstructured) bool { return object.GetKind() == "LaunchTemplate" })
@@ -106,7 +106,7 @@ func diskSizeIn(t *testing.T, objects []*unstructured.Unstructured) int64 {
 	}
 }
 
-// hubAtRest is what the hub of docs/aws/hub.yaml costs a month, by item.
+// hubAtRest returns the cost of the hub in docs/aws/hub.yaml for a month, by item.
 func hubAtRest(t *testing.T, price regionPrices) map[string]float64 {
 	t.Helper()
 	group := readHub(t).ManagedNodeGroups[0]
@@ -123,7 +123,7 @@ func hubAtRest(t *testing.T, price regionPrices) map[string]float64 {
 	}
 }
 
-// docs/aws.md says what a month costs at rest, and what a million events add.
+// docs/aws.md has the costs of a month at rest, and of a million events.
 func TestCosts(t *testing.T) {
 	all := readPrices(t)
 	bills := map[string]map[string]float64{"hub": hubAtRest(t, all.Regions[factsOf(t, "hub")["AWS_REGION"]])}
@@ -159,9 +159,9 @@ func TestCosts(t *testing.T) {
 	checkTable(t, "costs", table.String())
 }
 
-// millionEvents is what a million events cost at most: each is sent, received and
-// deleted in a call of its own, and stored in an object of its own for a month. What
-// goes to SQS, some 3 kB an event, goes through NAT or through the endpoint.
+// millionEvents returns the most that a million events cost: each is sent, received and
+// deleted in a call of its own, and stored in an object of its own for a month. The
+// traffic to SQS, some 3 kB an event, goes through NAT or through the endpoint.
 func millionEvents(price regionPrices, endpoint bool) float64 {
 	const calls, gigabytesToSQS, gigabytesStored = 3, 3, 1
 	way := price.NATGatewayGB
@@ -182,7 +182,7 @@ func dollars(amount float64) string {
 	}
 }
 
-// hub is what a test reads of docs/aws/hub.yaml.
+// hub has the fields of docs/aws/hub.yaml that the tests read.
 type hub struct {
 	Metadata struct{ Name, Region, Version string }
 	IAM      struct{ WithOIDC bool }
@@ -221,9 +221,9 @@ func readHub(t *testing.T) hub {
 	return h
 }
 
-// The hub is held closer than the clusters that it drives: its API is for its
-// operators, its pods have no way to the node's role, its policies are enforced,
-// what is done is logged.
+// The hub's access is narrower than that of its spokes: only its operators reach its API,
+// its pods cannot use the node's role, its policies are enforced, and its API calls are
+// logged.
 func TestHub(t *testing.T) {
 	h := readHub(t)
 	group := h.ManagedNodeGroups[0]

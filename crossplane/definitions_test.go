@@ -13,13 +13,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/crossplane/function"
 )
 
-// An API server takes what Crossplane makes of each definition: names, schemas,
-// and rules that compile and are cheap enough.
+// An API server accepts the definitions that Crossplane derives: their names, their
+// schemas, and rules that compile and are cheap enough.
 func TestDefinitions(t *testing.T) {
 	for plural, api := range allAPIs(t) {
 		t.Run(plural, func(t *testing.T) {
 			xrd := api.xrd.DeepCopy()
-			xrd.SetUID("00000000-0000-0000-0000-000000000000") // which an API server gives it
+			xrd.SetUID("00000000-0000-0000-0000-000000000000") // the API server assigns one
 			external, err := xcrd.ForCompositeResource(xrd)
 			if err != nil {
 				t.Fatal(err)
@@ -29,7 +29,7 @@ func TestDefinitions(t *testing.T) {
 			if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(external, &crd, nil); err != nil {
 				t.Fatal(err)
 			}
-			// What the API server itself fills in.
+			// The API server sets this field.
 			crd.Status.StoredVersions = []string{function.Version}
 			for _, refused := range validation.ValidateCustomResourceDefinition(t.Context(), &crd) {
 				t.Error(refused)
@@ -39,8 +39,8 @@ func TestDefinitions(t *testing.T) {
 	}
 }
 
-// checkComposition wants a Composition of the definition's kind whose only step
-// is our function.
+// checkComposition requires a Composition of the definition's kind whose only step is our
+// function.
 func checkComposition(t *testing.T, api *api) {
 	t.Helper()
 	var composition xpv1.Composition

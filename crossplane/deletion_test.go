@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// What a cluster composes is deleted all at once, and goes in the order in which
-// AWS can take it.
+// The resources of a cluster are all deleted at once, and disappear in an order that AWS
+// accepts.
 func TestDeletion(t *testing.T) {
 	orders := map[string][]string{
 		"minimal.yaml": {"nodes", "cluster", "cluster-role"},
@@ -31,7 +31,7 @@ func TestDeletion(t *testing.T) {
 					t.Errorf("%s goes in round %d, and %s in %d", order[i], gone[order[i]], order[i+1], gone[order[i+1]])
 				}
 			}
-			// The first in the order has nodes: none of these before it.
+			// The example has nodes; none of these may disappear before they do.
 			for id := range composed {
 				ofNodes := strings.HasPrefix(id, "node-role") || id == "addon-vpc-cni" || id == "node-template"
 				if strings.HasPrefix(id, "cluster-role") && gone[id] <= gone["cluster"] || ofNodes && gone[id] <= gone[order[0]] {
@@ -42,9 +42,9 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
-// deletionOf says in which round each composed resource goes, if all are deleted
-// in each and Crossplane's webhook refuses what a Usage keeps for another one. A
-// Usage goes with the one that it is for.
+// deletionOf returns the round in which each composed resource disappears, if in each
+// round all are deleted, and Crossplane's webhook rejects the deletion of what a Usage
+// protects. A Usage disappears with its user.
 func deletionOf(t *testing.T, composed map[string]*unstructured.Unstructured) map[string]int {
 	t.Helper()
 	left, usages := map[target]string{}, map[target][]target{}
@@ -122,8 +122,8 @@ func TestProtection(t *testing.T) {
 	}
 }
 
-// A cluster is protected until EKS says that it no longer protects it, too:
-// deleted before, it would stay, without its XR.
+// A Usage also protects a cluster until EKS has turned its own protection off: otherwise
+// the cluster would outlive its XR.
 func TestProtectionLifted(t *testing.T) {
 	xr := readExample(t, "eksclusters", "examples/eksclusters/minimal.yaml")
 	for _, protects := range []bool{true, false} {

@@ -16,11 +16,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/crossplane/function"
 )
 
-// environments are the spokes of this repository on AWS.
+// environments are this repository's spokes on AWS.
 var environments = []string{"staging", "production"}
 
-// composedIn is everything that the platform composes for an environment, of the
-// manifests as they are in this repository and of the facts of its cluster.
+// composedIn returns everything that the platform composes for an environment, from this
+// repository's manifests and the facts of its cluster.
 func composedIn(t *testing.T, environment string) []*unstructured.Unstructured {
 	t.Helper()
 	var objects []*unstructured.Unstructured
@@ -33,7 +33,7 @@ func composedIn(t *testing.T, environment string) []*unstructured.Unstructured {
 	return objects
 }
 
-// compositesOf are the XRs of an environment as the hub's API server has them.
+// compositesOf returns the XRs of an environment with the API server's defaults.
 func compositesOf(t *testing.T, environment string) []*unstructured.Unstructured {
 	t.Helper()
 	var composites []*unstructured.Unstructured
@@ -50,7 +50,8 @@ func compositesOf(t *testing.T, environment string) []*unstructured.Unstructured
 	return composites
 }
 
-// platformOf is what the hub applies for an environment of infrastructure/platform.
+// platformOf returns the objects of infrastructure/platform that the hub applies for an
+// environment.
 func platformOf(t *testing.T, environment string) []*unstructured.Unstructured {
 	t.Helper()
 	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join("..", "infrastructure", "platform", environment))
@@ -72,7 +73,7 @@ func platformOf(t *testing.T, environment string) []*unstructured.Unstructured {
 	return documentsIn(t, []byte(substituted))
 }
 
-// factsOf are the facts of an environment's cluster.
+// factsOf returns the facts of an environment's cluster.
 func factsOf(t *testing.T, environment string) map[string]string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "clusters", environment, "facts.yaml"))

@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// Every example of a composite resource composes what its golden file holds,
-// and the provider's definitions admit all of it.
+// Every example of a composite resource composes exactly its golden file, and the
+// provider's definitions accept all of it.
 func TestExamples(t *testing.T) {
 	goldens, err := filepath.Glob("testdata/golden/*/*.yaml")
 	if err != nil {
@@ -55,8 +55,7 @@ func examplesOf(t testing.TB, plural string) []string {
 	return files
 }
 
-// readExample reads an XR and does what the API server does before Crossplane
-// sees it.
+// readExample reads an XR, and does what the API server does before Crossplane sees it.
 func readExample(t testing.TB, plural, file string) *unstructured.Unstructured {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -73,7 +72,7 @@ func readExample(t testing.TB, plural, file string) *unstructured.Unstructured {
 	return xr
 }
 
-// compose returns what an XR composes once everything that it needs is there.
+// compose returns what an XR composes once everything that it needs exists.
 func compose(t testing.TB, xr *unstructured.Unstructured) outcome {
 	t.Helper()
 	got := runToTheEnd(t, xr)
@@ -117,7 +116,7 @@ func checkGolden(t *testing.T, golden string, got outcome) {
 	}
 }
 
-// runToTheEnd gives the function back what it composed, ready and with what AWS
+// runToTheEnd calls the function with its own result, ready and with the values that AWS
 // assigns, until it composes no more.
 func runToTheEnd(t testing.TB, xr *unstructured.Unstructured) outcome {
 	t.Helper()
@@ -140,8 +139,8 @@ func runToTheEnd(t testing.TB, xr *unstructured.Unstructured) outcome {
 	return outcome{}
 }
 
-// usable is what AWS reports of a resource that works, and assigns, as far as
-// the function reads it.
+// usable returns the status of a working resource, with the values that AWS assigns, as
+// far as the function reads them.
 func usable(t testing.TB, object *unstructured.Unstructured) map[string]any {
 	t.Helper()
 	reported := map[string]any{}
@@ -158,18 +157,18 @@ func usable(t testing.TB, object *unstructured.Unstructured) map[string]any {
 	return reported
 }
 
-// assigned is what AWS assigns and golden files show.
+// assigned has the values that AWS assigns and golden files show.
 var assigned = map[string]any{
 	"status.atProvider.identity[0].oidc[0].issuer": issuer,
 	"status.atProvider.latestVersion":              int64(1),
 	"status.atProvider.id":                         "nat-0123456789abcdef0",
 }
 
-// issuer is what EKS assigns, as far as a golden file is concerned.
+// issuer is the issuer that EKS assigns in golden files.
 const issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
 
-// othersOf are the EKSCluster and the Network that an XR is for, as they report
-// themselves when they are there.
+// othersOf returns the EKSCluster and the Network that an XR refers to, with the status
+// of existing ones.
 func othersOf(xr *unstructured.Unstructured) []*unstructured.Unstructured {
 	name, _, _ := unstructured.NestedString(xr.Object, "spec", "clusterName")
 	var others []*unstructured.Unstructured

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// faults are what is known to be wrong with versions of provider-aws, for the
-// kinds that it hits.
+// faults are known faults in versions of provider-aws, with the kinds that they affect.
 var faults = []struct {
 	versions []string
 	kinds    []string
@@ -22,7 +21,7 @@ var faults = []struct {
 	},
 }
 
-// The pinned provider has no known fault with a kind that is composed.
+// The pinned provider has no known fault in a composed kind.
 func TestKnownFaults(t *testing.T) {
 	command := exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/upbound/provider-aws/v2")
 	command.Dir = filepath.Join("..", "tools", "engines", "provider-aws")

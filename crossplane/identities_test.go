@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// What an environment has on AWS it has by an identity of its own namespace, and the
-// hub takes no other kind of identity.
+// An environment's resources on AWS use an identity in its own namespace, and the hub
+// rejects any other kind of identity.
 func TestIdentities(t *testing.T) {
 	for _, environment := range environments {
 		own := map[string]bool{}
@@ -51,7 +51,7 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
-// evaluate is how the API server evaluates an expression of an admission policy.
+// evaluate evaluates an expression of an admission policy as the API server does.
 func evaluate(t *testing.T, expression string, variables map[string]any) bool {
 	t.Helper()
 	environment, err := cel.NewEnv(cel.Variable("object", cel.DynType))
@@ -73,8 +73,7 @@ func evaluate(t *testing.T, expression string, variables map[string]any) bool {
 	return value.Value() == true
 }
 
-// The namespace of an environment is kept from deletion while the environment is
-// there.
+// The namespace of an environment cannot be deleted while the environment exists.
 func TestNamespacesInUse(t *testing.T) {
 	for _, environment := range environments {
 		found := false

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Every field of every API does something: there is an example in which
-// another value of it composes something else.
+// Every field of every API has an effect: in some example, another value composes
+// something else.
 func TestLeaves(t *testing.T) {
 	for plural, api := range allAPIs(t) {
 		var examples []*unstructured.Unstructured
@@ -36,7 +36,7 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-// spec is the schema of the XR's spec, as the definition gives it.
+// spec returns the schema of the XR's spec in the definition.
 func (a *api) spec(t testing.TB) apiextensionsv1.JSONSchemaProps {
 	t.Helper()
 	var schema apiextensionsv1.JSONSchemaProps
@@ -46,8 +46,8 @@ func (a *api) spec(t testing.TB) apiextensionsv1.JSONSchemaProps {
 	return schema.Properties["spec"]
 }
 
-// leaf is a field of a spec that holds a plain value; "*" in its path stands
-// for each item of a list, and for each key of a map.
+// leaf is a field of a spec with a plain value. "*" in its path stands for each item of a
+// list, and for each key of a map.
 type leaf struct {
 	path   []string
 	schema apiextensionsv1.JSONSchemaProps
@@ -69,8 +69,7 @@ func leavesOf(schema apiextensionsv1.JSONSchemaProps, path []string) []leaf {
 	return leaves
 }
 
-// matters reports whether some other value of the leaf that the API server admits
-// composes something else than the XR does now.
+// matters reports whether another valid value of the leaf composes something else.
 func (l leaf) matters(t *testing.T, api *api, xr *unstructured.Unstructured) bool {
 	t.Helper()
 	before := objectsOf(compose(t, xr))
@@ -98,7 +97,7 @@ func objectsOf(o outcome) map[string]any {
 	return objects
 }
 
-// others are values that the leaf's schema allows.
+// others returns values that the leaf's schema allows.
 func (l leaf) others() []any {
 	var values []any
 	for seed := range 20 {
@@ -107,8 +106,8 @@ func (l leaf) others() []any {
 	return values
 }
 
-// set sets the value at a path below a mapping or list, at the first item where
-// the path has "*". It returns false if there is no such place.
+// set sets the value at a path in a mapping or list; "*" means the first item. It returns
+// false if there is no such place.
 func set(at any, path []string, value any) bool {
 	switch at := at.(type) {
 	case map[string]any:
@@ -140,7 +139,7 @@ func set(at any, path []string, value any) bool {
 	return false
 }
 
-// generate makes values of a schema; path says of which field.
+// generate returns a generator for values of a schema; path is the field.
 func generate(path []string, schema apiextensionsv1.JSONSchemaProps) *rapid.Generator[any] {
 	field := path[len(path)-1]
 	if field == "*" {
@@ -182,7 +181,7 @@ func generate(path []string, schema apiextensionsv1.JSONSchemaProps) *rapid.Gene
 	panic(fmt.Sprintf("%s: no values of type %q", strings.Join(path, "."), schema.Type))
 }
 
-// generators are of fields whose values a pattern cannot describe.
+// generators are for fields whose values a pattern cannot describe.
 var generators = map[string]*rapid.Generator[string]{
 	"cidr": rapid.Custom(func(t *rapid.T) string {
 		address := netip.AddrFrom4([4]byte{10, rapid.Byte().Draw(t, "second"), rapid.Byte().Draw(t, "third"), 0})
@@ -203,7 +202,7 @@ func ofPattern(schema apiextensionsv1.JSONSchemaProps) *rapid.Generator[string] 
 	if schema.MaxLength != nil {
 		longest = int(*schema.MaxLength)
 	}
-	// The unbounded repetitions of a pattern soon outgrow its maxLength.
+	// Unbounded repetitions in a pattern soon exceed its maxLength.
 	pattern = regexp.MustCompile(`\*`).ReplaceAllString(pattern, "{0,5}")
 	return rapid.StringMatching(pattern).Filter(func(s string) bool { return len(s) <= longest })
 }
@@ -243,8 +242,8 @@ func drawMap(t *rapid.T, path []string, schema apiextensionsv1.JSONSchemaProps) 
 	return object
 }
 
-// Any XR that the API server admits composes: nothing is fatal, the provider's
-// definitions admit all of it, and no two composed resources share a name.
+// Any valid XR composes: no result is fatal, the provider's definitions accept all of it,
+// and no two composed resources share a name.
 func TestRandom(t *testing.T) {
 	for plural, api := range allAPIs(t) {
 		t.Run(plural, func(t *testing.T) {
@@ -276,8 +275,7 @@ func draw(r *rapid.T, spec apiextensionsv1.JSONSchemaProps, example *unstructure
 	return xr
 }
 
-// coherent corrects by hand what the rules between fields would refuse most of the
-// time.
+// coherent corrects values that the rules between fields would usually reject.
 func coherent(r *rapid.T, xr *unstructured.Unstructured, schema apiextensionsv1.JSONSchemaProps) {
 	spec, _ := xr.Object["spec"].(map[string]any)
 	nameByCluster(xr)
@@ -290,7 +288,7 @@ func coherent(r *rapid.T, xr *unstructured.Unstructured, schema apiextensionsv1.
 	}
 }
 
-// drawGrant is on a queue or on a bucket, with the fields that go with it.
+// drawGrant draws a grant for a queue or a bucket, with the fields that belong together.
 func drawGrant(r *rapid.T, schema apiextensionsv1.JSONSchemaProps) map[string]any {
 	draw := func(field string) any {
 		return generate([]string{"grants", "*", field}, schema.Properties[field]).Draw(r, field)
@@ -320,7 +318,7 @@ func checkRandom(t *testing.T, r *rapid.T, xr *unstructured.Unstructured) {
 	}
 }
 
-// nameByCluster names what there is once for each cluster.
+// nameByCluster gives an XR that each cluster has once its cluster's name.
 func nameByCluster(xr *unstructured.Unstructured) {
 	if name, _, _ := unstructured.NestedString(xr.Object, "spec", "clusterName"); slices.Contains([]string{"EKSCluster", "Network"}, xr.GetKind()) {
 		xr.SetName(name)

@@ -20,13 +20,13 @@ type quotas struct {
 	}
 }
 
-// needs is what a cluster takes of an account's quotas in its region.
+// needs is what a cluster uses of an account's quotas in its region.
 type needs struct {
 	vcpus, vcpusInUpdate                                            int64
 	addresses, vpcs, internetGateways, natGatewaysInZone, endpoints int64
 }
 
-// needsOf sums the composed resources. While EKS updates a node group it adds up to
+// needsOf adds up the composed resources. While EKS updates a node group it adds up to
 // two nodes for each zone:
 // https://docs.aws.amazon.com/eks/latest/userguide/managed-node-update-behavior.html
 func needsOf(t *testing.T, objects []*unstructured.Unstructured, vcpus map[string]int64) needs {
@@ -49,7 +49,7 @@ func needsOf(t *testing.T, objects []*unstructured.Unstructured, vcpus map[strin
 		case "InternetGateway":
 			sum.internetGateways++
 		case "NATGateway":
-			sum.natGatewaysInZone = 1 // each is in a zone of its own, by its name
+			sum.natGatewaysInZone = 1 // each is in a zone of its own, which its name shows
 		case "VPCEndpoint":
 			if kind, _, _ := unstructured.NestedString(object.Object, "spec", "forProvider", "vpcEndpointType"); kind == "Interface" {
 				sum.endpoints++
@@ -59,7 +59,7 @@ func needsOf(t *testing.T, objects []*unstructured.Unstructured, vcpus map[strin
 	return sum
 }
 
-// instanceTypeOf is the type that EC2 tries first.
+// instanceTypeOf returns the instance type that EC2 tries first.
 func instanceTypeOf(t *testing.T, group *unstructured.Unstructured) string {
 	t.Helper()
 	types, _, err := unstructured.NestedStringSlice(group.Object, "spec", "forProvider", "instanceTypes")
@@ -86,7 +86,7 @@ func desiredSizeOf(t *testing.T, group *unstructured.Unstructured) int64 {
 	}
 }
 
-// docs/aws.md says what of a new account's quotas each environment takes.
+// docs/aws.md says how much of a new account's quotas each environment uses.
 func TestQuotas(t *testing.T) {
 	var limits quotas
 	readDoc(t, "limits.yaml", &limits)
@@ -118,8 +118,8 @@ func TestQuotas(t *testing.T) {
 	checkTable(t, "quotas", rows.String())
 }
 
-// checkTable compares a table of docs/aws.md, between its marks, with what it must say;
-// with -update it is written.
+// checkTable compares a table of docs/aws.md, between its marks, with the right one; with
+// -update it writes it.
 func checkTable(t *testing.T, name, want string) {
 	t.Helper()
 	begin, end := fmt.Sprintf("<!-- %s: go test ./crossplane -update writes this -->\n", name), fmt.Sprintf("<!-- /%s -->\n", name)

@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// A reference names a managed resource of the field's kind. The same example composes
-// it; a cluster may also refer to its network. For any other resource the provider
-// would wait for ever.
+// A reference refers to a managed resource of the field's kind. The same example composes
+// it; a cluster may also refer to its network. For any other resource the provider would
+// wait forever.
 func TestReferences(t *testing.T) {
 	for _, plural := range []string{"networks", "eksclusters"} {
 		for _, file := range examplesOf(t, plural) {
@@ -40,7 +40,7 @@ func checkReferences(t *testing.T, objects []*unstructured.Unstructured) {
 	found := 0
 	for _, object := range objects {
 		if object.GetKind() == "Usage" {
-			continue // TestDeletion has them
+			continue // TestDeletion checks them
 		}
 		for _, to := range referencesOf(t, object.Object["spec"], definitionOf(t, object).schema.Properties["spec"]) {
 			found++
@@ -54,17 +54,18 @@ func checkReferences(t *testing.T, objects []*unstructured.Unstructured) {
 	}
 }
 
-// target is what a reference names.
+// target is the resource that a reference refers to.
 type target struct {
 	kind schema.GroupKind
 	name string
 }
 
-// referenced is how the provider's definitions say what a reference names.
+// referenced matches the description with which the provider's definitions say what a
+// reference refers to.
 var referenced = regexp.MustCompile(`^References? to (?:a )?(\w+) in (\w+) to populate`)
 
-// referencesOf are what all fields below a value name that are called something
-// with Ref or Refs.
+// referencesOf returns the targets of all fields in a value whose names contain Ref or
+// Refs.
 func referencesOf(t *testing.T, at any, as structural.Structural) []target {
 	t.Helper()
 	var all []target
@@ -102,7 +103,7 @@ func nameOf(reference any) string {
 	return name
 }
 
-// networkOf is the Network that a cluster is in.
+// networkOf returns a cluster's Network.
 func networkOf(t *testing.T, cluster *unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
 	network := readExample(t, "networks", "examples/networks/minimal.yaml")
@@ -114,8 +115,8 @@ func networkOf(t *testing.T, cluster *unstructured.Unstructured) *unstructured.U
 	return network
 }
 
-// A cluster and its nodes are in subnets that lead to the internet through NAT,
-// in one of each zone; nodes in public subnets would be reachable from outside.
+// A cluster and its nodes are in subnets with internet access through NAT, one in each
+// zone. Nodes in public subnets would be reachable from outside.
 func TestPrivateNodes(t *testing.T) {
 	for _, file := range examplesOf(t, "eksclusters") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -149,7 +150,7 @@ func TestPrivateNodes(t *testing.T) {
 	}
 }
 
-// behindNAT are the subnets whose route table leads to a NAT gateway.
+// behindNAT returns the subnets whose route table has a route through a NAT gateway.
 func behindNAT(objects []*unstructured.Unstructured) []string {
 	tables, subnets := map[string]bool{}, map[string]bool{}
 	reference := func(object *unstructured.Unstructured, field string) string {

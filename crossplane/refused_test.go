@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// refusals are single mistakes in an example, and what their error names.
+// refusals are single mistakes in an example, and the field that the error names.
 var refusals = []struct {
 	plural, example string
 	path            string
@@ -17,7 +17,7 @@ var refusals = []struct {
 }{
 	{"eventqueues", "minimal.yaml", "metadata.name", "reliable-q-dlq", "metadata.name must not end in -dlq"},
 	{"eventqueues", "minimal.yaml", "metadata.name", "reliable.q", "metadata.name must hold no dot"},
-	{"eventqueues", "minimal.yaml", "metadata.name", strings.Repeat("q", 63), ""}, // 63 + staging fits in 80
+	{"eventqueues", "minimal.yaml", "metadata.name", strings.Repeat("q", 63), ""}, // fits in 80 characters together with "staging-"
 	{"eventqueues", "minimal.yaml", "spec.clusterName", "eu-staging", "spec.clusterName"},
 	{"eventqueues", "minimal.yaml", "spec.accountId", "1111", "spec.accountId"},
 	{"eventqueues", "minimal.yaml", "spec.region", "cn-north-1", "spec.region"},
@@ -55,7 +55,7 @@ var refusals = []struct {
 	{"eksclusters", "full.yaml", "spec.admins", []any{"arn:aws:iam::444455556666:role/hub-kustomize-controller"}, "hubRoleARN is an administrator already"},
 	{"eksclusters", "minimal.yaml", "spec.nodes.instanceTypes", []any{"t3.medium", "t4g.medium"}, "spec.nodes.instanceTypes[1]"},
 	{"eksclusters", "minimal.yaml", "spec.nodes.instanceTypes", []any{"im4gn.large"}, "spec.nodes.instanceTypes[0]"},
-	{"eksclusters", "minimal.yaml", "spec.nodes.instanceTypes", []any{"g4dn.xlarge", "m7i-flex.large"}, ""}, // a g that is no Graviton
+	{"eksclusters", "minimal.yaml", "spec.nodes.instanceTypes", []any{"g4dn.xlarge", "m7i-flex.large"}, ""}, // an instance type with a g that is not Graviton
 	{"eksclusters", "minimal.yaml", "spec.nodes.maxSize", int64(7), "spec.nodes.maxSize"},
 	{"eksclusters", "minimal.yaml", "spec.nodes.minSize", int64(3), "minSize, desiredSize and maxSize must be in this order"},
 	{"eksclusters", "minimal.yaml", "spec.authenticationMode", "CONFIG_MAP", "spec.authenticationMode"},
@@ -72,7 +72,7 @@ var refusals = []struct {
 	{"workloadroles", "producer.yaml", "spec.permissionsBoundary", "arn:aws:iam::aws:policy/AdministratorAccess", "spec.permissionsBoundary"},
 }
 
-// A mistake in an XR is refused when it is applied, with the field named.
+// A mistake in an XR is rejected when the XR is applied, and the error names the field.
 func TestRefused(t *testing.T) {
 	for _, c := range refusals {
 		t.Run(c.plural+"/"+c.path, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What is part of AWS names cannot change: the resources would be replaced.
+// Fields that are part of AWS names cannot change: the resources would be replaced.
 func TestImmutable(t *testing.T) {
 	others := map[string]string{"clusterName": "other", "region": "eu-north-1", "accountId": "444455556666"}
 	for plural, api := range allAPIs(t) {
@@ -125,8 +125,8 @@ func TestClusterZones(t *testing.T) {
 	}
 }
 
-// A zone can come at the end; another order would swap the addresses of
-// subnets, which AWS replaces for that.
+// A zone can be added only at the end. Another order would swap the addresses of subnets,
+// and AWS would replace them.
 func TestNetworkZones(t *testing.T) {
 	old := readExample(t, "networks", "examples/networks/minimal.yaml")
 	for _, c := range []struct {
@@ -147,7 +147,7 @@ func TestNetworkZones(t *testing.T) {
 	}
 }
 
-// The function itself refuses what it does not know, and says so on the XR.
+// The function itself rejects what it does not know, with a message on the XR.
 func TestFatal(t *testing.T) {
 	xr := readExample(t, "eventqueues", "examples/eventqueues/minimal.yaml")
 	for want, edit := range map[string]func(*unstructured.Unstructured){

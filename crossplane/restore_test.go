@@ -7,8 +7,8 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 )
 
-// A hub that is lost and made anew, from the same Git, finds what the lost one made
-// on AWS: what the XR's status said of external names is in its spec.
+// A new hub, from the same Git, finds the resources that a lost one created on AWS: the
+// external names from the XR's status are in its spec.
 func TestRestore(t *testing.T) {
 	for _, plural := range []string{"networks", "eksclusters"} {
 		t.Run(plural, func(t *testing.T) {

@@ -27,8 +27,7 @@ Roles of workloads are assumed by the token of a ServiceAccount (IRSA) and not b
 by the ServiceAccount's annotation ` + "`eks.amazonaws.com/role-arn`" + `.
 `
 
-// The table of the docs holds every action of every role, on the ARN that is
-// composed for it.
+// The table in the docs has every action of every role, on the composed ARN.
 func TestRolesDocument(t *testing.T) {
 	var text strings.Builder
 	text.WriteString(rolesIntro)
@@ -82,7 +81,7 @@ func writeRole(t *testing.T, text *strings.Builder, xr, policy *unstructured.Uns
 	}
 }
 
-// clusterReasons say why a role of a cluster has a policy of AWS, or an action.
+// clusterReasons says why a role of a cluster has one of AWS's policies, or an action.
 var clusterReasons = map[string]string{
 	"AmazonEKSClusterPolicy":             "makes load balancers and volumes for the cluster's objects, and tags them",
 	"AmazonEKSComputePolicy":             "starts and ends nodes",
@@ -97,8 +96,8 @@ var clusterReasons = map[string]string{
 	"eks:DescribeCluster":                "finds the endpoint; an access entry makes it an administrator there",
 }
 
-// writeClusterRoles writes what the roles of an EKSCluster are granted: policies
-// of AWS, whose content AWS keeps, and our own statements.
+// writeClusterRoles writes the permissions of an EKSCluster's roles: AWS's policies by
+// name, because AWS maintains them, and our own statements.
 func writeClusterRoles(t *testing.T, text *strings.Builder, got outcome) {
 	t.Helper()
 	var roles, grants []*unstructured.Unstructured
@@ -139,7 +138,7 @@ func grantedBy(t *testing.T, grant *unstructured.Unstructured) []allowance {
 	return all
 }
 
-// takenBy is whom a role trusts.
+// takenBy returns the principal that a role trusts.
 func takenBy(t *testing.T, role *unstructured.Unstructured) string {
 	t.Helper()
 	document, _, err := unstructured.NestedString(role.Object, "spec", "forProvider", "assumeRolePolicy")

@@ -14,14 +14,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/crossplane/function"
 )
 
-// world is what Crossplane shows the function: what it composed before, by the
-// function's own names for it, and other objects of the XR's namespace.
+// world is what Crossplane shows to the function: the resources that it composed before,
+// by the function's own names, and other objects of the XR's namespace.
 type world struct {
 	composed map[string]*unstructured.Unstructured
 	others   []*unstructured.Unstructured
 }
 
-// outcome is what the function made of an XR.
+// outcome is the function's result for an XR.
 type outcome struct {
 	rsp      *fnv1.RunFunctionResponse
 	status   map[string]any
@@ -29,8 +29,8 @@ type outcome struct {
 	fatal    string
 }
 
-// run calls the function as Crossplane does: again with what it required, until
-// it requires no more.
+// run calls the function as Crossplane does: again with the required objects, until it
+// requires no more.
 func run(t testing.TB, xr *unstructured.Unstructured, w world) outcome {
 	t.Helper()
 	req := &fnv1.RunFunctionRequest{
@@ -56,8 +56,8 @@ func run(t testing.TB, xr *unstructured.Unstructured, w world) outcome {
 	return outcome{}
 }
 
-// answer adds to a request what a response requires, and reports whether that was
-// anything new.
+// answer adds the required objects of a response to a request, and reports whether any of
+// them is new.
 func (w world) answer(t testing.TB, req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) bool {
 	t.Helper()
 	more := false
@@ -97,7 +97,7 @@ func read(t testing.TB, rsp *fnv1.RunFunctionResponse) outcome {
 	return got
 }
 
-// condition is the reason and the message of Provisioned.
+// condition returns the reason and the message of Provisioned.
 func (o outcome) condition(t testing.TB) (reason, message string) {
 	t.Helper()
 	for _, condition := range o.rsp.GetConditions() {
@@ -109,8 +109,8 @@ func (o outcome) condition(t testing.TB) (reason, message string) {
 	return "", ""
 }
 
-// ready is what Crossplane makes of it: the function says of every composed
-// resource whether it is ready, and does not object itself.
+// ready reports whether Crossplane would call the XR ready: the function says so for
+// every composed resource, and does not object for the XR.
 func (o outcome) ready(t testing.TB) bool {
 	t.Helper()
 	ready := o.rsp.GetDesired().GetComposite().GetReady() != fnv1.Ready_READY_FALSE
@@ -123,7 +123,7 @@ func (o outcome) ready(t testing.TB) bool {
 	return ready
 }
 
-// objects are the composed resources, sorted by kind and name.
+// objects returns the composed resources, sorted by kind and name.
 func (o outcome) objects() []*unstructured.Unstructured {
 	var objects []*unstructured.Unstructured
 	for _, object := range o.composed {

@@ -1,6 +1,5 @@
-// Package crossplane_test holds the platform API against the definitions of
-// provider-aws and of Crossplane itself: what an API server would refuse fails
-// here.
+// Package crossplane_test compares the platform API with the definitions of provider-aws
+// and of Crossplane itself: what an API server would reject fails here.
 package crossplane_test
 
 import (
@@ -30,8 +29,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// definition is what an API server makes of one version of a
-// CustomResourceDefinition.
+// definition is one version of a CustomResourceDefinition, in the forms that an API
+// server uses.
 type definition struct {
 	schema    *structural.Structural
 	validator validation.SchemaValidator
@@ -55,7 +54,7 @@ func compile(crd *apiextensionsv1.CustomResourceDefinition) (*definition, error)
 	return &definition{schema: schema, validator: validator, cel: cel.NewValidator(schema, true, celconfig.PerCallLimit)}, nil
 }
 
-// decode reads YAML or JSON as an API server does: whole numbers are int64.
+// decode decodes YAML or JSON as an API server does: whole numbers are int64.
 func decode(data []byte) (*unstructured.Unstructured, error) {
 	asJSON, err := yaml.YAMLToJSONStrict(data)
 	if err != nil {
@@ -65,8 +64,8 @@ func decode(data []byte) (*unstructured.Unstructured, error) {
 	return object, object.UnmarshalJSON(asJSON)
 }
 
-// admit does to an object what an API server does on create, or on update of
-// old: defaults are set in place, and every reason to refuse it is returned.
+// admit does what an API server does to an object on create, or on update of old: it sets
+// defaults in place, and returns every reason to reject it.
 func (d *definition) admit(object, old *unstructured.Unstructured) field.ErrorList {
 	var refused field.ErrorList
 	root := field.NewPath(object.GetKind())
@@ -92,7 +91,7 @@ type api struct {
 	*definition
 }
 
-// apis reads crossplane/apis, by plural.
+// apis returns the definitions of crossplane/apis, by plural.
 var apis = sync.OnceValues(func() (map[string]*api, error) {
 	files, err := filepath.Glob("apis/*/definition.yaml")
 	if err != nil {
@@ -127,8 +126,8 @@ func allAPIs(t testing.TB) map[string]*api {
 	return found
 }
 
-// admitComposed is what the provider's, or Crossplane's, own definition says of
-// a composed resource.
+// admitComposed returns the problems of a composed resource by the definition of the
+// provider or of Crossplane.
 func admitComposed(t testing.TB, object *unstructured.Unstructured) field.ErrorList {
 	t.Helper()
 	data, err := object.MarshalJSON()
@@ -142,7 +141,7 @@ func admitComposed(t testing.TB, object *unstructured.Unstructured) field.ErrorL
 	return definitionOf(t, object).admit(sent, nil)
 }
 
-// definitionOf is that of a composed resource's kind.
+// definitionOf returns the definition of a composed resource's kind.
 func definitionOf(t testing.TB, object *unstructured.Unstructured) *definition {
 	t.Helper()
 	kind := object.GroupVersionKind().GroupKind().String()
@@ -156,15 +155,15 @@ func definitionOf(t testing.TB, object *unstructured.Unstructured) *definition {
 	return definition
 }
 
-var composedDefinitions sync.Map // of sync.OnceValues, by kind
+var composedDefinitions sync.Map // results of sync.OnceValues, by kind
 
-// engines are the pinned modules with the definitions of a group.
+// engines are the pinned modules with the definitions for a suffix of API groups.
 var engines = []struct{ suffix, engine, module, folder string }{
 	{".aws.m.upbound.io", "provider-aws", "github.com/upbound/provider-aws/v2", "package/crds"},
 	{".crossplane.io", "crossplane", "github.com/crossplane/crossplane/v2", "cluster/crds"},
 }
 
-// upstream compiles the definition of a kind from the pinned module.
+// upstream returns the compiled definition of a kind from the pinned module.
 func upstream(group, kind string) (*definition, error) {
 	for _, e := range engines {
 		if !strings.HasSuffix(group, e.suffix) {
@@ -191,9 +190,9 @@ func upstream(group, kind string) (*definition, error) {
 	return nil, fmt.Errorf("no pinned module defines %s of %s", kind, group)
 }
 
-var moduleFolders sync.Map // of sync.OnceValues, by module
+var moduleFolders sync.Map // results of sync.OnceValues, by module
 
-// moduleFolder is where the module cache holds a module at an engine's pin.
+// moduleFolder returns the folder of a module in the module cache, at an engine's pin.
 func moduleFolder(engine, module string) (string, error) {
 	once, _ := moduleFolders.LoadOrStore(module, sync.OnceValues(func() (string, error) {
 		command := exec.Command("go", "mod", "download", "-json", module)

@@ -13,32 +13,31 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// observation is what the provider says of one composed resource.
+// observation is the provider's status of a composed resource.
 type observation struct {
 	ready      bool
-	created    bool   // AWS took it, and no more is known
-	refused    string // why the provider could not do it
+	created    bool   // AWS accepted it, and nothing else is known
+	refused    string // the provider's reason why it failed
 	atProvider map[string]any
 }
 
-// stage is a moment in the life of an XR: what is observed, and what the
-// function makes of it.
+// stage is a moment in the life of an XR: what is observed, and the function's result.
 type stage struct {
 	name     string
-	others   bool // the objects that the XR depends on are there, and ready
+	others   bool // the objects that the XR depends on exist and are ready
 	observed map[string]observation
 	rest     bool // everything else that is ever composed is observed, and ready
 
-	composed []string // by the function's names for them; nil for everything that is ever composed
-	without  []string // of everything that is ever composed
+	composed []string // by the function's names; nil means everything that is ever composed
+	without  []string // what is missing from everything that is ever composed
 	ready    bool
 	reason   string // of the condition Provisioned
 	message  string
 	status   map[string]any
 }
 
-// withRoles are the function's names for the roles of a cluster, their policies, its
-// logs and the Usages that keep them, and some more, sorted.
+// withRoles returns the function's names for the roles of a cluster, their policies, its
+// logs and the Usages that protect them, and some more, sorted.
 func withRoles(more ...string) []string {
 	all := slices.Concat(more, []string{
 		"admin-grants", "admin-role",
@@ -398,7 +397,7 @@ var stages = map[string]struct {
 	}},
 }
 
-// Each API says how far it is, passes on what AWS assigned, and never leaves
+// Each API reports its progress, passes on the values that AWS assigns, and never leaves
 // out what it composed before.
 func TestStages(t *testing.T) {
 	for plural := range allAPIs(t) {
@@ -442,7 +441,7 @@ func (s stage) check(t *testing.T, xr *unstructured.Unstructured, complete map[s
 	if reason, message := got.condition(t); reason != s.reason || message != s.message {
 		t.Errorf("Provisioned is\n%s: %s\nwant\n%s: %s", reason, message, s.reason, s.message)
 	}
-	// An event for what goes its way would be a false alarm.
+	// A warning about normal progress would be a false alarm.
 	if warned := slices.ContainsFunc(got.rsp.GetResults(), isWarning); warned != (s.reason == "Refused" || s.reason == "Failed") {
 		t.Errorf("warned is %t", warned)
 	}
@@ -492,8 +491,8 @@ func condition(kind string, holds bool, message string) map[string]any {
 	}
 }
 
-// A NAT gateway that is made again has another id: its routes lead to the old one until
-// the new one works.
+// A NAT gateway that is created again has another id. Its routes point to the old one
+// until the new one works.
 func TestRouteFollowsNATGateway(t *testing.T) {
 	xr := readExample(t, "networks", "examples/networks/minimal.yaml")
 	complete := compose(t, xr).composed

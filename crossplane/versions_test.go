@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// A new cluster keeps its version of Kubernetes for half a year at least before
-// EKS upgrades it, and every version that the API takes has a day at which it does.
-// The days are those that AWS had announced when the table was last checked.
+// A new cluster keeps its version of Kubernetes for at least half a year before EKS
+// upgrades it, and every allowed version has a day on which that happens. The days are
+// those that AWS had announced when the table was last checked.
 func TestVersionSupport(t *testing.T) {
 	var table struct {
 		Checked  string
@@ -66,8 +66,8 @@ func day(t *testing.T, text string) time.Time {
 	return parsed
 }
 
-// EKS upgrades a cluster at the end of its version's support and never goes back:
-// what it runs is kept until the spec has caught up, and the XR says so.
+// EKS upgrades a cluster at the end of its version's support and never downgrades it. The
+// running version is kept until the spec has caught up, and the XR says so.
 func TestUpgradedByEKS(t *testing.T) {
 	xr := readExample(t, "eksclusters", "examples/eksclusters/minimal.yaml")
 	xr.Object["spec"].(map[string]any)["version"] = "1.35"

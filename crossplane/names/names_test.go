@@ -73,7 +73,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Whatever clusters and resources are called, two that differ differ on AWS.
+// Two different names for a cluster or resource always give different names on AWS.
 func TestDistinct(t *testing.T) {
 	cluster := rapid.StringMatching(`[a-z][a-z0-9]{0,5}`)
 	resource := rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(-dlq)?`)
@@ -82,7 +82,7 @@ func TestDistinct(t *testing.T) {
 		owners := map[string]owner{}
 		claim := func(name string, by owner, err error) {
 			if err != nil {
-				return // refused, so it cannot collide
+				return // rejected, so it cannot collide
 			}
 			if other, taken := owners[name]; taken && other != by {
 				t.Fatalf("%v and %v are both %q", other, by, name)

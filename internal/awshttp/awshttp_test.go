@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// A server that falls silent holds up neither a call nor the reading of its answer.
+// A server that stops answering delays neither a call nor the reading of its answer
+// beyond the limit.
 func TestBoundEndsASilentRequest(t *testing.T) {
 	for name, answer := range map[string]string{"no answer": "", "half an answer": "half"} {
 		t.Run(name, func(t *testing.T) {
@@ -33,7 +34,7 @@ func TestBoundEndsASilentRequest(t *testing.T) {
 	}
 }
 
-// What comes in time is whole, and its context lives until it is read.
+// An answer in time is complete, and its context is valid until it is read.
 func TestBoundLetsAnAnswerBeRead(t *testing.T) {
 	client := Bound(http.DefaultClient, time.Minute)
 	response, err := client.Do(request(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {

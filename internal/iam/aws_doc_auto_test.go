@@ -11,16 +11,16 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// autoCall is what AWS's policies for Auto Mode let a cluster's role do, on what and
-// with what in the request's context.
+// autoCall is a call that AWS's policies for Auto Mode allow a cluster's role: the
+// action, the resource, and the request's context.
 type autoCall struct {
 	actions, on string
 	context     map[string][]string
-	// starts is whether a cluster without Auto Mode has no use for it.
+	// starts reports whether only clusters with Auto Mode need it.
 	starts bool
 }
 
-// What EKS tags its own with, and asks for when it makes something.
+// The tags that EKS sets on its own resources, and requires when it creates one.
 var (
 	asked = map[string][]string{
 		"aws:RequestTag/eks:eks-cluster-name": {"staging"}, "aws:RequestTag/eks:kubernetes-node-pool-name": {"general-purpose"},
@@ -92,8 +92,8 @@ var autoModePolicies = map[string][]autoCall{
 	"AmazonEKSWorkerNodeMinimalPolicy": {{"eks-auth:AssumeRoleForPodIdentity", onCluster, nil, false}},
 }
 
-// checkAutoMode: the boundary of Auto Mode is the other one, and lets a cluster's role
-// start instances of its own cluster, with the role of its nodes, and nobody else's.
+// checkAutoMode: the boundary for Auto Mode extends the other one. It lets a cluster's
+// role start instances of its own cluster, with its nodes' role, and no others.
 func checkAutoMode(t *testing.T, plain, autoMode *iam.Policy) {
 	t.Helper()
 	checkSameBut(t, "AutoMode")
@@ -124,7 +124,7 @@ func checkAutoMode(t *testing.T, plain, autoMode *iam.Policy) {
 	checkOthersNodes(t, autoMode)
 }
 
-// checkOthersNodes: no role within the boundary starts what is not the cluster's.
+// checkOthersNodes: no role within the boundary starts instances of another cluster.
 func checkOthersNodes(t *testing.T, boundary *iam.Policy) {
 	t.Helper()
 	everything := parseDocument(t, "everything", iam.IdentityPolicy, `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}`)
@@ -156,7 +156,7 @@ func checkOthersNodes(t *testing.T, boundary *iam.Policy) {
 	}
 }
 
-// checkSameBut: the boundary of Auto Mode is the other one with statements whose Sid
+// checkSameBut: the boundary for Auto Mode is the other one plus statements whose Sid
 // begins with a prefix.
 func checkSameBut(t *testing.T, prefix string) {
 	t.Helper()

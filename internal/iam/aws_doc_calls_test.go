@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// Where the provider makes its calls for a spoke called staging.
+// The ARNs on which the provider makes its calls for a spoke called staging.
 const (
 	anywhere     = "*"
 	onZone       = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
@@ -55,8 +55,8 @@ var providerSource = []struct{ kind, on, actions string }{
 	{"securitygroups.ec2", anywhere, "CreateSecurityGroup DescribeSecurityGroups AuthorizeSecurityGroupEgress RevokeSecurityGroupEgress RevokeSecurityGroupIngress DescribeNetworkInterfaces DeleteSecurityGroup"},
 	{"securitygroupingressrules.ec2", anywhere, "AuthorizeSecurityGroupIngress DescribeSecurityGroupRules ModifySecurityGroupRules RevokeSecurityGroupIngress"},
 	{"vpcendpoints.ec2", anywhere, "CreateVpcEndpoint DescribeVpcEndpoints DescribePrefixLists ModifyVpcEndpoint DeleteVpcEndpoints"},
-	// Private DNS is a hosted zone of AWS's, which AWS associates with the VPC in
-	// the caller's name.
+	// Private DNS needs a hosted zone of AWS, which AWS associates with the VPC on the
+	// caller's behalf.
 	{"vpcendpoints.ec2", onZone, "route53:AssociateVPCWithHostedZone"},
 	{"vpcendpoints.ec2", onVPC, "route53:AssociateVPCWithHostedZone"},
 	{"vpcendpointroutetableassociations.ec2", anywhere, "ModifyVpcEndpoint DescribeVpcEndpoints"},
@@ -157,7 +157,7 @@ var dependentActions = map[string]string{
 	"RunInstances":                  "ec2:CreateTags",
 }
 
-// providerCalls are the calls of the provider for every kind that is activated.
+// providerCalls returns the provider's calls for every activated kind.
 func providerCalls(t *testing.T) []call {
 	t.Helper()
 	data, err := os.ReadFile("../../infrastructure/crossplane/packages/base/activation.yaml")
@@ -197,8 +197,8 @@ func callsFor(kind string) []call {
 	return calls
 }
 
-// managedPolicies are the actions of AWS's policies for a cluster without Auto
-// Mode, from https://docs.aws.amazon.com/aws-managed-policy/latest/reference/.
+// managedPolicies are the actions in AWS's policies for a cluster without Auto Mode, from
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/.
 var managedPolicies = map[string]string{
 	"AmazonEKSClusterPolicy": "autoscaling:DescribeAutoScalingGroups autoscaling:UpdateAutoScalingGroup ec2:AttachVolume " +
 		"ec2:AuthorizeSecurityGroupIngress ec2:CreateRoute ec2:CreateSecurityGroup ec2:CreateTags ec2:CreateVolume ec2:DeleteRoute " +
@@ -223,12 +223,12 @@ var managedPolicies = map[string]string{
 		"ec2messages:GetEndpoint ec2messages:GetMessages ec2messages:SendReply",
 }
 
-// composedCalls are the calls of all roles that the platform composes: those of
-// the workloads' code, and those that the policies of a cluster's roles allow.
+// composedCalls returns the calls of all composed roles: those of the workloads' code,
+// and those that the policies of a cluster's roles allow.
 func composedCalls(t *testing.T) []call {
 	t.Helper()
 	calls := []call{
-		{"eks:DescribeCluster", onCluster}, // the admin's
+		{"eks:DescribeCluster", onCluster}, // the administrator's
 		{"logs:CreateLogStream", onPodLogs + ":log-stream:pod"},
 		{"logs:DescribeLogStreams", onPodLogs + ":log-stream:"},
 		{"logs:PutLogEvents", onPodLogs + ":log-stream:pod"},
@@ -251,7 +251,7 @@ func composedCalls(t *testing.T) []call {
 			case strings.HasPrefix(action, "eks"):
 				on = onCluster
 			case strings.HasPrefix(action, "ssm:GetParameter"):
-				on = "arn:aws:ssm:eu-west-1::parameter/aws/service/eks/optimized-ami" // no other is needed
+				on = "arn:aws:ssm:eu-west-1::parameter/aws/service/eks/optimized-ami" // the only one that is needed
 			}
 			calls = append(calls, call{action, on})
 		}
@@ -259,7 +259,7 @@ func composedCalls(t *testing.T) []call {
 	return calls
 }
 
-// attachedPolicies are the policies of AWS that the roles of an example of EKSCluster get.
+// attachedPolicies returns AWS's policies that an example's cluster roles have.
 func attachedPolicies(t *testing.T, example string) []string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "..", "crossplane", "testdata", "golden", "eksclusters", example))

@@ -15,7 +15,7 @@ import (
 const (
 	awsDoc = "../../docs/aws.md"
 
-	hubAccount, spokeAccount = "111122223333", "444455556666" // as the page sets them
+	hubAccount, spokeAccount = "111122223333", "444455556666" // the values that the page sets
 )
 
 // fakeAWS stands in for the commands of the page: it answers with the hub's
@@ -45,7 +45,7 @@ aws() {
 }
 `
 
-// docRole is a role as steps 1 and 2 of the page make it.
+// docRole is a role from steps 1 and 2 of the page.
 type docRole struct{ trust, policy *iam.Policy }
 
 // The roles of the page.
@@ -55,15 +55,15 @@ const (
 	spokeRole       = "hub-staging"
 )
 
-// stagingRole is a role that the platform makes.
+// stagingRole is a role that the platform creates.
 const stagingRole = "arn:aws:iam::" + spokeAccount + ":role/sales-events/staging-consumer"
 
-// ours is the boundary of the page.
+// ours is the page's boundary.
 const ours = "arn:aws:iam::" + spokeAccount + ":policy/sales-events-boundary-staging"
 
-// The commands of docs/aws.md that make roles are run as they stand there, and
-// the policies that come out of the shell must allow what Crossplane and Flux
-// call, and not what would let them out of their bounds.
+// The commands in docs/aws.md that create roles run unchanged. The resulting policies
+// must allow what Crossplane and Flux call, and nothing that would let them escape their
+// limits.
 func TestAWSDocument(t *testing.T) {
 	roles, boundary, autoMode := rolesOfDoc(t)
 	t.Run("trust", func(t *testing.T) { checkTrusts(t, roles) })
@@ -73,8 +73,8 @@ func TestAWSDocument(t *testing.T) {
 	t.Run("boundary of Auto Mode", func(t *testing.T) { checkAutoMode(t, boundary, autoMode) })
 }
 
-// checkTrusts: a role of the hub is for its ServiceAccounts alone, by the issuer
-// as the role's own account knows it.
+// checkTrusts: a role of the hub trusts only its ServiceAccounts, by the issuer in the
+// role's own account.
 func checkTrusts(t *testing.T, roles map[string]docRole) {
 	t.Helper()
 	for name, trusted := range map[string]struct {
@@ -113,8 +113,8 @@ func checkTrusts(t *testing.T, roles map[string]docRole) {
 	}
 }
 
-// checkHub: the hub's roles find a cluster and take the provisioner's role, and
-// do nothing else; the provisioner lets in the hub's provider alone.
+// checkHub: the hub's roles can find a cluster and assume the provisioner's role, and
+// nothing else; the provisioner trusts only the hub's provider.
 func checkHub(t *testing.T, roles map[string]docRole) {
 	t.Helper()
 	const provisioner = "arn:aws:iam::" + spokeAccount + ":role/" + provisionerRole
@@ -147,9 +147,8 @@ func checkHub(t *testing.T, roles map[string]docRole) {
 	}
 }
 
-// checkProvisioner: it may make every call of the provider for what is named
-// after a spoke, the same call for nothing else, and nothing that would let it
-// out of its bounds.
+// checkProvisioner: it may make every call of the provider for resources with a spoke's
+// names, the same call for no others, and nothing that would let it escape its limits.
 func checkProvisioner(t *testing.T, policy *iam.Policy) {
 	t.Helper()
 	for _, c := range providerCalls(t) {
@@ -174,16 +173,16 @@ func checkProvisioner(t *testing.T, policy *iam.Policy) {
 		{"iam:AttachRolePolicy", provisioner, ""},
 		{"iam:UpdateAssumeRolePolicy", provisioner, ""},
 		{"iam:UpdateAssumeRolePolicy", "arn:aws:iam::" + spokeAccount + ":role/" + spokeRole, ""},
-		// Of the account, whatever its name is: not in our path.
+		// A role of the account that is not in our path, whatever its name.
 		{"iam:UpdateAssumeRolePolicy", "arn:aws:iam::" + spokeAccount + ":role/staging-admin", ""},
 		{"iam:DeleteRole", "arn:aws:iam::" + spokeAccount + ":role/staging-admin", ""},
 		{"iam:PassRole", "arn:aws:iam::" + spokeAccount + ":role/production-admin", ""},
-		// Of another spoke in the same account.
+		// A role of another spoke in the same account.
 		{"iam:UpdateAssumeRolePolicy", "arn:aws:iam::" + spokeAccount + ":role/sales-events/production-consumer", ""},
 		{"sqs:DeleteQueue", "arn:aws:sqs:eu-west-1:" + spokeAccount + ":production-reliable-q", ""},
 		{"eks:DeleteCluster", "arn:aws:eks:eu-west-1:" + spokeAccount + ":cluster/production", ""},
 		{"sqs:CreateQueue", "arn:aws:sqs:us-east-1:" + spokeAccount + ":staging-reliable-q", ""},
-		// Without the hub's issuer the hub reaches no spoke.
+		// Without the hub's issuer the hub could not reach any spoke.
 		{"iam:DeleteOpenIDConnectProvider", "arn:aws:iam::" + spokeAccount + ":oidc-provider/" + cluster, ""},
 		{"iam:DeleteRole", provisioner, ""},
 		{"iam:PassRole", provisioner, ""},
@@ -209,7 +208,8 @@ func checkProvisioner(t *testing.T, policy *iam.Policy) {
 	checkNarrow(t, policy, "ec2:Describe*", "s3:GetBucket*")
 }
 
-// checkNetworks: what AWS names is the spoke's by its tag, and in its region.
+// checkNetworks: a resource whose id AWS assigns belongs to the spoke by its tag and its
+// region.
 func checkNetworks(t *testing.T, policy *iam.Policy) {
 	t.Helper()
 	for _, c := range []struct {
@@ -241,8 +241,8 @@ func checkNetworks(t *testing.T, policy *iam.Policy) {
 	}
 }
 
-// checkDependents: with every call of EC2 that it may make, the provisioner may
-// do what AWS wants of it besides.
+// checkDependents: for every EC2 call that the provisioner may make, it has the dependent
+// actions that AWS requires.
 func checkDependents(t *testing.T, policy *iam.Policy) {
 	t.Helper()
 	for _, c := range providerCalls(t) {
@@ -280,9 +280,9 @@ func bounded(policy *iam.Policy, c call, boundary string) iam.Decision {
 	return iam.Policies{Identity: []*iam.Policy{policy}}.Evaluate(request)
 }
 
-// checkBoundary: it lets every composed role make its calls, and no role,
-// whatever its policy says, make another, become one, or work on what is not
-// named after a spoke.
+// checkBoundary: it allows every composed role its calls. It allows no role, whatever its
+// policy, to create or assume another role, or to act on resources without a spoke's
+// names.
 func checkBoundary(t *testing.T, boundary *iam.Policy) {
 	t.Helper()
 	for _, c := range composedCalls(t) {
@@ -307,7 +307,7 @@ func checkBoundary(t *testing.T, boundary *iam.Policy) {
 		{"ssm:PutParameter", "*"},
 		{"ssm:CreateAssociation", "*"},
 		{"ssm:GetParameter", "arn:aws:ssm:eu-west-1:" + spokeAccount + ":parameter/database/password"},
-		{"ec2:ModifyInstanceAttribute", "*"}, // of an instance without our tag
+		{"ec2:ModifyInstanceAttribute", "*"}, // on an instance without our tag
 		{"sqs:SendMessage", "arn:aws:sqs:eu-west-1:" + spokeAccount + ":production-reliable-q"},
 		{"ec2:RunInstances", "*"},
 		{"ec2:TerminateInstances", "*"},
@@ -323,7 +323,7 @@ func checkBoundary(t *testing.T, boundary *iam.Policy) {
 		{"eks:DescribeCluster", "arn:aws:eks:eu-west-1:" + spokeAccount + ":cluster/other"},
 		{"kms:Decrypt", "*"},
 		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:" + spokeAccount + ":log-group:/aws/eks/staging/cluster:log-stream:audit"},
-		{"cloudwatch:PutMetricData", "*"}, // of another namespace
+		{"cloudwatch:PutMetricData", "*"}, // in another namespace
 		{"secretsmanager:GetSecretValue", "*"},
 		{"rds:CreateDBInstance", "*"},
 	} {
@@ -335,11 +335,11 @@ func checkBoundary(t *testing.T, boundary *iam.Policy) {
 	checkNarrow(t, boundary, "ec2:Describe*", "elasticloadbalancing:*")
 }
 
-// named are the services whose resources have names that we choose.
+// named are the services for whose resources we choose names.
 var named = []string{"sqs", "s3", "eks", "iam"}
 
-// checkNarrow wants no wildcard in an action but the given ones, and none for a
-// resource whose name we choose.
+// checkNarrow allows no wildcard in an action but the given ones, and none for a resource
+// whose name we choose.
 func checkNarrow(t *testing.T, policy *iam.Policy, allowed ...string) {
 	t.Helper()
 	for _, grant := range policy.Grants() {
@@ -357,7 +357,7 @@ func checkNarrow(t *testing.T, policy *iam.Policy, allowed ...string) {
 	}
 }
 
-// rolesOfDoc runs the page's commands up to the end of step 2, and those for Auto Mode.
+// rolesOfDoc runs the page's commands to the end of step 2, and those for Auto Mode.
 func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary, autoMode *iam.Policy) {
 	t.Helper()
 	page, err := os.ReadFile(awsDoc)
@@ -395,7 +395,7 @@ func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary, autoMode *iam
 		case "put-role-policy":
 			role.policy = parseDocument(t, name, iam.IdentityPolicy, option["--policy-document"])
 			checkSize(t, name, option["--policy-document"], 10240)
-		case "tag-role": // of a person, who may then take the role of a cluster's administrators
+		case "tag-role": // the tag of a person, who may then assume a cluster's administrator role
 			if option["--tags"] != "Key=administers,Value=staging" {
 				t.Errorf("%s gives %s the tags %s", awsDoc, name, option["--tags"])
 			}
@@ -423,8 +423,8 @@ func rolesOfDoc(t *testing.T) (roles map[string]docRole, boundary, autoMode *iam
 	return roles, boundary, autoMode
 }
 
-// checkSize holds a document against IAM's limit, which does not count white
-// space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+// checkSize checks a document against IAM's limit, which does not count white space:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func checkSize(t *testing.T, name, document string, limit int) {
 	t.Helper()
 	if size := len(strings.Join(strings.Fields(document), "")); size > limit {
@@ -459,7 +459,7 @@ func callsOf(t *testing.T, page string) [][]string {
 	return all
 }
 
-// options are the arguments of a call by the flag before them.
+// options returns the arguments of a call, by the flag before each.
 func options(call []string) map[string]string {
 	all := map[string]string{}
 	for i := 2; i+1 < len(call); i += 2 {

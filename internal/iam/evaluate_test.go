@@ -46,7 +46,7 @@ func parse(t testing.TB, name string, kind Kind, text string) *Policy {
 	return p
 }
 
-// when is a statement that allows everything under a condition.
+// when returns a statement that allows everything under a condition.
 func when(condition string) string {
 	return document(`"Action": "*", "Resource": "*", "Condition": {` + condition + `}`)
 }
@@ -252,8 +252,8 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// TestDenyAlwaysWins holds random sets of policies to the rule that a request
-// is denied exactly if one of their Deny statements, taken alone, denies it.
+// TestDenyAlwaysWins checks on random sets of policies that a request is denied exactly
+// if one of their Deny statements, on its own, denies it.
 func TestDenyAlwaysWins(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// FuzzPolicy holds parser and evaluator to what must be true of any input: no
-// panic; an error with a place, or a policy whose paths lead into the document;
-// the same decision twice; a Deny of everything wins; and whoever is let in by
-// a trust policy without defect is alone, who is kept out is told why.
+// FuzzPolicy checks what must hold for any input: no panic; either an error with a place,
+// or a policy whose paths exist in the document; the same decision twice; a Deny of
+// everything wins; and a trust policy without a defect lets in only the subject, while a
+// subject that is kept out gets a reason.
 func FuzzPolicy(f *testing.F) {
 	for _, text := range []string{
 		about("sqs:SendMessage", queue),
@@ -91,7 +91,7 @@ func checkTrust(t *testing.T, p *Policy) {
 	}
 }
 
-// FuzzGlob holds the matcher against regular expressions.
+// FuzzGlob compares the matcher with regular expressions.
 func FuzzGlob(f *testing.F) {
 	f.Add("a*b?c", "axxbyc")
 	f.Add("*??", "€")
@@ -110,8 +110,8 @@ func FuzzGlob(f *testing.F) {
 	})
 }
 
-// TestHostilePatterns: a matcher that tries every way for itself would not come
-// back from these.
+// TestHostilePatterns: a matcher that tries alternatives one by one would not finish
+// these.
 func TestHostilePatterns(t *testing.T) {
 	text := strings.Repeat("a", 600)
 	for _, pattern := range []string{

@@ -24,7 +24,7 @@ const (
 type call struct{ action, resource string }
 
 // composedRoles are the roles that the platform composes for the examples of
-// WorkloadRole, and every call that the code of their pods makes.
+// WorkloadRole, with every call that their pods' code makes.
 var composedRoles = []struct {
 	golden, issuer            string
 	namespace, serviceAccount string
@@ -49,8 +49,8 @@ var composedRoles = []struct {
 	}},
 }
 
-// Each role allows the calls of its workload, none of their neighbours, and
-// nothing by a wildcard that AWS could do without.
+// Each role allows the calls of its workload, none of their neighbours, and has no
+// wildcard that AWS does not require.
 func TestComposedRoles(t *testing.T) {
 	for _, r := range composedRoles {
 		t.Run(r.golden, func(t *testing.T) {
@@ -101,9 +101,8 @@ func evaluate(granted *iam.Policy, c call) iam.Decision {
 	})
 }
 
-// neighbours are calls that a slip would allow beside the given ones: any
-// action of the services on other queues, buckets and prefixes, and the actions
-// that are not among them on the same.
+// neighbours returns calls that a careless policy would also allow: all actions of the
+// services on other queues, buckets and prefixes, and all other actions on the same ones.
 func neighbours(calls []call) []call {
 	actions := []string{
 		"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:GetQueueAttributes",
@@ -138,8 +137,8 @@ func resources(action string) []string {
 	}
 }
 
-// checkWildcards wants no wildcard but the keys under a prefix, which are not
-// known.
+// checkWildcards allows no wildcard except for the keys below a prefix, which are
+// unknown.
 func checkWildcards(t *testing.T, granted *iam.Policy) {
 	t.Helper()
 	for _, grant := range granted.Grants() {
@@ -157,8 +156,8 @@ func checkWildcards(t *testing.T, granted *iam.Policy) {
 	}
 }
 
-// readRole reads what crossplane/function composes for an example: the trust
-// policy, and the policy within the role.
+// readRole reads what crossplane/function composes for an example: the trust policy, and
+// the role's own policy.
 func readRole(t *testing.T, golden string) (trust, granted *iam.Policy) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "..", "crossplane", "testdata", "golden", "workloadroles", golden))

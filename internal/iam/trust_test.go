@@ -19,8 +19,8 @@ var (
 	unknown  = Subject{Namespace: "sales-events", ServiceAccount: "consumer"}
 )
 
-// trusting is a statement for the issuer's provider under conditions, in which
-// ISS is the issuer.
+// trusting returns a statement for the issuer's provider with conditions; ISS in them
+// stands for the issuer.
 func trusting(conditions string) string {
 	return trustingProvider("arn:aws:iam::111122223333:oidc-provider/"+issuer, conditions)
 }
@@ -43,7 +43,7 @@ func TestTrusts(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name       string
-		subject    Subject // the zero one is consumer
+		subject    Subject // the zero value means consumer
 		statements []string
 		want       Outcome
 		defects    []string
@@ -129,8 +129,8 @@ func TestIdentityPolicyTrustsNobody(t *testing.T) {
 	}
 }
 
-// TestTrustsSoundly holds random trust policies to what [FuzzPolicy] checks,
-// with statements that get further than random bytes.
+// TestTrustsSoundly checks on random trust policies what [FuzzPolicy] checks, with
+// statements that are more realistic than random bytes.
 func TestTrustsSoundly(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
@@ -164,7 +164,7 @@ func TestTrustsSoundly(t *testing.T) {
 	}
 }
 
-// TestRoleChain is the other use of a trust policy: a role that assumes a role.
+// TestRoleChain tests the other use of a trust policy: a role that assumes a role.
 func TestRoleChain(t *testing.T) {
 	trust := parse(t, "trust", TrustPolicy, document(`"Principal": {"AWS": "arn:aws:iam::444455556666:role/keda"}, "Action": "sts:AssumeRole"`))
 	may := parse(t, "keda", IdentityPolicy, about("sts:AssumeRole", role))

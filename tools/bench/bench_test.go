@@ -16,7 +16,7 @@ import (
 
 const root = "../.."
 
-// Every folder is there, and has a kustomization where one is to be built.
+// Every folder exists, and has a kustomization if it must be built.
 func TestFindOverlays(t *testing.T) {
 	found, err := findOverlays(t.Context(), root, []string{"local"})
 	if err != nil {
@@ -36,7 +36,7 @@ func TestFindOverlays(t *testing.T) {
 	}
 }
 
-// The library is the one that kubeconform judges with.
+// The library is the one that kubeconform uses.
 func TestSchemas(t *testing.T) {
 	dir := t.TempDir()
 	if err := writeSchemas(filepath.Join(root, archive), dir); err != nil {

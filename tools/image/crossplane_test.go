@@ -73,7 +73,7 @@ func TestCrossplaneVerifies(t *testing.T) {
 	}
 }
 
-// verdict is what Crossplane says of an image.
+// verdict returns Crossplane's verdict on an image.
 func verdict(t *testing.T, image, dir, key string) string {
 	t.Helper()
 	program, err := filepath.Abs("testdata/crossplane/verify.go")
@@ -113,7 +113,7 @@ func newPair(t *testing.T) (private, public []byte) {
 	return private, public
 }
 
-// rekorLog stands in for Rekor.
+// rekorLog replaces Rekor.
 type rekorLog struct {
 	key    *ecdsa.PrivateKey
 	public []byte
@@ -142,7 +142,7 @@ type entry struct {
 	LogIndex       int64  `json:"logIndex"`
 }
 
-// record enters the signature of an image in the log, and writes the proof beside the
+// record adds the signature of an image to the log, and writes the proof beside the
 // signature, as `cosign sign` does without --tlog-upload=false.
 func (l rekorLog) record(t *testing.T, signed string, key []byte) {
 	t.Helper()
@@ -200,7 +200,7 @@ func encode(t *testing.T, value any) []byte {
 	return data
 }
 
-// rootOf is a certificate for Fulcio's, which nothing here is signed by.
+// rootOf returns a certificate in place of Fulcio's, which has signed nothing here.
 func rootOf(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

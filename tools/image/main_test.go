@@ -71,7 +71,7 @@ func setup(env *testscript.Env, build []string) error {
 	return os.CopyFS(env.Cd, os.DirFS("testdata/module"))
 }
 
-// serve returns the address.
+// serve serves a handler and returns its address.
 func serve(env *testscript.Env, handler http.Handler) string {
 	server := httptest.NewServer(handler)
 	env.Defer(server.Close)

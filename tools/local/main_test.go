@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"local": main, "beside": beside})
 }
 
-// beside runs the command in its arguments on a machine where root's cluster
-// runs, if it is started in a network namespace of its own.
+// beside runs the command in its arguments on a machine where root's cluster runs, in a
+// network namespace of its own.
 func beside() {
 	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: layout.HostLink}, PeerName: layout.ClusterLink}
 	if err := errors.Join(netlink.LinkAdd(link), netlink.LinkSetAlias(link, "/home/somebody/.cache/sales-events-local")); err != nil {
@@ -41,7 +41,7 @@ func beside() {
 	log.Fatal(syscall.Exec(program, os.Args[1:], os.Environ()))
 }
 
-// Whoever ends nothing of what runs is told so.
+// If down finds only another user's cluster, it says so.
 func TestDownBesideAnothersCluster(t *testing.T) {
 	cmd := exec.Command("beside", "local", "down")
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir())
@@ -60,8 +60,8 @@ func TestDownBesideAnothersCluster(t *testing.T) {
 	}
 }
 
-// A command waits until another has started or ended the cluster, and only then
-// looks whether one runs: up does not start one over it.
+// A command waits until another one has started or ended the cluster, and only then
+// checks whether one runs: so up does not start a second one.
 func TestOneCommandAtATime(t *testing.T) {
 	for command, test := range map[string]struct {
 		says string
@@ -75,7 +75,8 @@ func TestOneCommandAtATime(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.Command("local", command)
-			// Without programs, so that a command that does not wait starts nothing.
+			// Without programs in PATH, so that a command that did not wait would start
+			// nothing.
 			cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache, "PATH=")
 			pipe, err := cmd.StdoutPipe()
 			if err != nil {
@@ -102,7 +103,7 @@ func TestOneCommandAtATime(t *testing.T) {
 	}
 }
 
-// startSupervisor has a cluster that is one idle process.
+// startSupervisor starts an idle process as the supervisor of a cluster.
 func startSupervisor(t *testing.T, paths layout.Paths) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("sleep", "60")
@@ -124,8 +125,8 @@ func startSupervisor(t *testing.T, paths layout.Paths) *exec.Cmd {
 	return cmd
 }
 
-// TestScripts holds the command line against testdata/script. Each script has
-// a cache of its own, so that none finds a cluster, or anything to stop.
+// TestScripts tests the command line with testdata/script. Each script has a cache of its
+// own, so that none finds a cluster, or anything to stop.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -147,10 +148,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("MAKE", makeProgram)
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("HOME", env.WorkDir) // the go command writes there
-			// Its caches stay this machine's.
+			// Go's caches are this machine's.
 			env.Setenv("GOCACHE", caches[0])
 			env.Setenv("GOMODCACHE", caches[1])
-			// Of this machine's programs, the one under test alone.
+			// Of this machine's programs, only the one under test.
 			bin, _, _ := strings.Cut(os.Getenv("PATH"), string(filepath.ListSeparator))
 			env.Setenv("LOCAL_ONLY", bin)
 			return nil

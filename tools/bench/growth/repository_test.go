@@ -9,8 +9,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// TestGenerate: all of a generated repository is rendered, and each cluster has as
-// much.
+// TestGenerate: all of a generated repository is rendered, and all clusters have the same
+// number of objects.
 func TestGenerate(t *testing.T) {
 	root := t.TempDir()
 	if err := generate(root, 2, 3); err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
 
-// TestRoundTrip: what is written is read, once; and a run that came to no end is refused.
+// TestRoundTrip: a written run can be read, and is not replaced; a run that did not
+// finish is rejected.
 func TestRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	if all, err := Read(dir); err != nil || len(all) > 0 {

@@ -39,15 +39,15 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// One consumer handles 40 messages in 20 s, of which the last 10 were two's: 40
-// in 30 seconds of a consumer.
+// Consumers handle 40 messages in 20 s: one consumer for all of them, a second one for
+// the last 10. That is 40 messages in 30 consumer-seconds.
 func TestIdeal(t *testing.T) {
 	samples := []Sample{{Ready: 1}, {Seconds: 10, Ready: 2}, {Seconds: 20, Ready: 2}, {Seconds: 30, Ready: 1}}
 	got := newIdeal(make([]float64, 40), 2, samples, 20)
 	if got.Consumers != 2 || got.PerConsumer != 1.333 || got.Drained != 16.5 {
 		t.Errorf("ideal %+v", got)
 	}
-	// Nobody gets a message before the queue's delay is over.
+	// No consumer gets a message before the queue's delay is over.
 	for _, p := range got.Line {
 		want := max(0, 40-max(0, p.Seconds-1.5)*40/30*2)
 		if d := p.Depth - want; d > 0.01 || d < -0.01 {
@@ -66,8 +66,8 @@ func TestIdeal(t *testing.T) {
 	}
 }
 
-// Two consumers, of which the second comes at 10 s, handle a message a second each;
-// the last of 40 is late, which is the tail.
+// Two consumers handle one message a second each; the second starts at 10 s. The last of
+// 40 messages is late, which is the tail.
 func TestAsReady(t *testing.T) {
 	var samples []Sample
 	for second := range 40 {
@@ -114,7 +114,7 @@ func TestSteps(t *testing.T) {
 	rescales := []Rescale{{at(-900), 4, "an earlier run"}, {at(3), 4, "above"}, {at(8), 1, "below"}}
 	want := []Step{
 		{From: 1, To: 4, Reason: "above", Due: 2, Decided: 4, Created: 5, Ready: 7},
-		// Due since 5 s, for by then 4 were wanted; it never got all ready.
+		// Due since 5 s, when 4 were wanted; not all of them ever became ready.
 		{From: 4, To: 6, Due: 5, Decided: 6, Created: 6, Ready: -1},
 		{From: 6, To: 1, Reason: "below", Due: 8, Decided: 9, Created: 9, Ready: 10},
 	}

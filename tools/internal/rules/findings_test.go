@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden file")
 
-// TestFindings records what every rule finds in every fixture, its wording left out: a
-// change to what many rules share shows here what else it changes.
+// TestFindings records the findings of all rules in all fixtures, without their wording:
+// a change in shared code shows here which other findings it changes.
 func TestFindings(t *testing.T) {
 	const golden = "testdata/findings.golden"
 	var text strings.Builder

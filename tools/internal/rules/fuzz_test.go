@@ -8,8 +8,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// FuzzCheck gives any manifest to every rule: they find something or nothing. What some
-// of the fixtures say is the start.
+// FuzzCheck gives any manifest to every rule, without a panic. It starts with the
+// manifests of some fixtures.
 func FuzzCheck(f *testing.F) {
 	files, err := filepath.Glob("*/testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -17,7 +17,7 @@ func FuzzCheck(f *testing.F) {
 	}
 	for i, name := range files {
 		if i%10 != 0 {
-			continue // TestFixtures has the others
+			continue // TestFixtures covers the others
 		}
 		archive, err := txtar.ParseFile(name)
 		if err != nil {

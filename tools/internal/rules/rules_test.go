@@ -122,7 +122,7 @@ func compare(t *testing.T, found []findings.Finding, expected []expectation) {
 	}
 }
 
-// TestDocumentation: --explain has something to say of every rule.
+// TestDocumentation: --explain has a text for every rule.
 func TestDocumentation(t *testing.T) {
 	id := regexp.MustCompile(`^[A-Z]+[0-9]{3}$`)
 	previous := map[string]bool{}

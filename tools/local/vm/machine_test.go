@@ -21,8 +21,8 @@ import (
 //go:embed image.sh
 var recipe string
 
-// image is a folder with disk.img, vmlinuz and initrd.img. It is built once for
-// what it is built of, and replaces the last one.
+// image returns a folder with disk.img, vmlinuz and initrd.img. It is built again only if
+// its inputs change, and replaces the previous one.
 func (r *run) image() string {
 	r.Helper()
 	files := r.network()
@@ -59,7 +59,7 @@ func (r *run) image() string {
 	}
 	cmd := r.command("sh", "image.sh", goroot)
 	cmd.Dir = building
-	// What an interrupted mmdebstrap has mounted ends with it, before the folder is removed.
+	// If mmdebstrap is interrupted, its mounts end with it, before the folder is removed.
 	cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
 	cmd.Stdout, cmd.Stderr = r.log, r.log
 	if err := cmd.Run(); err != nil {
@@ -72,8 +72,8 @@ func (r *run) image() string {
 	return dir
 }
 
-// network is what this machine has for its way to the Go module proxy and to
-// Debian's packages: the guest takes the same.
+// network returns this machine's settings for the Go module proxy and for Debian's
+// packages; the guest uses the same.
 func (r *run) network() map[string]string {
 	r.Helper()
 	matching := func(pattern string, lines []string) string {
@@ -103,7 +103,7 @@ func (r *run) network() map[string]string {
 	return files
 }
 
-// machine is a virtual one that answers to ssh.
+// machine is a virtual machine that answers to ssh.
 type machine struct {
 	*run
 	ctx      context.Context // ends with qemu
@@ -112,14 +112,14 @@ type machine struct {
 	emulated bool
 }
 
-// An emulated CPU has nothing to mitigate, and is late for every watchdog.
+// An emulated CPU needs no mitigations, and is too slow for every watchdog.
 const (
 	kernel   = "root=/dev/vda rw console=ttyS0"
 	emulated = " mitigations=off no5lvl nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
 )
 
-// boot starts a copy of the image. It takes hardware's virtualisation if that
-// boots, since a /dev/kvm says little about that, and emulates otherwise.
+// boot starts a copy of the image. It uses hardware virtualisation if the machine boots
+// with it, since the existence of /dev/kvm says little, and emulates otherwise.
 func (r *run) boot(image string) *machine {
 	r.Helper()
 	m := &machine{run: r, key: filepath.Join(r.disks, "key")}
@@ -190,7 +190,7 @@ func (m *machine) try(patience time.Duration, args []string) error {
 	within, done := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no ssh after %s", patience))
 	defer done()
 	for within.Err() == nil {
-		// Emulated, the exchange of keys alone takes seconds.
+		// With emulation, the key exchange alone takes seconds.
 		attempt, done := context.WithTimeout(within, 30*time.Second)
 		err := m.ssh(attempt, "true").Run()
 		done()
@@ -206,7 +206,7 @@ func (m *machine) try(patience time.Duration, args []string) error {
 	return context.Cause(within)
 }
 
-// ssh is a script in the guest, with the PATH of a login.
+// ssh returns a command that runs a script in the guest, with a login's PATH.
 func (m *machine) ssh(ctx context.Context, script string) *exec.Cmd {
 	quoted := "'" + strings.ReplaceAll(script, "'", `'\''`) + "'"
 	cmd := exec.CommandContext(ctx, "ssh", "-F", "none", "-i", m.key, "-p", fmt.Sprint(m.port), "-o", "BatchMode=yes",

@@ -1,12 +1,12 @@
 //go:build e2evm
 
-// Package vm_test runs in a virtual machine what a new user runs on their own: a
-// fresh Debian 12 with systemd, cgroup v2 and AppArmor, an ordinary user with sudo,
-// and Go, git and make. Build machines hide what stops that user.
+// Package vm_test runs, in a virtual machine, what a new user runs: on a fresh Debian 12
+// with systemd, cgroup v2 and AppArmor, as an ordinary user with sudo, with Go, git and
+// make. On build machines, the obstacles for such a user do not show.
 //
-// The environment says how: BURST messages; TIMEOUT for the start and for the
-// burst; ENGINES=yes, or the cache folder to take them from, copies built engines
-// and Go's caches in, which saves hours of emulation and proves less.
+// Environment variables are its settings: BURST is the number of messages; TIMEOUT is for
+// the start and for the burst; ENGINES=yes, or a cache folder, copies built engines and
+// Go's caches into the guest, which saves hours of emulation and proves less.
 package vm_test
 
 import (
@@ -25,14 +25,14 @@ import (
 	"time"
 )
 
-// run is one test: its progress and what it leaves on this machine.
+// run is one test: its progress, and the files that it leaves on this machine.
 type run struct {
 	*testing.T
 	ctx   context.Context
 	start time.Time
-	// dir is kept when the test fails, disks below it never.
+	// dir is kept if the test fails; the disks below it never are.
 	dir, disks string
-	// log is shown and kept.
+	// log is shown and saved.
 	log io.Writer
 }
 
@@ -51,7 +51,7 @@ func TestNewUser(t *testing.T) {
 	m.step("what is left", "diff -U0 before after")
 }
 
-// facts fails unless the machine is of the kind that this test is for.
+// facts fails unless the machine is of the kind for which this test is meant.
 const facts = `
 echo "kernel $(uname -r), $(. /etc/os-release; echo $PRETTY_NAME), $(nproc) CPUs, $(free -h | awk '/Mem/ { print $2 }') memory"
 echo "user $(id -un), PATH=$PATH; under sudo $(sudo sh -c 'echo $PATH')"
@@ -108,12 +108,12 @@ func newRun(t *testing.T) *run {
 	return r
 }
 
-// say is progress.
+// say reports progress.
 func (r *run) say(format string, args ...any) {
 	fmt.Fprintf(r.log, "%7.1fs  %s\n", time.Since(r.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// command is killed with the test.
+// command returns a command that is killed when the test ends.
 func (r *run) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(r.ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -132,8 +132,8 @@ func (r *run) output(name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// step runs a script in the guest. One that fails does not end the test: what the
-// next ones say is worth knowing then.
+// step runs a script in the guest. A failure does not end the test, because the results
+// of later steps help to explain it.
 func (m *machine) step(name, script string) {
 	m.Helper()
 	m.say("%s …", name)
@@ -150,8 +150,8 @@ func (m *machine) step(name, script string) {
 	m.say("%s: %s", name, time.Since(start).Round(100*time.Millisecond))
 }
 
-// demo is the command line, of which a new user types the first three words: an
-// emulated machine needs more time.
+// demo returns the command line. A new user types its first three words; an emulated
+// machine needs more time.
 func (m *machine) demo() string {
 	timeout := os.Getenv("TIMEOUT")
 	if timeout == "" && m.emulated {
@@ -183,7 +183,7 @@ func (m *machine) clone() {
 	m.say("clone of %s", m.output("git", "log", "-1", "--format=%h %s"))
 }
 
-// keep copies a folder of the guest, if it has it, to what is kept.
+// keep saves a folder of the guest, if it exists.
 func (m *machine) keep(folder string) {
 	m.Helper()
 	file, err := os.Create(filepath.Join(m.dir, filepath.Base(folder)+".tar.gz"))
@@ -198,8 +198,8 @@ func (m *machine) keep(folder string) {
 	}
 }
 
-// caches is a disk with root's home for the guest: what is in the caches of this
-// machine that saves its work. It is empty without ENGINES.
+// caches returns a disk with root's home for the guest: this machine's caches, which save
+// work. It is empty without ENGINES.
 func (r *run) caches() string {
 	r.Helper()
 	from := os.Getenv("ENGINES")

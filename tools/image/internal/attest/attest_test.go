@@ -25,7 +25,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 )
 
-// imageOfThisTest runs the program that tests it.
+// imageOfThisTest returns an image with this test's own program.
 func imageOfThisTest(t *testing.T) v1.Image {
 	t.Helper()
 	program, err := os.ReadFile("/proc/self/exe")
@@ -54,7 +54,7 @@ func imageOfThisTest(t *testing.T) v1.Image {
 	return img
 }
 
-// The bill lists what a program links, with what replaces it, and nothing twice.
+// The bill lists the modules that a program links, with replacements, each once.
 func TestBill(t *testing.T) {
 	const sum = "h1:WxaRmntwa9NDFu11nOd7vADDHWeKeyoxpmcNFMYbaa4="
 	bom := bill(&debug.BuildInfo{
@@ -80,7 +80,7 @@ func TestBill(t *testing.T) {
 	}
 }
 
-// The SBOM is of its image, and the same each time.
+// The SBOM names its image, and is the same each time.
 func TestSBOM(t *testing.T) {
 	of := imageOfThisTest(t)
 	holder, err := SBOM(of)
@@ -122,7 +122,7 @@ func TestSBOM(t *testing.T) {
 	}
 }
 
-// A signature is one by its key, of its digest.
+// A signature verifies with its key and its digest only.
 func TestSign(t *testing.T) {
 	const password = "correct horse"
 	private, public := newKey(t, password)
@@ -170,8 +170,8 @@ func newKey(t *testing.T, password string) (private []byte, public signature.Ver
 	return private, public
 }
 
-// verify is what cosign does: it reports why an image with signatures holds none of
-// a digest by a key.
+// verify does what cosign does: it returns why an image with signatures has none of a
+// digest by a key.
 func verify(signatures v1.Image, digest v1.Hash, by signature.Verifier) error {
 	manifest, err := signatures.Manifest()
 	if err != nil {

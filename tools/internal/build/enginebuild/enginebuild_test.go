@@ -7,8 +7,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
 )
 
-// A recipe is found by the folder's name, so a folder that is renamed would
-// lose it without an error.
+// Recipes are found by folder name, so a renamed folder would lose its recipe without an
+// error.
 func TestEveryRecipeHasItsPin(t *testing.T) {
 	for _, r := range enginebuild.All() {
 		engine, err := pins.Read("../../../engines/" + r.Name)

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
-// What the image promises to run on is what the compiler is told.
+// The compiler gets the platform that the image declares.
 func TestPlatforms(t *testing.T) {
 	for name, want := range map[string]string{
 		"linux/amd64":    "GOOS=linux GOARCH=amd64 GOAMD64=v1",
@@ -68,7 +68,7 @@ func TestBuildOfABuiltProgram(t *testing.T) {
 	if got := config.Config; got.User != User || !slices.Equal(got.Entrypoint, []string{"/bin/keda"}) {
 		t.Errorf("configuration %+v", got)
 	}
-	// Close removes what Build made, and not what it was given.
+	// Close removes what Build made, but not its input.
 	files, err := io.ReadAll(mutate.Extract(a.Image))
 	if err != nil || !strings.Contains(string(files), "program") {
 		t.Errorf("the files are %q, %v", files, err)
@@ -80,7 +80,7 @@ func TestBuildOfABuiltProgram(t *testing.T) {
 	}
 }
 
-// -n would print what is to be done and do nothing.
+// -n would only print the commands.
 func TestCompileTakesNoFlagsOfTheMachine(t *testing.T) {
 	dir, out := t.TempDir(), t.TempDir()
 	env := filepath.Join(dir, "env")
@@ -139,8 +139,8 @@ func TestPushNeedsARegistry(t *testing.T) {
 	}
 }
 
-// Crossplane reads a package's metadata from the one layer that says so, and
-// Crossplane itself the files beside its program.
+// Crossplane reads a package's metadata from the one annotated layer, and Crossplane
+// itself finds the files beside its program.
 func TestCrossplanePackage(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "function")

@@ -11,11 +11,11 @@ import (
 
 var old, young = "sha256:" + strings.Repeat("a", 64), "sha256:" + strings.Repeat("b", 64)
 
-// edit is what a file is before and after a digest is written into it, with OLD and NEW
-// for the digests.
+// edit is a file before and after a digest is written into it, with OLD and NEW for the
+// digests.
 type edit struct{ file, before, after string }
 
-// check edits the file twice: the second time there is nothing to change.
+// check edits the file twice: the second time nothing changes.
 func (e edit) check(t *testing.T, set func(dir string) ([]string, error)) {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,8 +40,7 @@ func (e edit) check(t *testing.T, set func(dir string) ([]string, error)) {
 	}
 }
 
-// Only the digest changes, wherever the image is pinned and however the entry is
-// written.
+// Only the digest changes, in every form of the entry and wherever the image is pinned.
 func TestSet(t *testing.T) {
 	for name, test := range map[string]edit{
 		"digest":         {"kustomization.yaml", "images:\n  # ours\n  - name: r/a # first\n    digest: OLD # why\n  - {name: r/b, digest: OLD}\n", "images:\n  # ours\n  - name: r/a # first\n    digest: NEW # why\n  - {name: r/b, digest: OLD}\n"},
@@ -81,8 +80,8 @@ func TestNothingToPin(t *testing.T) {
 	}
 }
 
-// The digest comes beside the tag, wherever the entry is and however it is written;
-// an image without a new digest stays as it is.
+// The digest is written beside the tag, in every form of the entry; an image without a
+// new digest does not change.
 func TestSetBeside(t *testing.T) {
 	for name, test := range map[string]edit{
 		"new":      {"kustomization.yaml", "images:\n  - name: r/a # ours\n    newTag: \"1\" # why\n  - {name: r/b, newTag: v1}\n", "images:\n  - name: r/a # ours\n    newTag: \"1\" # why\n    digest: NEW\n  - {name: r/b, newTag: v1}\n"},

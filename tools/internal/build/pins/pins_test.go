@@ -69,7 +69,7 @@ func TestErrorsNameTheFile(t *testing.T) {
 	}
 }
 
-// Every folder of this repository is read, and says what it is there for.
+// Every folder of this repository can be read, and has a purpose: programs or sources.
 func TestEngines(t *testing.T) {
 	all, err := pins.Load("../../../engines")
 	if err != nil {

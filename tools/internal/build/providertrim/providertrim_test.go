@@ -53,7 +53,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// generated is what is generated, as an archive.
+// generated returns what is generated, as an archive.
 func generated(from sources, kinds []string, out string) ([]byte, error) {
 	if err := writeModules(from, out); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func generated(from sources, kinds []string, out string) ([]byte, error) {
 	return archive(out)
 }
 
-// archive is every file of a folder.
+// archive returns every file of a folder.
 func archive(dir string) ([]byte, error) {
 	files := &txtar.Archive{}
 	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
@@ -78,7 +78,7 @@ func archive(dir string) ([]byte, error) {
 	return txtar.Format(files), err
 }
 
-// Of an upstream in small, the golden file has what two kinds need.
+// From a small imitation of upstream, the golden file has what two kinds need.
 func TestGenerate(t *testing.T) {
 	const golden = "testdata/generated.txtar"
 	got, err := generated(upstreamInSmall(t), kindsInSmall, t.TempDir())
@@ -99,7 +99,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// What upstream may change one day stops the generator, and it says where.
+// Changes that upstream may make some day stop the generator, with an error that says
+// where.
 func TestUnknown(t *testing.T) {
 	for name, test := range map[string]struct{ was, is, want string }{
 		"a kind's resource": {
@@ -218,7 +219,7 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-// The version is of all files that generate.
+// The version covers all files of the generator.
 func TestVersion(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

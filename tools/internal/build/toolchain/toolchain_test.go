@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// What go builds is the same whether a setting is in the environment or in the
-// file of `go env -w`.
+// A build does not depend on settings in the environment or in the file of `go env -w`.
 func TestNoSettingOfTheMachineCounts(t *testing.T) {
 	settings := []string{"GOFLAGS=-tags=x", "GOEXPERIMENT=jsonv2", "GOFIPS140=latest", "GOAMD64=v3", "GOARM64=v9.0", "GOARM=5"}
 	clean := goEnv(t)
@@ -41,7 +40,8 @@ func TestNoSettingOfTheMachineCounts(t *testing.T) {
 	}
 }
 
-// What the Makefile's go commands compile is not compiled again for the cluster.
+// Packages that the Makefile's go commands compile are not compiled again for the
+// cluster.
 func TestMakefileHasTheSameFlags(t *testing.T) {
 	makefile, err := os.ReadFile("../../../../Makefile")
 	if err != nil {
@@ -53,7 +53,7 @@ func TestMakefileHasTheSameFlags(t *testing.T) {
 	}
 }
 
-// Git refuses root a checkout of another user, unless it is told that it is safe.
+// Git refuses another user's checkout to root, unless the checkout is marked as safe.
 func TestGitIsNotAsked(t *testing.T) {
 	dir, programs := t.TempDir(), t.TempDir()
 	for name, content := range map[string]string{
@@ -80,7 +80,8 @@ func TestGitIsNotAsked(t *testing.T) {
 	}
 }
 
-// goEnv has the enabled experiments as build tags, in the order of go list.
+// goEnv returns the build tags, which include the enabled experiments, in the order of go
+// list.
 func goEnv(t *testing.T, more ...string) string {
 	t.Helper()
 	var all strings.Builder

@@ -12,8 +12,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/artifact"
 )
 
-// TestFromFolder takes of a working tree what a push would carry, less what
-// Flux leaves out.
+// TestFromFolder: an artifact has the files of a push, without those that Flux leaves
+// out.
 func TestFromFolder(t *testing.T) {
 	root := tree(t, map[string]string{
 		".gitignore": "built/\n*.secret\n", ".sourceignore": "/docs\n!/docs/keep.yaml\n", "nested/.sourceignore": "*.txt\n",
@@ -41,9 +41,9 @@ func TestFromFolder(t *testing.T) {
 	}
 }
 
-// TestFromRevision reads the revision and not the working tree, whole even
-// where attributes take files out of archives, and from a folder within a
-// repository only that folder.
+// TestFromRevision reads the revision instead of the working tree. It includes files that
+// attributes leave out of archives, and for a folder within a repository it reads only
+// that folder.
 func TestFromRevision(t *testing.T) {
 	root := tree(t, map[string]string{"a.yaml": "old", ".gitattributes": "hidden.yaml export-ignore\n", "hidden.yaml": "x\n\x00y", "sub/b.yaml": "b", "gone.yaml": ""})
 	if err := os.Symlink("a.yaml", filepath.Join(root, "link.yaml")); err != nil {
@@ -97,8 +97,8 @@ func TestFromModule(t *testing.T) {
 	}
 }
 
-// TestIgnore: patterns of the source win over those of the tree, and Flux's own
-// count only where there are no others.
+// TestIgnore: patterns of the source take precedence over those of the tree, and Flux's
+// own count only if there are no others.
 func TestIgnore(t *testing.T) {
 	for _, test := range []struct{ tree, ignore, want string }{
 		{"", "", "a.yaml b.yaml"},
@@ -131,7 +131,7 @@ func TestIncludes(t *testing.T) {
 	}
 	for _, test := range []struct {
 		include artifact.Include
-		want    string // files and what findings call them, or the error
+		want    string // files with their names in findings, or the error
 	}{
 		{artifact.Include{To: "x"}, "own.yaml=own/own.yaml x/app/a.yaml=other/app/a.yaml x/apple/c.yaml=other/apple/c.yaml"},
 		{artifact.Include{Path: "./app/", To: "x/y"}, "own.yaml=own/own.yaml x/y/a.yaml=other/app/a.yaml"},
@@ -172,7 +172,7 @@ func TestCompose(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		copies []artifact.Copy
-		want   []string // files and what findings call them
+		want   []string // files with their names in findings
 		err    string
 	}{
 		{"what a pattern matches, from its first wildcard on", []artifact.Copy{{From: "@repo/stack/**", To: "@artifact/"}}, []string{"app/a.yaml repo/stack/app/a.yaml", "b.yaml repo/stack/b.yaml"}, ""},

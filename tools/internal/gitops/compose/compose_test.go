@@ -60,7 +60,8 @@ func composed(t *testing.T, files map[string]string) *render.Cluster {
 	return cluster
 }
 
-// platform is this repository's platform API, and what installs its functions.
+// platform returns this repository's platform API, and the packages that install its
+// functions.
 func platform(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{"clusters/c/functions.yaml": functions}
@@ -90,13 +91,13 @@ func read(t *testing.T, file string) string {
 	return string(data)
 }
 
-// The examples of the platform API compose here what their golden files hold,
-// but for what AWS assigns: each cluster's roles name its own issuer.
+// The examples of the platform API compose their golden files here, too, except for
+// values that AWS assigns: each cluster's roles name its own issuer.
 func TestExamples(t *testing.T) {
 	files, want := platform(t), []string{}
 	for _, file := range glob(t, "../../../../crossplane/examples/*/*.yaml") {
 		if filepath.Base(file) == "auto.yaml" {
-			continue // another cluster of the same name
+			continue // another cluster with the same name
 		}
 		name := filepath.Join(filepath.Base(filepath.Dir(file)), filepath.Base(file))
 		files[filepath.Join("clusters/c/examples", name)] = read(t, file)
@@ -141,7 +142,7 @@ var (
 	unknownInterface  = regexp.MustCompile(`unknown/NATGateway/[a-z-]+/status\.atProvider\.networkInterfaceId`)
 )
 
-// masked is an object's JSON without what AWS assigns.
+// masked returns an object's JSON without what AWS assigns.
 func masked(t *testing.T, object map[string]any) string {
 	t.Helper()
 	data, err := json.Marshal(object)
@@ -161,11 +162,11 @@ func masked(t *testing.T, object map[string]any) string {
 	).Replace(string(data))
 }
 
-// What is not composed says why, and where.
+// Everything that is not composed has a reason and a place.
 func TestNotComposed(t *testing.T) {
 	queue := read(t, "../../../../crossplane/examples/eventqueues/minimal.yaml")
 	for _, c := range []struct {
-		name, edit     string // a txtar of files that replace others; an empty one is removed
+		name, edit     string // a txtar of files that replace others; an empty file is removed
 		unknown, fatal string
 	}{
 		{"no function", "-- clusters/c/functions.yaml --\n", "step compose of its Composition eventqueues.platform.mystique-unicorn.io: the cluster does not install the function function-sales-events", ""},
@@ -213,7 +214,7 @@ func TestNotComposed(t *testing.T) {
 	}
 }
 
-// uncomposed are the composite resources of which it is unknown what they become.
+// uncomposed returns the composite resources whose composed resources are unknown.
 func uncomposed(cluster *render.Cluster) []render.Unknown {
 	return slices.DeleteFunc(slices.Clone(cluster.Unknowns), func(u render.Unknown) bool { return u.Hides != render.HidesComposed })
 }

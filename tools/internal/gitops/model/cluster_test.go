@@ -15,7 +15,7 @@ import (
 	catalog "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// kustomization is one in flux-system.
+// kustomization returns a Kustomization in flux-system.
 func kustomization(name string, parent *render.Applier, dependsOn ...string) *render.Applier {
 	k := &render.Applier{Namespace: "flux-system", Name: name, Parent: parent}
 	for _, dependency := range dependsOn {
@@ -70,7 +70,7 @@ func TestPrecedes(t *testing.T) {
 	}
 }
 
-// A namespace in dependsOn is another's, none is one's own.
+// A dependsOn without a namespace means the Kustomization's own.
 func TestDependencies(t *testing.T) {
 	here, there := kustomization("base", nil), kustomization("base", nil)
 	there.Namespace = "team"
@@ -119,8 +119,8 @@ func object(t *testing.T, owner *render.Applier, text string) *render.Object {
 	return o
 }
 
-// An object is found by group, kind, namespace and name, whatever its version,
-// on the API server of the object that refers to it.
+// An object is found by group, kind, namespace and name, in any version, on the API
+// server of the object that refers to it.
 func TestFind(t *testing.T) {
 	hub, spoke := kustomization("hub", nil), kustomization("spoke", nil)
 	spoke.Spec.KubeConfig = &meta.KubeConfigReference{ConfigMapRef: &meta.LocalObjectReference{Name: "spoke"}}

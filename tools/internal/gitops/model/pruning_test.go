@@ -10,7 +10,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// TestFate: what Flux, Helm and Crossplane delete of what is no longer declared.
+// TestFate: what Flux, Helm and Crossplane do with objects that are no longer declared.
 func TestFate(t *testing.T) {
 	type edit func(owner *render.Applier, o *render.Object)
 	annotated := func(key, value string) edit {
@@ -20,7 +20,7 @@ func TestFate(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		edits []edit
-		// gone: the Kustomization is no longer declared either.
+		// gone means that the Kustomization is no longer declared either.
 		gone bool
 		want model.Fate
 	}{
@@ -72,7 +72,7 @@ func objectOf(owner *render.Applier, kind, name string) *render.Object {
 	return &render.Object{Unstructured: u, Owner: owner}
 }
 
-// A cluster that is gone takes along what its Kustomizations prune.
+// When a cluster is removed, the objects that its Kustomizations prune are deleted.
 func TestFateOfCluster(t *testing.T) {
 	root := kustomization("root", nil)
 	root.Spec.Prune = true
@@ -83,7 +83,7 @@ func TestFateOfCluster(t *testing.T) {
 	}
 }
 
-// What cannot be rendered is not touched.
+// Objects of a Kustomization that cannot be rendered are not touched.
 func TestFateUnclear(t *testing.T) {
 	root := kustomization("root", nil)
 	root.Spec.Prune = true

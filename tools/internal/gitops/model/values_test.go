@@ -8,7 +8,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/model"
 )
 
-// A path goes through lists, each with its index in the place, and ends where the object
+// A path passes through lists, whose indices are in the result, and ends where the object
 // does.
 func TestValues(t *testing.T) {
 	o := object(t, kustomization("k", nil), `

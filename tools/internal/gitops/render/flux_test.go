@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestLenient: a cluster's own word on its Flux decides how variables without
-// value are taken.
+// TestLenient: the version of Flux that a cluster states decides how variables without a
+// value are treated.
 func TestLenient(t *testing.T) {
 	controller := func(image, gates string) string {
 		return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: kustomize-controller}\n" +

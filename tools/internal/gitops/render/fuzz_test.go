@@ -13,9 +13,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/kustomize"
 )
 
-// FuzzBuild gives the loader a kustomization and a manifest: whatever they are,
-// they build as Flux would build them, or are refused, and nothing is found on
-// the network.
+// FuzzBuild builds any kustomization and manifest: the result is Flux's, or an error, and
+// nothing is fetched from the network.
 func FuzzBuild(f *testing.F) {
 	f.Add("resources: [a.yaml]\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: ${Y}}\n")
 	f.Add("resources: [a.yaml, .]\nnamespace: x\n", "a: &a [*a]")
@@ -65,8 +64,8 @@ func locateAll(object *Object, value any, field []any) {
 	}
 }
 
-// TestSubstitutionLeavesOthersAlone holds the shortcut for objects without a
-// variable against Flux's own way through all of them.
+// TestSubstitutionLeavesOthersAlone compares the shortcut for objects without variables
+// with Flux's own code.
 func TestSubstitutionLeavesOthersAlone(t *testing.T) {
 	text := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  n: 1\n  f: 1.5\n  s: \"1\"\n  slash: 'a\\b \\ }{ %'\n  big: 1000000000\n  nothing: null\n  list: [a, 1]\n"
 	var object map[string]any

@@ -14,7 +14,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// rootOf declares Kustomizations for folders of the same names.
+// rootOf declares a Kustomization for each folder, with the folder's name.
 func rootOf(names ...string) string {
 	var text strings.Builder
 	for _, name := range names {
@@ -26,9 +26,8 @@ func rootOf(names ...string) string {
 
 const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n"
 
-// TestHostileInput gives every input that has no place in a repository to one
-// Kustomization, next to one that is fine: the first fails or not, at a file
-// that is named, and the second is rendered.
+// TestHostileInput gives hostile input to one Kustomization, next to a good one. The
+// first may fail, at a named file; the second is always rendered.
 func TestHostileInput(t *testing.T) {
 	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
 	for i := 1; i < 12; i++ {
@@ -50,7 +49,7 @@ func TestHostileInput(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		files map[string]string
-		want  string // of the failure; empty if the input is harmless
+		want  string // text of the failure; empty if the input is harmless
 		at    string
 	}{
 		"aliases that multiply":         {map[string]string{"app/a.yaml": configMap + bomb}, "its aliases expand to more than 10000 values", "app/a.yaml"},
@@ -124,8 +123,8 @@ func manyVariables(n int) string {
 	return text.String()
 }
 
-// TestThousandKustomizations renders a chain that stands in the wrong order,
-// each link with a source, variables and a parent that waits.
+// TestThousandKustomizations renders a chain that is declared in the wrong order; each
+// link has a source, variables and a parent that waits.
 func TestThousandKustomizations(t *testing.T) {
 	const links = 1000
 	root := t.TempDir()
@@ -181,8 +180,8 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestNoNetwork renders every repository of testdata where git and a proxy
-// would tell that they were asked.
+// TestNoNetwork renders every repository in testdata with a git and a proxy that would
+// report any use.
 func TestNoNetwork(t *testing.T) {
 	dir := t.TempDir()
 	asked := filepath.Join(dir, "asked")

@@ -7,8 +7,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// TestMemory: a second rendering takes a module from memory, even when the first
-// one is closed, and its own files as they are now.
+// TestMemory: a second rendering reuses a module from memory, even after the first one is
+// closed, but reads its own files again.
 func TestMemory(t *testing.T) {
 	root, modules := t.TempDir(), t.TempDir()
 	t.Setenv("GOMODCACHE", modules)
@@ -37,7 +37,7 @@ spec: {interval: 1h, prune: true, path: ./deploy, sourceRef: {kind: GitRepositor
 	write(t, modules, "example.com/module@v1.0.0/deploy/made.yaml", []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: made, namespace: default}\ndata: {key: other}\n"))
 	write(t, root, "clusters/c/own.yaml", []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own, namespace: default}\ndata: {key: later}\n"))
 
-	want := strings.Replace(before, "first", "later", 1) // the root's come first
+	want := strings.Replace(before, "first", "later", 1) // the root's objects come first
 	if got := dump(run(t, render.Options{Root: root, Memory: memory})); got != want {
 		t.Errorf("with memory:\n%s\nwant:\n%s", got, want)
 	}

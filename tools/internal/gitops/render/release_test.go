@@ -79,8 +79,8 @@ func extract(t *testing.T, name string) string {
 	return root
 }
 
-// TestHostileCharts gives templates and values that no chart should have to the
-// engine: each is refused for what it does, and none takes the process along.
+// TestHostileCharts gives hostile templates and values to the engine: each is rejected
+// with its reason, and none ends the process.
 func TestHostileCharts(t *testing.T) {
 	deep := strings.Repeat("[", 100_000)
 	for name, test := range map[string]struct{ template, schema, want string }{
@@ -112,8 +112,8 @@ func TestHostileCharts(t *testing.T) {
 	}
 }
 
-// installChart renders a release of a chart with one template and a schema, and says
-// why it fails.
+// installChart renders a release of a chart with one template and a schema, and returns
+// the failures.
 func installChart(t *testing.T, template, schemaText string) []Failure {
 	t.Helper()
 	root := t.TempDir()

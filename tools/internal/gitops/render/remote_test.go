@@ -25,8 +25,8 @@ func TestInstalls(t *testing.T) {
 	}
 }
 
-// What Flux adds to a kustomization counts, and nothing is asked of the network,
-// where the temporary folder is a link, as on macOS.
+// Flux's additions to a kustomization count, and the network is not used, even if the
+// temporary folder is a link, as on macOS.
 func TestTemporaryFolderBehindALink(t *testing.T) {
 	link, root := filepath.Join(t.TempDir(), "link"), t.TempDir()
 	if err := os.Symlink(t.TempDir(), link); err != nil {

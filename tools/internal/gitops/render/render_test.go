@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite what the repositories in testdata render to")
 
-// TestRepositories renders each small repository in testdata and holds every
-// field of every object, and the line that says it, against its file `want`.
+// TestRepositories renders each small repository in testdata, and compares every field of
+// every object, and the line that sets it, with its file `want`.
 func TestRepositories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -132,8 +132,8 @@ func dump(rendering *render.Rendering) string {
 	return text.String()
 }
 
-// leaves are the fields of a value that have no fields, but for what every
-// object has.
+// leaves returns the fields of a value that have no fields themselves, except for fields
+// that every object has.
 func leaves(value any, at []any) [][]any {
 	var all [][]any
 	switch value := value.(type) {
@@ -177,8 +177,8 @@ func show(value any, field []any) string {
 	return fmt.Sprintf("%v (%T)", value, value)
 }
 
-// A mapping that a patch changes in part is said by the manifest, and one that
-// a patch brings by the patch.
+// The place of a mapping that a patch changes in part is in the manifest; of one that a
+// patch adds, in the patch.
 func TestLocateMapping(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "clusters/c/app.yaml", []byte(rootOf("app")))

@@ -53,7 +53,7 @@ func TestBuiltin(t *testing.T) {
 	}
 }
 
-// What a message about an unknown kind needs.
+// What messages about an unknown kind need.
 func TestNames(t *testing.T) {
 	builtin := catalog.Builtin()
 	for name, test := range map[string]struct{ got, want []string }{
@@ -69,7 +69,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// What a cluster declares itself hides what is built in, all versions of it.
+// A cluster's own definitions hide all built-in versions of a kind.
 func TestWith(t *testing.T) {
 	layered := catalog.Builtin().With(objects(t, strings.NewReplacer("example.org", "keda.sh", "Widget", "ScaledObject", "widgets", "scaledobjects").Replace(widgets)))
 	found, ok := layered.Lookup(schema.GroupVersionKind{Group: "keda.sh", Version: "v1", Kind: "ScaledObject"})
@@ -89,8 +89,8 @@ func TestWith(t *testing.T) {
 	}
 }
 
-// TestValidateUpdate finds the steps that a transition rule refuses, and nothing
-// that Validate finds.
+// TestValidateUpdate finds the changes that a transition rule rejects, and nothing that
+// Validate finds.
 func TestValidateUpdate(t *testing.T) {
 	kind, _ := catalog.Builtin().With(objects(t, widgets)).Lookup(schema.GroupVersionKind{Group: "example.org", Version: "v1", Kind: "Widget"})
 	for name, test := range map[string]struct {
@@ -119,8 +119,8 @@ func TestValidateUpdate(t *testing.T) {
 	}
 }
 
-// Clusters that apply the same definition share its schema; one that applies
-// another has its own.
+// Clusters that apply the same definition share its schema; a cluster with another
+// definition has its own.
 func TestWithShares(t *testing.T) {
 	kind := schema.GroupVersionKind{Group: "example.org", Version: "v1", Kind: "Widget"}
 	first, _ := catalog.Builtin().With(objects(t, widgets)).Lookup(kind)
@@ -225,7 +225,7 @@ func TestDeclaredKinds(t *testing.T) {
 	}
 }
 
-// A composite resource lives where its definition says; a claim in a namespace.
+// A composite resource has the scope in its definition; a claim is namespaced.
 func TestCompositeScope(t *testing.T) {
 	for name, test := range map[string]struct {
 		declared   string
@@ -331,7 +331,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// A schema is prepared once, whoever asks first.
+// A schema is prepared only once, even with concurrent callers.
 func TestConcurrentUse(t *testing.T) {
 	layered := catalog.Builtin().With(objects(t, widgets))
 	var group sync.WaitGroup

@@ -21,17 +21,16 @@ import (
 	catalog "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// newer are fields that the Go types of go.mod's client have and the pinned
-// Kubernetes does not.
+// newer are fields of the Go types of go.mod's client that the pinned Kubernetes lacks.
 var newer = []string{
 	"preventPodSchedulingIfMissing", "schedulingGroup", "stubPKCS10Request", "volumeStatus",
 	"nodeAllocatableResourceClaimStatuses", "nodeAllocatableResourceMappings",
 	"message", "bools", "ints", "strings", "versions",
 }
 
-// Whatever Kubernetes' Go types can say has the right shape, and of a value of
-// another type in any one place the strict decoder of an API server says that
-// it is wrong if and only if Validate does.
+// Objects made from Kubernetes' Go types have the right shape. If one value is replaced
+// by a value of another type, Validate reports it exactly if an API server's strict
+// decoder does.
 func TestAgreesWithTheDecoder(t *testing.T) {
 	random := rand.New(rand.NewSource(1))
 	codecs := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict)
@@ -80,8 +79,8 @@ func knownKinds() []schema.GroupVersionKind {
 	return kinds
 }
 
-// filled is a random object of a kind. It leaves out fields that people do not write,
-// and those that the pinned Kubernetes does not have.
+// filled returns a random object of a kind. It leaves out fields that people do not
+// write, and those that the pinned Kubernetes does not have.
 func filled(t *testing.T, kind schema.GroupVersionKind, fill func(any)) map[string]any {
 	t.Helper()
 	value, err := scheme.Scheme.New(kind)
@@ -124,7 +123,7 @@ func dropNewer(value any) {
 	}
 }
 
-// shapeProblems are those that a decoder could find too.
+// shapeProblems returns the problems that a decoder could find, too.
 func shapeProblems(kind *catalog.Schema, object map[string]any) []string {
 	var found []string
 	for _, problem := range kind.Validate(object) {
@@ -136,7 +135,7 @@ func shapeProblems(kind *catalog.Schema, object map[string]any) []string {
 	return found
 }
 
-// leaves are the paths to every value that is no object and no list.
+// leaves returns the paths to all values that are neither objects nor lists.
 func leaves(value any, path []any) [][]any {
 	var found [][]any
 	switch value := value.(type) {

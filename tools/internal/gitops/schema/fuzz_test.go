@@ -14,8 +14,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// Whatever an object holds, and whatever a definition declares: the answer is
-// the same twice, the object stays as it is.
+// For any object and any definition, the answer is the same twice, and the object does
+// not change.
 func FuzzValidate(f *testing.F) {
 	for _, object := range []string{deployment, scaledObject, kustomization, queue, widgets, gadgets} {
 		f.Add(widgets, object)
@@ -48,7 +48,7 @@ func FuzzValidate(f *testing.F) {
 	})
 }
 
-// FuzzLoadPath gives any file to --schema: it declares kinds or is refused.
+// FuzzLoadPath gives any file to --schema: it defines kinds or is rejected.
 func FuzzLoadPath(f *testing.F) {
 	for _, text := range []string{widgets, gadgets, widgets + "---\n" + gadgets, "{}", "kind: CustomResourceDefinition\nspec: []", "a: &a [*a]"} {
 		f.Add(text)

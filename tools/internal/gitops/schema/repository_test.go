@@ -19,7 +19,7 @@ import (
 
 const root = "../../../.."
 
-// Every object of this repository is of a known kind and a valid one.
+// Every object of this repository has a known kind and is valid.
 func TestRepository(t *testing.T) {
 	catalog := schema.Builtin()
 	for name, objects := range repository(t) {
@@ -36,8 +36,8 @@ func TestRepository(t *testing.T) {
 	}
 }
 
-// repository is what kustomize builds from the overlays, and what Flux reads
-// from the folders of the clusters, by folder.
+// repository returns what kustomize builds from the overlays, and what Flux reads from
+// the folders of the clusters, by folder.
 func repository(t testing.TB) map[string][]*unstructured.Unstructured {
 	t.Helper()
 	found := map[string][]*unstructured.Unstructured{}
@@ -45,7 +45,7 @@ func repository(t testing.TB) map[string][]*unstructured.Unstructured {
 		for _, dir := range glob(t, filepath.Join(pattern, "kustomization.yaml")) {
 			dir = filepath.Dir(dir)
 			if strings.Contains(filepath.ToSlash(dir), "infrastructure/platform/") {
-				continue // valid once facts are substituted, and of kinds that the hub defines: see TestThisRepository of validate
+				continue // valid only after substitution, and of kinds that the hub defines: see TestThisRepository of validate
 			}
 			found[dir] = build(t, dir)
 		}

@@ -159,7 +159,7 @@ metadata: {name: a}
 spec: {forProvider: {region: eu-west-1, name: a, delaySeconds: 2}, providerConfigRef: {kind: ProviderConfig, name: default}}
 `
 
-// container stands for the way to the first container of a pod template.
+// container stands for the path to the first container of a pod template.
 const container = "container"
 
 func set(value any, path ...any) func(*unstructured.Unstructured) {
@@ -183,7 +183,7 @@ func expand(path []any) []any {
 	return append([]any{"spec", "template", "spec", "containers", 0}, path[1:]...)
 }
 
-// put sets a field, and makes the objects on the way to it.
+// put sets a field, and creates the objects on its path.
 func put(parent any, path []any, value any) {
 	if index, ok := path[0].(int); ok {
 		list := parent.([]any)

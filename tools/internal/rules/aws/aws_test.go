@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// A version is warned of from half a year before its end on.
+// A version is reported from half a year before its end.
 func TestSupportOf(t *testing.T) {
 	day := func(text string) func() time.Time {
 		at, err := time.Parse(time.DateOnly, text)
@@ -36,7 +36,7 @@ func TestSupportOf(t *testing.T) {
 	}
 }
 
-// The dates are those of docs/aws, and what an EKSCluster runs by default has half a year
+// The dates are those in docs/aws. The default version of an EKSCluster has half a year
 // left on the day on which they were looked up.
 func TestSupportIsDocumented(t *testing.T) {
 	var table struct {
@@ -62,7 +62,7 @@ func TestSupportIsDocumented(t *testing.T) {
 	}
 }
 
-// defaultVersion is that of the platform's own EKSCluster.
+// defaultVersion returns the version of the platform's own EKSCluster.
 func defaultVersion(t *testing.T) string {
 	t.Helper()
 	var definition struct {

@@ -26,7 +26,7 @@ func TestIntroduced(t *testing.T) {
 	}
 }
 
-// TestMergeObjects joins what one line says of many objects, and nothing else.
+// TestMergeObjects: findings about many objects from one line are joined, and no others.
 func TestMergeObjects(t *testing.T) {
 	finding := func(object, message string) Finding {
 		return Finding{

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// full has a finding of every kind, and in hostile what a manifest may smuggle
-// into a message.
+// full has a finding of every kind; hostile has text with which a manifest may attack a
+// format.
 var (
 	full = Report{
 		Findings: []Finding{

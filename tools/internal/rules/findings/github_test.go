@@ -23,8 +23,8 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// FuzzAnnotation reads an annotation as the runner of GitHub Actions does and
-// expects what was put in, in one command.
+// FuzzAnnotation parses an annotation as GitHub Actions' runner does, and expects the
+// original text in one command.
 func FuzzAnnotation(f *testing.F) {
 	for _, finding := range slices.Concat(full.Findings, hostile.Findings) {
 		f.Add(finding.File, finding.Line, finding.Column, finding.Object, finding.Message, finding.Fix)
@@ -48,8 +48,8 @@ func FuzzAnnotation(f *testing.F) {
 	})
 }
 
-// parseCommand follows the runner's ActionCommand: the command ends at the next
-// two colons, properties at commas, a property's name at the first equals sign.
+// parseCommand follows the runner's ActionCommand: the command ends at the next two
+// colons, properties end at commas, a property's name at the first equals sign.
 func parseCommand(t *testing.T, text string) (name string, properties map[string]string, data string) {
 	t.Helper()
 	if strings.ContainsAny(text, "\r\n") {
@@ -71,7 +71,7 @@ func parseCommand(t *testing.T, text string) (name string, properties map[string
 	return name, properties, unescape(data)
 }
 
-// unescape undoes every escape at once, from left to right.
+// unescape reverses all escapes at once, from left to right.
 func unescape(text string) string {
 	var out strings.Builder
 	for i := 0; i < len(text); i++ {

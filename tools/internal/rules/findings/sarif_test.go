@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	// It holds the schema of SARIF, which sarifSchema reads from its source.
+	// This package has SARIF's schema, which sarifSchema reads from its source.
 	_ "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -30,8 +30,8 @@ func TestSARIFSchema(t *testing.T) {
 	}
 }
 
-// TestSARIFSchemaBites shows that the schema is SARIF's and is obeyed to the
-// formats of strings.
+// TestSARIFSchemaBites shows that the schema is SARIF's, and that even formats of strings
+// are checked.
 func TestSARIFSchemaBites(t *testing.T) {
 	schema, document := sarifSchema(t), string(write(t, "sarif", full, options))
 	for name, change := range map[string][2]string{
@@ -104,9 +104,9 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// sarifSchema is the schema of OASIS. The library has it in a constant that it
-// keeps to itself, and its own check reads back what its types kept of a
-// document; this one judges the document.
+// sarifSchema returns the schema of OASIS. The library has it in an unexported constant,
+// and its own check validates only what its types keep of a document; this one validates
+// the document itself.
 func sarifSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif").Output()

@@ -35,7 +35,7 @@ func TestExcerpt(t *testing.T) {
 		file         string
 		line, column int
 		text         string
-		// under is what stands above the caret, empty if there is none.
+		// under is the text above the caret, empty if there is none.
 		under string
 	}{
 		"first":              {"plain.yaml", 1, 1, "kind: A ", "k"},

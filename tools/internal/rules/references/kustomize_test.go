@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite kustomize.txt")
 
-// TestKustomize holds kustomize.txt against what the pinned kustomize knows of
-// references. It exports no way to ask, so its source is read.
+// TestKustomize compares kustomize.txt with the references of the pinned kustomize. They
+// are not exported, so the test reads the source.
 func TestKustomize(t *testing.T) {
 	want := "# What the pinned kustomize follows when it renames an object, see TestKustomize: the kind that is named, the kind that names\n" +
 		"# it, and the field.\n" + strings.Join(knownToKustomize(t), "\n") + "\n"
@@ -62,7 +62,7 @@ func knownToKustomize(t *testing.T) []string {
 	return lines
 }
 
-// constantIn is the only constant of a Go file.
+// constantIn returns the only constant of a Go file.
 func constantIn(t *testing.T, file string) string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
@@ -82,7 +82,7 @@ func constantIn(t *testing.T, file string) string {
 	return text
 }
 
-// TestTable: each row names what it is about.
+// TestTable: each row is complete.
 func TestTable(t *testing.T) {
 	rows := table()
 	if len(rows) < 40 {

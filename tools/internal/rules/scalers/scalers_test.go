@@ -8,7 +8,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/scalers"
 )
 
-// The embedded list is that of the pinned KEDA.
+// The embedded list comes from the pinned KEDA.
 func TestVersion(t *testing.T) {
 	p, err := pins.Read("../../../engines/keda")
 	if err != nil {

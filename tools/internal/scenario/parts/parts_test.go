@@ -32,7 +32,7 @@ func TestDistribution(t *testing.T) {
 	}
 }
 
-// TestDice: what is drawn has the distribution that was asked for, and repeats.
+// TestDice: draws have the given distribution, and can be repeated.
 func TestDice(t *testing.T) {
 	d := Distribution{100 * time.Millisecond, 800 * time.Millisecond}
 	var drawn []time.Duration
@@ -60,7 +60,7 @@ func TestSources(t *testing.T) {
 			t.Errorf("%+v", line)
 		}
 		if line.Part == "nodes" {
-			continue // which has flags
+			continue // it has flags of its own
 		}
 		if err := p.Set(line.Part, line.Value); err != nil {
 			t.Errorf("%s=%s: %v", line.Part, line.Value, err)

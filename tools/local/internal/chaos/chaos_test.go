@@ -34,8 +34,7 @@ func pod(namespace, name, label, value string, running bool) *corev1.Pod {
 	return p
 }
 
-// Everything that is to break does, in its order, and the local AWS, which is the
-// real one, is whole again at the end.
+// All faults happen, in order, and at the end the local AWS, the real one, works again.
 func TestChaos(t *testing.T) {
 	const name = "app.kubernetes.io/name"
 	client := fake.NewClientset(
@@ -89,7 +88,7 @@ func TestChaos(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	for over := false; !over; time.Sleep(20 * time.Millisecond) { // until the last blow is
+	for over := false; !over; time.Sleep(20 * time.Millisecond) { // until the last fault is over
 		mu.Lock()
 		over = slices.Contains(did, "SIGCONT aws")
 		mu.Unlock()
@@ -125,7 +124,7 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// A local AWS that is stopped goes on, also when the run is interrupted meanwhile.
+// A stopped local AWS continues, even if the run is interrupted meanwhile.
 func TestInterruptedPause(t *testing.T) {
 	client := fake.NewClientset(pod("localaws", "aws", "app.kubernetes.io/name", "localaws", true))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -140,7 +139,7 @@ func TestInterruptedPause(t *testing.T) {
 	}
 }
 
-// A blow that fails is an error at the end, and the next ones come all the same.
+// A fault that fails is an error at the end, and does not prevent the next ones.
 func TestBlowThatFails(t *testing.T) {
 	admin := httptest.NewServer(fault.Handler(&localaws.Faults{}))
 	defer admin.Close()

@@ -44,7 +44,8 @@ func newServer(t *testing.T) (url, dir string) {
 	return server.URL + "/r.git", filepath.Join(root, "r.git")
 }
 
-// newCheckout has the committed file a, changed since, and an untracked b.
+// newCheckout returns a checkout with the committed file a, changed since, and an
+// untracked b.
 func newCheckout(t *testing.T) string {
 	t.Helper()
 	// The user's own settings must not matter.
@@ -76,7 +77,7 @@ func TestPushHead(t *testing.T) {
 	if got, want := run(t, server, "rev-parse", "main"), run(t, dir, "rev-parse", "HEAD"); got != want {
 		t.Errorf("main is %s, want HEAD, %s", got, want)
 	}
-	// What is on the machine wins over what was pushed before.
+	// The checkout replaces what was pushed before.
 	run(t, dir, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--amend", "--message=other")
 	if err := Push(t.Context(), dir, url, false); err != nil {
 		t.Fatal(err)
@@ -86,8 +87,9 @@ func TestPushHead(t *testing.T) {
 	}
 }
 
-// snapshot is every file of a checkout, of its repository too, with what changes
-// when it is written or replaced. Git freshens the time of an object that it finds.
+// snapshot returns every file of a checkout, including its repository, with facts that
+// change when the file is written or replaced. Git updates the time of an object that it
+// finds.
 func snapshot(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -107,8 +109,8 @@ func snapshot(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// The working tree is pushed as it is, and nothing is written into the checkout:
-// under sudo it would be root's, among files of another owner.
+// The working tree is pushed as it is, and nothing is written to the checkout: under sudo
+// it would belong to root.
 func TestPushWorkTree(t *testing.T) {
 	dir := newCheckout(t)
 	url, server := newServer(t)
@@ -168,7 +170,7 @@ func TestPushSaysWhatToFix(t *testing.T) {
 	}
 }
 
-// A checkout without a commit can still be tried.
+// A checkout without a commit can be pushed, too.
 func TestPushWorkTreeWithoutCommit(t *testing.T) {
 	dir := t.TempDir()
 	run(t, dir, "init", "--quiet")

@@ -20,8 +20,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// A process id that has been reused is not the supervisor, and neither is one
-// that has ended.
+// A process with a reused id is not the supervisor, nor is one that has ended.
 func TestRunning(t *testing.T) {
 	self, _ := startTime(os.Getpid())
 	ended := exec.Command("true")
@@ -53,8 +52,8 @@ func TestRunning(t *testing.T) {
 	}
 }
 
-// What fails because the cluster ends is not the cause, whether it fails before the
-// end is known or waits for ever.
+// If the cluster ends, that is the error's cause, whether a part fails before the end is
+// known or waits forever.
 func TestGuardLeadsWithTheCause(t *testing.T) {
 	const started = "time=12:00 level=INFO msg=started program=etcd\n"
 	fails := func(context.Context) error { return io.ErrUnexpectedEOF }
@@ -94,7 +93,8 @@ func TestGuardLeadsWithTheCause(t *testing.T) {
 	}
 }
 
-// Who interrupts the start, or waits no longer, is not told of an end that came of it.
+// After an interrupt or a timeout, the error does not name the end of the cluster that
+// follows from it.
 func TestGuardIsCancelled(t *testing.T) {
 	c := &Cluster{ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -105,11 +105,12 @@ func TestGuardIsCancelled(t *testing.T) {
 	}
 }
 
-// Whoever starts or stops a cluster leaves the one of another cache folder
-// alone, and removes its own with its routes.
+// Starting or stopping a cluster does not affect one with another cache folder, and
+// removes its own link with the routes.
 func TestLinkBelongsToOneCluster(t *testing.T) {
 	inOwnNetwork(t, func() {
-		// Stop ends what runs in a folder and removes it: never a real one here.
+		// Stop ends the cluster in a folder and removes it, so this must never be a real
+		// one.
 		mine, other := layout.Paths{Cache: t.TempDir()}, layout.Paths{Cache: t.TempDir()}
 		peer := exec.Command("sleep", "60")
 		peer.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
@@ -156,8 +157,8 @@ func routesTo(t *testing.T, name string) []netlink.Route {
 	return routes
 }
 
-// inOwnNetwork runs the test again in a network namespace of its own, so that
-// it needs no root and touches nothing of the machine's.
+// inOwnNetwork runs the test again in a network namespace of its own, so that it needs no
+// root and does not touch the machine's network.
 func inOwnNetwork(t *testing.T, test func()) {
 	t.Helper()
 	const marker = "IN_OWN_NETWORK"

@@ -10,7 +10,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// Of two commands one waits, until the other is done or its user loses patience.
+// The second of two commands waits until the first is done, or until it is interrupted.
 func TestLock(t *testing.T) {
 	paths := layout.Paths{Cache: t.TempDir()}
 	var progress bytes.Buffer

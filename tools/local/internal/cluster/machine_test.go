@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What the cluster's programs have changed on the machine is undone, unless it was
-// so before, others use it by now, or it is another boot's.
+// The changes of the cluster's programs on the machine are undone, unless they were there
+// before, others use them now, or the machine has rebooted.
 func TestRestoreMachine(t *testing.T) {
 	const ours, foreign = profile + " (enforce)\n", "docker-default (enforce)\n"
 	type files map[string]string
@@ -86,7 +86,7 @@ func TestRestoreMachine(t *testing.T) {
 	}
 }
 
-// A machine on which no cluster was started is as it was.
+// On a machine on which no cluster was started nothing changes.
 func TestRestoreWithoutRecord(t *testing.T) {
 	if err := restoreMachine(t.TempDir(), filepath.Join(t.TempDir(), "machine.json")); err != nil {
 		t.Error(err)

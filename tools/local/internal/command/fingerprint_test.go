@@ -23,8 +23,8 @@ func write(t *testing.T, root, name, text string) {
 	}
 }
 
-// A cluster is the checkout's as long as all that only a start brings to it is
-// the same, wherever the checkout is.
+// The fingerprint changes exactly with what only a start brings to the cluster, and not
+// with the checkout's folder.
 func TestFingerprint(t *testing.T) {
 	const main = "package main\n\nimport _ \"example.com/m/store\"\n\nfunc main() {}\n"
 	files := map[string]string{
@@ -79,7 +79,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// This repository's packages that are installed exist and have files.
+// The packages in installed exist and have files.
 func TestInstalled(t *testing.T) {
 	files, err := sourceFiles(t.Context(), root(t), installed)
 	if err != nil {
@@ -104,7 +104,7 @@ func root(t *testing.T) string {
 	return root
 }
 
-// A cluster of which nothing is known is not synced.
+// A cluster without a fingerprint is not synced.
 func TestCheckSameOfAnOlderCluster(t *testing.T) {
 	e := environment{paths: layout.Paths{Cache: t.TempDir()}}
 	if err := e.checkSame(t.Context()); err == nil || !strings.Contains(err.Error(), "end it with `make down`") {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// What root writes into the folder of another user is that user's, and what was
-// there before stays whose it is.
+// What root writes to another user's folder belongs to that user, and existing files keep
+// their owner.
 func TestRootWritesForTheOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root gives files away")
@@ -51,7 +51,7 @@ func TestRootWritesForTheOwner(t *testing.T) {
 	}
 }
 
-// What is no folder is said before a cluster is started.
+// If the path is not a folder, there is an error before a cluster is started.
 func TestMakeFolderOverAFile(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "report", "a file")

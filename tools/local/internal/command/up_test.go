@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// What Flux makes of the root Kustomization's patches: with the flag one object fewer.
+// Flux applies the root Kustomization's patches: with the flag there is one object fewer.
 func TestWithoutNetwork(t *testing.T) {
 	const left = "kind: Kustomization\nmetadata:\n  name: platform-cluster\n"
 	all, some := rootObjects(t, upOptions{}), rootObjects(t, upOptions{withoutNetwork: true})

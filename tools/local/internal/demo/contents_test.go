@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-// An answer that is lost on its way hides its messages for a while; a reading
-// waits for them instead of missing them.
+// A lost answer hides its messages for a while; a reading waits for them instead of
+// missing them.
 func TestQuarantinedOutwaitsALostAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -20,7 +20,7 @@ func TestQuarantinedOutwaitsALostAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Nobody sees this answer.
+	// This answer is lost.
 	if _, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(p.dead), MaxNumberOfMessages: 10, VisibilityTimeout: p.hidden}); err != nil {
 		t.Fatal(err)
 	}

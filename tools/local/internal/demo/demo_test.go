@@ -31,7 +31,7 @@ func (w *world) demo(burst int, timeout time.Duration) (Verdict, string, error) 
 	return r.Verdict, dir, err
 }
 
-// The second run finds the first one's events at both ends, and its Job gone.
+// The second run finds the first one's events in both destinations, and its Job gone.
 func TestRunTwiceInOneCluster(t *testing.T) {
 	w := newWorld(t)
 	w.send("producer-1", "steady-good", false, false)
@@ -39,7 +39,7 @@ func TestRunTwiceInOneCluster(t *testing.T) {
 	w.work()
 	for run := range 2 {
 		w.seed = run + 1
-		// A LastModified has whole seconds, and a real run takes more than one.
+		// LastModified has whole seconds, and a real run takes more than one.
 		time.Sleep(time.Second)
 		var good, bad, folded int
 		for _, m := range newLedger(source(w.seed), 60).burst {
@@ -87,8 +87,8 @@ func TestRunTwiceInOneCluster(t *testing.T) {
 	}
 }
 
-// Whatever a consumer does wrong with one message ends the run, red, and is
-// named.
+// Any mistake of a consumer with one message makes the run fail, and the verdict names
+// the message.
 func TestRunSaysWhatIsWrong(t *testing.T) {
 	good, bad := (&world{seed: 1}).message(false), (&world{seed: 1}).message(true)
 	tomorrow := func(m types.Message) string {
@@ -102,7 +102,8 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 	for name, test := range map[string]struct {
 		id     string
 		handle func(*world, types.Message) error
-		// reasons have {key} for the key that the mistake made.
+		// reasons are the expected reasons; {key} stands for the key that the mistake
+		// produced.
 		reasons []string
 		key     func(types.Message) string
 	}{
@@ -167,8 +168,8 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A burst that one consumer is done with before the HPA looks need not scale,
-// and the verdict says so; a larger one must.
+// A burst that one consumer finishes before the HPA looks need not scale, and the verdict
+// says so; a larger one must.
 func TestRunWithoutScaling(t *testing.T) {
 	for burst, want := range map[int]bool{15: true, 16: false} {
 		t.Run(strconv.Itoa(burst), func(t *testing.T) {
@@ -187,7 +188,7 @@ func TestRunWithoutScaling(t *testing.T) {
 	}
 }
 
-// Messages that come over time need not scale, however many they are.
+// Messages that are spread over time need not scale, whatever their number.
 func TestRunOfATraceWithoutScaling(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -224,7 +225,7 @@ func TestRunSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-// A run whose time is up while messages are on their way reports them.
+// A run that times out while messages are in flight reports them.
 func TestRunReportsWhatIsMissingWhenTimeIsUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -247,7 +248,8 @@ func TestRunReportsWhatIsMissingWhenTimeIsUp(t *testing.T) {
 	}
 }
 
-// The burst's pod is the producer's, but neither the Deployment's nor probed.
+// The burst's pod is the producer's, but it does not belong to the Deployment and has no
+// probes.
 func TestBurstJob(t *testing.T) {
 	w := newWorld(t)
 	p, err := openPipeline(t.Context(), w.clients)
@@ -290,8 +292,8 @@ func TestBurstJob(t *testing.T) {
 	}
 }
 
-// More than one receive's worth, something that is no event, and messages that
-// somebody else holds: it waits for those.
+// There are more messages than one receive returns, one that is not an event, and some
+// that another reader holds: the reading waits for those.
 func TestQuarantinedReadsAll(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -329,7 +331,7 @@ func TestQuarantinedReadsAll(t *testing.T) {
 			t.Fatalf("held for %d s: %d ids %v, %v", held, len(ids), ids, err)
 		}
 	}
-	// Longer than the queue itself hides them, which is 30 s.
+	// Longer than the queue's own visibility timeout, 30 s.
 	hide(60)
 	letters, err := p.hold(t.Context(), counts{visible: 23, visibility: 5 * time.Second})
 	if err == nil || len(letters) != 13 || !strings.Contains(err.Error(), "13 of the 23 messages") {
@@ -353,7 +355,7 @@ func TestOpenPipelineNamesTheSetting(t *testing.T) {
 	}
 }
 
-// A cluster that was started from an earlier checkout keeps its images.
+// A cluster from an earlier checkout still has that checkout's images.
 func TestRunRefusesAnOldProducer(t *testing.T) {
 	w := newWorld(t)
 	w.logs["producer-1"] = `{"msg":"event produced","request_id":"a","event_type":"sale_event","bad":false,"duplicate":false}` + "\n"
@@ -379,7 +381,7 @@ func (w *world) fill(n int) *pipeline {
 	return p
 }
 
-// More than one page of a listing, and every body.
+// There is more than one page of keys, and every body is read.
 func TestListAndRead(t *testing.T) {
 	w := newWorld(t)
 	p := w.fill(1010)
@@ -404,7 +406,7 @@ func TestListAndRead(t *testing.T) {
 	}
 }
 
-// A trace is the burst's pace, whatever the steady producer's is.
+// A trace sets the burst's pace, whatever the steady producer's pace.
 func TestTracedBurst(t *testing.T) {
 	for _, pace := range []corev1.EnvVar{{Name: "MSGS_PER_SEC", Value: "2"}, {Name: "WAIT_SECS_BETWEEN_MSGS", Value: "2"}, {Name: "TRACE", Value: "/other.csv"}} {
 		t.Run(pace.Name, func(t *testing.T) {

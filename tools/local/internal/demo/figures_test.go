@@ -14,8 +14,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// Neither a, which was sent twice, nor what is bad, lost or the steady producer's is
-// measured; and S3 may give whole seconds, in which b is older than its event.
+// Not measured are a, which was sent twice, and bad, lost or steady messages. S3 may
+// return whole seconds, so b is older than its event.
 func TestLatency(t *testing.T) {
 	f := newFew(t)
 	k := newLook(f.ledger, "sales-events", noon)

@@ -12,8 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// The ledger has what the producer sends: every id once, those that were sent
-// twice marked.
+// The ledger has exactly the producer's messages: every id once, with duplicates marked.
 func TestLedger(t *testing.T) {
 	source := events.Source{Seed: 3, BadPercent: 20, DuplicatePercent: 30}
 	l := newLedger(source, 1000)
@@ -44,7 +43,7 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// What is not known of a time lies between its neighbours'.
+// An unknown time is between its neighbours'.
 func TestSentAt(t *testing.T) {
 	l := &ledger{total: 6}
 	for name, test := range map[string]struct {
@@ -65,8 +64,8 @@ func TestSentAt(t *testing.T) {
 	}
 }
 
-// A million messages are judged in 64 MB: what was sent is computed, a listing and
-// a dead-letter queue are streams, and of the bodies a sample is read.
+// A million messages are judged in 64 MB: the sent messages are computed, the listing and
+// the dead-letter queue are streams, and only a sample of bodies is read.
 func TestAMillionMessages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("computes a million messages: seconds")

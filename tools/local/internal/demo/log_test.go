@@ -35,7 +35,7 @@ func TestParseLog(t *testing.T) {
 	}
 }
 
-// Whatever surrounds it on other lines, a produced line is found, once.
+// A line about a produced message is found exactly once, whatever the lines around it.
 func FuzzParseLog(f *testing.F) {
 	for _, seed := range []string{"", "x", "{", "null", `{"msg":"event produced"}`, "a\nb\r\n", "\x00\xff", `{"msg":"event produced","request_id":"b"}`} {
 		f.Add(seed, seed)

@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden holds got against a file of testdata.
+// golden compares got with a file in testdata.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -42,9 +42,9 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// recorded is the record of a run with the shape of a real one: a burst that is
-// sent in ten seconds, two scale-ups of which the second waits for the HPA to
-// look again, a drain, and a late scale-down.
+// recorded returns the record of a realistic run: a burst that takes ten seconds to send,
+// two scale-ups, of which the second waits for the HPA's next look, a drain, and a late
+// scale-down.
 func recorded() record {
 	const perConsumer, burst = 2.4, 1500
 	l := newLedger(events.Source{Seed: 1, BadPercent: 10, DuplicatePercent: 4}, burst)
@@ -82,12 +82,12 @@ func recorded() record {
 	return r
 }
 
-// made is when the event of a position was made, in seconds since the start.
+// made returns when the event of a position was made, in seconds since the start.
 func made(position int) time.Duration {
 	return 2200*time.Millisecond + time.Duration(position)*7*time.Millisecond
 }
 
-// madeBy is how many of the burst are made by then.
+// madeBy returns how many messages of the burst are made by a second.
 func madeBy(burst int, second float64) int {
 	return sort.Search(burst, func(i int) bool { return made(i).Seconds() > second })
 }
@@ -117,8 +117,8 @@ func (r *record) quarantined() (n int) {
 	return n
 }
 
-// wanted is how many consumers the HPA wants in a second, started how many of
-// them are ready.
+// wanted returns how many consumers the HPA wants in a second, started how many of them
+// are ready.
 func wanted(second int) int32 {
 	switch {
 	case second < 8, second >= 110:
@@ -177,7 +177,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// The schema knows every field that a report has, and no other.
+// The schema has exactly the fields of a report.
 func TestReportFollowsItsSchema(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "..", "internal", "report", "report.schema.json"))
 	if err != nil {

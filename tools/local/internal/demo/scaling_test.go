@@ -23,7 +23,7 @@ func TestScaling(t *testing.T) {
 		scaler *autoscalingv2.HorizontalPodAutoscaler
 		config config.Config
 		least  int
-		// demands by size of the burst.
+		// demands are by the size of the burst.
 		demands map[int]int32
 	}{
 		"local":                       {scaler(1, 50, 50), local, 96, map[int]int32{10: 1, 95: 1, 96: 2, 300: 2, 999: 2, 1000: 10, 1500: 10}},

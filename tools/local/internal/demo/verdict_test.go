@@ -11,7 +11,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// noon is when every event of these tests is of.
+// noon is the time of every event in these tests.
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // few is a small run. Its burst is the good a, which was sent twice, the good b, and
@@ -19,13 +19,13 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // and the bad z are not.
 type few struct {
 	*ledger
-	names map[string]string // to request_ids, where they differ
+	names map[string]string // short names to request_ids, where they differ
 }
 
 func newFew(t *testing.T) few {
 	t.Helper()
 	f := few{newLedger(events.Source{Seed: 1, BadPercent: 30, DuplicatePercent: 50}, 200), map[string]string{}}
-	// In the order of their ids, as reasons name them.
+	// Sorted by id, as in the reasons.
 	for _, wanted := range []entry{{twice: true}, {}, {bad: true, twice: true}} {
 		i := slices.IndexFunc(f.burst[len(f.names):], func(e entry) bool { return e.bad == wanted.bad && e.twice == wanted.twice })
 		if i < 0 {
@@ -44,10 +44,10 @@ func steady(id string, bad bool) Produced {
 	return Produced{RequestID: id, Type: "sale_event", TS: noon, Bad: bad, SHA256: digest([]byte(event(id, bad)))}
 }
 
-// named is a request_id by its short name.
+// named returns the request_id for a short name.
 func (f few) named(name string) string { return cmp.Or(f.names[name], name) }
 
-// in replaces {a}, {b} and {x}.
+// in replaces {a}, {b} and {x} with their request_ids.
 func (f few) in(s string) string {
 	for name, id := range f.names {
 		s = strings.ReplaceAll(s, "{"+name+"}", id)
@@ -76,7 +76,7 @@ func (f few) typeOf(name string) string {
 	return "sale_event"
 }
 
-// stored are the objects of events, each where it belongs.
+// stored returns the objects of events, under the right keys.
 func (f few) stored(names ...string) (files []file) {
 	for _, name := range names {
 		files = append(files, file{key("sales-events", f.typeOf(name), "2026_01_01", f.named(name)), f.body(name)})
@@ -84,7 +84,7 @@ func (f few) stored(names ...string) (files []file) {
 	return files
 }
 
-// dead are events that the consumer quarantined.
+// dead returns dead letters for events that the consumer quarantined.
 func (f few) dead(names ...string) (letters []DeadLetter) {
 	for _, name := range names {
 		letters = append(letters, DeadLetter{RequestID: f.named(name), Reason: "no store_id", Sent: noon, Body: f.body(name)})
@@ -92,7 +92,7 @@ func (f few) dead(names ...string) (letters []DeadLetter) {
 	return letters
 }
 
-// look finds these, of which the bodies are read.
+// look returns a look that finds these objects and letters, and reads the bodies.
 func (f few) look(files []file, letters []DeadLetter) *look {
 	k, at := newLook(f.ledger, "sales-events", noon), noon.Add(time.Second)
 	for _, file := range files {
@@ -109,7 +109,7 @@ func (f few) look(files []file, letters []DeadLetter) *look {
 func TestJudge(t *testing.T) {
 	const source = "arn:aws:sqs:eu-west-1:000000000000:q"
 	f := newFew(t)
-	// All but a and x, of which most of the cases are.
+	// All except a and x, which most cases are about.
 	good, bad := f.stored("b", "s"), f.dead("y")
 	a, x := f.stored("a")[0], f.dead("x")[0]
 	at := func(path string) []file { return append(slices.Clip(good), file{path, a.body}) }
@@ -195,7 +195,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// The key is the one of the consumer's own test.
+// The key equals the one in the consumer's own test.
 func TestKey(t *testing.T) {
 	ts := time.Date(2026, 11, 23, 0, 30, 0, 0, time.FixedZone("", 3600))
 	for prefix, want := range map[string]string{

@@ -37,8 +37,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/report"
 )
 
-// world is a cluster whose API is simulated and whose events are not: its Job
-// sends real messages to the local AWS server, and a consumer stores them.
+// world is a cluster with a simulated API but real messages: its Job sends them to the
+// local AWS server, and a consumer stores them.
 type world struct {
 	testing.TB
 	clients *fake.Clientset
@@ -48,16 +48,16 @@ type world struct {
 	dead    string
 
 	mu sync.Mutex
-	// logs of pods, by name.
+	// logs are the pods' logs, by name.
 	logs map[string]string
-	// mistakes are what the consumer does instead with the message of that
-	// request_id. The message is done with unless there is an error.
+	// mistakes are what the consumer does wrong with the message that has a request_id.
+	// The message is deleted unless there is an error.
 	mistakes map[string]func(types.Message) error
-	// idle has the Jobs never run.
+	// idle means that Jobs never run.
 	idle bool
-	// seed is the next burst's.
+	// seed is the seed of the next burst.
 	seed int
-	// peak is what the consumers scale to while there is work.
+	// peak is the number of consumers while there is work.
 	peak int32
 	// looks counts how often the demo has asked for KEDA's metric, once a sample.
 	looks atomic.Int64
@@ -131,8 +131,8 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// tune shortens the waits and reads the world's logs: the fake client does not
-// say whose log is asked for.
+// tune shortens the waits, and reads the world's logs: the fake client does not tell
+// whose log is requested.
 func (w *world) tune(p *pipeline) {
 	p.every, p.grace, p.seed = 20*time.Millisecond, 2*time.Second, w.seed
 	p.get = w.keda
@@ -143,7 +143,7 @@ func (w *world) tune(p *pipeline) {
 	}
 }
 
-// keda answers for its metric with the depth of the queue.
+// keda returns the depth of the queue as KEDA's metric.
 func (w *world) keda(ctx context.Context, uri string) ([]byte, error) {
 	if uri == scaledObject {
 		return []byte(`{"status":{"conditions":[{"type":"Ready","status":"True"},{"type":"Active","status":"True"}]}}`), nil
@@ -156,7 +156,7 @@ func (w *world) keda(ctx context.Context, uri string) ([]byte, error) {
 	return fmt.Appendf(nil, `{"items":[{"metricName":"queue","value":%q}]}`, out.Attributes["ApproximateNumberOfMessages"]), nil
 }
 
-// scaler is KEDA's HPA with a target for each consumer, at its minimum.
+// scaler returns KEDA's HPA with a target for each consumer, at its minimum.
 func scaler(minimum, maximum int32, target int64) *autoscalingv2.HorizontalPodAutoscaler {
 	return &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Namespace: consumerNamespace, Name: hpa},
@@ -175,12 +175,12 @@ func scaler(minimum, maximum int32, target int64) *autoscalingv2.HorizontalPodAu
 	}
 }
 
-// event is the body of a message of the steady producer.
+// event returns the body of a message of the steady producer.
 func event(id string, bad bool) string {
 	return fmt.Sprintf(`{"request_id":%q,"bad_msg":%t,"ts":"2026-01-01T12:00:00Z"}`, id, bad)
 }
 
-// message is the first one of a burst that is good, or bad, and sent once.
+// message returns a burst's first message that is good, or bad, and not a duplicate.
 func (w *world) message(bad bool) events.Message {
 	source := source(w.seed)
 	for i := 0; ; i++ {
@@ -190,7 +190,7 @@ func (w *world) message(bad bool) events.Message {
 	}
 }
 
-// source is that of a burst in these worlds: the shares are the settings' defaults.
+// source returns the source of a burst in these worlds, with the default shares.
 func source(seed int) events.Source {
 	return events.Source{Seed: seed, BadPercent: 10, DuplicatePercent: 5}
 }
@@ -242,7 +242,7 @@ func text(s string) types.MessageAttributeValue {
 	return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &s}
 }
 
-// runJobs runs the producer for Jobs that have not run.
+// runJobs runs the producer for new Jobs.
 func (w *world) runJobs(ctx context.Context) {
 	jobs, err := w.clients.BatchV1().Jobs(producerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil || w.idle {
@@ -269,7 +269,7 @@ func (w *world) runJobs(ctx context.Context) {
 	}
 }
 
-// consume stores or quarantines what is there, and says whether it was more
+// consume stores or quarantines the waiting messages, and reports whether there were more
 // than the steady producer's.
 func (w *world) consume(ctx context.Context) bool {
 	out, err := w.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
@@ -299,13 +299,13 @@ func (w *world) consume(ctx context.Context) bool {
 	return len(out.Messages) > 2
 }
 
-// keyOf is where the event of a message belongs.
+// keyOf returns the key for a message's event.
 func keyOf(m types.Message) string {
 	b := parseBody([]byte(*m.Body))
 	return key("sales-events", *m.MessageAttributes[typeAttribute].StringValue, day(b.TS), b.RequestID)
 }
 
-// quarantine sends to the dead-letter queue, with the reason if there is one.
+// quarantine sends a message to the dead-letter queue, with a reason if it has one.
 func (w *world) quarantine(ctx context.Context, body, reason string) error {
 	in := &sqs.SendMessageInput{QueueUrl: &w.dead, MessageBody: &body}
 	if reason != "" {

@@ -20,12 +20,12 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/progress"
 )
 
-// fake is an engine of two programs whose upstream module lies beside it.
+// fake is an engine with two programs, whose upstream module is beside it.
 var fake = []enginebuild.Recipe{{Name: "fake", Module: "example.com/upstream/v2", Stamp: func(v string) string { return "-X main.version=" + v }}}
 
 const program = "package main\n\nvar version = \"unset\"\n\nfunc main() { println(version) }\n"
 
-// write makes a file below dir, and its folders.
+// write writes a file below dir, and creates its folders.
 func write(t *testing.T, dir, name, text string) {
 	t.Helper()
 	file := filepath.Join(dir, name)
@@ -82,7 +82,7 @@ func listed(t *testing.T, dir string) []string {
 	return names
 }
 
-// What this repository pins is complete.
+// This repository's pins are complete.
 func TestLoad(t *testing.T) {
 	set, err := Load("../../../engines", "/cache")
 	if err != nil {
@@ -96,8 +96,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// Flux, KEDA and what is ours are built on the same release of Kubernetes'
-// libraries. Where they agree on what those import as well, the go command compiles
+// Flux, KEDA and this module use the same release of Kubernetes' libraries. Where the
+// versions of these libraries' dependencies are equal as well, the go command compiles
 // them once for all.
 func TestSharedLibraries(t *testing.T) {
 	ours := modulesBehind(t, "../../../..")
@@ -110,8 +110,8 @@ func TestSharedLibraries(t *testing.T) {
 	}
 }
 
-// modulesBehind are the modules that Kubernetes' client libraries consist of, with
-// the versions that the module in dir has them at.
+// modulesBehind returns the modules that Kubernetes' client libraries need, at the
+// versions in the module in dir.
 func modulesBehind(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	const template = "{{with .Module}}{{.Path}} {{.Version}}{{end}}"
@@ -206,7 +206,7 @@ func TestKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("CC", compiler)
-	add("go1.26.1", linked) // without the library, too
+	add("go1.26.1", linked) // also without the library
 	for _, content := range []string{"1", "2"} {
 		write(t, filepath.Dir(library), filepath.Base(library), content)
 		add("go1.26.1", linked)
@@ -238,7 +238,7 @@ func TestBuild(t *testing.T) {
 			t.Errorf("built: %t; the cache holds %q", e.Built(), listed(t, cache))
 		}
 	}
-	// The second is named as go build names it, without the version.
+	// The second program has the name that go build gives it, without the version.
 	build(built)
 	set := loadFake(t, root, cache)
 	for _, program := range []string{"helper", "upstream"} {
@@ -249,7 +249,7 @@ func TestBuild(t *testing.T) {
 	}
 	build("")
 
-	// A killed build left a folder, and something took a program away.
+	// A killed build left a folder, and a program is missing.
 	write(t, cache, "part-fake-1/helper", "half")
 	if err := os.Remove(set["fake"].Program("helper")); err != nil {
 		t.Fatal(err)
@@ -266,7 +266,7 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// An engine whose source is generated is built from that, and only its programs stay.
+// An engine with generated source is built from it, and only its programs are kept.
 func TestGeneratedSource(t *testing.T) {
 	root, cache := newPins(t), t.TempDir()
 	says, fails := "generated", error(nil)
@@ -309,7 +309,7 @@ func TestGeneratedSource(t *testing.T) {
 	}
 }
 
-// Engines of other pins go when they have not been used for long.
+// Engines with other pins are removed when they have not been used for long.
 func TestPrune(t *testing.T) {
 	root, cache := newPins(t), t.TempDir()
 	set := loadFake(t, root, cache)
@@ -329,7 +329,7 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// No more runs at a time than the machine has cores and memory for.
+// No more compilers run at the same time than the machine has cores and memory for.
 func TestCompilers(t *testing.T) {
 	for _, test := range []struct {
 		cores  int
@@ -342,7 +342,7 @@ func TestCompilers(t *testing.T) {
 	}
 }
 
-// -n would print what is to be done and do nothing.
+// -n would only print the commands.
 func TestBuildTakesNoFlagsOfTheMachine(t *testing.T) {
 	root, cache, file := newPins(t), t.TempDir(), filepath.Join(t.TempDir(), "env")
 	if err := os.WriteFile(file, []byte("GOFLAGS=-n\n"), 0o644); err != nil {
@@ -372,8 +372,8 @@ func TestFailedBuild(t *testing.T) {
 	}
 }
 
-// TestMain lets this program stand in for go and for a compiler that go starts:
-// unlike a shell, both can be interrupted at every moment.
+// TestMain lets this program replace go, and a compiler that go starts: unlike a shell,
+// both can be interrupted at any moment.
 func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
 	case "go":
@@ -395,7 +395,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// An interrupted build ends its compilers, and the cache is as before.
+// An interrupted build ends its compilers, and leaves the cache unchanged.
 func TestCancelledBuild(t *testing.T) {
 	root, cache, programs := newPins(t), t.TempDir(), t.TempDir()
 	self, err := os.Executable()

@@ -29,7 +29,7 @@ var kindOf = map[string]string{
 	"helmcharts": "HelmChart", "kustomizations": "Kustomization", "helmreleases": "HelmRelease",
 }
 
-// object was last seen by its controller at generation 2.
+// object returns an object that its controller last saw at generation 2.
 func object(generation int64, status, reason string) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"kind":     "Kustomization",
@@ -41,7 +41,7 @@ func object(generation int64, status, reason string) *unstructured.Unstructured 
 	}}
 }
 
-// ready is an object of a resource, whose spec and status have these fields too.
+// ready returns a ready object, with further fields in its spec and status.
 func ready(t *testing.T, resource, name, spec, status string) *unstructured.Unstructured {
 	t.Helper()
 	o := object(2, "True", "Succeeded")
@@ -65,7 +65,7 @@ func ready(t *testing.T, resource, name, spec, status string) *unstructured.Unst
 	return o
 }
 
-// clusterOf is a client of a cluster that knows Flux's kinds and holds those objects.
+// clusterOf returns a client of a cluster that has Flux's kinds and these objects.
 func clusterOf(objects ...*unstructured.Unstructured) *fake.FakeDynamicClient {
 	lists := map[schema.GroupVersionResource]string{}
 	for _, kind := range slices.Concat(sources, charts, appliers) {
@@ -106,8 +106,8 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// Every kind is listed, and what is applied is compared with its own source: a
-// GitRepository and an OCIRepository may have one name.
+// Every kind is listed, and an object is compared with its own source: a GitRepository
+// and an OCIRepository may have the same name.
 func TestStatus(t *testing.T) {
 	c := clusterOf(
 		ready(t, "gitrepositories", "apps", `{}`, `{"artifact": {"revision": "main@1"}}`),
@@ -119,7 +119,7 @@ func TestStatus(t *testing.T) {
 		ready(t, "kustomizations", "of-another", `{"sourceRef": {"kind": "ExternalArtifact", "name": "apps"}}`, `{"lastAppliedRevision": "3"}`),
 		ready(t, "helmreleases", "release", `{}`, `{"lastAttemptedRevision": "2.4.0"}`),
 	)
-	// A cluster need not know every kind.
+	// A cluster need not have every kind.
 	c.PrependReactor("list", "buckets", func(clientgotesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewNotFound(schema.GroupResource{Resource: "buckets"}, "")
 	})
@@ -152,8 +152,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// What is suspended is named and not waited for, and an API server that fails
-// once is asked again.
+// A suspended object is named but not waited for, and a failed request to the API server
+// is repeated.
 func TestWaitReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := clusterOf(
@@ -178,7 +178,7 @@ not waited for: Kustomization flux-system/left is suspended
 	})
 }
 
-// Whoever waits in vain is told for which objects, and why.
+// After a timeout the error names the objects and the reasons.
 func TestWaitInVain(t *testing.T) {
 	reason := errors.New("not ready after 3m")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -196,7 +196,7 @@ func TestWaitInVain(t *testing.T) {
 	}
 }
 
-// Whoever can answer is asked once, and until all have answered it goes on.
+// Every object that can answer is asked once, and the wait ends when all have answered.
 func TestAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		suspended, reader := `{"suspend": true}`, `{"type": "oci"}`
@@ -248,7 +248,7 @@ func TestAskInVain(t *testing.T) {
 	})
 }
 
-// failOnce fails the first request of a kind, as a busy API server does.
+// failOnce makes the first request for a kind fail, as on a busy API server.
 func failOnce(c *fake.FakeDynamicClient, verb, resource string) {
 	failed := false
 	c.PrependReactor(verb, resource, func(clientgotesting.Action) (bool, runtime.Object, error) {

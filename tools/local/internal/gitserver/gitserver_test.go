@@ -17,7 +17,7 @@ func write(t *testing.T, dir, name, content string, mode os.FileMode) {
 	}
 }
 
-// Whoever clones gets what was pushed, over real git and HTTP.
+// A clone has what was pushed, over real git and HTTP.
 func TestPushThenClone(t *testing.T) {
 	root, work := t.TempDir(), t.TempDir()
 	if err := InitBare(t.Context(), root, "r.git"); err != nil {
@@ -26,7 +26,7 @@ func TestPushThenClone(t *testing.T) {
 	server := httptest.NewServer(Handler(root))
 	defer server.Close()
 	write(t, work, "file", "content", 0o644)
-	// Git sends more than 1 MiB in chunks; noise, so that it does not shrink.
+	// Git sends more than 1 MiB in chunks; random data, because it does not compress.
 	noise := make([]byte, 2<<20)
 	if _, err := rand.NewChaCha8([32]byte{}).Read(noise); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestPushThenClone(t *testing.T) {
 	}
 }
 
-// One tree, one commit: Flux sees no change when the cluster starts anew.
+// The same tree gives the same commit: Flux sees no change when the cluster restarts.
 func TestPublishTreeIsDeterministic(t *testing.T) {
 	tree := t.TempDir()
 	write(t, tree, "script", "#!/bin/sh\n", 0o755)

@@ -33,13 +33,11 @@ import (
 
 const root = "../../../.."
 
-// container is what a manifest says of an image that it runs, or of a Crossplane
-// package, which is one.
+// container is an image in a manifest, of a container or of a Crossplane package.
 type container struct{ image, command string }
 
-// The node can pull nothing but these images: each that a manifest of the
-// local cluster runs is among them, under the tag and the path that it names,
-// and none is made in vain.
+// The node can pull only these images. Each image that a manifest of the local cluster
+// uses is among them, with its tag and its program's path, and no other image is made.
 func TestSpecsAreWhatTheClusterRuns(t *testing.T) {
 	set, err := engines.Load(filepath.Join(root, "tools/engines"), "/cache")
 	if err != nil {
@@ -78,8 +76,8 @@ func TestSpecsAreWhatTheClusterRuns(t *testing.T) {
 	}
 }
 
-// Every program that is put into an image is one that its engine builds, and
-// every package of ours exists.
+// Every program in an image is one that its engine builds, and every package of ours
+// exists.
 func TestSpecsCanBeBuilt(t *testing.T) {
 	set, err := engines.Load(filepath.Join(root, "tools/engines"), "/cache")
 	if err != nil {
@@ -105,7 +103,7 @@ func TestSpecsCanBeBuilt(t *testing.T) {
 	}
 }
 
-// What no image of the set has goes, as does a half upload.
+// Files that no image of the set has are removed, and so is an incomplete upload.
 func TestKeepRemoves(t *testing.T) {
 	r := newRegistry(t)
 	set := r.push(t)
@@ -154,7 +152,7 @@ func TestKeepRemembers(t *testing.T) {
 	}
 }
 
-// testRegistry is a registry whose folder is blobs, beside a program and the folder
+// testRegistry is a registry with its folder blobs, beside a program and the folder
 // programs.
 type testRegistry struct{ dir, address string }
 
@@ -197,8 +195,8 @@ func (r testRegistry) blobs(t *testing.T) []string {
 	return files
 }
 
-// The provider's packages have the activated kinds and the family's own, by the definitions
-// that validate checks objects against, and describe nothing.
+// The provider's packages have the activated kinds and the family's own kinds. Their
+// definitions are those that validate uses, without descriptions.
 func TestProviderDefinitionsAreValidates(t *testing.T) {
 	set, err := engines.Load(filepath.Join(root, "tools/engines"), "/cache")
 	if err != nil {
@@ -246,7 +244,7 @@ func TestProviderDefinitionsAreValidates(t *testing.T) {
 	}
 }
 
-// definitionsOf are the CustomResourceDefinitions of a package, after its metadata.
+// definitionsOf returns the CustomResourceDefinitions of a package, after its metadata.
 func definitionsOf(t *testing.T, content []byte) []*apiextensions.CustomResourceDefinition {
 	t.Helper()
 	var found []*apiextensions.CustomResourceDefinition
@@ -260,8 +258,8 @@ func definitionsOf(t *testing.T, content []byte) []*apiextensions.CustomResource
 	return found
 }
 
-// containers are those of everything that the local cluster applies: by Flux,
-// and before it.
+// containers returns the images of everything that the local cluster applies, by Flux and
+// before it.
 func containers(t *testing.T, set engines.Set) []container {
 	t.Helper()
 	settings, err := config.Read(root)
@@ -295,7 +293,7 @@ func containers(t *testing.T, set engines.Set) []container {
 	return found
 }
 
-// beforeFlux is what up applies itself: DNS and Flux.
+// beforeFlux returns what up applies itself: DNS and Flux.
 func beforeFlux(t *testing.T, set engines.Set) []byte {
 	t.Helper()
 	controllers, err := flux.Controllers(t.Context(), set)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The constants repeat each other, because Go has no constant expressions on
-// addresses; and Kubernetes gives its own service the first of the range.
+// The constants repeat each other, because Go has no constant expressions on addresses.
+// Kubernetes gives its own service the first address of the range.
 func TestAddressesAgree(t *testing.T) {
 	pods, services := netip.MustParsePrefix(PodCIDR), netip.MustParsePrefix(ServiceCIDR)
 	uplink := netip.MustParsePrefix(HostUplink)
@@ -27,8 +27,8 @@ func TestAddressesAgree(t *testing.T) {
 	}
 }
 
-// Everything of a cluster is below one folder, the user's choice, and what
-// stopping it removes holds nothing that outlives it.
+// All files of a cluster are below one folder, which the user can choose. Nothing that
+// must outlive the cluster is in the part that stopping it removes.
 func TestPaths(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "/large")
 	p, err := Default()
@@ -47,7 +47,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// The kernel takes 255 bytes of an alias.
+// The kernel accepts 255 bytes for an alias.
 func TestLinkAlias(t *testing.T) {
 	if alias := (Paths{Cache: "/home/ann/.cache/sales-events-local"}).LinkAlias(); alias != "/home/ann/.cache/sales-events-local" {
 		t.Error(alias)

@@ -49,8 +49,8 @@ func pool(c *x509.Certificate) *x509.CertPool {
 	return p
 }
 
-// Every name and address that somebody in the cluster connects to, and who a
-// leaf is to Kubernetes' authorizers.
+// Every name and address to which something in the cluster connects, and each leaf's
+// identity for Kubernetes' authorizers.
 func TestLeaves(t *testing.T) {
 	dir := written(t)
 	ca := certificate(t, filepath.Join(dir, "ca.crt"))
@@ -78,7 +78,7 @@ func TestLeaves(t *testing.T) {
 		if leaf.Subject.CommonName != want.name || !slices.Equal(leaf.Subject.Organization, organizations) {
 			t.Errorf("%s is %s, want %s of %q", file, leaf.Subject, want.name, want.organization)
 		}
-		for _, name := range append(want.reachedAs, "") { // "" leaves names out
+		for _, name := range append(want.reachedAs, "") { // "" omits the names
 			if _, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: pool(ca)}); err != nil {
 				t.Errorf("%s as server %q: %v", file, name, err)
 			}
@@ -95,8 +95,8 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-// Each kubeconfig opens a server that holds the API server's certificate and
-// asks for one of the same authority, as that identity.
+// Each kubeconfig works with a server that has the API server's certificate and asks for
+// a client certificate of the same authority, and has the right identity.
 func TestKubeconfigs(t *testing.T) {
 	dir := written(t)
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "apiserver.crt"), filepath.Join(dir, "apiserver.key"))
@@ -140,7 +140,7 @@ func TestKubeconfigs(t *testing.T) {
 	}
 }
 
-// A client of the cluster before does not get in, and keys are nobody else's.
+// A client of an earlier cluster is rejected, and only the owner can read the keys.
 func TestEachClusterHasItsOwn(t *testing.T) {
 	before, now := written(t), written(t)
 	old := certificate(t, filepath.Join(before, "admin.crt"))

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// What the machines of the table lack when nothing but Go, git and make is there.
+// The needs that are missing on the table's machines, which have only Go, git and make.
 var bare = needs[1:]
 
 func TestAdvice(t *testing.T) {
@@ -60,7 +60,7 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// A distribution with a command has an answer to each need, and to nothing else.
+// A distribution with a command has an answer for each need, and for nothing else.
 func TestDistributionsAreComplete(t *testing.T) {
 	known, err := distributions()
 	if err != nil {
@@ -107,7 +107,7 @@ func TestThisDistribution(t *testing.T) {
 	}
 }
 
-// write makes programs that are found before, or instead of, this machine's.
+// write creates programs that are found before, or instead of, this machine's.
 func write(t *testing.T, programs map[string]string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -119,8 +119,8 @@ func write(t *testing.T, programs map[string]string) (dir string) {
 	return dir
 }
 
-// What apt-get is asked for, and that the lists are brought up to date only where it
-// does not work without.
+// The calls of apt-get. The package lists are refreshed only if the installation fails
+// without.
 func TestInstall(t *testing.T) {
 	const (
 		install = "install -y --no-install-recommends nftables gcc libc6-dev libseccomp-dev -o DPkg::Lock::Timeout=300 noninteractive 1\n"

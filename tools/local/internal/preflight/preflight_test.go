@@ -16,7 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// fit is a machine on which nothing is in the way.
+// fit returns a machine without obstacles.
 func fit() machine {
 	return machine{
 		root: true, capabilities: 1<<41 - 1, hasGo: true, nftables: true,
@@ -108,8 +108,8 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
-// The machine's own addresses count: they are in another table than its
-// routes. The cache folder need not exist, and is not made.
+// The machine's own addresses count, although they are in another table than its routes.
+// The cache folder need not exist, and is not created.
 func TestLook(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "not", "there")
 	m, err := Start{Checkout: ".", Paths: layout.Paths{Cache: cache}}.look(t.Context())
@@ -130,7 +130,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// The kernel is asked in a namespace that leaves no table behind.
+// The kernel is tested in a namespace, which leaves no table behind.
 func TestKernel(t *testing.T) {
 	if err := inNetworkNamespace(translate); !permitted(err) {
 		t.Logf("this kernel translates no addresses: %v", err)
@@ -147,7 +147,7 @@ func TestKernel(t *testing.T) {
 	}
 }
 
-// Go's caches take most of a build; what is on one disk is added up.
+// Go's caches take most of the space of a build; the needs on one disk are added up.
 func TestDisksOfABuild(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("GOCACHE", filepath.Join(dir, "build"))
@@ -161,7 +161,7 @@ func TestDisksOfABuild(t *testing.T) {
 	}
 }
 
-// Who may run what of sbin finds it there, whatever PATH sudo kept.
+// Programs in sbin are found, whatever PATH sudo passes on.
 func TestExtendPath(t *testing.T) {
 	t.Setenv("PATH", "/home/ann/bin")
 	if err := ExtendPath(); err != nil {

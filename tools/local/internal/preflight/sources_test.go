@@ -11,8 +11,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/engines"
 )
 
-// Who has every module needs no network; else the proxy must answer, in whatever
-// way go reaches it.
+// With every module in the cache no network is needed; otherwise the proxy must answer,
+// in whatever way go reaches it.
 func TestUnfetchable(t *testing.T) {
 	proxy := t.TempDir()
 	answers := filepath.Join(proxy, "example.com", "!engine", "@v", "v1.2.3.info")
@@ -67,7 +67,7 @@ func TestUnreadable(t *testing.T) {
 	if err := unreadable(t.Context(), dir); err != nil {
 		t.Error(err)
 	}
-	// Git's own switch for this test: it takes the repository for another user's.
+	// Git's own switch for this test: it treats the repository as another user's.
 	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "true")
 	want := "git refuses " + dir + ", which belongs to another user: run git config --global --add safe.directory " + dir
 	if err := unreadable(t.Context(), dir); err == nil || err.Error() != want {

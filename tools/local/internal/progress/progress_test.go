@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 )
 
-// A person sees what goes on in one line, which the next one takes the place of;
-// whoever reads a pipe sees what is done alone.
+// A terminal shows the current step in one line that changes in place; a pipe gets only
+// finished steps.
 func TestLog(t *testing.T) {
 	for name, test := range map[string]struct {
 		terminal bool

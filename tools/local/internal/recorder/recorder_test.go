@@ -22,9 +22,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario"
 )
 
-// TestPlan: what docs/simulate.md promises: 24 runs, half of them held out, each shape and
-// setting in both halves; each half begins evenly over the HPA's period; and every shape
-// is a trace of the local cluster's producer.
+// TestPlan: the plan is the one in docs/simulate.md: 24 runs, half of them held out, with
+// each shape and setting in both halves. The starts of each half are spread evenly over
+// the HPA's period, and every shape is a trace of the local cluster's producer.
 func TestPlan(t *testing.T) {
 	names, waits := map[string]bool{}, map[bool][]time.Duration{}
 	for _, p := range Plan() {
@@ -53,8 +53,8 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestTree: the manifests are HEAD's with the patch of the setting, and the checkout is
-// as it was.
+// TestTree: the manifests are HEAD's with the patch of the setting, and the checkout does
+// not change.
 func TestTree(t *testing.T) {
 	ctx, root, dir := t.Context(), t.TempDir(), t.TempDir()
 	run := func(args ...string) string {
@@ -96,7 +96,8 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestLives: a pod that is there before, and one that comes, starts, is ready and goes.
+// TestLives: a pod that existed before, and one that is created, starts, becomes ready
+// and is gone.
 func TestLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -134,7 +135,7 @@ func TestLives(t *testing.T) {
 	})
 }
 
-// TestScales: an HPA of the setting before is not taken for that of this one.
+// TestScales: the HPA of an earlier setting does not count as this setting's.
 func TestScales(t *testing.T) {
 	two, five, window := int32(2), int32(5), int32(15)
 	s := scenario.Scenario{Trigger: scenario.Trigger{Target: 50}}

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// serveLayers serves the folder from a registry of its own, at the URL.
+// serveLayers serves the folder in a new registry, and returns its URL.
 func serveLayers(t *testing.T, dir string) string {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.WithBlobHandler(layers(dir)), registry.Logger(log.New(io.Discard, "", 0))))
@@ -34,7 +34,7 @@ func repository(t *testing.T, url string) name.Repository {
 	return r
 }
 
-// What is pushed is there for the folder's next registry.
+// A pushed layer is there for the folder's next registry.
 func TestLayersStay(t *testing.T) {
 	dir := t.TempDir()
 	pushed := static.NewLayer([]byte("content"), types.OCIUncompressedLayer)
@@ -66,7 +66,7 @@ func TestLayersStay(t *testing.T) {
 	}
 }
 
-// A push that is not what its digest says leaves nothing.
+// A push whose content does not have its digest leaves nothing.
 func TestLayersAreWhole(t *testing.T) {
 	dir := t.TempDir()
 	digest, _, err := v1.SHA256(strings.NewReader("content"))

@@ -30,7 +30,7 @@ var options = Options{Programs: map[string]string{
 
 func children() []child { return append(storeAndRuntime(options), clients(options)...) }
 
-// Every file that a program is told to read is written before it starts.
+// Every file that a program reads is written before it starts.
 func TestChildrenReadWhatIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	if err := pki.Write(filepath.Join(dir, "pki")); err != nil {
@@ -69,15 +69,15 @@ func TestChildrenAreBuilt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The import path of etcd's ends with its major version.
+		// The import path of etcd ends with its major version.
 		if !slices.ContainsFunc(p.Programs, func(pkg string) bool { return slices.Contains(strings.Split(pkg, "/"), path.Base(c.path)) }) {
 			t.Errorf("%s runs %s, engine %s builds %q", c.name, path.Base(c.path), engine, p.Programs)
 		}
 	}
 }
 
-// What answers without asking who is there listens on the loopback, where no
-// pod and nobody on the machine is.
+// Servers without authentication listen on the loopback, which neither pods nor users of
+// the machine can reach.
 func TestOnlyTheAPIServerIsReached(t *testing.T) {
 	checked := 0
 	for _, c := range children() {
@@ -98,8 +98,8 @@ func TestOnlyTheAPIServerIsReached(t *testing.T) {
 	}
 }
 
-// How long a slow machine may take is for the starting command to say, but a
-// program that ends is waited for no longer.
+// The command that starts the cluster sets the time limit. A program that ends stops the
+// wait at once.
 func TestWaitFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		group, ctx := errgroup.WithContext(t.Context())
@@ -119,8 +119,8 @@ func TestWaitFor(t *testing.T) {
 	})
 }
 
-// The API server is started again when it is asked for, and no other program is; one
-// that ends by itself ends the cluster.
+// On request, only the API server is started again; if it ends by itself, the cluster
+// ends.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o755); err != nil {
@@ -162,7 +162,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// The cluster dies with the command that starts it, until that lets go.
+// The cluster ends with the command that starts it, until that command releases it.
 func TestTether(t *testing.T) {
 	for name, test := range map[string]struct {
 		said string
@@ -182,7 +182,7 @@ func TestTether(t *testing.T) {
 	}
 }
 
-// Run touches nothing outside namespaces of its own.
+// Run does nothing outside of namespaces of its own.
 func TestRunOutsideItsNamespaces(t *testing.T) {
 	if os.Getpid() == 1 {
 		t.Skip("this test is the first process of its namespace")
@@ -193,7 +193,7 @@ func TestRunOutsideItsNamespaces(t *testing.T) {
 	}
 }
 
-// The servers of the supervisor itself name the address that they cannot have.
+// An error of the supervisor's own servers names the address that is taken.
 func TestServeOnATakenAddress(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -55,7 +55,7 @@ func TestRepository(t *testing.T) {
 	}
 }
 
-// TestOptional: what may lack is an empty list.
+// TestOptional: with --optional a missing ScaledObject gives an empty list.
 func TestOptional(t *testing.T) {
 	if all := found(t, "--cluster", "moon", "--optional"); len(all) != 0 {
 		t.Errorf("found %+v", all)

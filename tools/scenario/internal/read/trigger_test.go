@@ -43,7 +43,7 @@ func TestTrigger(t *testing.T) {
 	}
 }
 
-// TestRefused: what is not simulated is said by its name.
+// TestRefused: the error names what is not simulated.
 func TestRefused(t *testing.T) {
 	two := scaledObject("redis", nil)
 	two.Spec.Triggers = append(two.Spec.Triggers, kedav1alpha1.ScaleTriggers{Type: "cron"})

@@ -19,7 +19,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/world"
 )
 
-// TestMain is the other process, too.
+// TestMain also serves as the other process.
 func TestMain(m *testing.M) {
 	ServeIfAsked()
 	os.Exit(m.Run())
@@ -49,7 +49,7 @@ func burst(messages int) scenario.Scenario {
 	return s
 }
 
-// TestSimulate: what comes back are all phases of all scenarios, each at its place.
+// TestSimulate: the result has all phases of all scenarios, in order.
 func TestSimulate(t *testing.T) {
 	small, large := burst(50), burst(400)
 	heard := 0
@@ -81,7 +81,7 @@ func TestSlim(t *testing.T) {
 	}
 }
 
-// TestDrained: a run that ends when it is drained is the same until then.
+// TestDrained: a run that ends when it is drained is the same up to then.
 func TestDrained(t *testing.T) {
 	runs := func(o Options) [][]world.Run {
 		t.Helper()
@@ -101,10 +101,10 @@ func TestDrained(t *testing.T) {
 	}
 }
 
-// TestFailure: what breaks off the other process is this one's error, with what it said.
+// TestFailure: if the other process fails, its output is in the error.
 func TestFailure(t *testing.T) {
 	s := burst(10)
-	s.ScaledObject.Spec.ScaleTargetRef = nil // which a scenario always has
+	s.ScaledObject.Spec.ScaleTargetRef = nil // a real scenario always has it
 	_, err := Simulate(context.Background(), []scenario.Scenario{s}, Options{Phases: 1})
 	if err == nil || !strings.Contains(err.Error(), "broke off") || !strings.Contains(err.Error(), "nil pointer") {
 		t.Errorf("error %v", err)
@@ -142,7 +142,7 @@ func simulated(b *testing.B, s scenario.Scenario, phases int, limit time.Duratio
 
 func BenchmarkBurst(b *testing.B) { simulated(b, burst(1500), 200, 15*time.Second) }
 
-// BenchmarkDay is a million events in a day, taken by consumers as they run on AWS.
+// BenchmarkDay simulates a day with a million events, and consumers as on AWS.
 func BenchmarkDay(b *testing.B) {
 	s := burst(1)
 	s.Consumer.Settings.BatchSize, s.Consumer.Settings.Concurrency, s.Consumer.Settings.ProcessDelay = 10, 128, 0

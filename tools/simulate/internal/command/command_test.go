@@ -14,7 +14,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/outcome"
 )
 
-// TestMain also is the process that simulates.
+// TestMain also serves as the process that simulates.
 func TestMain(m *testing.M) {
 	bubble.ServeIfAsked()
 	os.Exit(m.Run())
@@ -50,8 +50,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestPredict reads this repository, simulates a burst, and writes the report; a
-// comparison with the report of a simulated run is refused.
+// TestPredict reads this repository, simulates a burst, and writes the report. A
+// comparison with the report of a simulated run is an error.
 func TestPredict(t *testing.T) {
 	dir := t.TempDir()
 	code, out, said := execute("--burst", "300", "--phases", "4", "--format", "json", "--report", dir)
@@ -94,8 +94,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// BenchmarkTune is the whole search around the settings of the local cluster, whose
-// objective makes no candidate easy.
+// BenchmarkTune runs the whole search around the settings of the local cluster, with an
+// objective that is hard for every candidate.
 func BenchmarkTune(b *testing.B) {
 	for b.Loop() {
 		begun := time.Now()

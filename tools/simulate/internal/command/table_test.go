@@ -14,8 +14,8 @@ import (
 
 const repository = "../../../.."
 
-// TestDocumentIsCurrent: the table of docs/simulate.md is of the recorded runs and of the
-// model as they are.
+// TestDocumentIsCurrent: the table of docs/simulate.md was made from the current
+// recordings and the current model.
 func TestDocumentIsCurrent(t *testing.T) {
 	recorded, err := recording.Read(filepath.Join(repository, filepath.FromSlash(recording.Folder)))
 	if err != nil {
@@ -44,7 +44,7 @@ func TestDocumentIsCurrent(t *testing.T) {
 	}
 }
 
-// TestWriteTable: the table takes the place of the one before, and of nothing else.
+// TestWriteTable: the new table replaces the old one, and nothing else.
 func TestWriteTable(t *testing.T) {
 	root := t.TempDir()
 	write := func(name, text string) {
@@ -75,7 +75,8 @@ func TestWriteTable(t *testing.T) {
 	}
 }
 
-// TestAt: the phases are those in which the HPA looks when it did, over the period's end too.
+// TestAt: the phases are those in which the HPA looks at the same moment, even across the
+// period's end.
 func TestAt(t *testing.T) {
 	const period, of = 15 * time.Second, 200
 	for _, created := range []float64{0.1, 7.5, 14.9, 22.5} {

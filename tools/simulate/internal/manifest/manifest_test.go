@@ -43,7 +43,7 @@ func TestWrite(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("%v:\n%s", err, got)
 	}
-	// Nothing is written where one of them cannot be.
+	// If one change cannot be written, none is.
 	for name, wrong := range map[string]scenario.Change{
 		"another value": {Setting: scenario.QueueLength, Before: "50", After: "40"},
 		"no place":      {Setting: scenario.MaxReplicas, Before: "50", After: "40"},

@@ -23,7 +23,7 @@ func TestSpread(t *testing.T) {
 	if got, want := spread(values), (report.Spread{P5: 5, P50: 50, P95: 95}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	// What never came is longer than all.
+	// A value that never came counts as the longest.
 	if got, want := spread([]float64{3, -1, 1, 2}), (report.Spread{P5: 1, P50: 2, P95: -1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -61,7 +61,7 @@ func sample() scenario.Scenario {
 	return s
 }
 
-// TestNaive: 30 pods at once take 75 messages a second, and wait for the HPA up to 15 s.
+// TestNaive: 30 pods handle 75 messages a second, and wait up to 15 s for the HPA.
 func TestNaive(t *testing.T) {
 	p := New(sample(), Naive(sample(), 20)).Prediction
 	if p.Drain.P50 < 20 || p.Drain.P50 > 35 || p.Peak.P50 != 30 || p.Undrained > 0 || p.P99.P50 > p.Drain.P50 {
@@ -70,7 +70,7 @@ func TestNaive(t *testing.T) {
 }
 
 func TestCost(t *testing.T) {
-	// A pod with half a processor is a quarter of a node of two.
+	// A pod with half a core has a quarter of a node with two.
 	c := newCost(sample(), []world.Run{{PodSeconds: 3600, Requests: 1_000_000, Puts: 1000}})
 	if want := 0.0456/4 + 0.40 + 0.005; c.Burst < want-1e-9 || c.Burst > want+1e-9 {
 		t.Errorf("a burst costs %g, want %g", c.Burst, want)

@@ -9,7 +9,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/simulate/internal/outcome"
 )
 
-// TestDifference: a table of both sides; a ScaledObject that is new or gone has one side.
+// TestDifference: a table of both sides; a ScaledObject that is new or removed has one
+// side.
 func TestDifference(t *testing.T) {
 	side := func(drain float64) *outcome.Prediction {
 		return &outcome.Prediction{Load: "a burst", Prediction: report.Prediction{Phases: 9, Drain: report.Spread{P5: 1, P50: drain, P95: 99}}}

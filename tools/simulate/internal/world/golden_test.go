@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden file")
 
-// golden is what a run comes to, without its course.
+// golden is the result of a run, without its course.
 type golden struct {
 	Shape      string  `json:"shape"`
 	Phase      int     `json:"phase"`
@@ -30,8 +30,8 @@ type golden struct {
 	Pods []int32 `json:"pods"`
 }
 
-// TestGolden: a change of a number here is a change of the model, of KEDA, of Kubernetes
-// or of a workload. Look at it, then run go test -update.
+// TestGolden: if a number here changes, the model, KEDA, Kubernetes or a workload has
+// changed. Check the change, then run go test -update.
 func TestGolden(t *testing.T) {
 	var got []golden
 	for _, shape := range []string{"step", "ramp", "sparse", "two-bursts"} {
@@ -80,8 +80,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// like reports whether it is the same run: the order of what happens at the same moment
-// is not decided, and is worth some milliseconds and a poll or two.
+// like reports whether two results are of the same run. The order of simultaneous events
+// is not fixed, which makes a difference of some milliseconds and a poll or two.
 func (g golden) like(other golden) bool {
 	near := func(a, b, by float64) bool { return math.Abs(a-b) <= by }
 	return g.Shape == other.Shape && g.Phase == other.Phase && g.Messages == other.Messages && g.Dead == other.Dead &&

@@ -9,7 +9,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// TestMain has the controllers say nothing, as package bubble does.
+// TestMain turns the controllers' logs off, as package bubble does.
 func TestMain(m *testing.M) {
 	klog.SetLogger(logr.Discard())
 	logf.SetLogger(logr.Discard())

@@ -13,8 +13,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario/parts"
 )
 
-// What users of KEDA saw, each as a small scenario. The numbers are those of issues of
-// https://github.com/kedacore/keda.
+// Problems that users of KEDA reported, each as a small scenario. The numbers are those
+// of issues of https://github.com/kedacore/keda.
 
 // TestClimb: #196, #4204. Without behavior the HPA adds four pods or doubles them, every
 // 15 s.
@@ -41,7 +41,7 @@ func TestClimb(t *testing.T) {
 	}
 }
 
-// reversals is how often the number of pods went up after it had gone down.
+// reversals returns how often the number of pods went up after it had gone down.
 func reversals(r Run) (n int) {
 	down := false
 	for _, step := range r.Steps {

@@ -17,8 +17,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/scenario/parts"
 )
 
-// local is the scenario of clusters/local: five messages at a time, two seconds for each
-// five, a pod for 50 messages, 1 to 50 pods in one step.
+// local returns the scenario of clusters/local: five messages at a time, two seconds for
+// each five, a pod for 50 messages, and 1 to 50 pods in one step.
 func local(messages int) scenario.Scenario {
 	steady := producer.Config{Queue: "q", Concurrency: 1, WaitSeconds: 2}
 	s := scenario.Scenario{
@@ -50,7 +50,8 @@ func policy(kind autoscalingv2.HPAScalingPolicyType, value int32) autoscalingv2.
 	return autoscalingv2.HPAScalingPolicy{Type: kind, Value: value, PeriodSeconds: 15}
 }
 
-// behave sets the HPA's behavior: the window for scaling down, and a policy each way.
+// behave sets the HPA's behavior: the window for scaling down, and a policy for each
+// direction.
 func behave(s *scenario.Scenario, window int32, up, down autoscalingv2.HPAScalingPolicy) {
 	s.ScaledObject.Spec.Advanced = &kedav1alpha1.AdvancedConfig{HorizontalPodAutoscalerConfig: &kedav1alpha1.HorizontalPodAutoscalerConfig{
 		Behavior: &autoscalingv2.HorizontalPodAutoscalerBehavior{
@@ -69,7 +70,7 @@ func simulate(t *testing.T, s scenario.Scenario, phase Phase) Run {
 	return run
 }
 
-// rescales are the changes of the number of pods.
+// rescales returns the numbers of pods that were set, in order.
 func rescales(r Run) (all []int32) {
 	for _, step := range r.Steps {
 		if !step.held() {
@@ -79,8 +80,8 @@ func rescales(r Run) (all []int32) {
 	return all
 }
 
-// TestDemo: the burst of make demo takes the course that it took in the cluster, whose
-// report of 2026-11-29 says 36 s, 29 consumers and 1,500 messages, of which none is lost.
+// TestDemo: the burst of make demo goes as in the cluster, whose report of 2026-11-29 has
+// 36 s, 29 consumers and 1,500 messages, none of them lost.
 func TestDemo(t *testing.T) {
 	r := simulate(t, local(1500), Phase{Index: 10, Of: 15})
 	if r.Drained < 25 || r.Drained > 45 || r.Peak < 28 || r.Peak > 31 {
@@ -100,8 +101,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestRepeats: a phase is one run, however often it is made, but for milliseconds: which of
-// two pods is first at the same moment is not decided.
+// TestRepeats: a phase always gives the same run, except for milliseconds: the order of
+// two pods at the same moment is not fixed.
 func TestRepeats(t *testing.T) {
 	one, two := simulate(t, local(300), Phase{3, 10}), simulate(t, local(300), Phase{3, 10})
 	differ := func(a, b float64) bool { return math.Abs(a-b) > 0.1 }
@@ -130,7 +131,8 @@ func TestMorePodsNeverEndLater(t *testing.T) {
 			s := local(1000)
 			s.ScaledObject.Spec.MaxReplicaCount = &most
 			r := simulate(t, s, Phase{phase, 3})
-			// A batch takes two seconds, and the last one may begin at any time of it.
+			// A batch takes two seconds, and the last one may begin at any moment of
+			// these.
 			if r.Drained < 0 || r.Drained > last+2.5 {
 				t.Errorf("phase %d: %d pods drain after %g s, fewer after %g s", phase, most, r.Drained, last)
 			}
@@ -142,7 +144,7 @@ func TestMorePodsNeverEndLater(t *testing.T) {
 	}
 }
 
-// TestNeverDrains: two pods take five messages a second, ten come.
+// TestNeverDrains: two pods handle five messages a second, and ten arrive.
 func TestNeverDrains(t *testing.T) {
 	s := local(1)
 	s.ScaledObject.Spec.MaxReplicaCount = new(int32(2))
@@ -154,7 +156,7 @@ func TestNeverDrains(t *testing.T) {
 	}
 }
 
-// TestNodes: pods that find no node wait for one, which an autoscaler brings.
+// TestNodes: pods without a node wait for one, which an autoscaler adds.
 func TestNodes(t *testing.T) {
 	s := local(1000)
 	s.Parts.Nodes = parts.Nodes{Count: 1, Pods: 6, Max: 1}
@@ -169,8 +171,8 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// TestForeign: somebody else's consumer takes its service time, and as many messages at a
-// time as it is said to.
+// TestForeign: another consumer takes its service time, and handles the given number of
+// messages at a time.
 func TestForeign(t *testing.T) {
 	s := local(200)
 	s.Load.Steady = nil

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// An EventQueue whose alarms are switched off is found in each environment on AWS.
+// An EventQueue with alarms turned off is found in each environment on AWS.
 func TestAlarmsOff(t *testing.T) {
 	dir := t.TempDir()
 	copyRepository(t, "../../../..", dir)

@@ -30,15 +30,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestThisRepository holds this repository to its own gate: every object has a
-// schema, and there is nothing to report.
+// TestThisRepository runs validate on this repository: every object has a schema, and
+// there are no errors.
 func TestThisRepository(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	if code := Execute([]string{"--root", "../../../.."}, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
 		t.Errorf("exit %d: %s", code, &stderr)
 	}
-	// The accounts of staging and production, and who reaches their clusters, are the
-	// user's to write.
+	// The accounts of staging and production, and the addresses that may reach their
+	// clusters, are placeholders for the user.
 	placeholders := strings.Count(stdout.String(), " is a placeholder (") + strings.Count(stdout.String(), " that is kept for documentation: ")
 	if !strings.Contains(stdout.String(), " 0 unknown, ") || !strings.Contains(stdout.String(), fmt.Sprintf(" 0 errors, %d warnings", placeholders)) {
 		t.Errorf("not clean:\n%s", &stdout)

@@ -32,7 +32,8 @@ func TestFaults(t *testing.T) {
 	warmModuleCache(t)
 	sites := []*site{newSite(t, root), newSite(t, root)}
 	for _, found := range sites[0].healthy {
-		// The accounts and addresses of staging and production are the user's to write.
+		// The accounts and addresses of staging and production are placeholders for the
+		// user.
 		if !slices.Contains([]string{"AWS002", "KEDA007"}, found.Rule) || found.Severity != findings.Warning {
 			t.Errorf("without a fault: %s:%d: %s %s", found.File, found.Line, found.Rule, found.Message)
 		}
@@ -52,7 +53,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// warmModuleCache asks go once where its modules are, instead of in every run.
+// warmModuleCache asks the go command once for the module cache, instead of in every run.
 func warmModuleCache(t *testing.T) {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOMODCACHE").Output()
@@ -67,8 +68,8 @@ var (
 	most = flag.Int("most", 2, "try so many faults of each mutator, spread over the repository")
 )
 
-// allFaults are those of the mutators. One that finds no place to put a fault
-// tries nothing.
+// allFaults returns the mutators' faults. A mutator that finds no place for one is an
+// error.
 func allFaults(t *testing.T, repo repository) []fault {
 	t.Helper()
 	var faults []fault
@@ -81,7 +82,7 @@ func allFaults(t *testing.T, repo repository) []fault {
 			t.Errorf("mutator %q matches nothing in this repository: correct its path, or remove it", m.name)
 		}
 		for i, f := range all {
-			// The first of each of as many parts of equal length.
+			// A selection at even distances.
 			if len(all) <= *most || i == 0 || i**most/len(all) != (i-1)**most/len(all) {
 				f.mutator = m.name
 				faults = append(faults, f)
@@ -94,7 +95,7 @@ func allFaults(t *testing.T, repo repository) []fault {
 // site is a copy of the repository for one worker.
 type site struct {
 	options Options
-	// Without a fault: what a run finds, and what the clusters get.
+	// The findings and the rendered objects without a fault.
 	healthy []findings.Finding
 	objects []string
 }
@@ -118,8 +119,8 @@ func newSite(t *testing.T, root string) *site {
 	return s
 }
 
-// check lists what a run over some clusters, by default all, finds and does not
-// accept.
+// check returns the findings of a run over some clusters, by default all, that are not
+// accepted.
 func (s *site) check(t *testing.T, clusters ...string) []findings.Finding {
 	options := s.options
 	options.Clusters = clusters
@@ -130,7 +131,7 @@ func (s *site) check(t *testing.T, clusters ...string) []findings.Finding {
 	return slices.DeleteFunc(report.Findings, func(f findings.Finding) bool { return f.Severity == findings.Off })
 }
 
-// render is what the cluster gets.
+// render returns the objects that the clusters get.
 func (s *site) render(t *testing.T) []string {
 	rendering, err := render.Run(context.Background(), render.Options{Root: s.options.Root, Config: s.options.Config, Memory: s.options.Memory})
 	if err != nil {
@@ -151,11 +152,11 @@ func (s *site) render(t *testing.T) []string {
 	return objects
 }
 
-// outcome is what became of a fault.
+// outcome is the result of a fault.
 type outcome struct {
 	fault
 	found []findings.Finding
-	// same is a fault that is none: the cluster gets what it got before.
+	// same means that it is no fault: the cluster gets the same objects as before.
 	same bool
 }
 
@@ -167,7 +168,7 @@ func (o outcome) placed() bool {
 	})
 }
 
-// try puts a fault in, and takes it out again.
+// try makes a fault, and removes it again.
 func (s *site) try(t *testing.T, f fault) outcome {
 	file := filepath.Join(s.options.Root, f.file)
 	healthy, err := os.ReadFile(file)
@@ -178,7 +179,7 @@ func (s *site) try(t *testing.T, f fault) outcome {
 		t.Error(err)
 	}
 	o := outcome{fault: f, found: findings.Introduced(s.healthy, s.check(t, clusterOf(f.file)))}
-	if !o.caught() { // an overlay may hide it there
+	if !o.caught() { // an overlay may hide it in another cluster
 		o.found = findings.Introduced(s.healthy, s.check(t))
 	}
 	if !o.caught() {
@@ -190,8 +191,8 @@ func (s *site) try(t *testing.T, f fault) outcome {
 	return o
 }
 
-// clusterOf is a cluster that gets a manifest. The hub's, with all of staging
-// and production, takes the longest.
+// clusterOf returns a cluster that uses a manifest. The hub, with all of staging and
+// production, takes longest.
 func clusterOf(file string) string {
 	for _, part := range []string{"clusters/hub/", "staging", "production", "infrastructure/crossplane/", "infrastructure/platform/", "/aws/"} {
 		if strings.Contains(file, part) {
@@ -201,7 +202,7 @@ func clusterOf(file string) string {
 	return "clusters/local"
 }
 
-// run tries every fault, and keeps their order.
+// run tries every fault. The results are in the order of the faults.
 func run(t *testing.T, sites []*site, faults []fault) []outcome {
 	outcomes := make([]outcome, len(faults))
 	next := make(chan int)
@@ -223,7 +224,7 @@ func run(t *testing.T, sites []*site, faults []fault) []outcome {
 
 type tally struct{ faults, caught, placed, same int }
 
-// count leaves out what is no fault.
+// count counts the outcomes, except those that are no fault.
 func count(outcomes []outcome, which func(outcome) bool) tally {
 	var c tally
 	for _, o := range outcomes {

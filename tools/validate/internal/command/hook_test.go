@@ -8,8 +8,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestHook runs the pre-commit hook in a repository of its own. The build is
-// simulated by a script called go, which writes a program that says so.
+// TestHook runs the pre-commit hook in a new repository. A script called go replaces the
+// build: it writes a program that reports its call.
 func TestHook(t *testing.T) {
 	hook, err := filepath.Abs("../../pre-commit")
 	if err != nil {

@@ -17,27 +17,26 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// manifestPatterns are the files that faults are put into: all that Flux sees.
+// manifestPatterns are the files in which faults are made: all that Flux sees.
 var manifestPatterns = []string{"clusters/**/*.yaml", "infrastructure/**/*.yaml", "apps/*/deploy/**/*.yaml"}
 
-// manifest is a file of the repository: its lines, so that a fault changes no
-// others, and every value in it.
+// manifest is a file of the repository: its lines, so that a fault changes no other line,
+// and all its values.
 type manifest struct {
-	// repository is what the file is part of.
+	// repository is the repository that contains the file.
 	repository *repository
 	name       string
 	lines      []string
 	entries    []*entry
 }
 
-// entry is a value of a manifest with the way to it.
+// entry is a value of a manifest, with its path.
 type entry struct {
 	file   *manifest
 	parent *entry
-	// kind and name are those of the object; empty in a file of settings or in
-	// a patch of operations.
+	// kind and name are the object's; empty in a file of settings or in a JSON patch.
 	kind, name string
-	// path leads to the value in its document, such as spec/triggers/0/type.
+	// path is the value's path in its document, such as spec/triggers/0/type.
 	path string
 	// key is nil for an item of a list.
 	key, value *yaml.Node
@@ -51,7 +50,7 @@ type place struct {
 
 func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
 
-// repository is all manifests in the order of their names.
+// repository is all manifests, sorted by name.
 type repository []*manifest
 
 func readRepository(t *testing.T, root string) repository {
@@ -112,7 +111,7 @@ func (m *manifest) descend(e *entry) {
 	}
 }
 
-// text is the scalar at a path of mappings below the entry, or empty.
+// text returns the scalar at a path of mappings below the entry, or empty.
 func (e *entry) text(at string) string {
 	node := e.value
 	for element := range strings.SplitSeq(at, "/") {
@@ -128,8 +127,8 @@ func (e *entry) text(at string) string {
 	return node.Value
 }
 
-// find lists the entries of a kind at a path; both are patterns, and a kind of
-// "" is that of files without one.
+// find returns the entries of a kind at a path. Both are patterns; the kind "" means
+// files without one.
 func (r repository) find(kind, pattern string) []*entry {
 	var found []*entry
 	for _, m := range r {
@@ -146,7 +145,7 @@ func (e *entry) isScalar() bool {
 	return e.value.Kind == yaml.ScalarNode && e.value.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0
 }
 
-// line is where the entry begins.
+// line returns the first line of the entry.
 func (e *entry) line() int {
 	if e.key != nil {
 		return e.key.Line
@@ -156,7 +155,7 @@ func (e *entry) line() int {
 
 func (e *entry) at() place { return place{e.file.name, e.line()} }
 
-// lastLine is where the entry ends.
+// lastLine returns the last line of the entry.
 func (e *entry) lastLine() int { return lastLine(e.value) }
 
 func lastLine(node *yaml.Node) int {
@@ -170,17 +169,17 @@ func lastLine(node *yaml.Node) int {
 	return last
 }
 
-// fault is a file with one thing wrong in it.
+// fault is a file with one fault.
 type fault struct {
 	mutator string
-	// what is the fault in a few words.
+	// what describes the fault in a few words.
 	what string
 	file string
 	text []byte
-	// gone is how many lines are missing after a line.
+	// gone is the number of lines that are missing after a line.
 	after, gone int
-	// right are the places at which a report names the fault: the line that
-	// changed, and the lines that refer to what is gone.
+	// right are the places at which a report names the fault: the changed line, and the
+	// lines that refer to what is missing.
 	right []place
 }
 
@@ -211,8 +210,8 @@ func (e *entry) replaceAt(node *yaml.Node, text string) fault {
 	return e.file.fault(fmt.Sprintf("%s: %s becomes %s", e.label(), source, text), lines, place{e.file.name, node.Line})
 }
 
-// sourceOf is a value as its file writes it, quotes included. rest is the line from the
-// value on.
+// sourceOf returns a value as it is written in its file, including quotes. rest is the
+// line from the value on.
 func sourceOf(node *yaml.Node, rest string) string {
 	switch node.Style {
 	case yaml.DoubleQuotedStyle, yaml.SingleQuotedStyle:
@@ -227,10 +226,10 @@ func (e *entry) label() string {
 	return fmt.Sprintf("%s %s", e.at(), e.path)
 }
 
-// set writes another value.
+// set changes the value.
 func (e *entry) set(text string) fault { return e.replaceAt(e.value, text) }
 
-// misspelt is the entry with two letters of its value swapped.
+// misspelt returns the entry with two letters of its value swapped.
 func (e *entry) misspelt() fault { return e.set(misspell(e.value.Value)) }
 
 // misspeltIn swaps two letters of a part of the value.
@@ -238,7 +237,7 @@ func (e *entry) misspeltIn(part string) fault {
 	return e.set(strings.Replace(e.value.Value, part, misspell(part), 1))
 }
 
-// renamed writes another key.
+// renamed changes the key.
 func (e *entry) renamed(key string) fault { return e.replaceAt(e.key, key) }
 
 // misspell swaps the last two letters that differ.
@@ -255,8 +254,8 @@ func misspell(text string) string {
 
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
-// removed takes an entry out; with the last of its parent's, the parent. What
-// is on a line with others stays: ok is false.
+// removed removes an entry, and its parent if it was the last entry. An entry that shares
+// a line with others is not removed: ok is false.
 func (e *entry) removed() (f fault, ok bool) {
 	for e.parent != nil && e.parent.parent != nil && len(e.parent.value.Content) == e.width() {
 		e = e.parent
@@ -283,7 +282,7 @@ func (e *entry) removed() (f fault, ok bool) {
 	return f, true
 }
 
-// width is how many nodes of its parent the entry takes.
+// width returns the number of its parent's nodes that the entry has.
 func (e *entry) width() int {
 	if e.key != nil {
 		return 2
@@ -298,7 +297,7 @@ func column(e *entry) int {
 	return e.value.Column
 }
 
-// beside adds a line before the entry, as a neighbour.
+// beside adds a line before the entry, as a sibling.
 func (e *entry) beside(text string) fault {
 	indent := strings.Repeat(" ", column(e)-1)
 	lines := slices.Insert(slices.Clone(e.file.lines), e.line()-1, indent+text)

@@ -9,14 +9,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// mutator makes one fault of a kind for every place that can have it.
+// mutator makes one kind of fault at every possible place.
 type mutator struct {
 	name   string
 	faults func(repository) []fault
 }
 
-// mutators are what people get wrong. A new kind of object, such as a role,
-// joins by a line that names its fields.
+// mutators are common mistakes. A new kind of object, such as a role, needs a line that
+// names its fields.
 var mutators = []mutator{
 	// Syntax and shape.
 	{"key without colon", perFile(func(e *entry) fault { return e.replaceAt(e.key, e.key.Value+" #") })},
@@ -135,7 +135,7 @@ func every(kind, path string, make func(*entry) fault) func(repository) []fault 
 	return all(kind, path, func(e *entry) (fault, bool) { return make(e), true })
 }
 
-// all is every where some entries cannot have the fault.
+// all is like every, for a fault that some entries cannot have.
 func all(kind, path string, make func(*entry) (fault, bool)) func(repository) []fault {
 	return func(r repository) []fault {
 		var faults []fault
@@ -148,7 +148,7 @@ func all(kind, path string, make func(*entry) (fault, bool)) func(repository) []
 	}
 }
 
-// perFile makes one fault per file, at the scalar in its middle.
+// perFile makes one fault in each file, at the scalar in its middle.
 func perFile(make func(*entry) fault) func(repository) []fault {
 	return func(r repository) []fault {
 		var faults []fault
@@ -162,7 +162,7 @@ func perFile(make func(*entry) fault) func(repository) []fault {
 			if len(scalars) > 0 {
 				e := scalars[len(scalars)/2]
 				f := make(e).orAround(e)
-				// A parser may stop at the line that follows.
+				// A parser may stop at the next line.
 				f.right = append(f.right, place{m.name, f.right[0].line + 1})
 				faults = append(faults, f)
 			}
@@ -187,11 +187,12 @@ func (e *entry) twice() fault {
 	return e.file.fault(e.label()+" is there twice", lines, e.at())
 }
 
-// open are paths whose keys are free: what is wrong there is up to others.
+// open matches paths at which any key is allowed: other programs decide what is wrong
+// there.
 var open = regexp.MustCompile(`(^|/)(labels|matchLabels|data|stringData|metadata|requests|limits)/[^/]+$|^spec/selector/`)
 
-// fields misspells the fields of objects. The report is right, too, at a patch
-// that does not find the field.
+// fields misspells the fields of objects. A report is also right at a patch that does not
+// find the field.
 func fields(r repository) []fault {
 	var faults []fault
 	for _, e := range r.find("?*", "**") {
@@ -203,7 +204,7 @@ func fields(r repository) []fault {
 	return faults
 }
 
-// orAround: what lacks the field is the mapping around it.
+// orAround adds the mapping around the field, which lacks it now.
 func (f fault) orAround(e *entry) fault {
 	return f.or(e.parent)
 }
@@ -218,7 +219,7 @@ func quoted(r repository) []fault {
 	return faults
 }
 
-// unquoted takes the quotes from what is text and would be something else.
+// unquoted removes the quotes around text that would otherwise have another type.
 func unquoted(r repository) []fault {
 	var faults []fault
 	for _, e := range r.find("*", "**") {
@@ -229,7 +230,7 @@ func unquoted(r repository) []fault {
 	return faults
 }
 
-// uses are the entries whose text a pattern matches.
+// uses returns the entries whose text a pattern matches.
 func (r repository) uses(pattern string) []*entry {
 	expression := regexp.MustCompile(pattern)
 	var found []*entry
@@ -243,17 +244,17 @@ func (r repository) uses(pattern string) []*entry {
 	return found
 }
 
-// folder is where the manifests of an app or a cluster are: apps/consumer.
+// folder returns the folder of an app's or a cluster's manifests: apps/consumer.
 func (e *entry) folder() string {
 	return strings.Join(strings.SplitN(e.file.name, "/", 3)[:2], "/")
 }
 
-// neighbours are the entries of a kind at a path in the same app.
+// neighbours returns the entries of a kind at a path in the same app.
 func (e *entry) neighbours(kind, path string) []*entry {
 	return slices.DeleteFunc(e.file.repository.find(kind, path), func(other *entry) bool { return other.folder() != e.folder() })
 }
 
-// sibling is another entry of the same mapping.
+// sibling returns another entry of the same mapping.
 func (e *entry) sibling(key string) *entry {
 	for _, other := range e.file.entries {
 		if other.parent == e.parent && other.key != nil && other.key.Value == key {
@@ -263,12 +264,12 @@ func (e *entry) sibling(key string) *entry {
 	return e
 }
 
-// users are the entries of the same app that say the same name at a path.
+// users returns the entries of the same app that have the same name at a path.
 func users(e *entry, path string) []*entry {
 	return slices.DeleteFunc(e.neighbours("*", path), func(other *entry) bool { return other.value.Value != e.value.Value })
 }
 
-// withUses removes where variables come from: they are then missing at a use.
+// withUses removes the source of variables: they are then missing where they are used.
 func withUses(e *entry) (fault, bool) {
 	var uses []*entry
 	for _, use := range e.file.repository.uses(`\$\{`) {
@@ -280,7 +281,7 @@ func withUses(e *entry) (fault, bool) {
 	return f.or(uses...), ok && len(uses) > 0
 }
 
-// facts are entries that some manifest uses: another one means nothing.
+// facts makes faults only in facts that some manifest uses.
 func facts(make func(*entry) (fault, bool)) func(*entry) (fault, bool) {
 	return func(e *entry) (fault, bool) {
 		uses := e.file.repository.uses(`\$\{` + e.key.Value + `\}`)
@@ -292,8 +293,9 @@ func facts(make func(*entry) (fault, bool)) func(*entry) (fault, bool) {
 	}
 }
 
-// dependencies are those that put a custom resource after its definition: the
-// report is right at the resource, too. Without the others pods retry.
+// dependencies makes faults only in dependencies that put a custom resource after its
+// definition; a report is also right at the resource. Without other dependencies pods
+// only retry.
 func dependencies(e *entry) (fault, bool) {
 	if e.value.Value != "true" && e.text("name") != "keda" || e.value.Value == "true" && e.name != "keda" {
 		return fault{}, false
@@ -320,8 +322,8 @@ func quoteAs(node *yaml.Node, text string) string {
 	return text
 }
 
-// owners adds a second Kustomization of the same path. Its objects are what has
-// two owners.
+// owners adds a second Kustomization with the same path, so that its objects have two
+// owners.
 func owners(r repository) []fault {
 	var faults []fault
 	for _, e := range r.find("Kustomization", "spec/path") {
@@ -349,8 +351,8 @@ func owners(r repository) []fault {
 	return faults
 }
 
-// unlisted takes a manifest out of its kustomization.yaml. What refers to its
-// objects is then wrong, or what they were there for.
+// unlisted removes a manifest from its kustomization.yaml. Then the references to its
+// objects are wrong, or the objects that they served.
 func unlisted(e *entry) (fault, bool) {
 	f, ok := e.removed()
 	for _, m := range *e.file.repository {
@@ -369,7 +371,7 @@ func unlisted(e *entry) (fault, bool) {
 	return f, ok
 }
 
-// references are, by kind, the entries that name an object of the same app.
+// references are, by kind, the entries that refer to an object of the same app.
 var references = map[string]string{
 	"Namespace":             "{namespace,metadata/namespace}",
 	"ServiceAccount":        "**/serviceAccountName",
@@ -403,17 +405,17 @@ func renamedObject(e *entry) (fault, bool) {
 	return e.misspelt().or(to...), len(to) > 0
 }
 
-// namers are the entries that name a queue or a bucket.
+// namers returns the entries that name a queue or a bucket.
 func namers(e *entry) []*entry {
 	return e.file.repository.uses(regexp.QuoteMeta(e.value.Value) + "$")
 }
 
-// queueWith says a setting of a queue that has its default.
+// queueWith sets a queue's setting that has its default.
 func queueWith(setting string) func(repository) []fault {
 	return every("EventQueue", "spec/visibilityTimeoutSeconds", func(e *entry) fault { return e.beside(setting).or(e.parent) })
 }
 
-// regions writes another region in one place; the others are the other end.
+// regions changes the region in one place; a report is also right at the others.
 func regions(r repository) []fault {
 	var faults []fault
 	for _, e := range r.uses(`^\$\{AWS_REGION\}$`) {
@@ -426,7 +428,7 @@ func regions(r repository) []fault {
 	return faults
 }
 
-// accounts writes another account in one place; see regions.
+// accounts changes the account in one place; see regions.
 func accounts(r repository) []fault {
 	var faults []fault
 	for _, e := range r.uses(`\$\{AWS_ACCOUNT_ID\}`) {
@@ -451,19 +453,21 @@ func resourceNames(e *entry) (fault, bool) {
 	return e.misspelt(), strings.Contains(name, "QUEUE") || strings.Contains(name, "BKT")
 }
 
-// required are the variables without default.
+// required makes a fault only in variables without a default.
 func required(e *entry) (fault, bool) {
 	name := e.text("name")
 	f, ok := e.removed()
 	return f, ok && (name == "AWS_REGION" || strings.Contains(name, "QUEUE") || strings.Contains(name, "BKT"))
 }
 
-// ofConsumer: only who takes messages has something to hand back.
+// ofConsumer makes a fault only in a consumer: only a program that receives messages
+// returns some.
 func ofConsumer(make func(*entry) fault) func(*entry) (fault, bool) {
 	return func(e *entry) (fault, bool) { return make(e), e.name == "consumer" }
 }
 
-// unsecured: what the pod does not say for all, each container has to say.
+// unsecured removes a security setting of the pod, which each container then needs
+// itself.
 func unsecured(e *entry) (fault, bool) {
 	f, ok := e.removed()
 	return f.or(e.neighbours("Deployment", container+"/securityContext")...), ok
@@ -486,7 +490,7 @@ func scaledReplicas(r repository) []fault {
 	return faults
 }
 
-// selectorOf are the selectors that mean the pods with a label.
+// selectorOf returns the selectors that select the pods with a label.
 func selectorOf(e *entry) []*entry {
 	return e.neighbours("{Deployment,Service,PodDisruptionBudget}", "spec/selector{,/matchLabels}/*")
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules/findings"
 )
 
-// Where make pin has written its digests, every image and package on AWS has one, and
-// nothing else changes: the rules on tags find nothing, without their exceptions.
+// After make pin has written its digests, every image and package on AWS has one, and
+// nothing else changes. The rules about tags then find nothing, even without their
+// exceptions.
 func TestPinnedUpstream(t *testing.T) {
 	const root = "../../../.."
 	dir := t.TempDir()
@@ -46,7 +47,7 @@ func TestPinnedUpstream(t *testing.T) {
 	}
 }
 
-// pinnedFolders are those of make pin.
+// pinnedFolders returns the folders of make pin.
 func pinnedFolders(t *testing.T, root string) []string {
 	t.Helper()
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
@@ -81,7 +82,7 @@ func dropExceptions(t *testing.T, file string, rules ...string) {
 	}
 }
 
-// findingsOf are those of some rules in a repository.
+// findingsOf returns the findings of some rules in a repository.
 func findingsOf(t *testing.T, root string, rules ...string) []findings.Finding {
 	t.Helper()
 	var stdout, stderr bytes.Buffer

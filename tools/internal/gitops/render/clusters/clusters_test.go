@@ -20,11 +20,11 @@ func applying(name, path, more string) string {
 		", namespace: flux-system}\nspec: {path: " + path + more + "}\n"
 }
 
-// root is what `flux bootstrap` writes.
+// root returns what `flux bootstrap` writes.
 func root(path string) string { return object + applying("flux-system", path, "") }
 
-// TestIn: without configuration, the clusters are the folders that the manifests
-// declare as such, and those that nothing else is made of.
+// TestIn: without configuration, the clusters are the folders that the manifests declare
+// as such, and folders with Kustomizations that nothing else uses.
 func TestIn(t *testing.T) {
 	for name, test := range map[string]struct {
 		files map[string]string

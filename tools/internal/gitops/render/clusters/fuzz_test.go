@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzIn gives a kustomization and a manifest to whoever looks for clusters: whatever
-// they say, each cluster is a folder of the repository, and its name means it alone.
+// FuzzIn looks for clusters in any kustomization and manifest: each cluster is a folder
+// of the repository, and its name selects only this cluster.
 func FuzzIn(f *testing.F) {
 	f.Add("resources: [../b, 'https://127.0.0.1:1/x']\n", root("./clusters/a"))
 	f.Add("kind: Component\ncomponents: [..]\n", root("../../.."))

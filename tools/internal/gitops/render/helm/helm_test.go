@@ -39,8 +39,8 @@ func TestRunawayTemplate(t *testing.T) {
 	}
 }
 
-// FuzzPostRender gives any text for rendered templates to what parses and
-// patches them: it may refuse the text, and must survive it.
+// FuzzPostRender parses and patches any text in place of rendered templates: it may
+// return an error, but not panic.
 func FuzzPostRender(f *testing.F) {
 	for _, seed := range []string{
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: List\napiVersion: v1\nitems: [{}]\n",
@@ -67,8 +67,8 @@ func FuzzPostRender(f *testing.F) {
 	})
 }
 
-// FuzzChart gives any chart to what loads and installs it: it is installed or refused.
-// Loops are left out, for TestRunawayTemplate ends them.
+// FuzzChart loads and installs any chart: it is installed or rejected. Charts with loops
+// are left out, because TestRunawayTemplate covers them.
 func FuzzChart(f *testing.F) {
 	const metadata = "apiVersion: v2\nname: a\nversion: 1.0.0\n"
 	f.Add(metadata, "name: a\n", "{}", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Values.name | quote }}}\n")

@@ -15,13 +15,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render/source"
 )
 
-// definition is one of some group, large enough to be built apart.
+// definition is a definition of any group, large enough to be cached.
 var definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: %s.example.com\n" +
 	"spec:\n  group: example.com\n  description: uses example.com/operator\n  padding: " + strings.Repeat("x", minCacheSize) + "\n"
 
 const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: operator\nspec:\n  template:\n    spec:\n      containers:\n        - {name: operator, image: \"example.com/controller:v0\"}\n"
 
-// What a build takes over from an earlier one is what it would have made itself.
+// The definitions that a build reuses are those that it would have made itself.
 func TestCRDCache(t *testing.T) {
 	patch := func(kind, text string) kustomizev1.KustomizationSpec {
 		return kustomizev1.KustomizationSpec{Patches: []kustomize.Patch{{Target: &kustomize.Selector{Kind: kind}, Patch: text}}}
@@ -38,7 +38,7 @@ func TestCRDCache(t *testing.T) {
 	for name, test := range map[string]struct {
 		kustomization string
 		first, second kustomizev1.KustomizationSpec
-		taken         bool // whether the second takes the definitions over
+		taken         bool // whether the second build reuses the definitions
 	}{
 		"other patches":               {"", patch("Deployment", label("x")), patch("Deployment", label("y")), true},
 		"other images":                {"", kustomizev1.KustomizationSpec{}, image("example.com/controller"), true},
@@ -83,9 +83,8 @@ func TestCRDCacheOfKEDA(t *testing.T) {
 
 const operatorResources = "resources: [operator.yaml, a.yaml, crds, service.yaml]\n"
 
-// FuzzCRDCache gives a folder with definitions to two Kustomizations with
-// patches of their own: whatever they and the folder say, the second is built as
-// if there had been no first.
+// FuzzCRDCache builds a folder with definitions for two Kustomizations with patches of
+// their own: the second result is always the same as without the first build.
 func FuzzCRDCache(f *testing.F) {
 	const label, remove = "- {op: add, path: /metadata/labels, value: {a: b}}", "apiVersion: v1\nkind: Service\nmetadata: {name: operator}\n$patch: delete\n"
 	f.Add("", "Deployment", label, "Deployment", "")
@@ -125,8 +124,8 @@ func writeOperator(t *testing.T, root, kustomization string) {
 	}
 }
 
-// compareBuilds builds a folder for two Kustomizations, and for the second anew,
-// which must make no difference. It returns what both made of it.
+// compareBuilds builds a folder for two Kustomizations, and for the second one again
+// without a cache, which must make no difference. It returns both results.
 func compareBuilds(t *testing.T, root, folder string, first, second kustomizev1.KustomizationSpec) (before, after *Build) {
 	t.Helper()
 	from, err := artifact.FromModule(root, "", artifact.Options{}, filepath.Join(t.TempDir(), "artifact"))
@@ -149,8 +148,8 @@ func compareBuilds(t *testing.T, root, folder string, first, second kustomizev1.
 	return before, after
 }
 
-// buildTwice is compareBuilds of what can be built. taken is whether the second
-// build takes the definitions over.
+// buildTwice calls compareBuilds for builds that succeed. taken reports whether the
+// second build must reuse the definitions.
 func buildTwice(t *testing.T, root, folder string, first, second kustomizev1.KustomizationSpec, taken bool) {
 	t.Helper()
 	before, after := compareBuilds(t, root, folder, first, second)
@@ -165,7 +164,7 @@ func buildTwice(t *testing.T, root, folder string, first, second kustomizev1.Kus
 	}
 }
 
-// kustomization is one of Flux with a specification.
+// kustomization returns Flux's Kustomization with a specification.
 func kustomization(spec kustomizev1.KustomizationSpec) *kustomizev1.Kustomization {
 	k := &kustomizev1.Kustomization{Spec: spec}
 	k.Namespace, k.Name = "flux-system", "app"

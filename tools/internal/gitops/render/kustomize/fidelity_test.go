@@ -25,10 +25,10 @@ import (
 // a checkout of a public Flux repository.
 const corpus = "CORPUS"
 
-// TestFidelity holds every overlay against fluxcd/pkg/kustomize, which is what
-// kustomize-controller builds with: the same bytes, though the OpenAPI schema
-// is kept between builds, and the same objects, though they are not printed and
-// parsed in between.
+// TestFidelity compares every overlay with fluxcd/pkg/kustomize, with which
+// kustomize-controller builds: the same bytes, although the OpenAPI schema is kept
+// between builds, and the same objects, although they are not printed and parsed in
+// between.
 func TestFidelity(t *testing.T) {
 	roots := map[string]string{"repository": filepath.Join("..", "..", "..", "..", "..")}
 	for _, folder := range []string{"simple", "openapi"} {
@@ -84,7 +84,7 @@ func compareWithFlux(t *testing.T, from *artifact.Artifact, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Flux writes the completed kustomization.yaml into the artifact.
+	// Flux writes the completed kustomization.yaml to the artifact.
 	copied := filepath.Join(t.TempDir(), "artifact")
 	if err := os.CopyFS(copied, os.DirFS(from.Dir)); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func compareWithFlux(t *testing.T, from *artifact.Artifact, dir string) {
 	if theirErr != nil {
 		return
 	}
-	// In a row, so that what a build leaves behind would show in the next.
+	// Twice, so that a build's side effects would show in the next one.
 	for range 2 {
 		again, err := Run(filesys.MakeFsOnDisk(), theirDir, ours.setsOpenAPI())
 		if err != nil {
@@ -136,8 +136,8 @@ func yamlOf(t *testing.T, built resmap.ResMap) []byte {
 	return data
 }
 
-// TestContent holds the way from a resource to JSON against kustomize's own,
-// which goes through printed YAML, for text that is easily misread.
+// TestContent compares the conversion of a resource to JSON with kustomize's own, which
+// goes through printed YAML, for text that is easily misread.
 func TestContent(t *testing.T) {
 	for _, value := range []string{
 		`"007"`, "007", "0o7", "1e3", "1_000", "12345678901234567890", "9007199254740993", "1.0", ".5", "+1", "-0", ".inf", `"1e3"`,
@@ -147,7 +147,7 @@ func TestContent(t *testing.T) {
 		data := []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  key: " + value + "\n")
 		resources, err := resourceFactory().SliceFromBytes(data)
 		if err != nil {
-			continue // nothing that kustomize would build
+			continue // nothing to build
 		}
 		want, wantErr := resources[0].MarshalJSON()
 		got, err := Content(resources[0])
@@ -157,7 +157,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// BenchmarkSchema says what keeping the OpenAPI schema saves.
+// BenchmarkSchema measures what keeping the OpenAPI schema saves.
 func BenchmarkSchema(b *testing.B) {
 	files := filesys.MakeFsInMemory()
 	for name, text := range map[string]string{

@@ -16,8 +16,8 @@ const (
 	sizeGoal = 3 << 20
 )
 
-// The cheap half of the check that the archive is current: it was made from the
-// versions that are pinned now.
+// The cheap part of the check that the archive is current: it was made from the versions
+// that are pinned now.
 func TestVersionsArePinned(t *testing.T) {
 	data := read(t, archive)
 	if len(data) > sizeGoal {
@@ -45,8 +45,8 @@ func TestVersionsArePinned(t *testing.T) {
 	}
 }
 
-// The other half makes the archive anew, for which the go command may have to
-// fetch the modules: CI does.
+// The other part makes the archive again. The go command may have to fetch modules for
+// that, so only CI does it.
 func TestArchiveIsCurrent(t *testing.T) {
 	if os.Getenv("VERIFY_SCHEMAS") == "" {
 		t.Skip("VERIFY_SCHEMAS is not set")

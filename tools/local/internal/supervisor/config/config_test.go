@@ -16,7 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// machines are those between which a rendered file may differ.
+// machines are those whose rendered files may differ.
 var machines = map[string]Values{
 	"root of the machine": {
 		SandboxImage: "ghcr.io/x/pause:local", CNI: "/engines/cni-1", Containerd: "/engines/containerd-1", Runc: "/engines/runc-1",
@@ -28,7 +28,7 @@ var machines = map[string]Values{
 	},
 }
 
-// rendered are the files of one machine, parsed as their programs parse them.
+// rendered returns the files for one machine, parsed as their programs parse them.
 func rendered(t *testing.T, values Values) map[string]map[string]any {
 	t.Helper()
 	dir := t.TempDir()
@@ -56,7 +56,7 @@ func rendered(t *testing.T, values Values) map[string]map[string]any {
 	return parsed
 }
 
-// at follows keys into a parsed file, and into the first item of a list.
+// at follows keys into a parsed file; a list means its first item.
 func at(content any, keys ...string) any {
 	for _, key := range keys {
 		switch c := content.(type) {
@@ -81,20 +81,20 @@ func TestWhatMatters(t *testing.T) {
 			keys  []string
 			value any
 		}{
-			// Only cgroupfs works without systemd, and on cgroup v1 as on v2.
+			// Only cgroupfs works without systemd, both on cgroup v1 and on v2.
 			{"kubelet.yaml", []string{"cgroupDriver"}, "cgroupfs"},
 			{"kubelet.yaml", []string{"failCgroupV1"}, false},
 			{"containerd.toml", []string{"plugins", runtimePlugin, "containerd", "runtimes", "runc", "options", "SystemdCgroup"}, false},
-			// A container's root may lack what lowers an OOM score.
+			// Root in a container may not be allowed to lower an OOM score.
 			{"kubelet.yaml", []string{"oomScoreAdj"}, map[bool]float64{true: -999, false: 0}[whole]},
 			{"containerd.toml", []string{"plugins", runtimePlugin, "restrict_oom_score_adj"}, !whole},
 			{"containerd.toml", []string{"plugins", runtimePlugin, "disable_apparmor"}, !values.AppArmor},
 			{"kube-proxy.yaml", []string{"mode"}, values.ProxyMode},
-			// Machines have no br_netfilter.
+			// The machine may lack br_netfilter.
 			{"kube-proxy.yaml", []string{values.ProxyMode, "masqueradeAll"}, true},
-			// Machines have swap.
+			// The machine may have swap.
 			{"kubelet.yaml", []string{"failSwapOn"}, false},
-			// Nobody reads the node without a certificate.
+			// Without a certificate nobody can read the node's data.
 			{"kubelet.yaml", []string{"authentication", "anonymous", "enabled"}, false},
 			{"kubelet.yaml", []string{"authorization", "mode"}, "Webhook"},
 			{"kubelet.yaml", []string{"clusterDNS"}, []any{layout.DNSService}},
@@ -115,7 +115,7 @@ func TestWhatMatters(t *testing.T) {
 	}
 }
 
-// Fifty consumers and the rest of the system get an address each.
+// There are addresses for fifty consumers and the rest of the system.
 func TestRoomForPods(t *testing.T) {
 	files := rendered(t, machines["root of the machine"])
 	maximum, _ := at(files["kubelet.yaml"], "maxPods").(float64)
@@ -129,8 +129,8 @@ func TestRoomForPods(t *testing.T) {
 	}
 }
 
-// Whatever a program is told to use lies in the folders that end with the
-// cluster, or is an engine's.
+// Every path in a program's configuration is in a folder that ends with the cluster, or
+// in an engine's.
 func TestNothingOutsideTheCluster(t *testing.T) {
 	outside := func(value string) bool {
 		path := strings.TrimPrefix(value, "unix://")
