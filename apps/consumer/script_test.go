@@ -10,5 +10,5 @@ import (
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"consumer": main}) }
 
-// The program as a process: its exit codes, its output, its answer to SIGTERM.
+// TestScripts runs the program as a process: exit codes, output, the answer to SIGTERM.
 func TestScripts(t *testing.T) { testscript.Run(t, awstest.Params("testdata")) }

@@ -19,8 +19,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// benchServer is a server with an administrator's key and the queue q, whose
-// messages are visible again at once.
+// benchServer returns a server with an administrator's key and the queue q. A received
+// message is visible again at once.
 func benchServer(b *testing.B, enforce bool, options ...localaws.Option) *localaws.Server {
 	b.Helper()
 	visibility := 0
@@ -34,7 +34,7 @@ func benchServer(b *testing.B, enforce bool, options ...localaws.Option) *locala
 	return server
 }
 
-// signed is a call to SQS with a signature.
+// signed returns a signed call to SQS.
 func signed(b *testing.B, signer *v4.Signer, url, action, body string, now time.Time) *http.Request {
 	r, err := http.NewRequest(http.MethodPost, url, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -55,8 +55,8 @@ const (
 	readBody = `{"QueueUrl":"http://x/000000000000/q","AttributeNames":["All"]}`
 )
 
-// BenchmarkEnforced is what a call to SQS takes the server, without a socket: with
-// its signature verified and its policies evaluated, and without.
+// BenchmarkEnforced measures the server's CPU for a call to SQS without a socket: with
+// the signature verified and the policies evaluated, and without.
 func BenchmarkEnforced(b *testing.B) {
 	for _, enforce := range []bool{false, true} {
 		b.Run(fmt.Sprintf("enforce=%t", enforce), func(b *testing.B) {
@@ -77,8 +77,8 @@ func BenchmarkEnforced(b *testing.B) {
 	}
 }
 
-// BenchmarkServer is the server behind HTTP on loopback with clients in the same
-// process that sign what they send. The CPU is of both sides.
+// BenchmarkServer measures the server behind HTTP on loopback. The clients sign their
+// calls in the same process, so the CPU is that of both sides.
 func BenchmarkServer(b *testing.B) {
 	for _, enforce := range []bool{false, true} {
 		b.Run(fmt.Sprintf("enforce=%t", enforce), func(b *testing.B) {

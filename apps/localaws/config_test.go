@@ -56,7 +56,7 @@ buckets: [events]
 	}
 }
 
-// Every problem names the file and the field, all at once.
+// Every problem names the file and the field. All problems come at once.
 func TestConfigProblems(t *testing.T) {
 	for text, want := range map[string][]string{
 		``:                                {`region: "": must be an AWS region, such as eu-west-1`, `accountId: "": must be twelve digits, in quotes`},

@@ -29,7 +29,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
-// enforced is a server with a role "worker", which the user "ci" may take.
+// enforced is a server with the role "worker", which the user "ci" may assume.
 type enforced struct {
 	*testing.T
 	server *localaws.Server
@@ -70,7 +70,7 @@ func (e *enforced) queue(name string) *string {
 	return aws.String(*e.config.BaseEndpoint + "/000000000000/" + name)
 }
 
-// calls are one of each protocol.
+// calls makes one call in each protocol and returns the errors by service.
 func (e *enforced) calls(c aws.Config) map[string]error {
 	_, onSQS := sqs.NewFromConfig(c).GetQueueAttributes(e.Context(), &sqs.GetQueueAttributesInput{QueueUrl: e.queue("q")})
 	_, onS3 := s3.NewFromConfig(c, pathStyle).ListObjectsV2(e.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("events")})
@@ -83,7 +83,7 @@ func (e *enforced) calls(c aws.Config) map[string]error {
 
 func pathStyle(o *s3.Options) { o.UsePathStyle = true }
 
-// Each service answers with its own code who is not who they say.
+// Each service refuses wrong credentials with its own error code.
 func TestCredentialsAreChecked(t *testing.T) {
 	e := newEnforced(t)
 	session := e.worker()
@@ -94,7 +94,7 @@ func TestCredentialsAreChecked(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		provider aws.CredentialsProvider
-		codes    string // of sqs, s3, iam, sts, ec2 and eks; - is whatever
+		codes    string // expected of sqs, s3, iam, sts, ec2 and eks; "-" is any error
 	}{
 		"root user":     {credentials.NewStaticCredentialsProvider("AKIAROOT", "root", ""), "     "},
 		"user":          {credentials.NewStaticCredentialsProvider("AKIACI", "ci", ""), "     "},
@@ -118,7 +118,7 @@ func TestCredentialsAreChecked(t *testing.T) {
 	}
 }
 
-// worker is a session of the role.
+// worker returns a session of the role.
 func (e *enforced) worker() aws.Credentials {
 	e.Helper()
 	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(e.config), "arn:aws:iam::000000000000:role/worker")
@@ -129,8 +129,8 @@ func (e *enforced) worker() aws.Credentials {
 	return session
 }
 
-// The worker may do what its policy says, on what it names, and nothing else; its
-// table shows both.
+// The worker may do what its policy allows on the resources that it names, and nothing
+// else. The table of calls shows both.
 func TestPoliciesDecide(t *testing.T) {
 	e := newEnforced(t)
 	c := e.with(credentials.StaticCredentialsProvider{Value: e.worker()})
@@ -181,7 +181,7 @@ func TestPoliciesDecide(t *testing.T) {
 	}
 }
 
-// A session ends in time.
+// A session expires.
 func TestExpiredSession(t *testing.T) {
 	clock := localaws.NewFakeClock(time.Now())
 	e := newEnforced(t, localaws.WithClock(clock))
@@ -193,7 +193,7 @@ func TestExpiredSession(t *testing.T) {
 	}
 }
 
-// A presigned URL lets its holder do what its signer may, for its time.
+// A presigned URL allows its holder what its signer may do, until it expires.
 func TestPresignedURL(t *testing.T) {
 	e := newEnforced(t)
 	client := s3.NewFromConfig(e.config, pathStyle)
@@ -232,7 +232,7 @@ func TestPresignedURL(t *testing.T) {
 	}
 }
 
-// The configuration says what is wrong with it.
+// Errors of the configuration name the field.
 func TestEnforceConfigProblems(t *testing.T) {
 	_, err := localaws.ParseConfig("f.yaml", []byte(`
 region: eu-west-1

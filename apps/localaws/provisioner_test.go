@@ -31,8 +31,8 @@ const (
 	trusts       = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"%s"},"Action":"sts:AssumeRole"}]}`
 )
 
-// provision is what the provider calls for a network and a cluster, as the role
-// of docs/aws, with permissions enforced.
+// provision makes the provider's calls for a network and a cluster. The caller has the
+// provisioner's role of docs/aws, and permissions are enforced.
 type provision struct {
 	*testing.T
 	ec2 *ec2.Client
@@ -43,7 +43,8 @@ type provision struct {
 	subnets                                                                                      []string
 }
 
-// newProvision takes the provisioner's role, whose policy has lost an action.
+// newProvision returns a provision whose role has its policy without one action, or all
+// of it if without is empty.
 func newProvision(t *testing.T, without string) *provision {
 	t.Helper()
 	policy, err := os.ReadFile("../../docs/aws/provisioner.json")
@@ -206,8 +207,8 @@ func (p *provision) endpoints(ctx context.Context) error {
 	return err
 }
 
-// clients are who may call the endpoint; the flow log and the launch template are
-// here too.
+// clients creates the security group that may call the endpoint. It also creates the flow
+// log and the launch template.
 func (p *provision) clients(ctx context.Context) error {
 	group, err := p.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
 		VpcId: &p.vpc, GroupName: aws.String("staging-sqs-clients"), Description: aws.String("Who may call"),
@@ -294,7 +295,7 @@ func (p *provision) clusterReady(ctx context.Context) error {
 	})
 }
 
-// until waits for a state.
+// until waits for a state and returns the error of get or of the context.
 func until(ctx context.Context, want string, get func() (string, error)) error {
 	for {
 		got, err := get()
@@ -331,7 +332,7 @@ func (p *provision) nodes(ctx context.Context) error {
 	})
 }
 
-// inside makes an add-on and an access entry.
+// inside creates an add-on and an access entry.
 func (p *provision) inside(ctx context.Context) error {
 	hub := aws.String("arn:aws:iam::444455556666:role/hub-kustomize-controller")
 	_, err := p.eks.CreateAddon(ctx, &eks.CreateAddonInput{
@@ -355,7 +356,7 @@ func (p *provision) inside(ctx context.Context) error {
 	return err
 }
 
-// remove deletes all of it, in the order that AWS takes.
+// remove deletes everything in the order that AWS requires.
 func (p *provision) remove(ctx context.Context) error {
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error {
@@ -366,7 +367,7 @@ func (p *provision) remove(ctx context.Context) error {
 			_, err := p.eks.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String(spoke)})
 			return err
 		},
-		func(ctx context.Context) error { // its interfaces go when EKS is asked for it
+		func(ctx context.Context) error { // EKS removes its interfaces when it is asked for the cluster
 			return until(ctx, "gone", func() (string, error) {
 				_, err := p.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String(spoke)})
 				if err != nil && strings.Contains(err.Error(), "ResourceNotFoundException") {
@@ -439,7 +440,7 @@ func (p *provision) remove(ctx context.Context) error {
 	return nil
 }
 
-// patiently tries again what something else still needs.
+// patiently retries a step while another resource still needs what it deletes.
 func patiently(ctx context.Context, step func(context.Context) error) error {
 	for {
 		err := step(ctx)
@@ -450,7 +451,7 @@ func patiently(ctx context.Context, step func(context.Context) error) error {
 	}
 }
 
-// The provisioner's role of docs/aws makes and removes a spoke.
+// The provisioner's role of docs/aws may create and remove a spoke.
 func TestProvisionerMayProvision(t *testing.T) {
 	p := newProvision(t, "")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -464,7 +465,7 @@ func TestProvisionerMayProvision(t *testing.T) {
 	}
 }
 
-// Without an action it does not, and the error names it.
+// Without one of its actions the role may not, and the error names the action.
 func TestProvisionerNeeds(t *testing.T) {
 	for _, action := range []string{
 		"route53:AssociateVPCWithHostedZone", "ec2:CreateNatGateway", "ec2:CreateRoute", "ec2:RunInstances", "logs:CreateLogDelivery",

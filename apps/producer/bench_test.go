@@ -17,12 +17,12 @@ import (
 )
 
 // BenchmarkProducer runs the program on one core (GOMAXPROCS=1) against the local AWS
-// server in a process of its own, over loopback, from its start to its exit:
+// server in another process over loopback, from start to exit:
 //
 //	go test -run '^$' -bench Producer -benchtime 1x ./apps/producer
 //
-// It prints events a second, the producer's CPU time of an event, which a busy machine
-// does not change much, and the most memory that it had. With log=INFO, the default, it
+// It reports events per second, the producer's CPU time per event and its peak memory. A
+// busy machine hardly changes the CPU time. With log=INFO, the default, the producer
 // writes a line for each event.
 func BenchmarkProducer(b *testing.B) {
 	const events = 50_000
@@ -82,7 +82,8 @@ func startAWS(b *testing.B) string {
 	return "http://" + strings.TrimSpace(address)
 }
 
-// benchAWS is that process: it serves one queue on a free port, whose address it prints.
+// benchAWS is the server's process: it serves one queue on a free port and prints its
+// address.
 func benchAWS() {
 	server, err := localaws.New(localaws.Config{
 		Region: "eu-west-1", AccountID: "000000000000", Queues: []localaws.Queue{{Name: "q"}},

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// fakeNode is a node's filesystem below dir/node, with programs that write what
-// they are asked into dir/calls, see testdata/bin.
+// fakeNode is a node's file system below dir/node. Its fake programs record their calls
+// in dir/calls, see testdata/bin.
 type fakeNode struct {
 	t   *testing.T
 	dir string
 	host
-	// gpg is the folder of the gpg in use.
+	// gpg is the directory of the gpg program in use.
 	gpg string
 }
 
@@ -29,8 +29,8 @@ const (
 		"[GNUPG:] VALIDSIG " + testFingerprint + " 2026-11-01 1793491200 0 4 0 1 8 00 " + testFingerprint + "\n"
 )
 
-// newNode is a node without the agent, in the boot of the machine that runs the
-// test: the script asks the kernel.
+// newNode returns a node without the agent. It has the boot ID of the machine that runs
+// the test, because the script reads it from the kernel.
 func newNode(t *testing.T) *fakeNode {
 	t.Helper()
 	dir := t.TempDir()
@@ -70,8 +70,8 @@ func (n *fakeNode) write(name, content string) {
 	n.must(os.WriteFile(n.path(name), []byte(content), 0o755))
 }
 
-// process adds one that was started as argv0 and has these numbers in the PID
-// namespaces around it.
+// process adds a process with the name argv0 and its process IDs in the PID namespaces
+// around it.
 func (n *fakeNode) process(pid int, argv0, numbers string) {
 	n.t.Helper()
 	dir := "/proc/" + strconv.Itoa(pid)
@@ -79,20 +79,20 @@ func (n *fakeNode) process(pid int, argv0, numbers string) {
 	n.write(dir+"/status", "Name:\tx\nNSpid:\t"+numbers+"\nThreads:\t1\n")
 }
 
-// serve makes curl find a file.
+// serve adds a file that curl can download.
 func (n *fakeNode) serve(name, content string) {
 	n.t.Helper()
 	n.must(os.MkdirAll(filepath.Join(n.dir, "web"), 0o755))
 	n.must(os.WriteFile(filepath.Join(n.dir, "web", name), []byte(content), 0o644))
 }
 
-// is sets a state of the fake programs.
+// is sets a state that the fake programs read.
 func (n *fakeNode) is(state string) {
 	n.t.Helper()
 	n.must(os.WriteFile(filepath.Join(n.dir, state), nil, 0o644))
 }
 
-// run has the node run one of its commands, given by the node's own paths.
+// run runs a command with the node's own paths.
 func (n *fakeNode) run(command string) ([]byte, error) {
 	n.t.Helper()
 	for _, folder := range []string{stateDir, "/etc/cron.d"} {
@@ -109,7 +109,7 @@ func (n *fakeNode) run(command string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
-// calls is what the fake programs were asked.
+// calls returns the recorded calls of the fake programs.
 func (n *fakeNode) calls() []string {
 	n.t.Helper()
 	text, err := os.ReadFile(filepath.Join(n.dir, "calls"))
@@ -128,7 +128,7 @@ func (n *fakeNode) installed() bool {
 	return found
 }
 
-// read is empty for a file that does not exist.
+// read returns a file's content, or nothing if it does not exist.
 func (n *fakeNode) read(name string) string {
 	n.t.Helper()
 	text, err := os.ReadFile(n.path(name))

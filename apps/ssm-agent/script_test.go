@@ -18,7 +18,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// The calls of a script that gets as far as that.
+// The calls of a script, up to each of its steps.
 var (
 	queried    = []string{"rpm --query"}
 	downloaded = slices.Concat(queried, []string{"curl " + testURL, "curl " + testURL + ".sig"})
@@ -32,7 +32,7 @@ func TestScript(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		node   func(*fakeNode)
-		start  bool // without a package to install
+		start  bool // only start the agent, install no package
 		calls  []string
 		result string
 	}{
@@ -106,14 +106,14 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// signed replaces a part of the status of a good signature.
+// signed replaces a part of gpg's status for a good signature.
 func signed(old, by string) func(*fakeNode) {
 	return func(n *fakeNode) {
 		n.serve("amazon-ssm-agent.rpm.sig", strings.ReplaceAll(goodSignature, old, by))
 	}
 }
 
-// scheduled places the script and returns its command.
+// scheduled installs the script on the node and returns its command.
 func (n *fakeNode) scheduled(boot string, found agent) string {
 	n.t.Helper()
 	i := n.installer()
@@ -123,7 +123,7 @@ func (n *fakeNode) scheduled(boot string, found agent) string {
 	return strings.Join(command, " ")
 }
 
-// What crond was too late for before the node went down.
+// A script that crond starts only after the node's next boot does nothing.
 func TestScriptOfAnotherBoot(t *testing.T) {
 	n := newNode(t)
 	const other = "00000000-0000-0000-0000-000000000000"
@@ -152,8 +152,8 @@ func TestScriptsAtOnce(t *testing.T) {
 
 var update = flag.Bool("update", false, "record anew what gpg says, which needs gpg")
 
-// What gpg says of real signatures, as it was recorded: so the script is tested on
-// machines without gpg too.
+// The recorded answers of gpg to real signatures. So machines without gpg can run the
+// test.
 func TestScriptWithGPG(t *testing.T) {
 	var signer, other, expired *openpgp.Entity
 	if *update {
@@ -196,9 +196,9 @@ func TestScriptWithGPG(t *testing.T) {
 	}
 }
 
-// recording is what gpg said of a signature.
+// recording is gpg's answer to a signature.
 type recording struct {
-	// Version is that of gpg, Fingerprint of the key that is asked for.
+	// Version is that of gpg. Fingerprint is that of the expected key.
 	Version, Fingerprint string
 	Status               []string
 	Code                 string
@@ -223,7 +223,7 @@ func (n *fakeNode) record(file string, key []byte, fingerprint string) {
 		Code:        strings.TrimSpace(string(code)),
 	}
 	for _, line := range strings.Split(n.read(claim(thisBoot(n.t))+"/status"), "\n") {
-		if !strings.Contains(line, " NOTATION_") { // of random bytes
+		if !strings.Contains(line, " NOTATION_") { // its bytes are random
 			said.Status = append(said.Status, line)
 		}
 	}
@@ -232,7 +232,7 @@ func (n *fakeNode) record(file string, key []byte, fingerprint string) {
 	n.must(os.WriteFile(file, append(text, '\n'), 0o644))
 }
 
-// install runs the script with a signing key.
+// install runs the script with a signing key and its expected fingerprint.
 func (n *fakeNode) install(key []byte, fingerprint string) ([]byte, error) {
 	n.t.Helper()
 	i := n.installer()
@@ -244,8 +244,8 @@ func (n *fakeNode) install(key []byte, fingerprint string) ([]byte, error) {
 	return n.run(strings.Join(command, " "))
 }
 
-// The fingerprint in the manifest is what a reader compares with AWS's page;
-// the key must be that one.
+// Readers compare the fingerprint in the manifest with AWS's page. The key must have this
+// fingerprint.
 func TestSigningKey(t *testing.T) {
 	file, err := os.Open("deploy/install/amazon-ssm-agent.asc")
 	if err != nil {
@@ -265,7 +265,7 @@ func TestSigningKey(t *testing.T) {
 	}
 }
 
-// newKey is a minute old, so that one with a shorter lifetime is expired.
+// newKey returns a key that is a minute old. One with a shorter lifetime has expired.
 func newKey(t *testing.T, lifetime time.Duration) *openpgp.Entity {
 	t.Helper()
 	config := &packet.Config{
@@ -282,7 +282,7 @@ func newKey(t *testing.T, lifetime time.Duration) *openpgp.Entity {
 func signature(t *testing.T, key *openpgp.Entity, content string) string {
 	t.Helper()
 	var out bytes.Buffer
-	// In the key's first second: it may be expired by now.
+	// The signature is from the key's first second: the key may have expired since.
 	config := &packet.Config{Time: func() time.Time { return key.PrimaryKey.CreationTime }}
 	if err := openpgp.DetachSign(&out, key, strings.NewReader(content), config); err != nil {
 		t.Fatal(err)

@@ -43,13 +43,13 @@ func TestStartTransientWithoutBus(t *testing.T) {
 	}
 }
 
-// fakeSystemd is as much of systemd's manager as starts transient units.
+// fakeSystemd is the part of systemd's manager that starts transient units.
 type fakeSystemd struct {
 	mu    sync.Mutex
-	units map[string][]string // what each runs
+	units map[string][]string // the command of each unit
 }
 
-// refused is a unit that it does not start.
+// refused is the name of a unit that it refuses to start.
 const refused = "refused.service"
 
 func (s *fakeSystemd) started() map[string][]string {
@@ -69,7 +69,7 @@ type (
 	}
 )
 
-// serve listens as a message bus does that has systemd on it, and returns its socket.
+// serve listens as a message bus with systemd on it and returns its socket.
 func (s *fakeSystemd) serve(t *testing.T) string {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "system_bus_socket")
@@ -99,8 +99,8 @@ func (s *fakeSystemd) serve(t *testing.T) string {
 	return socket
 }
 
-// converse speaks the bus's side of
-// https://dbus.freedesktop.org/doc/dbus-specification.html with one client.
+// converse handles one client as the bus does, see
+// https://dbus.freedesktop.org/doc/dbus-specification.html
 func (s *fakeSystemd) converse(conn net.Conn) error {
 	in := bufio.NewReader(conn)
 	if err := authenticate(in, conn); err != nil {
@@ -118,7 +118,7 @@ func (s *fakeSystemd) converse(conn net.Conn) error {
 		if err := s.answer(call).EncodeTo(&answer, binary.LittleEndian); err != nil {
 			return err
 		}
-		// Which a connection of the library sets itself.
+		// A connection of the library sets the serial itself.
 		binary.LittleEndian.PutUint32(answer.Bytes()[8:], serial)
 		if _, err := conn.Write(answer.Bytes()); err != nil {
 			return err
@@ -126,7 +126,7 @@ func (s *fakeSystemd) converse(conn net.Conn) error {
 	}
 }
 
-// authenticate lets in who leaves it to the socket to say which user it is.
+// authenticate accepts a client that lets the socket say which user it is.
 func authenticate(in *bufio.Reader, out io.Writer) error {
 	if begin, err := in.ReadByte(); err != nil || begin != 0 {
 		return fmt.Errorf("began with %#x, error %w", begin, err)
@@ -155,7 +155,7 @@ func authenticate(in *bufio.Reader, out io.Writer) error {
 	}
 }
 
-// answer is what the bus, or systemd on it, says to a call.
+// answer returns the reply of the bus, or of systemd on it, to a call.
 func (s *fakeSystemd) answer(call *dbus.Message) *dbus.Message {
 	answer := &dbus.Message{Type: dbus.TypeMethodReply, Headers: map[dbus.HeaderField]dbus.Variant{
 		dbus.FieldReplySerial: dbus.MakeVariant(call.Serial()),
@@ -191,7 +191,7 @@ func (s *fakeSystemd) answer(call *dbus.Message) *dbus.Message {
 	return answer
 }
 
-// StartTransientUnit has systemd's signature, ssa(sv)a(sa(sv)) → o.
+// StartTransientUnit has the signature of systemd's method: ssa(sv)a(sa(sv)) → o.
 func (s *fakeSystemd) StartTransientUnit(name, _ string, properties []property, _ []auxiliary) (dbus.ObjectPath, *dbus.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,7 +35,7 @@ func TestDefaultsAreTheDemos(t *testing.T) {
 	}
 }
 
-// Each error names the variable, the value and the range, and all come at once.
+// Each error names the variable, the value and the range. All errors come at once.
 func TestErrorsNameVariableValueAndRange(t *testing.T) {
 	env := required()
 	delete(env, "STORE_EVENTS_BKT")
@@ -75,10 +75,10 @@ func TestRanges(t *testing.T) {
 		{"MSG_PROCESS_DELAY", "0", true},
 		{"MSG_PROCESS_DELAY", "2.5", false},
 		{"MSG_POLL_BACKOFF", "512", true},
-		{"MSG_POLL_BACKOFF", "513", false}, // above the default of its maximum
+		{"MSG_POLL_BACKOFF", "513", false}, // above the default of MSG_POLL_BACKOFF_MAX
 		{"MSG_POLL_BACKOFF", "0", false},
 		{"MSG_POLL_BACKOFF_MAX", "2", true},
-		{"MSG_POLL_BACKOFF_MAX", "1", false}, // below the default of the first
+		{"MSG_POLL_BACKOFF_MAX", "1", false}, // below the default of MSG_POLL_BACKOFF
 		{"MSG_POLL_BACKOFF_MAX", "", false},
 		{"S3_PREFIX", "", true},
 		{"S3_PREFIX", "a/b=c", true},
@@ -92,7 +92,7 @@ func TestRanges(t *testing.T) {
 		{"STORE_EVENTS_BKT", "192.168.0.events", true},
 		{"RELIABLE_QUEUE_NAME", "", false},
 		{"RELIABLE_QUEUE_NAME", "q.fifo", false},
-		{"DEAD_LETTER_QUEUE_NAME", "q", false}, // the queue itself
+		{"DEAD_LETTER_QUEUE_NAME", "q", false}, // the queue itself is no dead-letter queue
 		{"AWS_REGION", "us-gov-west-1", true},
 		{"AWS_REGION", "eusc-de-east-1", true},
 		{"AWS_REGION", "Ireland", false},

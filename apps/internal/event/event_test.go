@@ -11,7 +11,7 @@ const good = `{"request_id":"r-1","store_id":3,"ts":"2026-11-23T09:00:00Z"}`
 func TestParse(t *testing.T) {
 	for name, test := range map[string]struct {
 		body, eventType string
-		// reason is empty for an event that can be stored.
+		// reason says why the event cannot be stored. It is empty if the event can be.
 		reason string
 	}{
 		"a sale":               {good, Sale, ""},
@@ -46,7 +46,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// The date is that of the event in UTC, wherever its store is.
+// The key has the event's date in UTC, whatever time zone its timestamp has.
 func TestKey(t *testing.T) {
 	e := Event{RequestID: "r-1", TS: time.Date(2026, 11, 23, 0, 30, 0, 0, time.FixedZone("", 3600))}
 	for prefix, want := range map[string]string{

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The handler sees what a server sees, and the caller its answer.
+// The handler gets the request that a server gets, and the caller gets its answer.
 func TestCall(t *testing.T) {
 	client := Client(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

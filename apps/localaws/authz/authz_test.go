@@ -54,7 +54,7 @@ func TestAllow(t *testing.T) {
 		call                                access.Call
 		context                             map[string][]string
 		tls                                 bool
-		want                                string // of the reason; empty is allowed
+		want                                string // part of the reason; empty if the call is allowed
 	}{
 		"allowed":          {identity: allow("sqs:SendMessage", "")},
 		"no policy":        {want: "because no identity-based policy allows the sqs:SendMessage action"},
@@ -92,7 +92,7 @@ func TestAllow(t *testing.T) {
 			}
 			g := New(Options{Directory: d, Now: func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }, Region: "eu-west-1", TLS: test.tls})
 			test.call.Caller = consumer
-			for range 2 { // decided, and remembered
+			for range 2 { // the second decision comes from the cache
 				err := g.Allow(access.NewContext(t.Context(), test.call), check)
 				wantReason(t, err, test.want)
 			}
@@ -112,7 +112,7 @@ func wantReason(t *testing.T, err error, want string) {
 	}
 }
 
-// A decision is remembered for a second, and until the policies change.
+// A decision is cached for a second, or until the policies change.
 func TestRemembered(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	d := &directory{principal: Principal{Policies: []*iam.Policy{policy(t, "p", iam.IdentityPolicy, `{"Effect":"Allow","Action":"*","Resource":"*"}`)}}}
@@ -146,7 +146,7 @@ func TestAnonymous(t *testing.T) {
 	}
 }
 
-// The table says who called what. Joined with the policies, it says which permission
+// The table lists who called what. Compared with the policies, it shows which permissions
 // nobody used.
 func TestCalls(t *testing.T) {
 	p := policy(t, "p", iam.IdentityPolicy, `{"Effect":"Allow","Action":["sqs:SendMessage","sqs:Receive*","s3:PutObject"],"Resource":"*"}`)
@@ -180,7 +180,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// Whoever asks for ever other things fills neither memory nor table.
+// A caller that asks for a new resource each time fills neither the cache nor the table.
 func TestBounded(t *testing.T) {
 	g := New(Options{Directory: &directory{}, Now: time.Now})
 	ctx := access.NewContext(t.Context(), access.Call{Caller: consumer})

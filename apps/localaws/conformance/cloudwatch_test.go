@@ -17,7 +17,7 @@ func queryProtocol(o *cloudwatch.Options) {
 	o.Protocol = awsquery.New(schemas.GraniteServiceVersion20100801)
 }
 
-// newAlarm watches a queue that is not there, so that AWS never has data for it.
+// newAlarm watches a queue that does not exist, so AWS never has data for it.
 func newAlarm() *cloudwatch.PutMetricAlarmInput {
 	return &cloudwatch.PutMetricAlarmInput{
 		AlarmName: aws.String(newName()), AlarmDescription: aws.String("a test"),
@@ -28,7 +28,7 @@ func newAlarm() *cloudwatch.PutMetricAlarmInput {
 	}
 }
 
-// alarm makes one, which ends with the case.
+// alarm creates an alarm and deletes it at the end of the case.
 func (c *check) alarm(in *cloudwatch.PutMetricAlarmInput) *types.MetricAlarm {
 	c.Helper()
 	_, err := c.cloudwatch.PutMetricAlarm(c.ctx, in)
@@ -45,7 +45,7 @@ func (c *check) alarm(in *cloudwatch.PutMetricAlarmInput) *types.MetricAlarm {
 	return &out.MetricAlarms[0]
 }
 
-// alarms are the names of those that are described.
+// alarms returns the names of the described alarms.
 func (c *check) alarms(in *cloudwatch.DescribeAlarmsInput) string {
 	c.Helper()
 	out, err := c.cloudwatch.DescribeAlarms(c.ctx, in)

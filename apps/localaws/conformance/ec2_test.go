@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-// tagged gives a resource the name by which one finds what a case left behind.
+// tagged gives a resource a name, by which leftovers of a case can be found.
 func tagged(kind types.ResourceType) []types.TagSpecification {
 	return []types.TagSpecification{{ResourceType: kind, Tags: []types.Tag{{Key: aws.String("Name"), Value: aws.String(newName())}}}}
 }
@@ -19,7 +19,7 @@ func (c *check) wanting(name string, values ...string) []types.Filter {
 	return []types.Filter{{Name: &name, Values: values}}
 }
 
-// atEnd deletes what a case made, again while something still needs it.
+// atEnd deletes what a case created. It retries while another resource still needs it.
 func (c *check) atEnd(remove func(context.Context) error) {
 	c.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Minute)
@@ -35,7 +35,7 @@ func (c *check) atEnd(remove func(context.Context) error) {
 	})
 }
 
-// vpcs are as many as an account may have beside its default one.
+// vpcs limits the VPCs in use to as many as an account may have beside its default VPC.
 var vpcs = make(chan struct{}, 4)
 
 func (c *check) vpc() *string {

@@ -14,7 +14,7 @@ import (
 
 const trustEKS = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 
-// costs skips a case that costs money on AWS, unless it is asked for.
+// costs skips a case that costs money on AWS, unless such cases were requested.
 func (c *check) costs() {
 	c.Helper()
 	if *endpoint == "aws" && !*costly {
@@ -22,7 +22,8 @@ func (c *check) costs() {
 	}
 }
 
-// minutes is for what takes AWS minutes, and the local AWS a share of them.
+// minutes gives the case n minutes on AWS. The local AWS is faster and keeps the usual
+// timeout.
 func (c *check) minutes(n int) {
 	c.Helper()
 	if *endpoint == "aws" {
@@ -32,8 +33,8 @@ func (c *check) minutes(n int) {
 	}
 }
 
-// cluster makes one in two private subnets that lead nowhere, with a role for its
-// nodes, and waits until it is there.
+// cluster creates a cluster and waits until it is active. It has two private subnets
+// without a route to the internet, and a role for its nodes.
 func (c *check) cluster() (name, nodeRole *string, subnets []string) {
 	c.Helper()
 	c.costs()
@@ -48,7 +49,7 @@ func (c *check) cluster() (name, nodeRole *string, subnets []string) {
 		Name: name, RoleArn: role.Arn, ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: subnets}, BootstrapSelfManagedAddons: aws.Bool(false),
 		AccessConfig: &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi},
 	}
-	c.eventually("", func() string { // IAM has to have heard of the role
+	c.eventually("", func() string { // until IAM has propagated the role
 		_, err := c.eks.CreateCluster(c.ctx, in)
 		if err != nil {
 			return err.Error()
@@ -78,7 +79,7 @@ func (c *check) endCluster(name *string) {
 	}
 }
 
-// waits is like eventually, for what takes AWS minutes.
+// waits is eventually for states that take minutes on AWS.
 func (c *check) waits(want string, get func() string) {
 	c.Helper()
 	got := ""

@@ -19,7 +19,7 @@ const (
 	tokens     = "sts.amazonaws.com"
 )
 
-// role makes one, which ends with the case.
+// role creates a role and deletes it at the end of the case.
 func (c *check) role(trust string) *types.Role {
 	c.Helper()
 	name := newName()
@@ -176,7 +176,7 @@ var iamCases = []conformanceCase{
 		c.ok(err)
 		r := c.role(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + *me.Account + `"},"Action":"sts:AssumeRole"}]}`)
 		var out *sts.AssumeRoleOutput
-		c.eventually("taken", func() string { // IAM is consistent after a while
+		c.eventually("taken", func() string { // IAM is eventually consistent
 			var err error
 			if out, err = c.sts.AssumeRole(c.ctx, &sts.AssumeRoleInput{RoleArn: r.Arn, RoleSessionName: aws.String("conformance")}); err != nil {
 				return err.Error()

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 )
 
-// logGroup makes one, which ends with the case.
+// logGroup creates a log group and deletes it at the end of the case.
 func (c *check) logGroup(in *cloudwatchlogs.CreateLogGroupInput) *string {
 	c.Helper()
 	if in.LogGroupName == nil {
@@ -24,7 +24,7 @@ func (c *check) logGroup(in *cloudwatchlogs.CreateLogGroupInput) *string {
 	return in.LogGroupName
 }
 
-// groupsOf are the log groups whose names begin with a prefix.
+// groupsOf returns the log groups whose names begin with a prefix.
 func (c *check) groupsOf(prefix string) []types.LogGroup {
 	c.Helper()
 	out, err := c.logs.DescribeLogGroups(c.ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix})

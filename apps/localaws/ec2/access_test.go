@@ -16,7 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// post answers a request whose body is form.
+// post sends a request with the body form to the service and returns the answer.
 func (s *Service) post(form string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -25,7 +25,7 @@ func (s *Service) post(form string) *httptest.ResponseRecorder {
 	return w
 }
 
-// No action answers anything else to who may do nothing.
+// A caller without permissions gets no answer but the refusal, whatever the action.
 func TestEveryActionAsks(t *testing.T) {
 	b := newBench(t)
 	b.vpc()
@@ -44,7 +44,7 @@ func TestEveryActionAsks(t *testing.T) {
 	}
 }
 
-// asked is what the guard was asked, without what every ARN begins with.
+// asked returns the checks that the guard got, without the common prefix of the ARNs.
 func (b *bench) asked(keys ...string) []string {
 	list := b.guard.Asked(keys...)
 	for i, text := range list {
@@ -53,8 +53,8 @@ func (b *bench) asked(keys ...string) []string {
 	return list
 }
 
-// Calls ask for each resource, with its tags, and for what AWS does in the caller's
-// name.
+// Calls ask for permission on each resource, with its tags, and for what AWS does in the
+// caller's name.
 func TestWhatCallsAsk(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
@@ -103,7 +103,7 @@ func TestWhatCallsAsk(t *testing.T) {
 		"route53:AssociateVPCWithHostedZone vpc/"+vpc+" route53:VPCs=VPCId="+vpc+",VPCRegion=eu-west-1")
 }
 
-type vpcEndpoint = endpoint // a variable has the name
+type vpcEndpoint = endpoint // in the test above a variable has the name endpoint
 
 func TestDryRun(t *testing.T) {
 	b := newBench(t)

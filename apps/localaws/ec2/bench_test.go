@@ -27,7 +27,7 @@ const (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// bench is a test with a service and a client.
+// bench is a test with an EC2 service and a client of it.
 type bench struct {
 	*testing.T
 	ec2     *ec2.Client

@@ -20,7 +20,7 @@ func mustAddr(t testing.TB, text string) netip.Addr {
 	return address
 }
 
-// The provider takes the rule away that every group is born with, and adds its own.
+// The provider removes the default rule of a new group and adds its own.
 func TestSecurityGroups(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
@@ -108,8 +108,7 @@ func (b *bench) endpoint(id string) types.VpcEndpoint {
 	return out.VpcEndpoints[0]
 }
 
-// A gateway endpoint routes in the tables that it is associated with, and in no
-// other.
+// A gateway endpoint adds routes to its associated route tables, and to no other.
 func TestGatewayEndpoint(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
@@ -145,8 +144,8 @@ func TestGatewayEndpoint(t *testing.T) {
 	servicetest.Code(b, err, "InvalidVpcEndpointId.NotFound")
 }
 
-// An interface endpoint has an interface in each subnet, the default group until
-// it is given others, and with private DNS the service's name.
+// An interface endpoint has a network interface in each subnet. It has the default group
+// until it gets others. With private DNS it has the service's name.
 func TestInterfaceEndpoint(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()

@@ -13,8 +13,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// A VPC comes with a route table, a network ACL and a security group, found as the
-// provider finds them.
+// A VPC is created with a route table, a network ACL and a security group. The provider's
+// queries find them.
 func TestVPCComesWith(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
@@ -101,7 +101,7 @@ func TestSubnets(t *testing.T) {
 	servicetest.Code(b, err, "InvalidParameterValue")
 }
 
-// A NAT gateway is pending for two minutes, then takes traffic.
+// A NAT gateway is pending for two minutes. Then it is available.
 func TestNATGateway(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
@@ -141,7 +141,8 @@ func TestNATGateway(t *testing.T) {
 	servicetest.Code(b, err, "NatGatewayNotFound")
 }
 
-// The provider asks for the address that a gateway had which is gone.
+// The provider requests the private address of the gateway before it. The address must be
+// a free one of the subnet.
 func TestNATGatewayAddress(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
@@ -171,7 +172,8 @@ func TestNATGatewayAddress(t *testing.T) {
 	servicetest.Code(b, err, "InvalidIPAddress.InUse")
 }
 
-// What a NAT gateway lacks shows as a failure after a while, for an hour.
+// A NAT gateway without all that it needs fails after its creation time. It is visible
+// for another hour.
 func TestNATGatewayFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		arrange func(*bench, string, string)
@@ -221,7 +223,7 @@ func TestRoutes(t *testing.T) {
 		return err
 	}
 	b.ok(create(ec2.CreateRouteInput{NatGatewayId: &nat}))
-	b.ok(create(ec2.CreateRouteInput{NatGatewayId: &nat})) // the same again
+	b.ok(create(ec2.CreateRouteInput{NatGatewayId: &nat})) // the same route again
 	servicetest.Code(b, create(ec2.CreateRouteInput{GatewayId: &internet}), "RouteAlreadyExists")
 	servicetest.Code(b, create(ec2.CreateRouteInput{GatewayId: aws.String("igw-0123456789abcdef0")}), "InvalidGatewayID.NotFound")
 	servicetest.Code(b, create(ec2.CreateRouteInput{NatGatewayId: aws.String("nat-0123456789abcdef0")}), "InvalidNatGatewayID.NotFound")
@@ -264,8 +266,8 @@ func TestRoutes(t *testing.T) {
 	servicetest.Code(b, remove("10.16.0.0/20"), "InvalidParameterValue")
 }
 
-// Everything is refused that something else still needs; in the right order the
-// account ends empty.
+// No resource is deleted while another one still needs it. In the right order the account
+// ends empty.
 func TestDeletionInOrder(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()
@@ -371,7 +373,7 @@ func TestQuotas(t *testing.T) {
 	servicetest.Code(b, err, "NatGatewayLimitExceeded")
 }
 
-// A call with the token of an earlier one makes nothing again.
+// A second call with the same client token creates nothing.
 func TestClientTokens(t *testing.T) {
 	b := newBench(t)
 	vpc := b.vpc()

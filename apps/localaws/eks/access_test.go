@@ -15,14 +15,14 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// send answers a request.
+// send sends a request to the service and returns the answer.
 func (s *Service) send(method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
 	return w
 }
 
-// Every action refuses a caller without permissions, even where it lacks a parameter.
+// Every action refuses a caller without permissions, even if a parameter is missing.
 func TestEveryActionAsks(t *testing.T) {
 	b := newBench(t)
 	b.cluster()
@@ -38,8 +38,8 @@ func TestEveryActionAsks(t *testing.T) {
 	b.equal("clusters", len(b.service.clusters), 1)
 }
 
-// Calls ask for what EKS does in the caller's name: it acts as a role, makes its
-// own once, and tags.
+// Calls ask for permission for what EKS does in the caller's name: it assumes a role,
+// creates its service-linked role once, and tags resources.
 func TestWhatCallsAsk(t *testing.T) {
 	b := newBench(t)
 	arn := *b.cluster().Arn
@@ -60,7 +60,7 @@ func TestWhatCallsAsk(t *testing.T) {
 		"eks:TagResource "+*out.Nodegroup.NodegroupArn)
 	in := b.clusterInput()
 	in.Name = aws.String("second")
-	b.guard.Denies = "iam:CreateServiceLinkedRole" // which is there by now
+	b.guard.Denies = "iam:CreateServiceLinkedRole" // the role exists by now
 	_, err = b.eks.CreateCluster(t.Context(), in)
 	b.ok(err)
 	b.guard.Denies = "iam:PassRole"
@@ -84,7 +84,7 @@ func TestInjectedErrors(t *testing.T) {
 	b.ok(err)
 }
 
-// A call with the token of an earlier one makes nothing again.
+// A second call with the same client token creates nothing.
 func TestClientTokens(t *testing.T) {
 	b := newBench(t)
 	in := b.clusterInput()

@@ -32,7 +32,7 @@ const (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// bench is a test with a service, a network of EC2's, and clients of both.
+// bench is a test with an EKS service, a network of the EC2 service, and clients of both.
 type bench struct {
 	*testing.T
 	eks     *eks.Client
@@ -43,13 +43,13 @@ type bench struct {
 	guard   *servicetest.Guard
 	roles   roles
 	vpc     string
-	// subnets are private, one in each of two zones; table is theirs.
+	// subnets are private, one in each of two zones. table is their route table.
 	subnets []string
 	public  string
 	table   string
 }
 
-// roles are those that a service may not assume, and why.
+// roles maps a role that a service may not assume to the reason.
 type roles map[string]error
 
 func (r roles) Trusts(roleARN, _ string) error { return r[roleARN] }
@@ -97,8 +97,7 @@ func (b *bench) network() {
 	}
 }
 
-// leadOut gives the private subnets a NAT gateway, which is available some minutes
-// later.
+// leadOut gives the private subnets a NAT gateway. It is available some minutes later.
 func (b *bench) leadOut() {
 	b.Helper()
 	g, err := b.ec2.CreateInternetGateway(b.Context(), &sdkec2.CreateInternetGatewayInput{})
@@ -168,7 +167,7 @@ func (b *bench) addon(name string) *types.Addon {
 	return out.Addon
 }
 
-// interfaces are how many there are in the VPC.
+// interfaces returns the number of network interfaces in the VPC.
 func (b *bench) interfaces() int {
 	b.Helper()
 	out, err := b.ec2.DescribeNetworkInterfaces(b.Context(), &sdkec2.DescribeNetworkInterfacesInput{

@@ -15,7 +15,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// A cluster takes its time, and has its endpoint and issuer when it is there.
+// A cluster is active after some minutes. Then it has its endpoint and its issuer.
 func TestCluster(t *testing.T) {
 	b := newBench(t)
 	created, err := b.eks.CreateCluster(t.Context(), b.clusterInput())
@@ -48,7 +48,7 @@ func TestCluster(t *testing.T) {
 	b.list("clusters", list.Clusters, staging)
 }
 
-// A cluster's API server may be one that is there.
+// A cluster can have an API server that exists already.
 func TestServer(t *testing.T) {
 	b := newBench(t)
 	b.service.Server = Server{Endpoint: "https://127.0.0.1:6443", CertificateAuthority: "PEM", Issuer: "https://issuer"}
@@ -115,7 +115,7 @@ func TestAutoMode(t *testing.T) {
 	b.equal("load balancing", *c.KubernetesNetworkConfig.ElasticLoadBalancing.Enabled, true)
 }
 
-// One thing changes at a time, and what is being changed is not changed again.
+// A cluster has one update at a time. A second one is refused until the first ends.
 func TestClusterUpdates(t *testing.T) {
 	b := newBench(t)
 	b.cluster()
@@ -143,10 +143,10 @@ func TestClusterUpdates(t *testing.T) {
 	b.clock.Advance(updateTime)
 	b.equal("update", status(), types.UpdateStatusSuccessful)
 	_, err = b.eks.DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: aws.String(staging)})
-	servicetest.Fails[*types.InvalidRequestException](b, err) // it is protected
+	servicetest.Fails[*types.InvalidRequestException](b, err) // it has deletion protection
 
 	_, err = b.eks.UpdateClusterVersion(t.Context(), &eks.UpdateClusterVersionInput{Name: aws.String(staging), Version: aws.String("1.38")})
-	servicetest.Fails[*types.InvalidParameterException](b, err) // one version too far
+	servicetest.Fails[*types.InvalidParameterException](b, err) // a step of two minor versions
 	_, err = b.eks.UpdateClusterVersion(t.Context(), &eks.UpdateClusterVersionInput{Name: aws.String(staging), Version: aws.String("1.37")})
 	b.ok(err)
 	b.clock.Advance(versionTime)
@@ -164,7 +164,8 @@ func TestClusterUpdates(t *testing.T) {
 	b.equal("subnets", len(c.SubnetIds), 2)
 }
 
-// A cluster is deleted after its node groups, and takes the rest with it.
+// A cluster can be deleted only after its node groups. Its other parts are deleted with
+// it.
 func TestClusterDeletion(t *testing.T) {
 	b := newBench(t)
 	b.leadOut()

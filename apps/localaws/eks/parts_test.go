@@ -16,8 +16,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// Nodes join when their subnets lead to the internet, also if the way is ready
-// later than they are.
+// Nodes join once their subnets have a route to the internet, even if the route comes
+// after the nodes.
 func TestNodegroup(t *testing.T) {
 	b := newBench(t)
 	b.cluster()
@@ -45,7 +45,7 @@ func TestNodegroup(t *testing.T) {
 	b.equal("the nodes' entry", *entry.AccessEntry.Type, nodeType)
 }
 
-// That no machine is behind a node group is said where one looks.
+// A node group's description says that no machine is behind it.
 func TestNodegroupSaysThatItIsSimulated(t *testing.T) {
 	b := newBench(t)
 	b.leadOut()
@@ -96,7 +96,7 @@ func TestNodegroupFails(t *testing.T) {
 	}
 }
 
-// A private network without the internet needs endpoints.
+// A private network without a route to the internet needs endpoints.
 func TestNodesBehindEndpoints(t *testing.T) {
 	b := newBench(t)
 	b.cluster()
@@ -124,7 +124,7 @@ func TestNodegroupRefused(t *testing.T) {
 	_, err = b.eks.CreateCluster(t.Context(), b.clusterInput())
 	b.ok(err)
 	_, err = b.eks.CreateNodegroup(t.Context(), b.nodegroupInput())
-	servicetest.Fails[*types.InvalidRequestException](b, err) // the cluster is not there yet
+	servicetest.Fails[*types.InvalidRequestException](b, err) // the cluster is not active yet
 	b.clock.Advance(clusterTime)
 	in := b.nodegroupInput()
 	in.LaunchTemplate = &types.LaunchTemplateSpecification{Name: aws.String("none")}
@@ -175,7 +175,7 @@ func TestNodegroupUpdates(t *testing.T) {
 		Version: aws.String("1.37"),
 	}
 	_, err = b.eks.UpdateNodegroupVersion(t.Context(), version)
-	servicetest.Fails[*types.InvalidParameterException](b, err) // the cluster first
+	servicetest.Fails[*types.InvalidParameterException](b, err) // the cluster must be updated first
 	version.Version, version.ReleaseVersion = nil, aws.String("1.36.1-20260801")
 	_, err = b.eks.UpdateNodegroupVersion(t.Context(), version)
 	b.ok(err)
@@ -183,7 +183,7 @@ func TestNodegroupUpdates(t *testing.T) {
 	b.equal("release", *b.nodegroup().ReleaseVersion, "1.36.1-20260801")
 }
 
-// An add-on whose pods are placed waits for nodes; a DaemonSet needs none.
+// An add-on that runs a Deployment waits for nodes. One that runs a DaemonSet needs none.
 func TestAddons(t *testing.T) {
 	b := newBench(t)
 	b.leadOut()
@@ -247,7 +247,7 @@ func TestAccessEntries(t *testing.T) {
 		"arn:aws:eks:eu-west-1:111122223333:access-entry/staging/role/444455556666/hub-kustomize-controller/") {
 		t.Errorf("ARN %s", arn)
 	}
-	in.ClientRequestToken = nil // the client has set it
+	in.ClientRequestToken = nil // the client set it
 	_, err = b.eks.CreateAccessEntry(t.Context(), in)
 	servicetest.Fails[*types.ResourceInUseException](b, err)
 	in.ClientRequestToken = nil

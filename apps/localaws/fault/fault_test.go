@@ -12,7 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// pattern is which of n calls of an action are hit.
+// pattern makes n calls of an action and reports which of them are hit.
 func pattern(f *Faults, action string, n int) (hits []bool) {
 	for range n {
 		hits = append(hits, f.Call(action).Latency > 0)
@@ -29,8 +29,8 @@ func count(hits []bool) (n int) {
 	return n
 }
 
-// The same seed hits the same calls, whatever other actions do in between;
-// another seed hits others, and as many.
+// The same seed hits the same calls, whatever other actions happen between them. Another
+// seed hits others, but as many.
 func TestRateIsDrawnFromTheSeed(t *testing.T) {
 	const calls, rate = 10000, 0.05
 	var patterns [][]bool
@@ -59,7 +59,7 @@ func TestWhatACallSuffers(t *testing.T) {
 	for name, test := range map[string]struct {
 		faults []Fault
 		action string
-		want   []string // the error of each of the next calls
+		want   []string // the error of each call, in order
 	}{
 		"one after the other":       {[]Fault{{Action: "A", Times: 1, Code: "x"}, {Action: "A", Times: 1, Code: "y"}}, "A", []string{"x", "y", ""}},
 		"of other actions":          {[]Fault{{Action: "A", Times: 1, Code: "x"}}, "B", []string{""}},
@@ -100,7 +100,7 @@ func TestLatencyAndItsSpread(t *testing.T) {
 	}
 }
 
-// A call with faults of its own suffers those alone.
+// A call with faults of its own gets no others.
 func TestFaultsOfACall(t *testing.T) {
 	server, own := &Faults{}, &Faults{}
 	server.Set(0, Fault{Action: "*", Rate: 1, Code: "x"})
@@ -116,8 +116,8 @@ func TestFaultsOfACall(t *testing.T) {
 	}
 }
 
-// The admin endpoint shows what holds, and changes all of a document or
-// nothing.
+// The admin endpoint shows the current faults. It applies a document completely or not at
+// all.
 func TestHandler(t *testing.T) {
 	f := &Faults{}
 	h := Handler(f)
@@ -159,7 +159,7 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// A fault of what a call creates lets the call succeed.
+// A fault in the created resource does not fail the call.
 func TestOutcome(t *testing.T) {
 	f := &Faults{}
 	f.Set(0, Fault{Action: "ec2:CreateNatGateway", Times: 1, Code: "InternalError", Fails: true}, Fault{Action: "A", Times: 1, Code: "x"})
@@ -172,7 +172,7 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// A call is done before a late error, and not at all before another.
+// With a late error the call takes effect. With any other error it does not.
 func TestAround(t *testing.T) {
 	f := &Faults{}
 	f.Set(0, Fault{Action: "late", Times: 1, Code: "x", Late: true}, Fault{Action: "early", Times: 1, Code: "y"})

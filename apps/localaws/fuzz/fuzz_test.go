@@ -1,7 +1,7 @@
-// Package fuzz_test gives any request to the local AWS and to its services: nothing
-// crashes or hangs, and each error has the shape that AWS gives it. To fuzz, the go
-// command instruments whatever a test links. That is why these targets stand apart from
-// the tests that call the services with the SDK, whose EC2 alone compiles for minutes.
+// Package fuzz_test sends any request to the local AWS and to its services. Nothing
+// crashes or hangs, and each error has the shape that AWS gives it. The go command
+// instruments all packages that a fuzz test links. So these targets are apart from the
+// tests with the SDK, whose EC2 package alone compiles for minutes.
 package fuzz_test
 
 import (
@@ -37,8 +37,8 @@ const (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// send sends a request of which every part may be anything: httptest.NewRequest panics at
-// a method or a path that is none.
+// send sends a request of arbitrary parts. It sets them after httptest.NewRequest, which
+// would panic at an invalid method or path.
 func send(to http.Handler, method, path, query string, body []byte, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 	r.Method, r.URL.Path, r.URL.RawQuery = method, path, query
@@ -50,7 +50,7 @@ func send(to http.Handler, method, path, query string, body []byte, header ...st
 	return w
 }
 
-// signed has every request come from somebody.
+// signed adds a caller to every request.
 func signed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), access.Call{Caller: &access.Caller{}})))
@@ -61,7 +61,7 @@ func post(to http.Handler, form string) *httptest.ResponseRecorder {
 	return send(to, http.MethodPost, "/", "", []byte(form), "Content-Type", "application/x-www-form-urlencoded")
 }
 
-// FuzzServer calls the whole of it, which verifies signatures: every call is refused.
+// FuzzServer calls the whole server, which verifies signatures: every call is refused.
 func FuzzServer(f *testing.F) {
 	f.Add("POST", "/", "AmazonSQS.SendMessage", "application/x-amz-json-1.0",
 		"AWS4-HMAC-SHA256 Credential=a/20260101/eu-west-1/sqs/aws4_request, SignedHeaders=host, Signature=0", "{}")
@@ -86,8 +86,7 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
-// FuzzQuery gives a form to the services whose requests are forms and whose answers are
-// wrapped alike.
+// FuzzQuery sends a form to the services of the query protocol.
 func FuzzQuery(f *testing.F) {
 	for _, form := range []string{
 		"Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument={}",
@@ -131,7 +130,7 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// FuzzEC2 gives a form to an account with a VPC, which the form calls VPC.
+// FuzzEC2 sends a form to an account with a VPC. The form refers to it as VPC.
 func FuzzEC2(f *testing.F) {
 	for _, action := range strings.Fields(ec2Actions) {
 		f.Add("Action=" + action + "&Version=" + ec2.Version)
@@ -155,7 +154,7 @@ func FuzzEC2(f *testing.F) {
 	})
 }
 
-// ec2Actions are those of which most is read from the request.
+// ec2Actions are the actions that read the most parameters.
 const ec2Actions = `
 	AllocateAddress AssociateRouteTable AttachInternetGateway AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress
 	CreateFlowLogs CreateInternetGateway CreateLaunchTemplate CreateLaunchTemplateVersion CreateNatGateway CreateRoute
@@ -164,14 +163,16 @@ const ec2Actions = `
 	DescribeVpcAttribute DescribeVpcs ModifyLaunchTemplate ModifySecurityGroupRules ModifySubnetAttribute ModifyVpcAttribute
 	ModifyVpcEndpoint ReplaceRoute ReplaceRouteTableAssociation RevokeSecurityGroupEgress RevokeSecurityGroupIngress`
 
-// made is the id, in an element of the answer, of what a form creates.
+// made sends a form that creates a resource and returns the id in an element of the
+// answer.
 func made(s http.Handler, form, element string) string {
 	_, rest, _ := strings.Cut(post(s, form).Body.String(), "<"+element+">")
 	id, _, _ := strings.Cut(rest, "<")
 	return id
 }
 
-// FuzzEKS calls an account with a cluster, whose subnets the body calls SUBNETA and SUBNETB.
+// FuzzEKS calls an account with a cluster. The body refers to its subnets as SUBNETA and
+// SUBNETB.
 func FuzzEKS(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"GET", "/clusters", ""},
@@ -204,7 +205,7 @@ func FuzzEKS(f *testing.F) {
 	})
 }
 
-// cluster is EKS with a cluster, and the subnets of that.
+// cluster returns EKS with a cluster, and the subnets of the cluster.
 func cluster(t *testing.T) (s *eks.Service, subnets map[string]string) {
 	now, faults := clock.NewFake(start), &fault.Faults{}
 	network := ec2.New(ec2.Options{Region: region, AccountID: account, Clock: now, Faults: faults})
@@ -221,7 +222,7 @@ func cluster(t *testing.T) (s *eks.Service, subnets map[string]string) {
 	return s, map[string]string{"SUBNETA": a, "SUBNETB": b}
 }
 
-// FuzzS3 calls S3 about a bucket.
+// FuzzS3 sends requests for a bucket to S3.
 func FuzzS3(f *testing.F) {
 	f.Add("PUT", "versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
 	f.Add("PUT", "tagging", "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>")

@@ -28,8 +28,7 @@ const (
 	boundary = "arn:aws:iam::" + account + ":policy/boundary"
 )
 
-// bench is an account with the policy "boundary", a clock that stands still, and
-// the SDK's client.
+// bench is an account with the policy "boundary", a stopped clock and the SDK's client.
 type bench struct {
 	*testing.T
 	account *Account
@@ -53,7 +52,7 @@ func newBench(t *testing.T, config Config) *bench {
 	return b
 }
 
-// signed has every request come from somebody.
+// signed adds a caller to every request.
 func signed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), access.Call{Caller: &access.Caller{}})))
@@ -234,7 +233,7 @@ func TestManagedPolicy(t *testing.T) {
 	servicetest.Fails[*types.NoSuchEntityException](b, err)
 }
 
-// AWS's policies are there, and nobody changes them.
+// The policies managed by AWS exist, and nobody can change them.
 func TestAWSManagedPolicies(t *testing.T) {
 	b := newBench(t, Config{})
 	for arn := range awsManaged {
@@ -277,7 +276,7 @@ func TestOpenIDConnectProvider(t *testing.T) {
 	}
 }
 
-// IAM itself knows at once; the others see it when it has propagated.
+// IAM itself sees a change at once. The other services see it once it has propagated.
 func TestPropagation(t *testing.T) {
 	b := newBench(t, Config{Propagation: "5s", Roles: []DeclaredRole{{Name: "declared", Trust: []byte(trustEKS)}}})
 	if _, ok := b.account.Role("arn:aws:iam::000000000000:role/declared"); !ok {
@@ -299,7 +298,8 @@ func TestPropagation(t *testing.T) {
 	}
 }
 
-// Each call is checked on the resource, with what policies may compare.
+// Each call is checked on its resource, with the condition keys that policies may
+// compare.
 func TestWhatIsChecked(t *testing.T) {
 	b := newBench(t, Config{})
 	_, err := b.role(func(in *iam.CreateRoleInput) {
@@ -327,7 +327,7 @@ func TestWhatIsChecked(t *testing.T) {
 	}
 }
 
-// A wrong configuration is named with its fields.
+// An error of the configuration names the field.
 func TestConfigProblems(t *testing.T) {
 	_, err := NewAccount(account, Config{
 		Propagation: "soon",

@@ -23,8 +23,7 @@ const (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// bench is a service with a bucket, a clock that stands still, and the SDK's
-// client, which does not retry.
+// bench is a service with a bucket, a stopped clock and the SDK's client without retries.
 type bench struct {
 	*testing.T
 	clock   *clock.Fake

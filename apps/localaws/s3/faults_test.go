@@ -35,7 +35,7 @@ func TestFaultsOfS3(t *testing.T) {
 	b.status(err, http.StatusForbidden)
 }
 
-// Latency is by the server's clock, and alone no error.
+// Latency passes on the server's clock. Latency alone is no error.
 func TestLatency(t *testing.T) {
 	b := newBench(t)
 	b.faults.Add(fault.Fault{Action: "S3:PUT", Times: 1, Latency: time.Minute})
@@ -77,7 +77,7 @@ func TestSlowDown(t *testing.T) {
 	}
 }
 
-// A lost answer: the connection is closed before the object is stored, or after.
+// The answer gets lost: the connection is closed before or after the object is stored.
 func TestLostPut(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		b := newBench(t)

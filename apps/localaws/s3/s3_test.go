@@ -51,7 +51,7 @@ func TestObjects(t *testing.T) {
 	servicetest.Fails[*types.NoSuchKey](b, err)
 }
 
-// A bucket is made in any region and, once it is empty, deleted.
+// A bucket can be created in any region, and deleted once it is empty.
 func TestBuckets(t *testing.T) {
 	b := newBench(t)
 	name := aws.String("made-later")
@@ -101,8 +101,8 @@ func TestListInPages(t *testing.T) {
 	}
 }
 
-// Keys that share what is up to the delimiter are one common prefix, and count
-// as one towards the page.
+// Keys with the same part up to the delimiter form one common prefix. It counts as one
+// entry of the page.
 func TestListCommonPrefixes(t *testing.T) {
 	b := newBench(t)
 	for _, key := range []string{"a/1", "a/2", "a/b/3", "ab", "c/4", "c/5", "d"} {
@@ -147,7 +147,7 @@ func TestListCommonPrefixes(t *testing.T) {
 	}
 }
 
-// Metadata and the type come back; other headers of the request do not.
+// GET returns the metadata and the content type of PUT, and no other headers.
 func TestMetadata(t *testing.T) {
 	b := newBench(t)
 	_, err := b.s3.PutObject(t.Context(), &s3.PutObjectInput{
@@ -224,7 +224,7 @@ func TestConditionalPutIsAtomic(t *testing.T) {
 	}
 }
 
-// What gofakes3 would do wrong is refused, not done.
+// Requests that gofakes3 would handle wrongly are refused.
 func TestMisreadRequestsAreRefused(t *testing.T) {
 	b := newBench(t)
 	b.ok(b.put("source", "v", false))

@@ -16,7 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// A new bucket has AWS's defaults, and AWS's errors for what it has not.
+// A new bucket has AWS's defaults. For a setting that it lacks it returns AWS's error.
 func TestNewBucketSettings(t *testing.T) {
 	b := newBench(t)
 	bucket := aws.String(testBucket)
@@ -160,7 +160,8 @@ func TestBucketPolicyAndTags(t *testing.T) {
 	servicetest.Code(t, err, "NoSuchTagSet")
 }
 
-// Every request asks for its actions on its resources, before anything else.
+// Every request checks the permission for its actions on its resources before it does
+// anything.
 func TestWhatIsAsked(t *testing.T) {
 	for request, test := range map[string]struct{ body, copySource, want string }{
 		"GET /":                                    {want: "s3:ListAllMyBuckets *"},
@@ -206,8 +207,8 @@ func TestWhatIsAsked(t *testing.T) {
 	}
 }
 
-// What the server does not have is refused by name, and never taken for something
-// else.
+// A setting that the server does not have is refused by name. It never counts as another
+// request.
 func TestUnservedSubresources(t *testing.T) {
 	b := newBench(t)
 	for _, request := range []string{

@@ -16,7 +16,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// BenchmarkPut is the CPU of a PutObject alone: no socket, no SDK.
+// BenchmarkPut measures the CPU of a PutObject without socket and SDK.
 func BenchmarkPut(b *testing.B) {
 	s, err := New(Options{Buckets: []string{"events"}, Clock: clock.System{}, Faults: &fault.Faults{}})
 	if err != nil {
@@ -39,8 +39,8 @@ func put(s *Service) {
 
 var eventBody = strings.Repeat("x", 300)
 
-// BenchmarkMillion stores a million events, lists them in pages of a thousand,
-// and reports what they take.
+// BenchmarkMillion stores a million events and lists them in pages of a thousand. It
+// reports CPU and memory.
 func BenchmarkMillion(b *testing.B) {
 	const total = 1_000_000
 	for _, hashesOnly := range []bool{false, true} {

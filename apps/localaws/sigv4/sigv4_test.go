@@ -30,7 +30,7 @@ func at(t *testing.T, text string) func() time.Time {
 	return func() time.Time { return now }
 }
 
-// request is one as a server gets it.
+// request returns a request as a server gets it.
 func request(method, host, target string, header map[string]string, body string) *http.Request {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Host = host
@@ -52,7 +52,7 @@ func verify(r *http.Request, now func() time.Time, secret string) error {
 	return NewVerifier("us-east-1", now, "iam").Verify(r, s, secret)
 }
 
-// The signatures are those that AWS's documentation has for these requests:
+// The signatures are those of AWS's documentation for these requests:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html,
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/signing-elements.html
@@ -95,7 +95,7 @@ func TestDocumentedSignatures(t *testing.T) {
 	}
 }
 
-// chunkedRequest is the one of
+// chunkedRequest returns the example of
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 func chunkedRequest(lastSignature string) *http.Request {
 	var body bytes.Buffer
@@ -159,7 +159,7 @@ func sign(t *testing.T, r *http.Request, service, token string, now time.Time) *
 	return r
 }
 
-// Each request is signed, and then changed on its way.
+// Each request is signed and then changed.
 func TestWhatIsRefused(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
@@ -261,7 +261,7 @@ func TestPresigned(t *testing.T) {
 
 func same(url string) string { return url }
 
-// What is no signature is refused, and crashes nothing.
+// An invalid signature is refused and crashes nothing.
 func FuzzVerify(f *testing.F) {
 	f.Add(authorization(exampleKey, "20130524/us-east-1/s3", "host;x-amz-date", strings.Repeat("0", 64)), "20130524T000000Z", "a=b", chunked, []byte("1;chunk-signature=0\r\na\r\n"))
 	f.Add("AWS4-HMAC-SHA256 Credential=////,SignedHeaders=host,Signature=", "", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=-1", unsigned, []byte{})
@@ -279,7 +279,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// Chunks that were cut anywhere are refused, and crash nothing.
+// Chunks that end anywhere are refused and crash nothing.
 func FuzzChunks(f *testing.F) {
 	f.Add([]byte("5;chunk-signature=abc\r\nhello\r\n0;chunk-signature=d\r\n\r\n"))
 	f.Add([]byte("ffffffffffffffff;chunk-signature=\r\n"))

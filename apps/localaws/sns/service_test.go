@@ -42,7 +42,7 @@ func TestTopicAndSubscription(t *testing.T) {
 		{Body: "Action=ListTagsForResource&ResourceArn=" + arn + "x", Status: 404, Want: []string{"ResourceNotFound"}},
 	})
 
-	// The provider asks for the ARN of a subscription that nobody confirmed.
+	// The provider requests the ARN of a subscription before it is confirmed.
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("Action=Subscribe&TopicArn="+arn+"&Protocol=email&Endpoint=a@example.com&ReturnSubscriptionArn=true"))
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r.WithContext(access.NewContext(r.Context(), access.Call{Caller: &access.Caller{}})))

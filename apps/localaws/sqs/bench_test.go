@@ -21,8 +21,8 @@ const (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// bench is a service with the queue q and the queue dlq, a clock that stands
-// still, and the SDK's client, which does not retry.
+// bench is a service with the queues q and dlq, a stopped clock and the SDK's client
+// without retries.
 type bench struct {
 	*testing.T
 	clock  *clock.Fake
@@ -122,7 +122,7 @@ func (b *bench) create(name string, attributes map[string]string) error {
 	return err
 }
 
-// counts are visible, in flight and delayed, as KEDA reads them.
+// counts checks the visible, in-flight and delayed messages that KEDA reads.
 func (b *bench) counts(queue, want string) {
 	b.Helper()
 	a := b.attributes(queue, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
@@ -144,8 +144,8 @@ func text(value string) types.MessageAttributeValue {
 	return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
 }
 
-// documented is a case of what a page of AWS's documentation says. Pages that
-// begin with API_ are of the API Reference, the others of the Developer Guide:
+// documented is a test case for a statement of AWS's documentation. A page that begins
+// with API_ is one of the API Reference, any other one of the Developer Guide:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/<page>.html
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/<page>.html
 type documented struct {

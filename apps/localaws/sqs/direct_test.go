@@ -12,8 +12,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
-// TestDirect: what is sent without JSON is received with it, and the other way round; it
-// is hidden, counted and deleted alike, and refused by what refuses others.
+// TestDirect sends without JSON and receives with it, and the reverse. Both ways hide,
+// count, delete and refuse alike.
 func TestDirect(t *testing.T) {
 	ctx, faults, text := t.Context(), &fault.Faults{}, "sale_event"
 	delay := 0
@@ -41,7 +41,7 @@ func TestDirect(t *testing.T) {
 	if err != nil || len(found) != 1 || found[0].Body != sent.Body || found[0].Received != 2 || !reflect.DeepEqual(found[0].Attributes, sent.Attributes) {
 		t.Fatalf("received %+v, %v", found, err)
 	}
-	// The older handle hides nothing any more.
+	// The older handle can no longer hide the message.
 	if refused, err := d.Hide(ctx, []string{handle}, []time.Duration{time.Minute}); err != nil || len(refused) != 1 || !strings.Contains(refused[0].Err.Error(), "MessageNotInflight") {
 		t.Errorf("hide by an old handle: %+v, %v", refused, err)
 	}

@@ -29,8 +29,8 @@ func (b *bench) status(err error, want int) {
 	}
 }
 
-// A call's fault has the code, status and side that it names, hits as often as
-// it says, in order, and leaves other actions alone.
+// A fault of a call has its code, status and side. It hits as often as it says, in order,
+// and no other action.
 func TestFaultOfACall(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 2, Code: "RequestThrottled"})
@@ -56,7 +56,7 @@ func TestFaultOfACall(t *testing.T) {
 	b.counts("q", "1 0 0")
 }
 
-// The SDK's retries get over a fault that ends.
+// The SDK retries until the fault ends.
 func TestFaultIsRetried(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Code: "InternalError", Status: 500})
@@ -65,7 +65,7 @@ func TestFaultIsRetried(t *testing.T) {
 	b.counts("q", "1 0 0")
 }
 
-// An answer that got lost: a retry makes a duplicate, as with AWS.
+// The answer gets lost: a retry makes a duplicate, as with AWS.
 func TestLateFault(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Code: "InternalError", Status: 500, Late: true})
@@ -105,7 +105,7 @@ func TestFaultOfEntries(t *testing.T) {
 	b.counts("q", "0 1 0")
 }
 
-// Latency is by the server's clock, and alone no error.
+// Latency passes on the server's clock. Latency alone is no error.
 func TestLatency(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.faults.Add(fault.Fault{Action: "SendMessage", Times: 1, Latency: time.Minute})
@@ -118,7 +118,7 @@ func TestLatency(t *testing.T) {
 	b.ok(b.answer(done).err)
 }
 
-// A lost answer is a closed connection, before the effect or after it.
+// A lost answer closes the connection before the effect or after it.
 func TestLostAnswer(t *testing.T) {
 	for late, want := range map[bool]string{false: "0 0 0", true: "1 0 0"} {
 		b := newBench(t, Queue{})
@@ -145,8 +145,8 @@ func TestLostReceive(t *testing.T) {
 	b.one("q")
 }
 
-// AWS: at least once, so that a message may come again while it is in flight,
-// and after it was deleted.
+// SQS delivers at least once. A message may come again while it is in flight, and after
+// its deletion.
 func TestDuplicates(t *testing.T) {
 	for action, remove := range map[string]func(b *bench, handle *string){
 		"ReceiveMessage": nil,
@@ -181,8 +181,8 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-// An old receipt handle then deletes nothing, and its call succeeds all the same; the
-// newest one deletes.
+// An old receipt handle deletes nothing, but its call succeeds. Only the newest handle
+// deletes the message.
 func TestStaleHandle(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.faults.Set(1, fault.Fault{Action: "DeleteMessage", Rate: 1, Stale: true})
@@ -196,8 +196,7 @@ func TestStaleHandle(t *testing.T) {
 	b.counts("q", "0 0 0")
 }
 
-// A share of the messages is delivered twice, and each of them is among those
-// that are deleted in the end.
+// A share of the messages is delivered twice. All of them are deleted in the end.
 func TestDuplicatesAtARate(t *testing.T) {
 	const total = 200
 	b := newBench(t, Queue{})
@@ -236,8 +235,8 @@ func TestThrottling(t *testing.T) {
 	b.counts("q", strconv.Itoa(calls-throttled)+" 0 0")
 }
 
-// API_GetQueueAttributes: the counts may not be consistent until a minute after
-// the producers stop.
+// API_GetQueueAttributes: the counts may be inconsistent for up to a minute after the
+// producers stop.
 func TestApproximateCounts(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.faults.Set(5, fault.Fault{Action: "GetQueueAttributes", Rate: 1, Lag: 30 * time.Second})
@@ -250,11 +249,11 @@ func TestApproximateCounts(t *testing.T) {
 	if messages := b.receive("q"); len(messages) != 2 {
 		t.Errorf("received %d messages, want 2", len(messages))
 	}
-	b.advance(15) // 35 s: as it was at 5 s
+	b.advance(15) // 35 s: the counts of 5 s
 	b.counts("q", "0 0 0")
-	b.advance(6) // 41 s: as it was at 11 s
+	b.advance(6) // 41 s: the counts of 11 s
 	b.counts("q", "2 0 0")
-	b.advance(8) // 49 s: as it was at 19 s
+	b.advance(8) // 49 s: the counts of 19 s
 	b.counts("q", "2 0 0")
 	b.faults.Set(0)
 	b.counts("q", "0 2 0")

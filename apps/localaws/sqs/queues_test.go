@@ -14,7 +14,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// What AWS documents of queues, their attributes and tags.
+// The cases are AWS's documentation of queues, their attributes and tags.
 func TestQueueSemantics(t *testing.T) {
 	runDocumented(t, []documented{
 		{"API_CreateQueue", "the defaults", Queue{}, func(b *bench) {
@@ -292,8 +292,8 @@ func (b *bench) exists(queue string) error {
 	return err
 }
 
-// sqs-json-faqs: the JSON error has the shape's name, a header the code that
-// the query protocol had.
+// sqs-json-faqs: a JSON error has the name of the shape. A header has the code of the
+// query protocol.
 func TestErrorsOnTheWire(t *testing.T) {
 	b := newBench(t, Queue{})
 	for body, want := range map[string]string{
@@ -316,5 +316,5 @@ func TestErrorsOnTheWire(t *testing.T) {
 	}
 }
 
-// openPolicy lets the account do everything.
+// openPolicy allows the account everything.
 const openPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sqs:*","Resource":"*"}]}`

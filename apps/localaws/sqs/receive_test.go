@@ -14,7 +14,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// What AWS documents of delays, receives, visibility, deletes and redrive.
+// The cases are AWS's documentation of delays, receives, visibility, deletes and redrive.
 func TestReceiveSemantics(t *testing.T) {
 	runDocumented(t, []documented{
 		{"sqs-delay-queues", "a delayed message is counted and not received", Queue{DelaySeconds: aws.Int(2)}, func(b *bench) {
@@ -133,7 +133,7 @@ func TestReceiveSemantics(t *testing.T) {
 			old := b.one("q").ReceiptHandle
 			b.advance(5)
 			b.one("q")
-			// AWS: the call succeeds, the message might not be deleted.
+			// AWS: the call succeeds, but the message might not be deleted.
 			b.ok(b.delete(old))
 			b.counts("q", "0 0 0")
 
@@ -277,12 +277,12 @@ func TestReceiveSemantics(t *testing.T) {
 			}
 		}},
 		{"API_SetQueueAttributes", "MessageRetentionPeriod counts for each message from when it was sent", Queue{MessageRetentionPeriod: aws.Int(60)}, func(b *bench) {
-			for range 3 { // at 0, 25 and 50 seconds
+			for range 3 { // sent at 0, 25 and 50 seconds
 				b.send("m")
 				b.advance(25)
 			}
 			b.counts("q", "2 0 0")
-			b.advance(10) // 85
+			b.advance(10) // 85 s
 			b.counts("q", "1 0 0")
 			b.advance(24)
 			b.counts("q", "1 0 0")
@@ -306,11 +306,11 @@ func TestReceiveSemantics(t *testing.T) {
 	})
 }
 
-// once is a receive without duplicates.
+// once says that a receive has no duplicate.
 func once() bool { return false }
 
-// quotas-messages: about 120,000 messages may be in flight; then a short poll
-// has an error, a long poll nothing.
+// quotas-messages: about 120,000 messages may be in flight. At the limit a short poll
+// gets an error and a long poll gets nothing.
 func TestInFlightLimit(t *testing.T) {
 	s := newService(clock.NewFake(start), &fault.Faults{}, Queue{Name: "q"})
 	q := s.queues["q"]

@@ -37,7 +37,7 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// hastyClock makes every wait over at once, by moving time.
+// hastyClock ends every wait at once: it advances the clock.
 type hastyClock struct{ *clock.Fake }
 
 func (c hastyClock) After(d time.Duration) <-chan time.Time {
@@ -45,9 +45,8 @@ func (c hastyClock) After(d time.Duration) <-chan time.Time {
 	return c.Fake.After(0)
 }
 
-// Whatever comes in, the answer is JSON: of an action that was done, or an
-// error that says what is wrong with the request. Every message is in one
-// state.
+// Every answer is JSON: the result of an action, or an error that says what is wrong with
+// the request. Afterwards every message is in exactly one state.
 func FuzzRequest(f *testing.F) {
 	url := `"QueueUrl":"http://x/000000000000/q"`
 	f.Add("SendMessage", `{`+url+`,"MessageBody":"m","DelaySeconds":1,"MessageAttributes":{"a":{"DataType":"Binary","BinaryValue":"AA=="}}}`)
@@ -66,7 +65,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, action, body string) {
 		s := newService(hastyClock{clock.NewFake(start)}, &fault.Faults{}, Queue{Name: "q"})
 		q := s.queues["q"]
-		for range 2 { // one to be received, one in flight
+		for range 2 { // one stays visible, one gets in flight
 			q.add(&message{id: uuid.New(), body: "m", sent: at(start)}, 0, start)
 		}
 		q.receive(1, seconds(30), nil, "", once, start)

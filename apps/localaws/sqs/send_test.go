@@ -12,7 +12,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/internal/servicetest"
 )
 
-// raw sends what the SDK would not.
+// raw sends a body that the SDK would not send.
 func (b *bench) raw(action, body string, wantStatus int) http.Header {
 	b.Helper()
 	r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, b.base, strings.NewReader(body))
@@ -27,7 +27,7 @@ func (b *bench) raw(action, body string, wantStatus int) http.Header {
 	return answer.Header
 }
 
-// What AWS documents of messages, their attributes, and batches.
+// The cases are AWS's documentation of messages, their attributes, and batches.
 func TestSendSemantics(t *testing.T) {
 	sendWith := func(b *bench, name string, value types.MessageAttributeValue) error {
 		_, err := b.sqs.SendMessage(b.Context(), &sqs.SendMessageInput{QueueUrl: b.url("q"), MessageBody: aws.String("m"), MessageAttributes: map[string]types.MessageAttributeValue{name: value}})
@@ -279,7 +279,7 @@ func TestSendSemantics(t *testing.T) {
 	})
 }
 
-// The digests are those of moto's tests, another implementation.
+// The digests come from the tests of moto, another implementation.
 func TestAttributesMD5(t *testing.T) {
 	for want, value := range map[string]messageAttribute{
 		"235c5c510d26fb653d073faed50ae77c": {DataType: "Number", StringValue: aws.String("1493147359900")},

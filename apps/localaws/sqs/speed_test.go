@@ -51,7 +51,7 @@ func deleteAll(queue string, answer []byte) (body string, n int) {
 	return `{"QueueUrl":"http://x/000000000000/` + queue + `","Entries":[` + strings.Join(entries, ",") + `]}`, len(out.Messages)
 }
 
-// do is a call without a socket.
+// do calls the service without a socket and returns the answer.
 func do(s *Service, action, body string) []byte {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("X-Amz-Target", TargetPrefix+action)
@@ -63,14 +63,14 @@ func do(s *Service, action, body string) []byte {
 	return w.Body.Bytes()
 }
 
-// BenchmarkCall is the service's CPU alone: no socket, no SDK. A call carries
-// ten messages, except SendMessage.
+// BenchmarkCall measures the service's CPU without socket and SDK. A call carries ten
+// messages, except SendMessage.
 func BenchmarkCall(b *testing.B) {
 	for _, call := range []struct{ action, body string }{
 		{"SendMessage", sendOne("q")}, {"SendMessageBatch", tenEvents}, {"ReceiveMessage", receiveTen},
 	} {
 		b.Run(call.action, func(b *testing.B) {
-			visibility := 0 // a receive leaves the next one as much
+			visibility := 0 // each receive finds the messages visible again
 			s := newService(clock.System{}, &fault.Faults{}, Queue{Name: "q", VisibilityTimeout: &visibility})
 			for range 10 {
 				do(s, "SendMessageBatch", tenEvents)
@@ -90,9 +90,9 @@ var (
 	receiveTen = receiveMany("q", 10)
 )
 
-// BenchmarkServer is the service behind HTTP on loopback, with plain clients in
-// the same process: what a consumer and a producer at work call, a send, a
-// receive, a delete, of one message or of ten. The CPU is of both sides.
+// BenchmarkServer measures the service behind HTTP on loopback. Plain clients in the same
+// process make the calls of a consumer and a producer: a send, a receive and a delete, of
+// one message or of ten. The CPU is that of both sides.
 func BenchmarkServer(b *testing.B) {
 	for _, mix := range []struct {
 		queues, messages int
@@ -152,8 +152,8 @@ func (c caller) post(action, body string) []byte {
 	return data
 }
 
-// BenchmarkMillion sends a million events, receives and deletes them, and
-// reports what the queue takes when it is full.
+// BenchmarkMillion sends a million events, receives them and deletes them. It reports the
+// memory of the full queue.
 func BenchmarkMillion(b *testing.B) {
 	const total = 1_000_000
 	for range b.N {

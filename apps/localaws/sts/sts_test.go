@@ -32,8 +32,8 @@ const (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// bench is a service with a role for tokens of an issuer, and one for everybody of
-// the account.
+// bench is a service with two roles: one for the tokens of an issuer, one for everybody
+// of the account.
 type bench struct {
 	*testing.T
 	issuer   *awstest.Issuer
@@ -90,7 +90,7 @@ func (b *bench) take(role, token string) (*sts.AssumeRoleWithWebIdentityOutput, 
 }
 
 func TestWebIdentity(t *testing.T) {
-	b := newBench(t, &servicetest.Guard{Denies: "*"}) // the guard is for callers, of which there is none
+	b := newBench(t, &servicetest.Guard{Denies: "*"}) // the guard checks callers; this call has none
 	out, err := b.take(roleARN, b.issuer.Token(t, subject, audience, start.Add(time.Hour)))
 	b.ok(err)
 	got := fmt.Sprint(*out.AssumedRoleUser.Arn, *out.SubjectFromWebIdentityToken, *out.Audience, *out.Provider, out.Credentials.Expiration)
@@ -107,7 +107,7 @@ func TestWebIdentity(t *testing.T) {
 
 func TestWebIdentityIsRefused(t *testing.T) {
 	b := newBench(t, access.Anyone{})
-	other := awstest.NewIssuer(t) // the same URL, another key
+	other := awstest.NewIssuer(t) // the same URL with another key
 	later := start.Add(time.Hour)
 	valid := b.issuer.Token(t, subject, audience, later)
 	for name, test := range map[string]struct{ role, token, code string }{
@@ -131,7 +131,7 @@ func TestWebIdentityIsRefused(t *testing.T) {
 	}
 }
 
-// A new key of the issuer is found, but not looked for at every call.
+// A new key of the issuer is found, but not every call looks for one.
 func TestKeysAreReadAgain(t *testing.T) {
 	b := newBench(t, access.Anyone{})
 	next := awstest.NewIssuer(t)
@@ -150,10 +150,10 @@ func TestKeysAreReadAgain(t *testing.T) {
 	servicetest.Code(t, err, "InvalidIdentityToken")
 }
 
-// Keys come from an API server as from a file: over TLS with its own authority, for
-// whoever has a token.
+// Keys can come from an API server instead of a file: over TLS with its own authority,
+// for a caller with a token.
 func TestKeysByURL(t *testing.T) {
-	var keys string // the file of the issuer at hand
+	var keys string // the file of the current issuer's keys
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer secret" {
 			http.Error(w, "who are you?", http.StatusUnauthorized)
@@ -239,7 +239,8 @@ func TestCallerIdentity(t *testing.T) {
 	servicetest.Code(t, err, "MissingAuthenticationToken")
 }
 
-// A token is of its access key alone, and of who has the key that sealed it.
+// A session token is valid only with its access key, and only where the key that sealed
+// it is known.
 func TestSessions(t *testing.T) {
 	mine, err := service.NewSessions("a key")
 	if err != nil {
@@ -251,7 +252,7 @@ func TestSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // opened, and remembered
+	for range 2 { // the second time from the cache
 		session, ok := again.Open(made.AccessKeyId, made.SessionToken)
 		if !ok || session.Secret != made.SecretAccessKey || fmt.Sprint(*session.Caller) != fmt.Sprint(*caller) || !session.Expires.Equal(start) {
 			t.Fatalf("after a restart: %+v", session)

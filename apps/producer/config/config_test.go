@@ -82,12 +82,12 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	}
 }
 
-// There is one pace. The default wait is none beside another one, and a wait that was
-// asked for is a contradiction.
+// Only one setting gives the pace. With another pace the default wait does not apply, and
+// an explicit wait is an error.
 func TestOnePace(t *testing.T) {
 	for name, test := range map[string]struct {
 		env  map[string]string
-		want string // empty for settings that go together
+		want string // empty for settings without a conflict
 		wait int
 	}{
 		"the wait":              {map[string]string{"WAIT_SECS_BETWEEN_MSGS": "3"}, "", 3},

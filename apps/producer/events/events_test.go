@@ -17,8 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden file")
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// A seed means the same events today as when somebody wrote it down: a verdict
-// of an older run is computed anew.
+// A seed always gives the same events, so a result of an older run can be checked later.
 func TestGolden(t *testing.T) {
 	const golden = "testdata/seed-7.jsonl"
 	source := Source{Seed: 7, BadPercent: 10, DuplicatePercent: 20}
@@ -46,7 +45,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// Any position can be asked for alone, in any order.
+// Any position can be computed alone, in any order.
 func TestAnyOrder(t *testing.T) {
 	source := Source{Seed: 3, BadPercent: 10, DuplicatePercent: 30}
 	var forwards []Message
@@ -78,7 +77,7 @@ func TestShares(t *testing.T) {
 				duplicates++
 			}
 		}
-		// Of the messages that are no duplicates.
+		// DuplicatePercent is a share of the messages that are no duplicates.
 		if share := 100 * duplicates / (n - duplicates); math.Abs(share-float64(want.DuplicatePercent)) > 1 {
 			t.Errorf("%+v: %.1f %% are sent a second time", want, share)
 		}
@@ -88,8 +87,8 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// An id is met once, and a second time only in a duplicate, which is the message
-// before it in every byte.
+// An id appears once, or a second time in a duplicate. The duplicate follows its message
+// and equals it byte for byte.
 func TestIDs(t *testing.T) {
 	seen := map[string]bool{}
 	for seed := 1; seed <= 3; seed++ {
@@ -111,7 +110,7 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// The shares decide which are bad or duplicates, and nothing else.
+// The shares decide only which messages are bad or duplicates.
 func TestSharesChangeNoOtherEvent(t *testing.T) {
 	plain, mixed := Source{Seed: 5}, Source{Seed: 5, BadPercent: 20, DuplicatePercent: 20}
 	same := 0
@@ -128,7 +127,7 @@ func TestSharesChangeNoOtherEvent(t *testing.T) {
 	}
 }
 
-// A good message passes the consumer's own check, a bad one never does.
+// The consumer's own check accepts every good message and no bad one.
 func TestMessagesAreEvents(t *testing.T) {
 	source := Source{Seed: 1, BadPercent: 50}
 	for i := range 400 {

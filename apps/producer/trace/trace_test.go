@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Every refusal names the file, the line if there is one, and what to write.
+// Every error names the file, the line if there is one, and the fix.
 func TestRefusals(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":          {"", "f: no line has a message: write one such as 60,250"},
@@ -64,8 +64,8 @@ func TestLoadNamesTheFile(t *testing.T) {
 	}
 }
 
-// Messages are evenly spread, a burst comes at once, and the last line is followed by
-// the first.
+// Messages are evenly spread, and a burst comes at once. After the last line the first
+// one follows.
 func TestCursor(t *testing.T) {
 	c := Trace{{2, 4}, {10, 0}, {0, 2}, {1, 1}}.Cursor()
 	var got []string
@@ -91,8 +91,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// Whatever the file holds: an error names it, and a trace can be replayed, in which
-// time does not run backwards and a replay has its number of messages.
+// A file gives an error that names it, or a trace that can be replayed: time never runs
+// backwards, and a replay has the right number of messages.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"60,250", "0,5\n60,0\n", "# x\n1,1\n\n2,3 # y\r\n", "1,1,1", ",", "-1,1", "1,99999999999999999999", "0,1", "\x00"} {
 		f.Add(seed)

@@ -34,7 +34,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
-// server is the local AWS with one queue, and the SDK's client of it.
+// server is the local AWS with one queue, and the SDK's client.
 type server struct {
 	*testing.T
 	faults *localaws.Faults
@@ -60,7 +60,7 @@ func startServer(t *testing.T) *server {
 	return &server{T: t, faults: faults, client: client, url: listener.URL + "/000000000000/q"}
 }
 
-// worker fills in what every case has.
+// worker returns a worker with the settings of all cases filled in, and its log.
 func (s *server) worker(c config.Config) (*Worker, *bytes.Buffer) {
 	return newWorker(c, nil, s.client, s.url)
 }
@@ -83,7 +83,7 @@ func (s *server) depth() int {
 	return n
 }
 
-// message is what a message is judged by.
+// message has the fields by which a message is checked.
 type message struct {
 	requestID, eventType, sha256 string
 	ts                           time.Time
@@ -113,8 +113,9 @@ func (s *server) receive(n int) (bodies map[message]int) {
 	return bodies
 }
 
-// The log names each message that the queue holds, with what its object must be, and
-// no other: the demo judges by it. And what it names is computed from the seed.
+// The log names each message of the queue, with the object that it must become, and no
+// other message. `make demo` judges a run by this log. The same log follows from the
+// seed.
 func TestLogIsWhatTheQueueHolds(t *testing.T) {
 	const total = 295
 	for _, concurrency := range []int{1, 8} {
@@ -167,7 +168,7 @@ func TestLogIsWhatTheQueueHolds(t *testing.T) {
 	}
 }
 
-// sentMessage is what the seed says of a message.
+// sentMessage is a message that follows from the seed.
 type sentMessage struct {
 	requestID, eventType string
 	bad, duplicate       bool
@@ -204,9 +205,10 @@ func TestFailureForGoodIsAnError(t *testing.T) {
 	}
 }
 
-// fakeQueue answers after a while, with time that is fake, and keeps what it took.
+// fakeQueue answers after a while of fake time and keeps the messages that it accepted.
 type fakeQueue struct {
-	// answer is what a call gets, its entries included; nil takes them all.
+	// answer returns the answer to a call, with its entries. If it is nil, all entries
+	// are accepted.
 	answer func(call int, in *sqs.SendMessageBatchInput) (*sqs.SendMessageBatchOutput, error)
 	delay  func() time.Duration
 
@@ -264,7 +266,7 @@ func accept(entries []types.SendMessageBatchRequestEntry) *sqs.SendMessageBatchO
 	return out
 }
 
-// withoutTime is bodies, sorted, each without its ts.
+// withoutTime returns the bodies sorted, each without its ts.
 func withoutTime(t *testing.T, bodies []string) []string {
 	t.Helper()
 	var plain []string
@@ -284,8 +286,8 @@ func withoutTime(t *testing.T, bodies []string) []string {
 	return plain
 }
 
-// The same seed sends the same messages, however many calls go side by side, however
-// long each takes, and whichever of them fail.
+// The same seed sends the same messages, whatever the number of concurrent calls, their
+// duration and their failures.
 func TestSameSeedSameMessages(t *testing.T) {
 	send := func(concurrency int, timing uint64) (bodies []string) {
 		synctest.Test(t, func(t *testing.T) {
@@ -331,7 +333,7 @@ func TestSameSeedSameMessages(t *testing.T) {
 	}
 }
 
-// Without a seed each run has one of its own, and says which.
+// Without a seed each run draws its own and logs it.
 func TestSeedIsDrawn(t *testing.T) {
 	seeds := map[int]bool{}
 	for range 10 {
@@ -349,8 +351,8 @@ func TestSeedIsDrawn(t *testing.T) {
 	}
 }
 
-// The request to end stops what has not begun at once, and lets finish what has: what
-// is sent is the first events of the seed.
+// After the request to end no call begins, and the calls in progress finish. The sent
+// messages are the first events of the seed.
 func TestAskedToEnd(t *testing.T) {
 	for name, c := range map[string]config.Config{
 		"between messages":      {WaitSeconds: 3600},
@@ -386,7 +388,7 @@ func TestAskedToEnd(t *testing.T) {
 	}
 }
 
-// A queue that does not answer, or fails on and on, does not hold up the end.
+// A queue that does not answer, or always fails, does not delay the end.
 func TestDrainIsBounded(t *testing.T) {
 	for name, q := range map[string]*fakeQueue{
 		"no answer": {delay: func() time.Duration { return time.Hour }},
@@ -418,12 +420,12 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 }
 
-// Calls and entries that failed are sent again until SQS has them, and no longer than
-// it makes sense; what the sender is to blame for is not.
+// Failed calls and entries are sent again until SQS accepts them or the tries run out.
+// Errors of the sender are not retried.
 func TestTriesAgain(t *testing.T) {
 	for name, test := range map[string]struct {
 		err      error
-		entry    bool // the first entry of the batch alone
+		entry    bool // only the first entry of the batch fails
 		sender   bool
 		times    int
 		calls    int
@@ -457,7 +459,7 @@ func TestTriesAgain(t *testing.T) {
 				if (err != nil) != test.failures || q.calls != test.calls {
 					t.Errorf("%d calls, error %v", q.calls, err)
 				}
-				// Those of an answer that failed in part are there.
+				// After a partial failure the other entries are in the queue.
 				want := 10
 				if test.failures && test.entry {
 					want = 9
@@ -472,7 +474,7 @@ func TestTriesAgain(t *testing.T) {
 	}
 }
 
-// An answer that does not match what was asked is an error, not a guess.
+// An answer that does not match the request is an error.
 func TestStrangeAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		out  sqs.SendMessageBatchOutput
