@@ -17,7 +17,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
-// While it drains, the pod still answers, that it is not ready.
+// While the pod drains, it still answers probes, and says that it is not ready.
 func TestNotReadyWhileItDrains(t *testing.T) {
 	server, err := localaws.New(localaws.Config{
 		Region: "eu-west-1", AccountID: "000000000000", Buckets: []string{"events"}, Queues: []localaws.Queue{{Name: "q"}, {Name: "dlq"}},

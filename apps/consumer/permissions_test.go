@@ -35,7 +35,7 @@ const (
 	subject  = "system:serviceaccount:sales-events-consumer-ns:consumer"
 )
 
-// granted are the actions of the consumer's role, as a WorkloadRole grants them.
+// granted lists the actions of the consumer's role, as a WorkloadRole grants them.
 var granted = []struct{ action, on string }{
 	{"sqs:GetQueueUrl", onQueue},
 	{"sqs:GetQueueAttributes", onQueue},
@@ -47,7 +47,7 @@ var granted = []struct{ action, on string }{
 	{"s3:PutObject", onEvents},
 }
 
-// without is the policy of the role without an action.
+// without returns the role's policy without one action.
 func without(action string) string {
 	var statements []map[string]string
 	for _, g := range granted {
@@ -59,7 +59,7 @@ func without(action string) string {
 	return string(text)
 }
 
-// enforced is a local AWS that enforces permissions, and its administrator.
+// enforced is a local AWS that enforces permissions, with its administrator.
 type enforced struct {
 	*testing.T
 	server *localaws.Server
@@ -92,8 +92,8 @@ func newEnforced(t *testing.T) *enforced {
 	}
 	listener := httptest.NewServer(server)
 	t.Cleanup(listener.Close)
-	// What EKS's webhook gives a pod; no key is in reach. The SDK's credentials know
-	// no AWS_ENDPOINT_URL, but that of STS.
+	// The environment of a pod after EKS's webhook, without any key. The SDK's credential
+	// provider uses only the endpoint of STS, not AWS_ENDPOINT_URL.
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": listener.URL, "AWS_ENDPOINT_URL_STS": listener.URL, "AWS_ROLE_ARN": roleARN, "AWS_WEB_IDENTITY_TOKEN_FILE": issuer.TokenFile(t, subject),
 		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null",
@@ -132,7 +132,7 @@ func (e *enforced) send(id string) {
 	}
 }
 
-// held is how many messages the queue holds, in whatever state.
+// held returns the number of messages in the queue, in any state.
 func (e *enforced) held() string {
 	e.Helper()
 	out, err := e.sqs.GetQueueAttributes(e.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &e.queue, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
@@ -155,8 +155,8 @@ func (e *enforced) stored() int {
 	return len(out.Contents)
 }
 
-// denied are the calls of the consumer's role that were refused, and how often in
-// all.
+// denied returns the refused actions of the consumer's role, and the number of refused
+// calls.
 func (e *enforced) denied() (actions map[string]bool, n int) {
 	actions = map[string]bool{}
 	table, _ := e.server.Calls()
@@ -195,17 +195,17 @@ func (e *enforced) endPolls(ended <-chan error) error {
 	}
 }
 
-// One action is taken from the consumer's role while it works. That call alone is
-// denied, the message is kept, and with the action given back it works again,
-// without a restart. It has its credentials by web identity.
+// The consumer's role loses one action while it works. Only that call is denied, and the
+// message is kept. When the role gets the action back, the consumer works again without a
+// restart. It has its credentials by web identity.
 func TestActionTakenFromTheRole(t *testing.T) {
 	for _, test := range []struct {
 		action, on string
-		more       int // objects that are stored with the action gone
+		more       int // objects that are stored without the action
 	}{
 		{"sqs:ReceiveMessage", onQueue, 0},
 		{"s3:PutObject", "arn:aws:s3:::events/*", 0},
-		{"sqs:DeleteMessage", onQueue, 1}, // stored, and not deleted
+		{"sqs:DeleteMessage", onQueue, 1}, // stored, but not deleted
 	} {
 		t.Run(test.action, func(t *testing.T) {
 			e := newEnforced(t)
@@ -218,7 +218,7 @@ func TestActionTakenFromTheRole(t *testing.T) {
 			e.eventually("the consumer works", func() bool { return e.stored() == 1 && e.held() == "0" })
 
 			e.grant(without(test.action))
-			e.hangUp() // a poll that is on its way was allowed
+			e.hangUp() // ends the poll in progress, which AWS allowed before
 			e.send("r-2")
 			e.eventually("the call is denied", func() bool { _, n := e.denied(); return n > 0 })
 			if denied, _ := e.denied(); len(denied) != 1 || !denied[test.action+" on "+test.on] {

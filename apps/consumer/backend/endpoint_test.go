@@ -15,7 +15,7 @@ import (
 	clients "github.com/mystique-unicorn/sales-events/apps/internal/aws"
 )
 
-// counting is the SDK's rules, and how often they were evaluated for each bucket.
+// counting wraps the SDK's endpoint rules and counts their evaluations for each bucket.
 type counting struct {
 	s3.EndpointResolverV2
 	asked map[string]int
@@ -26,7 +26,7 @@ func (c *counting) ResolveEndpoint(ctx context.Context, p s3.EndpointParameters)
 	return c.EndpointResolverV2.ResolveEndpoint(ctx, p)
 }
 
-// What is remembered is what the SDK answers for each key, on AWS and elsewhere.
+// The cached endpoint is the SDK's for each key, on AWS and elsewhere.
 func TestEndpointIsRemembered(t *testing.T) {
 	for name, elsewhere := range map[string]*string{"AWS": nil, "another endpoint": aws.String("http://localhost:4566")} {
 		t.Run(name, func(t *testing.T) {
@@ -55,8 +55,8 @@ func TestEndpointIsRemembered(t *testing.T) {
 	}
 }
 
-// The SDK writes to the endpoint that it was given: the race detector sees it where two
-// puts have one.
+// The SDK changes the endpoint that it gets. If two puts shared one, the race detector
+// would report it.
 func TestPutsShareNoEndpoint(t *testing.T) {
 	client := clients.S3(aws.Config{
 		Region: "eu-west-1", HTTPClient: stored{}, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
@@ -75,7 +75,7 @@ func TestPutsShareNoEndpoint(t *testing.T) {
 	puts.Wait()
 }
 
-// stored answers each request with success.
+// stored answers every request with success.
 type stored struct{}
 
 func (stored) Do(*http.Request) (*http.Response, error) {

@@ -15,13 +15,13 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
-// Asked to end while a batch waits, the worker starts nothing more and hands
-// all of it back.
+// A worker that must end while a batch waits starts no more of it and gives all messages
+// back.
 func TestEndInMidBatchHandsBack(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 30)
 		w.sendAll(t, 3)
-		// As many polls as there are messages, with overlapping.
+		// As many polls as messages, with overlapping batches.
 		end := start(t, w.worker(t, config.Config{ProcessDelay: time.Minute, Concurrency: concurrency}))
 		eventually(t, "all three are in hand", func() bool { return w.metric(t, "consumer_messages_in_flight") == 3 })
 		end()
@@ -35,8 +35,8 @@ func TestEndInMidBatchHandsBack(t *testing.T) {
 	})
 }
 
-// endDuring asks a worker to end while the action is on its way, which a
-// fault holds up, and waits for its end.
+// endDuring ends a worker while an action is in progress, which a fault delays. It waits
+// for the worker's end.
 func (w *world) endDuring(t *testing.T, action string, worker *worker.Worker) {
 	t.Helper()
 	end := start(t, worker)
@@ -53,13 +53,13 @@ func (w *world) endDuring(t *testing.T, action string, worker *worker.Worker) {
 // hang is longer than any test waits.
 const hang = 20 * time.Second
 
-// Whatever call hangs, the worker ends in its time, and what was not started
-// goes back if that is possible at all.
+// Whatever call hangs, the worker ends in time. Messages that were not started go back to
+// the queue if that is possible.
 func TestEndIsBounded(t *testing.T) {
 	for name, test := range map[string]struct {
 		faults []localaws.Fault
 		during string
-		// back is how many go back of three, with a CONCURRENCY of 1 and of 2.
+		// back is how many of three messages go back, with CONCURRENCY 1 and 2.
 		back [2]int
 	}{
 		"the poll hangs":      {[]localaws.Fault{{Action: "ReceiveMessage", Times: 1, Latency: hang}}, "ReceiveMessage", [2]int{3, 3}},
@@ -92,7 +92,7 @@ func TestEndIsBounded(t *testing.T) {
 	}
 }
 
-// A heartbeat that is on its way does not hold up the end.
+// A heartbeat in progress does not delay the end.
 func TestEndInMidHeartbeatHandsBack(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 3)
@@ -103,7 +103,7 @@ func TestEndInMidHeartbeatHandsBack(t *testing.T) {
 	})
 }
 
-// Asked to end, the worker does not spend its time on one call.
+// A worker that must end tries a delete only once.
 func TestEndTriesDeleteOnce(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 30)
@@ -117,8 +117,8 @@ func TestEndTriesDeleteOnce(t *testing.T) {
 	})
 }
 
-// What a receive asks for is what the heartbeat goes by, whatever became of the
-// queue's own timeout.
+// The heartbeat follows the visibility timeout that the receive requested, even if the
+// queue's own timeout has changed.
 func TestTimeoutIsThatOfTheStart(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 30)
@@ -133,8 +133,9 @@ func TestTimeoutIsThatOfTheStart(t *testing.T) {
 	})
 }
 
-// Work that outlasts the visibility timeout stays this worker's: in the delay of its
-// batch, and while others of the batch hold the slots.
+// Messages stay hidden while the worker has them, even longer than the visibility
+// timeout: during the delay of their batch, and while other messages of the batch use the
+// slots.
 func TestHeartbeatKeepsBatchHidden(t *testing.T) {
 	slow := localaws.Fault{Action: "S3:PUT", Times: 4, Latency: 2500 * time.Millisecond}
 	for name, test := range map[string]struct {
@@ -165,8 +166,9 @@ func TestHeartbeatKeepsBatchHidden(t *testing.T) {
 	}
 }
 
-// A receive whose answer is lost costs less than the queue's visibility timeout, which
-// what is worked on gets all the same, also when the first heartbeat fails.
+// A lost answer to a receive hides its messages for less than the queue's visibility
+// timeout. Messages in work get the full timeout all the same, even if the first
+// heartbeat fails.
 func TestReceiveHidesForAShorterTime(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 30)
@@ -188,8 +190,8 @@ func TestReceiveHidesForAShorterTime(t *testing.T) {
 	})
 }
 
-// Asked to end while objects are being written, the worker finishes those
-// messages and hands the others back.
+// A worker that must end while it writes objects finishes those messages and gives the
+// others back.
 func TestEndInMidWriteFinishesIt(t *testing.T) {
 	for _, concurrency := range []int{1, 3} {
 		inBubble(t, fmt.Sprint("CONCURRENCY=", concurrency), func(t *testing.T) {
@@ -205,8 +207,8 @@ func TestEndInMidWriteFinishesIt(t *testing.T) {
 	}
 }
 
-// Asked to end while it polls, the worker lets the poll end and stores at once, without
-// delay, what it still brings.
+// A worker that must end during a poll lets the poll finish. It stores the received
+// messages at once, without delay.
 func TestEndWhilePollingStrandsNothing(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 30)
@@ -233,9 +235,9 @@ func TestEndWhilePollingStrandsNothing(t *testing.T) {
 	})
 }
 
-// When a fleet is asked to end while each waits in its last poll, a message
-// that arrives then must not be passed from one to the next until the queue
-// gives it up: whoever receives it stores it, or puts it off if that fails.
+// When a whole fleet ends during its last polls, a message may arrive. It must not pass
+// from one worker to the next until the queue moves it to the dead-letter queue. So its
+// receiver stores it, or delays it if that fails.
 func TestEndingFleetDoesNotDeadLetter(t *testing.T) {
 	down := localaws.Fault{Action: "S3:PUT", Times: 1000, Code: "InternalError", Status: 500}
 	for name, test := range map[string]struct {

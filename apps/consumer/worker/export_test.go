@@ -2,7 +2,7 @@ package worker
 
 import "time"
 
-// What the tests know of the worker's inside.
+// The worker's constants for its tests.
 const (
 	Attempts        = attempts
 	MaxReason       = maxReason
@@ -11,7 +11,7 @@ const (
 	DeleteDelay     = deleteDelay
 )
 
-// SetTimes shortens what config has fixed.
+// SetTimes replaces times that the configuration fixes.
 func (w *Worker) SetTimes(longPoll, finish, drain time.Duration) {
 	w.longPoll, w.finish, w.drain = longPoll, finish, drain
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
-// always is more often than any test calls.
+// always is more calls than any test makes.
 const always = 1_000_000
 
-// A worker stores as many messages at the same time as CONCURRENCY says: never
-// more, and no fewer while there are enough.
+// A worker stores up to CONCURRENCY messages at the same time: never more, and not fewer
+// while it has enough messages.
 func TestStoresSideBySide(t *testing.T) {
 	for _, test := range []struct {
 		concurrency, polls int
 		took               time.Duration
 	}{
 		{1, 1, 40 * time.Second},
-		{8, 1, 5 * time.Second}, // twice as many in hand: room for one more batch at times
+		{8, 1, 5 * time.Second}, // twice as many in hand: one more batch fits at times
 		{40, 4, time.Second},
 	} {
 		inBubble(t, fmt.Sprint("CONCURRENCY=", test.concurrency), func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestStoresSideBySide(t *testing.T) {
 	}
 }
 
-// Receives go on while messages are stored, with CONCURRENCY alone.
+// With CONCURRENCY alone, receives continue while messages are stored.
 func TestReceivesWhileStoring(t *testing.T) {
 	for concurrency, want := range map[int]int{1: 10, 30: 30} {
 		inBubble(t, fmt.Sprint("CONCURRENCY=", concurrency), func(t *testing.T) {
@@ -57,14 +57,14 @@ func TestReceivesWhileStoring(t *testing.T) {
 			w.sendAll(t, 60)
 			w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: always, Latency: 5 * time.Second})
 			start(t, w.worker(t, config.Config{Concurrency: concurrency}))
-			time.Sleep(4 * time.Second) // and none is stored yet
+			time.Sleep(4 * time.Second) // none is stored yet
 			w.holds(t, 60-want, want)
 		})
 	}
 }
 
-// A stored message waits at most so long for nine others to be deleted with, whatever
-// becomes of its batch.
+// A stored message waits only a limited time for nine others to delete in the same call,
+// whatever happens to its batch.
 func TestDeletesTogetherButSoon(t *testing.T) {
 	const concurrency = 40
 	t.Run("together", func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestDeletesTogetherButSoon(t *testing.T) {
 			w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: 1, Latency: 5 * time.Second})
 			start(t, w.worker(t, config.Config{Concurrency: concurrency}))
 			time.Sleep(worker.DeleteDelay + time.Millisecond)
-			w.holds(t, 0, 1) // the one that is being stored
+			w.holds(t, 0, 1) // the message that is being stored
 			if n := w.calls.deletes.all.Load(); n != 1 {
 				t.Errorf("nine messages were deleted with %d requests, want 1", n)
 			}
@@ -92,8 +92,8 @@ func TestDeletesTogetherButSoon(t *testing.T) {
 	})
 }
 
-// A worker with a total never takes a message more, however its receives and failures
-// fall, and stores as many as it says.
+// A worker with a total takes exactly that many messages, whatever the sequence of its
+// receives and failures, and stores as many as it reports.
 func TestTotalIsExact(t *testing.T) {
 	for _, concurrency := range []int{1, 2, 8, 50} {
 		for _, total := range []int{1, 9, 23, 60} {
@@ -101,7 +101,7 @@ func TestTotalIsExact(t *testing.T) {
 				w := newWorld(t, 30)
 				w.sendAll(t, 60+20)
 				w.faults.Add(localaws.Fault{Action: "ReceiveMessage", Times: always, Latency: 50 * time.Millisecond})
-				// The first is put off, and another one takes its place.
+				// The first message fails and is hidden, and another one takes its place.
 				w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: 1, Code: "InternalError", Status: 500})
 				w.faults.Add(localaws.Fault{Action: "S3:PUT", Times: always, Latency: 20 * time.Millisecond})
 				toTotal(t, w.worker(t, config.Config{Concurrency: concurrency, Total: total}))
@@ -117,8 +117,8 @@ func TestTotalIsExact(t *testing.T) {
 	}
 }
 
-// Polls multiply while the queue is full. Once it is empty, a worker asks it no more
-// than six times a minute.
+// A worker makes more polls while the queue is full. When the queue is empty, it polls at
+// most six times a minute.
 func TestPollsFollowTheQueue(t *testing.T) {
 	for concurrency, want := range map[int]int64{1: 1, 128: 4} {
 		inBubble(t, fmt.Sprint("CONCURRENCY=", concurrency), func(t *testing.T) {
@@ -147,8 +147,8 @@ func TestPollsFollowTheQueue(t *testing.T) {
 	}
 }
 
-// When storing is slow, a worker takes no more than it can store before the visibility
-// timeout ends: here five, 4 at a time and 1.6 s each.
+// When storing is slow, a worker takes only as many messages as it can store before the
+// visibility timeout ends. Here that is five: 4 at a time, 1.6 s each.
 func TestInHandFitsTheTimeout(t *testing.T) {
 	for name, test := range map[string]struct {
 		put     time.Duration
@@ -176,7 +176,7 @@ func TestInHandFitsTheTimeout(t *testing.T) {
 	}
 }
 
-// MSG_PROCESS_DELAY delays each batch, and those of an overlapping worker side by side.
+// MSG_PROCESS_DELAY delays each batch. Overlapping batches wait at the same time.
 func TestDelaysSideBySide(t *testing.T) {
 	for concurrency, want := range map[int]time.Duration{1: 30 * time.Second, 30: 10 * time.Second} {
 		inBubble(t, fmt.Sprint("CONCURRENCY=", concurrency), func(t *testing.T) {
@@ -194,8 +194,8 @@ func TestDelaysSideBySide(t *testing.T) {
 	}
 }
 
-// Asked to end amid a backlog, an overlapping worker hands back what waits for a slot
-// while others of its batches are being stored, and strands nothing.
+// An overlapping worker that must end with a backlog gives back the messages that wait
+// for a slot, while it stores the others. No message stays hidden.
 func TestEndInMidBacklogStrandsNothing(t *testing.T) {
 	inBubble(t, "backlog", func(t *testing.T) {
 		const concurrency, messages = 8, 200
@@ -218,12 +218,12 @@ func TestEndInMidBacklogStrandsNothing(t *testing.T) {
 	})
 }
 
-// In a steady stream, a message is stored soon also while most of the fleet is asked to
-// end: a pod that ends keeps none from the others.
+// In a steady stream, messages are stored soon even while most of the fleet ends: a pod
+// that ends keeps no message from the others.
 func TestScaleDownKeepsMessagesSoon(t *testing.T) {
 	const (
 		pods, messages = 30, 300
-		// One pod alone keeps up with it.
+		// One pod alone can store this rate.
 		every = 250 * time.Millisecond
 		limit = 3 * time.Second
 	)

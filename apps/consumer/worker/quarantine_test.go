@@ -15,7 +15,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
-// The reason and the original are what somebody needs to fix a bad message.
+// A bad message in quarantine has its reason and its original content, so a person can
+// fix it.
 func TestQuarantineKeepsMessageAndReason(t *testing.T) {
 	for name, test := range map[string]struct{ body, eventType, reason string }{
 		"no store_id":        {`{"request_id":"a","ts":"2026-11-23T09:00:00Z"}`, event.Sale, "no store_id"},
@@ -40,8 +41,8 @@ func TestQuarantineKeepsMessageAndReason(t *testing.T) {
 	}
 }
 
-// The dead-letter queue out of reach, a bad message stays where it is and does
-// not hold up the good ones of its batch.
+// While the dead-letter queue cannot be reached, a bad message stays in its queue and
+// does not delay the good messages of its batch.
 func TestBadMessageStaysUntilQuarantined(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 30)
@@ -60,17 +61,18 @@ func TestBadMessageStaysUntilQuarantined(t *testing.T) {
 		if keys := w.keys(t); len(keys) != 1 {
 			t.Errorf("stored %v, want the good one", keys)
 		}
-		w.holds(t, 0, 1) // the bad one is put off
+		w.holds(t, 0, 1) // the bad message is hidden
 		if visible, _ := w.depth(t, w.dead); visible != 0 {
 			t.Errorf("the dead-letter queue holds %d, want none", visible)
 		}
 	})
 }
 
-// A new reason replaces an earlier one, and is dropped where SQS leaves no room.
+// A new reason replaces an earlier one. It is dropped if SQS's limits leave no room for
+// it.
 func TestQuarantineKeepsAttributes(t *testing.T) {
 	const (
-		maxAttributes, maxSize = 10, 1 << 20 // of SQS
+		maxAttributes, maxSize = 10, 1 << 20 // SQS's limits
 
 		noType = "no attribute event_type"
 		room   = len(event.ReasonAttribute + "String" + noType)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The wait after an empty receive doubles up to its maximum and starts over,
-// at once when messages arrive.
+// The wait after an empty receive doubles up to its maximum. It starts over as soon as
+// messages arrive.
 func TestBackoff(t *testing.T) {
 	for name, test := range map[string]struct {
 		first, max, resetAfter int
@@ -34,7 +34,8 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// Ten receives of a failing message outlast an outage of an hour.
+// The delays of a failing message's ten receives add up to more than an hour, so it
+// survives an outage of an hour.
 func TestPutOff(t *testing.T) {
 	for _, test := range []struct {
 		visibility time.Duration

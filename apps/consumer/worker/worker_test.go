@@ -30,10 +30,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
-// overlapping is a CONCURRENCY above 1: what is promised, is promised with it too.
+// overlapping is a CONCURRENCY above 1. The guarantees hold with it as well.
 const overlapping = 8
 
-// withEach runs a test with one batch after the other, and with batches that overlap.
+// withEach runs a test twice: with sequential batches and with overlapping batches.
 func withEach(t *testing.T, test func(t *testing.T, concurrency int)) {
 	t.Helper()
 	for _, concurrency := range []int{1, overlapping} {
@@ -41,14 +41,14 @@ func withEach(t *testing.T, test func(t *testing.T, concurrency int)) {
 	}
 }
 
-// inBubble runs a subtest where time costs nothing.
+// inBubble runs a subtest with fake time.
 func inBubble(t *testing.T, name string, test func(t *testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
-// world is the AWS server in this process, its faults, and clients through the real
-// SDK. A test makes it in a bubble of testing/synctest.
+// world is the local AWS in this process, its faults, and clients with the real SDK. A
+// test creates it in a bubble of testing/synctest.
 type world struct {
 	sqs          *sqs.Client
 	s3           *s3.Client
@@ -58,14 +58,14 @@ type world struct {
 	counters     *metrics.Set
 }
 
-// calls counts the requests that arrived, and remembers when each object was written.
+// calls counts the requests and has the time at which each object was written.
 type calls struct {
 	receives, deletes level
 	writes            level
-	written           sync.Map // the time, by the id in the key
+	written           sync.Map // the time by the key's id
 }
 
-// level counts calls: in all, at this moment, and at most at the same time.
+// level counts calls: the total, those in progress, and the maximum in progress.
 type level struct{ all, now, most atomic.Int64 }
 
 func (l *level) enter() (leave func()) {
@@ -109,7 +109,7 @@ func newWorld(t *testing.T, visibility int) *world {
 	endpoint := "http://localaws"
 	c := aws.Config{
 		Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-		// The consumer's own retries are under test, not the SDK's.
+		// The test is of the consumer's own retries, not of the SDK's.
 		RetryMaxAttempts: 1, HTTPClient: memhttp.Client(counted.count(server)),
 	}
 	return &world{
@@ -139,7 +139,7 @@ func (w *world) worker(t *testing.T, c config.Config) *worker.Worker {
 	return made
 }
 
-// toTotal works to the total, which must not take for ever.
+// toTotal runs a worker until it has its total, and fails if that never happens.
 func toTotal(t *testing.T, worker *worker.Worker) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -150,8 +150,7 @@ func toTotal(t *testing.T, worker *worker.Worker) {
 	}
 }
 
-// start lets a worker work. The function that it returns asks it to end, and waits
-// until it has.
+// start runs a worker. The returned function asks it to end and waits for that.
 func start(t *testing.T, worker *worker.Worker) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -208,7 +207,7 @@ func (w *world) sendAll(t *testing.T, n int) {
 	}
 }
 
-// holds compares the depth of the source.
+// holds compares the depth of the source queue.
 func (w *world) holds(t *testing.T, wantVisible, wantInFlight int) {
 	t.Helper()
 	if visible, inFlight := w.depth(t, w.source); visible != wantVisible || inFlight != wantInFlight {
@@ -240,7 +239,7 @@ func (w *world) keys(t *testing.T) map[string]bool {
 	return keys
 }
 
-// metric is a counter or gauge of the newest consumer.
+// metric returns a counter or gauge of the newest consumer.
 func (w *world) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	var text strings.Builder
@@ -260,8 +259,8 @@ func (w *world) metric(t *testing.T, name string) float64 {
 
 const keyOf = "p/event_type=sale_event/dt=2026_11_23/%s.json"
 
-// Whatever single call or entry fails, each good message is stored once, each
-// bad one is quarantined once, and the queue ends empty.
+// Whatever single call or entry fails, each good message is stored once, each bad one is
+// quarantined once, and the queue is empty in the end.
 func TestFaultsLoseNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault   localaws.Fault
@@ -300,14 +299,14 @@ func TestFaultsLoseNothing(t *testing.T) {
 				for name, want := range map[string]float64{
 					"consumer_messages_received_total": 7, "consumer_messages_deleted_total": 7, "consumer_messages_quarantined_total": 2,
 					"consumer_messages_in_flight": 0,
-					// A duplicate has been there before.
+					// A duplicate has no latency: its object exists already.
 					"consumer_event_latency_seconds_count": 4,
 				} {
 					if n := w.metric(t, name); n != want {
 						t.Errorf("%s is %v, want %v", name, n, want)
 					}
 				}
-				// Two writes of one key at the same time conflict, which is one more try.
+				// Two writes of one key at the same time conflict, and one is retried.
 				if n := w.metric(t, "consumer_retries_total"); n != test.retried && (concurrency == 1 || n != test.retried+1) {
 					t.Errorf("consumer_retries_total is %v, want %v", n, test.retried)
 				}
@@ -316,8 +315,8 @@ func TestFaultsLoseNothing(t *testing.T) {
 	}
 }
 
-// A message whose store keeps failing is never deleted: it stays hidden for a
-// while, so that an outage does not use up its receives, and comes back.
+// A message that cannot be stored is never deleted. It is hidden for a while and comes
+// back, so that an outage does not use up its receives.
 func TestNeverDeletesWhatIsNotStored(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		w := newWorld(t, 2)
@@ -336,11 +335,11 @@ func TestNeverDeletesWhatIsNotStored(t *testing.T) {
 	})
 }
 
-// A message that was stored but not deleted comes back, is found stored and
-// is deleted then.
+// A message that was stored but not deleted comes back. The worker finds its object and
+// deletes the message.
 func TestRedeliveryIsFolded(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
-		w := newWorld(t, 3) // longer than the tries take
+		w := newWorld(t, 3) // longer than the retries take
 		w.faults.Add(localaws.Fault{Action: "DeleteMessageBatch", Times: worker.Attempts, Code: "InternalError", Entry: true})
 		w.send(t, body("id"), event.Sale)
 		toTotal(t, w.worker(t, config.Config{Total: 2, Concurrency: concurrency}))
@@ -359,12 +358,12 @@ func TestRedeliveryIsFolded(t *testing.T) {
 	})
 }
 
-// Each time that a message fails it stays hidden for longer: 2 s, 4 s, 8 s.
+// After each failure a message is hidden for longer: 2 s, 4 s, 8 s.
 func TestFailuresArePutOffLonger(t *testing.T) {
 	withEach(t, func(t *testing.T, concurrency int) {
 		const (
 			failures = 3
-			tries    = 1500 * time.Millisecond // with the pauses between them
+			tries    = 1500 * time.Millisecond // including the pauses between them
 			hidden   = (2 + 4 + 8) * time.Second
 		)
 		w := newWorld(t, 2)
