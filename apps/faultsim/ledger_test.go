@@ -19,7 +19,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/internal/event"
 )
 
-// invariant is what must hold in every run.
+// invariant is a statement that must hold in every run.
 type invariant string
 
 const (
@@ -36,7 +36,7 @@ const (
 	sentAsPromised invariant = "what a producer says it sent are the first events of its seed"
 )
 
-// ofConsumers are those that a wrong consumer can break.
+// ofConsumers are the invariants that a wrong consumer can break.
 var ofConsumers = []invariant{
 	storedOnce, deadLettered, storedFirst, inHandBounded, endsInTime, nothingLeft, heldUntilDone, totalIsExact, drained, noLeak,
 }
@@ -46,16 +46,17 @@ type violation struct {
 	detail string
 }
 
-// letter is what is known of a message by its body.
+// letter has the facts about a message, which its body identifies.
 type letter struct {
 	label string
 	good  bool
-	key   string // of its object, if it is good
+	key   string // of its object, if the message is good
 	etag  string
-	// acknowledged says that a producer says it is sent.
+	// acknowledged: a producer's log says that the message was sent.
 	acknowledged bool
 	quarantined  int
-	// spent are the receives of one message that neither a fault nor a kill has cost it.
+	// spent is the largest number of receives of one message with this body. Receives
+	// that a fault or a kill wasted do not count.
 	spent int
 }
 
@@ -63,15 +64,16 @@ type letter struct {
 type receipt struct {
 	id, body string
 	by       *process
-	times    int // it was received, this one included
-	// excused says why another consumer may receive it while this one has it in hand.
+	times    int // the message's receive count, this receive included
+	// excused is why another consumer may receive the message while this one has it in
+	// hand. It is empty if none may.
 	excused string
 }
 
-// ledger is what is known of all messages. The world's lock guards it.
+// ledger has the facts about all messages. The world's lock guards it.
 type ledger struct {
 	letters    map[string]*letter  // by body
-	byKey      map[string]*letter  // those that are good
+	byKey      map[string]*letter  // the good ones by key
 	byRequest  map[string]*letter  // by request_id
 	receipts   map[string]*receipt // by handle
 	newest     map[string]string   // the handle, by message id
@@ -85,15 +87,15 @@ func newLedger() ledger {
 	}
 }
 
-// holding is what a consumer has in hand, as far as others see it: less than it says
-// itself, and never more. The world's lock guards it.
+// holding is what a consumer has in hand, as its calls show. It may be less than the
+// consumer counts itself, but never more. The world's lock guards it.
 type holding struct {
-	inHand  map[string]bool     // by handle: received, and nothing done yet that ends it
+	inHand  map[string]bool     // by handle: received, and no call yet that ends it
 	open    map[string]bool     // by handle: received, and neither deleted nor given back
 	failed  map[string]bool     // by handle: could not be stored
 	handles map[string][]string // by message id
 	deleted map[string]bool     // by handle
-	sent    int                 // a producer's acknowledged messages
+	sent    int                 // the producer's number of acknowledged messages
 	first   map[string]bool     // their request_ids
 }
 
@@ -116,7 +118,7 @@ func (w *world) violateLocked(i invariant, format string, args ...any) {
 	w.noteLocked("VIOLATED", "%s: %s", i, detail)
 }
 
-// about labels the messages of a call.
+// about returns the labels of a call's messages.
 func (w *world) about(c *call) (labels []string) {
 	if c.request.key != "" {
 		label := c.request.key
@@ -139,12 +141,13 @@ func (w *world) about(c *call) (labels []string) {
 	return labels
 }
 
-// requestOf is the request_id in a key.
+// requestOf returns the request_id in a key.
 func requestOf(key string) string {
 	return strings.TrimSuffix(key[strings.LastIndex(key, "/")+1:], ".json")
 }
 
-// letter finds the letter of a body, or makes one: then the process is its producer.
+// letter returns the letter of a body. It creates one for a new body, whose producer is
+// then p.
 func (w *world) letter(p *process, body string) *letter {
 	if l := w.letters[body]; l != nil {
 		return l
@@ -172,7 +175,7 @@ func (w *world) letter(p *process, body string) *letter {
 	return l
 }
 
-// onCall is what is known when a process sends a request.
+// onCall records what a process gives up with a request that it sends.
 func (w *world) onCall(c *call) {
 	h := &c.process.holding
 	for _, e := range c.request.Entries {
@@ -182,13 +185,13 @@ func (w *world) onCall(c *call) {
 		if c.action == "DeleteMessageBatch" {
 			h.deleted[e.ReceiptHandle] = true
 		} else if e.VisibilityTimeout > 0 && !h.failed[e.ReceiptHandle] {
-			continue // its heartbeat
+			continue // a heartbeat
 		}
 		h.release(w.receipts[e.ReceiptHandle])
 	}
 }
 
-// release is for a message that is done with, by whichever handle.
+// release removes a message from what the consumer has in hand, by all its handles.
 func (h *holding) release(r *receipt) {
 	if r == nil {
 		return
@@ -199,7 +202,7 @@ func (h *holding) release(r *receipt) {
 	}
 }
 
-// onArrival is what is known when the server has a request.
+// onArrival checks a request that reaches the server.
 func (w *world) onArrival(c *call) {
 	if c.action != "DeleteMessageBatch" {
 		return
@@ -224,8 +227,8 @@ func (w *world) onArrival(c *call) {
 	}
 }
 
-// late is how long a call must take to endanger what is in hand: the time from one
-// heartbeat to the next.
+// late is the shortest delay of a call that endangers the messages in hand: the time
+// between two heartbeats.
 func (w *world) late() time.Duration {
 	return config.Heartbeat(min(config.FirstVisibility, time.Duration(w.plan.visibility)*time.Second))
 }
@@ -234,7 +237,7 @@ func (w *world) isStored(key string) bool {
 	return w.ask(httptest.NewRequest(http.MethodHead, "/"+bucketName+"/"+key, nil), nil) == http.StatusOK
 }
 
-// onEffect is what is known when the server has answered, though nobody may have heard it.
+// onEffect records the server's answer, even if it gets lost.
 func (w *world) onEffect(c *call, answer *httptest.ResponseRecorder, lost bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -254,7 +257,7 @@ func (w *world) onEffect(c *call, answer *httptest.ResponseRecorder, lost bool) 
 				r.excused = "it came late"
 			}
 			w.receipts[m.ReceiptHandle] = r
-			// Two that are answered at the same instant come here in any order.
+			// Two answers of the same instant get here in any order.
 			if old := w.receipts[w.newest[m.MessageID]]; old == nil || old.times < r.times {
 				w.newest[m.MessageID] = m.ReceiptHandle
 			}
@@ -271,7 +274,7 @@ func (w *world) onEffect(c *call, answer *httptest.ResponseRecorder, lost bool) 
 	}
 }
 
-// excuseAll excuses every message, for an event that affects all of them.
+// excuseAll excuses all receives, because the clock jump affects every message.
 func (w *world) excuseAll() {
 	for _, r := range w.receipts {
 		r.excused = "the clock jumped"
@@ -304,7 +307,7 @@ func messages(answer *httptest.ResponseRecorder) []received {
 	return out.Messages
 }
 
-// onAnswer is what is known when a process has its answer, or gives up.
+// onAnswer records the answer that a process gets, or the error after which it gives up.
 func (w *world) onAnswer(c *call, a answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -323,7 +326,7 @@ func (w *world) onAnswer(c *call, a answer) {
 	}
 }
 
-// excuse is for the messages of a call that failed or was late.
+// excuse excuses the receives of a call that failed or was late.
 func (w *world) excuse(c *call) {
 	for _, e := range c.request.Entries {
 		if r := w.receipts[e.ReceiptHandle]; r != nil && r.excused == "" {
@@ -332,14 +335,14 @@ func (w *world) excuse(c *call) {
 	}
 }
 
-// onProduced believes a producer.
+// onProduced records that a producer's log says it sent a message.
 func (w *world) onProduced(p *process, request string) {
 	p.sent++
 	p.first[request] = true
 	w.byRequest[request].acknowledged = true
 }
 
-// onFailed believes a consumer that it could not store a message.
+// onFailed records that a consumer's log says it could not store a message.
 func (w *world) onFailed(p *process, id string) {
 	for _, handle := range p.handles[id] {
 		p.failed[handle] = true
@@ -347,7 +350,7 @@ func (w *world) onFailed(p *process, id string) {
 	}
 }
 
-// onEnd is what is known when a process has ended by itself.
+// onEnd checks a process that ended by itself.
 func (w *world) onEnd(p *process, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -363,7 +366,7 @@ func (w *world) onEnd(p *process, err error) {
 	case strings.HasPrefix(p.name, "producer"):
 		w.checkProducer(p, err)
 	case err != nil:
-		// It was not there yet.
+		// Its queue did not exist yet.
 	case p.asked == 0 && (w.plan.consumer.Total == 0 || len(p.deleted) != w.plan.consumer.Total):
 		w.violateLocked(totalIsExact, "%s ended after %d messages, its total is %d", p.name, len(p.deleted), w.plan.consumer.Total)
 	case len(p.open) > 0 && (p.asked == 0 || took < p.drain):
@@ -381,7 +384,7 @@ func (w *world) labels(handles map[string]bool) []string {
 }
 
 // checkProducer compares a producer's log with its seed: the acknowledged events are the
-// first of the seed, and all of them unless it was asked to end.
+// first ones of the seed.
 func (w *world) checkProducer(p *process, err error) {
 	if err != nil {
 		return
@@ -393,14 +396,14 @@ func (w *world) checkProducer(p *process, err error) {
 	}
 }
 
-// judge is what must hold when all is over.
+// judge checks what must hold at the end of the run.
 func (w *world) judge() {
 	objects := w.objects()
 	dead := w.deadLetters()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.violations) > 0 {
-		return // it ended before its time
+		return // the run was cut short by a violation
 	}
 	spent := map[string]int{} // by message id
 	for _, r := range w.receipts {
@@ -433,7 +436,7 @@ func (w *world) judge() {
 	}
 }
 
-// objects are the bucket's, each with its ETag.
+// objects returns the bucket's objects, each with its ETag.
 func (w *world) objects() map[string]string {
 	answer := httptest.NewRecorder()
 	w.server.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/"+bucketName+"?list-type=2", nil))
@@ -471,13 +474,13 @@ func (w *world) deadLetters() map[string]int {
 	}
 }
 
-// nameless is what differs from run to run: ids of messages, events and requests, and
-// receipt handles.
+// nameless matches what differs from run to run: ids of messages, events and requests,
+// and receipt handles.
 var nameless = regexp.MustCompile(`[A-Za-z0-9_-]{48}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-// readable names messages by their labels.
+// readable replaces the ids in a text by the labels of their messages.
 func (w *world) readable(text string) string {
-	// net/http adds that or not, as its goroutines run.
+	// net/http adds this or not, depending on the order of its goroutines.
 	text = strings.ReplaceAll(text, " (Client.Timeout exceeded while awaiting headers)", "")
 	return nameless.ReplaceAllStringFunc(text, func(name string) string {
 		if l := w.byRequest[name]; l != nil {
@@ -493,7 +496,7 @@ func (w *world) readable(text string) string {
 	})
 }
 
-// checkLeaks looks for goroutines that nobody waits for.
+// checkLeaks fails if goroutines are left.
 func (w *world) checkLeaks() {
 	if leaked := goroutines(); len(leaked) > 0 {
 		w.violate(noLeak, "%s", strings.Join(leaked, "\n\n"))
@@ -502,10 +505,11 @@ func (w *world) checkLeaks() {
 
 var header = regexp.MustCompile(`^goroutine \d+ .*(synctest bubble \d+)`)
 
-// stacks are buffers of goroutines: a new one would have to be cleared for each run.
+// stacks are buffers for goroutines. Without the pool each run would clear a new one.
 var stacks = sync.Pool{New: func() any { return new(make([]byte, 1<<20)) }}
 
-// goroutines are those of this bubble, but for the one that asks and those of synctest.Test.
+// goroutines returns the stacks of this bubble's goroutines, except the caller's and
+// those of synctest.Test.
 func goroutines() (others []string) {
 	pooled := stacks.Get().(*[]byte)
 	defer stacks.Put(pooled)
@@ -513,7 +517,7 @@ func goroutines() (others []string) {
 	for ; n == len(*pooled); n = runtime.Stack(*pooled, true) { // there may be more
 		*pooled = make([]byte, 2*n)
 	}
-	// The one that asks comes first.
+	// The caller's stack comes first.
 	all := strings.Split(string((*pooled)[:n]), "\n\n")
 	own := header.FindStringSubmatch(all[0])
 	if own == nil {

@@ -18,10 +18,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
-// errKilled is what the calls of a process that was killed end with, when the run is over.
+// errKilled is the error of a killed process's calls. They get it when the run is over.
 var errKilled = errors.New("faultsim: the process was killed")
 
-// call is one request on its way from a process to the local AWS and back.
+// call is one request from a process to the local AWS, with its answer.
 type call struct {
 	process *process
 	action  string
@@ -29,22 +29,23 @@ type call struct {
 	about   []string // labels of the messages
 	began   time.Duration
 
-	// What follows is drawn from the call's identity: what it is about and how often that
-	// was asked for before. So it is the same when the seed is run again, whatever order
-	// the goroutines took.
+	// The following fields are drawn from the call's identity: its action and messages,
+	// and how often the same call was made before. So they are the same when the seed
+	// runs again, whatever the order of the goroutines.
 
 	out, back time.Duration
 	faults    *fault.Faults
-	// killAt is the moment of the call at which its process is killed; empty is none.
+	// killAt is the moment of the call at which its process is killed. Empty: it is not
+	// killed.
 	killAt moment
-	// noticed says that the server learns at once that a caller is gone.
+	// noticed: the server learns at once that the caller is gone.
 	noticed bool
 
-	// received is what the server gave, once it has.
+	// received are the messages in the server's answer.
 	received []received
 }
 
-// moment is one in the life of a call.
+// moment is a point in the course of a call.
 type moment string
 
 const (
@@ -53,7 +54,7 @@ const (
 	answerIsDue moment = "the answer is there"
 )
 
-// RoundTrip is http.RoundTripper's.
+// RoundTrip implements http.RoundTripper.
 func (p *process) RoundTrip(request *http.Request) (*http.Response, error) {
 	if p.isDead() {
 		<-p.world.over
@@ -97,14 +98,15 @@ type answer struct {
 	err      error
 }
 
-// carry takes a request to the server and its answer back.
+// carry brings a request to the server and the answer back, with the network's delays.
 func (c *call) carry(request *http.Request) answer {
-	// Not at its begin: at the same instant others may begin.
+	// The kill is not at the start of the call, because other calls may start at the same
+	// instant.
 	time.Sleep(c.out / 2)
 	c.passes(onTheWay)
 	time.Sleep(c.out - c.out/2)
 	if err := request.Context().Err(); err != nil {
-		return answer{err: err} // the connection was closed before
+		return answer{err: err} // the connection was closed before the request arrived
 	}
 	server := memhttp.Transport{Handler: http.HandlerFunc(c.process.world.serve)}
 	response, err := server.RoundTrip(request) //nolint:bodyclose // the process closes it
@@ -114,17 +116,17 @@ func (c *call) carry(request *http.Request) answer {
 	return answer{response, err}
 }
 
-// passes kills the process if this is the moment.
+// passes kills the process if killAt is this moment.
 func (c *call) passes(m moment) {
 	if c.killAt == m {
 		c.process.kill("%s (%s)", m, c)
 	}
 }
 
-// callKey is the key of a context's call.
+// callKey is the context key of the call.
 type callKey struct{}
 
-// serve is the local AWS, watched.
+// serve passes a request to the local AWS and records what happens.
 func (w *world) serve(answer http.ResponseWriter, request *http.Request) {
 	c := request.Context().Value(callKey{}).(*call)
 	w.onArrival(c)
@@ -138,7 +140,7 @@ func (w *world) serve(answer http.ResponseWriter, request *http.Request) {
 	w.server.ServeHTTP(answer, request)
 }
 
-// call makes a call, and draws what becomes of it.
+// call registers a call and draws its delays, faults and kill.
 func (w *world) call(p *process, request *http.Request, body []byte) *call {
 	c := &call{process: p, began: w.now()}
 	c.parse(request, body)
@@ -174,7 +176,7 @@ func (n network) draw(r *rand.Rand) time.Duration {
 	return d
 }
 
-// parsed is every field of a request that anybody here asks for.
+// parsed has the fields of a request that the tests read.
 type parsed struct {
 	QueueURL    string `json:"QueueUrl"`
 	MessageBody string
@@ -198,17 +200,17 @@ func (c *call) parse(request *http.Request, body []byte) {
 	}
 }
 
-// String is what a history says of the call.
+// String returns the call as the history shows it.
 func (c *call) String() string {
 	return strings.TrimSpace(c.action + " " + strings.Join(c.about, " "))
 }
 
-// struck reports whether a fault other than a delay befell the call.
+// struck reports whether a fault other than a delay hit the call.
 func (c *call) struck() bool {
 	return slices.ContainsFunc(c.faults.Struck(), func(f fault.Fault) bool { return f.Code != "" || f.Lost || f.Duplicate })
 }
 
-// outcome is what a history says of how it ended.
+// outcome returns the end of the call as the history shows it.
 func (c *call) outcome(a answer) string {
 	var b strings.Builder
 	switch {

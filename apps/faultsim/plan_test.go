@@ -13,61 +13,64 @@ import (
 	producer "github.com/mystique-unicorn/sales-events/apps/producer/config"
 )
 
-// plan is what a seed decides beforehand. What befalls a call is drawn when it is made.
+// plan has the decisions of a seed before the run. The fate of a call is drawn when the
+// call is made.
 type plan struct {
 	seed int
-	// midnight is how long after the start the date changes.
+	// midnight is the time from the start to the change of the date.
 	midnight time.Duration
 	producer producer.Config
-	// producerEnd is when the producer is asked to end, or killed; 0 is never. Another
-	// one then sends the rest.
+	// producerEnd is when the producer is asked to end or killed. 0: never. Another
+	// producer then sends the rest.
 	producerEnd    time.Duration
 	producerKilled bool
-	// poison is how many messages are sent beside the producer's that are no JSON.
+	// poison is the number of messages that are not JSON. They come in addition to the
+	// producer's.
 	poison int
 
 	pods       int
 	consumer   config.Config
 	visibility int // seconds
-	// calm is when nothing goes wrong any more.
+	// calm is the time after which nothing fails any more.
 	calm    time.Duration
 	faults  []localaws.Fault
 	outages []outage
 	network network
-	// killRate is the share of the moments at which a consumer is killed, and kills how
-	// many are at most.
+	// killRate is the share of calls during which the consumer is killed. kills is the
+	// maximum number of kills.
 	killRate float64
 	kills    int
-	// ends are when a consumer is asked to end, and whether another takes its place.
+	// ends are the times at which consumers are asked to end.
 	ends  []end
 	jumps []jump
 }
 
-// outage is a time with faults of its own.
+// outage is a period with faults of its own.
 type outage struct {
 	from, to time.Duration
 	faults   []localaws.Fault
 }
 
-// end is when the pod is asked to end. It comes again unless the fleet shrinks.
+// end is the time at which a pod is asked to end. A new pod replaces it unless the fleet
+// shrinks.
 type end struct {
 	at      time.Duration
 	pod     int
 	shrinks bool
 }
 
-// jump is when the server's clock moves, and by how much.
+// jump is a jump of the server's clock.
 type jump struct{ at, by time.Duration }
 
-// network is how long a request and its answer take, each.
+// network has the delays of a request and of an answer.
 type network struct {
-	latency time.Duration // up to
-	// slow is the share of those that take up to slowest.
+	latency time.Duration // the usual maximum
+	// slow is the share of delays with the maximum slowest.
 	slow    float64
 	slowest time.Duration
 }
 
-// draw makes the numbers that a seed has for a purpose.
+// draw returns the random numbers of a seed for one purpose.
 func draw(seed int, purpose string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(purpose))
@@ -106,8 +109,8 @@ func newPlan(seed int) plan {
 	return p
 }
 
-// planFaults decides which kinds of faults there are. Most seeds have a few of them,
-// since each hides some of the others.
+// planFaults chooses the kinds of faults. Most seeds have only a few kinds, because each
+// kind hides some of the others.
 func (p *plan) planFaults(r *rand.Rand) {
 	for _, f := range []localaws.Fault{
 		{Action: "S3:PUT", Code: "SlowDown"},
@@ -157,8 +160,8 @@ func (p *plan) planFaults(r *rand.Rand) {
 	}
 }
 
-// planEnds decides which consumers are asked to end: one after the other, as a new
-// version of them comes, or all but one, as a fleet shrinks.
+// planEnds chooses the consumers that are asked to end: one after the other, as with a
+// new version, or all but one, as when the fleet shrinks.
 func (p *plan) planEnds(r *rand.Rand) {
 	switch r.IntN(4) {
 	case 0:
@@ -180,7 +183,7 @@ func (p *plan) planEnds(r *rand.Rand) {
 	slices.SortFunc(p.ends, func(a, b end) int { return int(a.at - b.at) })
 }
 
-// faultsAt are those of a time.
+// faultsAt returns the faults of a point in time.
 func (p *plan) faultsAt(at time.Duration) []localaws.Fault {
 	if at >= p.calm {
 		return []localaws.Fault{stale}
@@ -194,8 +197,8 @@ func (p *plan) faultsAt(at time.Duration) []localaws.Fault {
 	return all
 }
 
-// stale is no fault of AWS, which promises no more: a delete by an old receipt handle
-// may delete nothing.
+// stale is allowed behaviour of AWS, not a fault: a delete by an old receipt handle may
+// delete nothing.
 var stale = localaws.Fault{Action: "DeleteMessageBatch", Rate: 1, Stale: true}
 
 func between(r *rand.Rand, low, high time.Duration) time.Duration {
@@ -204,7 +207,7 @@ func between(r *rand.Rand, low, high time.Duration) time.Duration {
 
 func pick[T any](r *rand.Rand, options ...T) T { return options[r.IntN(len(options))] }
 
-// String says all of it.
+// String describes the whole plan.
 func (p plan) String() string {
 	var b strings.Builder
 	c, s := p.consumer, p.producer
@@ -223,7 +226,7 @@ func (p plan) String() string {
 	return b.String()
 }
 
-// describe is a fault in the words of docs/localaws.md.
+// describe returns a fault in the words of docs/localaws.md.
 func describe(f localaws.Fault) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %g %%", f.Action, 100*f.Rate)

@@ -24,22 +24,22 @@ import (
 	sender "github.com/mystique-unicorn/sales-events/apps/producer/worker"
 )
 
-// process is a consumer or a producer. It sees the world through its calls alone.
+// process is a consumer or a producer. Its calls are its only connection to the world.
 type process struct {
 	world *world
 	name  string
-	// drain is how long it may take to end.
+	// drain is the longest time that its end may take.
 	drain time.Duration
-	// ask is SIGTERM: the process ends by itself. asked is when that was, behind the
-	// world's lock.
+	// cancel acts as SIGTERM: the process ends by itself. asked is the time of that, and
+	// the world's lock guards it.
 	cancel context.CancelFunc
 	asked  time.Duration
 	killed chan struct{}
 	dying  sync.Once
 	ended  chan struct{}
 	holding
-	// generation counts producers, source is what one sends, and positions where each
-	// request_id is in it, the first time.
+	// generation counts producers. source has the producer's messages, and positions the
+	// first position of each request_id in it.
 	generation int
 	source     events.Source
 	positions  map[string]int
@@ -62,7 +62,7 @@ func (w *world) start(name string, drain time.Duration, run func(context.Context
 	return p
 }
 
-// ask is SIGTERM.
+// ask acts as SIGTERM.
 func (p *process) ask() {
 	p.world.mu.Lock()
 	if p.asked == 0 && !p.hasEnded() && !p.isDead() {
@@ -73,7 +73,7 @@ func (p *process) ask() {
 	p.cancel()
 }
 
-// kill is SIGKILL: it sees no more answers, and what it says is heard by nobody.
+// kill acts as SIGKILL: the process gets no more answers, and its log is ignored.
 func (p *process) kill(why string, args ...any) {
 	p.dying.Do(func() {
 		p.world.note(p.name, "is killed: "+why, args...)
@@ -93,11 +93,11 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// host is where the local AWS answers.
+// host is the host name of the local AWS.
 const host = "localaws"
 
-// awsConfig is what aws.Load makes, but for its environment: the retries are the SDK's
-// standard ones without jitter, so that a run can be repeated.
+// awsConfig returns the configuration of aws.Load without its environment. The retries
+// are the SDK's standard ones without jitter, so that a run can be repeated.
 func (p *process) awsConfig() aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: aws.String("http://" + host),
@@ -114,7 +114,7 @@ func (p *process) awsConfig() aws.Config {
 	}
 }
 
-// consume is the consumer's main, from its settings on.
+// consume is the consumer's main after it has read its settings.
 func consume(ctx context.Context, p *process) error {
 	c := p.world.plan.consumer
 	source, bucket, visibility, err := backend.Connect(ctx, c, p.awsConfig())
@@ -129,7 +129,7 @@ func consume(ctx context.Context, p *process) error {
 	return nil
 }
 
-// pod runs one consumer after the other, as the kubelet and a Deployment do.
+// pod runs one consumer after another, as the kubelet and a Deployment do.
 func (w *world) pod(i int) {
 	r := draw(w.plan.seed, fmt.Sprint("pod ", i))
 	ends := w.plan.endsOf(i)
@@ -153,7 +153,7 @@ func (w *world) pod(i int) {
 				if ends[0].shrinks {
 					return
 				}
-				// The next version does not wait for this one.
+				// The next version starts while this one ends.
 				ends, down = ends[1:], true
 			}
 		}
@@ -172,8 +172,8 @@ func (p plan) endsOf(pod int) (ends []end) {
 	return ends
 }
 
-// produce runs producers until the total is sent. Each has a seed of its own, as one that
-// comes again must.
+// produce runs producers until the total is sent. Each has its own seed, as a restarted
+// producer must.
 func (w *world) produce() {
 	r := draw(w.plan.seed, "producer")
 	left := w.plan.producer.Total
@@ -214,7 +214,7 @@ func (w *world) produce() {
 	}
 }
 
-// produce is the producer's main, from its settings on.
+// produce is the producer's main after it has read its settings.
 func produce(ctx context.Context, p *process, c producer.Config) error {
 	client := sqs.NewFromConfig(p.awsConfig())
 	url, err := clients.QueueURL(ctx, client, c.Queue)
@@ -224,13 +224,13 @@ func produce(ctx context.Context, p *process, c producer.Config) error {
 	return sender.New(c, nil, client, url, slog.New(logger{p}), metrics.NewSet()).Run(ctx)
 }
 
-// logger is where a process logs to. What it says of a message is believed.
+// logger reads the log of a process. The ledger relies on what it says of messages.
 type logger struct{ *process }
 
-// Enabled is slog.Handler's.
+// Enabled implements slog.Handler.
 func (l logger) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
 
-// Handle is slog.Handler's.
+// Handle implements slog.Handler.
 func (l logger) Handle(_ context.Context, r slog.Record) error {
 	if l.isDead() {
 		return nil
@@ -255,8 +255,8 @@ func (l logger) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs is slog.Handler's.
+// WithAttrs implements slog.Handler.
 func (l logger) WithAttrs([]slog.Attr) slog.Handler { return l }
 
-// WithGroup is slog.Handler's.
+// WithGroup implements slog.Handler.
 func (l logger) WithGroup(string) slog.Handler { return l }

@@ -2,5 +2,5 @@
 
 package faultsim
 
-// defaultSeeds are fewer with the race detector, which takes ten times as long.
+// defaultSeeds is smaller with the race detector, which is ten times slower.
 const defaultSeeds, racing = 100, true

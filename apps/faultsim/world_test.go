@@ -18,29 +18,29 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws"
 )
 
-// What every run has.
+// The settings of every run.
 const (
 	region     = "eu-west-1"
 	account    = "000000000000"
 	sourceName = "events"
 	deadName   = "events-dlq"
 	bucketName = "stored-events"
-	// maxReceives is what the composition gives a queue.
+	// maxReceives is the maxReceiveCount of the composition's queues.
 	maxReceives = 10
-	// patience is how long after the last fault the queue may take to be empty: a message
-	// that failed is hidden for up to 15 minutes, again and again.
+	// patience is how long the queue may take to become empty after the last fault. A
+	// message that failed is hidden for up to 15 minutes each time.
 	patience = 3 * time.Hour
-	// restart is how long it takes until a pod that ended is there again, at most.
+	// restart is the longest time until a pod that ended is replaced.
 	restart = 5 * time.Second
 )
 
-// result is how a run ended.
+// result is the result of a run.
 type result struct {
 	seed       int
 	violations []violation
 	history    []line
 	calls      int
-	took       time.Duration // in the bubble
+	took       time.Duration // in the bubble's time
 }
 
 // broke reports whether the run broke an invariant.
@@ -48,13 +48,14 @@ func (r result) broke(i invariant) bool {
 	return slices.ContainsFunc(r.violations, func(v violation) bool { return v.invariant == i })
 }
 
-// line is one of a run's history.
+// line is a line of a run's history.
 type line struct {
 	at        time.Duration
 	who, what string
 }
 
-// text is the history. At one instant goroutines write in any order.
+// text returns the history. It sorts the lines of the same instant, which goroutines
+// write in any order.
 func (r result) text() string {
 	slices.SortStableFunc(r.history, func(a, b line) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.who, b.who), strings.Compare(strings.TrimSpace(a.what), strings.TrimSpace(b.what)))
@@ -66,27 +67,28 @@ func (r result) text() string {
 	return b.String()
 }
 
-// world is one run: the local AWS, the processes that call it, and what is known of them.
+// world is one run: the local AWS, the processes that call it, and the facts about their
+// messages.
 type world struct {
 	plan    plan
-	variant *variant // nil is the consumer as it is
+	variant *variant // nil: the real consumer
 	server  *localaws.Server
 	clock   *jumpingClock
 	began   time.Time
-	// ending says that no pod starts any more. over says that the run is over: the calls
-	// of killed processes then fail, so that their goroutines end.
+	// ending is closed when no pod may start any more. over is closed when the run is
+	// over: then the calls of killed processes fail, so that their goroutines end.
 	ending, over chan struct{}
 	pods         sync.WaitGroup
 
 	mu        sync.Mutex
 	processes []*process
 	history   []line
-	calls     map[string]int // of each identity
+	calls     map[string]int // by identity
 	kills     int
 	ledger
 }
 
-// simulate runs a seed in a bubble.
+// simulate runs a seed in a bubble of testing/synctest.
 func simulate(t *testing.T, seed int, v *variant) (r result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -102,7 +104,7 @@ func simulate(t *testing.T, seed int, v *variant) (r result) {
 
 func newWorld(t *testing.T, p plan, v *variant) *world {
 	t.Helper()
-	// A bubble begins at midnight, UTC.
+	// A bubble's time starts at midnight UTC.
 	time.Sleep(24*time.Hour - p.midnight)
 	w := &world{
 		plan: p, variant: v, clock: &jumpingClock{}, began: time.Now(), ending: make(chan struct{}), over: make(chan struct{}),
@@ -128,7 +130,7 @@ func newWorld(t *testing.T, p plan, v *variant) *world {
 
 func (w *world) now() time.Duration { return time.Since(w.began) }
 
-// note writes a line of history.
+// note adds a line to the history.
 func (w *world) note(who, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,7 +141,7 @@ func (w *world) noteLocked(who, format string, args ...any) {
 	w.history = append(w.history, line{w.now(), who, fmt.Sprintf(format, args...)})
 }
 
-// run has everything happen, and judges it.
+// run executes the plan and checks the invariants.
 func (w *world) run() {
 	w.note("plan", "%s", w.plan)
 	w.send(poison(w.plan.poison))
@@ -154,14 +156,14 @@ func (w *world) run() {
 	w.judge()
 }
 
-// jumpingClock is a clock that is right but for its offset.
+// jumpingClock is the bubble's clock plus an offset.
 type jumpingClock struct{ offset atomic.Int64 }
 
-// Now is localaws.Clock's.
+// Now implements localaws.Clock.
 func (c *jumpingClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
 
-// After is localaws.Clock's. Waiting goes by a clock that does not jump, as it does in
-// every operating system.
+// After implements localaws.Clock. Waits use a clock that does not jump, as in every
+// operating system.
 func (c *jumpingClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
 func (w *world) moveClock() {
@@ -177,7 +179,7 @@ func (w *world) moveClock() {
 	}
 }
 
-// pause waits, or until the end.
+// pause waits for d, or until the run is ending.
 func (w *world) pause(d time.Duration) {
 	select {
 	case <-w.ending:
@@ -194,7 +196,7 @@ func (w *world) isEnding() bool {
 	}
 }
 
-// awaitDrained waits until the source is empty, or something is wrong already.
+// awaitDrained waits until the source queue is empty or an invariant is broken.
 func (w *world) awaitDrained(produced <-chan struct{}) {
 	wait := time.Second
 	for {
@@ -220,7 +222,7 @@ func (w *world) awaitDrained(produced <-chan struct{}) {
 	}
 }
 
-// end asks all processes to end, and lets those that were killed end too.
+// end asks all processes to end, and ends the killed ones' goroutines.
 func (w *world) end() {
 	close(w.ending)
 	w.pods.Wait()
@@ -230,8 +232,9 @@ func (w *world) end() {
 	for _, p := range processes {
 		p.ask()
 	}
-	// Longer than any may take, so that one that takes too long is seen to, and longer
-	// than a call waits in the server for a caller that is gone.
+	// This is longer than any process may take, so a process that takes too long is
+	// noticed. It is also longer than a call waits in the server for a caller that is
+	// gone.
 	time.Sleep(2 * time.Minute)
 	killed := slices.ContainsFunc(processes, (*process).isDead)
 	if !killed {
@@ -242,13 +245,14 @@ func (w *world) end() {
 		<-p.ended
 	}
 	if killed {
-		// Only now that their calls have failed can those of a killed process end.
+		// The goroutines of a killed process can end only now, after its calls have
+		// failed.
 		time.Sleep(2 * time.Minute)
 		w.checkLeaks()
 	}
 }
 
-// ask calls the server as nobody: without network and faults.
+// ask calls the server directly, without network and faults.
 func (w *world) ask(r *http.Request, out any) int {
 	answer := httptest.NewRecorder()
 	w.server.ServeHTTP(answer, r)
@@ -273,7 +277,8 @@ func (w *world) askSQS(action string, in, out any) {
 
 func queueURL(name string) string { return "http://" + host + "/" + account + "/" + name }
 
-// depth is how many messages of the source are visible, in flight and delayed.
+// depth returns the numbers of visible, in-flight and delayed messages of the source
+// queue.
 func (w *world) depth() (depth [3]int) {
 	var out struct{ Attributes map[string]string }
 	w.askSQS("GetQueueAttributes", map[string]any{"QueueUrl": queueURL(sourceName), "AttributeNames": []string{"All"}}, &out)
@@ -283,7 +288,7 @@ func (w *world) depth() (depth [3]int) {
 	return depth
 }
 
-// poison are messages that are no events.
+// poison returns n messages that are not events.
 func poison(n int) (bodies []string) {
 	for i := range n {
 		bodies = append(bodies, fmt.Sprintf("this is no JSON, %d", i+1))
@@ -291,7 +296,7 @@ func poison(n int) (bodies []string) {
 	return bodies
 }
 
-// send sends messages as somebody who knows no events.
+// send sends messages that come from no producer.
 func (w *world) send(bodies []string) {
 	for i, body := range bodies {
 		w.askSQS("SendMessage", map[string]any{"QueueUrl": queueURL(sourceName), "MessageBody": body}, nil)

@@ -15,15 +15,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/consumer/worker"
 )
 
-// variant is a consumer that is wrong in one way: the worker, with a queue or a store
-// that does what such a consumer would do.
+// variant is a consumer with one bug: the real worker, with a queue or a store that
+// behaves as this bug would.
 type variant struct {
 	name   string
 	breaks invariant
 	wrap   func(o outside) (worker.Queue, worker.Store)
 }
 
-// outside is what a consumer works with.
+// outside is a consumer's queue and store.
 type outside struct {
 	worker.Queue
 	worker.Store
@@ -39,7 +39,7 @@ type queue struct {
 	hide    func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error)
 }
 
-// Receive is worker.Queue's.
+// Receive implements worker.Queue.
 func (q queue) Receive(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 	if q.receive == nil {
 		return q.Queue.Receive(ctx, limit, wait, visibility)
@@ -47,7 +47,7 @@ func (q queue) Receive(ctx context.Context, limit int, wait, visibility time.Dur
 	return q.receive(ctx, limit, wait, visibility)
 }
 
-// Delete is worker.Queue's.
+// Delete implements worker.Queue.
 func (q queue) Delete(ctx context.Context, messages []worker.Message) ([]worker.Failure, error) {
 	if q.delete == nil {
 		return q.Queue.Delete(ctx, messages)
@@ -55,7 +55,7 @@ func (q queue) Delete(ctx context.Context, messages []worker.Message) ([]worker.
 	return q.delete(ctx, messages)
 }
 
-// Hide is worker.Queue's.
+// Hide implements worker.Queue.
 func (q queue) Hide(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 	if q.hide == nil {
 		return q.Queue.Hide(ctx, messages, times)
@@ -63,13 +63,13 @@ func (q queue) Hide(ctx context.Context, messages []worker.Message, times []time
 	return q.hide(ctx, messages, times)
 }
 
-// store is a Store of one function.
+// store is a Store that consists of one function.
 type store func(ctx context.Context, key, body string) (bool, error)
 
-// Put is worker.Store's.
+// Put implements worker.Store.
 func (s store) Put(ctx context.Context, key, body string) (bool, error) { return s(ctx, key, body) }
 
-// all reports whether each of some times is d.
+// all reports whether all times are d.
 func all(times []time.Duration, d time.Duration) bool {
 	return !slices.ContainsFunc(times, func(t time.Duration) bool { return t != d })
 }
@@ -87,7 +87,7 @@ var variants = []variant{
 		}}, o
 	}},
 	{"has no heartbeat", heldUntilDone, func(o outside) (worker.Queue, worker.Store) {
-		var failed sync.Map // by body: it will be put off
+		var failed sync.Map // by body: messages that will be hidden after a failure
 		return queue{Queue: o, hide: func(ctx context.Context, messages []worker.Message, times []time.Duration) ([]worker.Failure, error) {
 				for _, m := range messages {
 					if _, ok := failed.Load(m.Body); ok || !all(times, o.visibility) {
@@ -165,7 +165,7 @@ var variants = []variant{
 		}}, o
 	}},
 	{"quarantines what it may not store for now (503 SlowDown)", storedFirst, func(o outside) (worker.Queue, worker.Store) {
-		var bodies sync.Map // the message, by body
+		var bodies sync.Map // the messages by body
 		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 				messages, err := o.Receive(ctx, limit, wait, visibility)
 				for _, m := range messages {
@@ -238,12 +238,12 @@ var variants = []variant{
 	}},
 }
 
-// TestWrongConsumers: the simulation can fail. Each wrong consumer is caught by the
-// invariant that it breaks, and each invariant of consumers catches one of them.
+// TestWrongConsumers checks that the simulation can fail. Each wrong consumer breaks its
+// invariant, and each invariant of consumers is broken by one of them.
 func TestWrongConsumers(t *testing.T) {
 	ofTheSimulation(t)
 	const limit = 300
-	caught := make([]int, len(variants)) // by seed
+	caught := make([]int, len(variants)) // the first seed that shows each variant's bug
 	t.Run("all", func(t *testing.T) {
 		for i := range variants {
 			t.Run(strings.ReplaceAll(variants[i].name, " ", "_"), func(t *testing.T) {
@@ -252,7 +252,7 @@ func TestWrongConsumers(t *testing.T) {
 					caught[i]++
 				}
 				if caught[i] == limit {
-					t.Errorf("no seed below %d shows of a consumer that %s that it breaks %q", limit, variants[i].name, variants[i].breaks)
+					t.Errorf("no seed below %d catches the consumer that %s: it must break %q", limit, variants[i].name, variants[i].breaks)
 				}
 			})
 		}

@@ -26,7 +26,7 @@ func (n *fakeNode) installer() installer {
 	}
 }
 
-// systemd runs what it is asked to.
+// systemd runs the command at once.
 func (n *fakeNode) systemd(_ context.Context, socket, unit string, command []string) error {
 	if want := n.path("/run/dbus/system_bus_socket"); socket != want || unit != unitName {
 		n.t.Errorf("asked for %s at %s", unit, socket)
@@ -37,7 +37,7 @@ func (n *fakeNode) systemd(_ context.Context, socket, unit string, command []str
 	return nil
 }
 
-// cron runs the entry that comes, as crond does within a minute.
+// cron waits for the entry and runs it, as crond does within a minute.
 func (n *fakeNode) cron() {
 	n.process(812, "/usr/sbin/crond", "812")
 	ctx := n.t.Context()
@@ -110,7 +110,7 @@ func TestMend(t *testing.T) {
 			"systemctl enable --now snap.amazon-ssm-agent.amazon-ssm-agent.service", "",
 		},
 
-		// A pod died after it placed the script, in the middle of a file.
+		// A pod died after it wrote the script and half of a file.
 		{
 			"died before it asked", func(n *fakeNode, i *installer) {
 				n.scheduled(boot, agent{state: missing})
@@ -119,7 +119,7 @@ func TestMend(t *testing.T) {
 			},
 			installs, "",
 		},
-		// A pod died after it wrote the entry; crond has not seen it yet.
+		// A pod died after it wrote the entry, before crond read it.
 		{
 			"died before crond came", func(n *fakeNode, _ *installer) {
 				command := n.scheduled(boot, agent{state: missing})
@@ -128,7 +128,7 @@ func TestMend(t *testing.T) {
 			},
 			installs, "",
 		},
-		// A pod died while the script was at work: it is left alone.
+		// A pod died while the script ran. The script is left alone.
 		{
 			"died during the script", func(n *fakeNode, _ *installer) {
 				command := n.scheduled(boot, agent{state: missing})
@@ -236,8 +236,8 @@ func TestMend(t *testing.T) {
 	}
 }
 
-// What is on the node can be changed by root alone: root runs it. What a script
-// of this boot has made by now is its own.
+// Only root can change the installed files, because root runs them. Files that a script
+// of this boot has created stay.
 func TestPlacedFiles(t *testing.T) {
 	n := newNode(t)
 	n.write(claim(thisBoot(t))+"/amazon-ssm-agent.rpm", "half of the pack")

@@ -45,7 +45,7 @@ func (c *check) holds(bucket *string, key, want string) {
 	equal(c, key, got, want)
 }
 
-// list is every key and common prefix, page by page.
+// list returns every key and common prefix, page by page.
 func (c *check) list(in *s3.ListObjectsV2Input) string {
 	c.Helper()
 	var pages []string

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 )
 
-// topic makes one, which ends with the case.
+// topic creates a topic and deletes it at the end of the case.
 func (c *check) topic(in *sns.CreateTopicInput) *string {
 	c.Helper()
 	if in.Name == nil {
@@ -41,8 +41,8 @@ func (c *check) topicTags(arn *string) string {
 	return sortedPairs(tags)
 }
 
-// address gets no mail: the domain is for documentation. A subscription of mail waits
-// for a confirmation that nobody gives.
+// address never gets mail: its domain is reserved for documentation. So a mail
+// subscription stays unconfirmed.
 const address = "conformance@example.com"
 
 var snsCases = []conformanceCase{

@@ -42,7 +42,7 @@ var (
 	costly   = flag.Bool("costly", false, "run also on AWS what costs money and an hour: clusters and NAT gateways")
 )
 
-// conformanceCase is what an action does, in the words of its documentation.
+// conformanceCase is a statement of an action's documentation, with its test.
 type conformanceCase struct {
 	action, says string
 	run          func(c *check)
@@ -88,7 +88,7 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// clients are those of a case.
+// clients are the clients that a case uses.
 type clients struct {
 	sqs *sqs.Client
 	s3  *s3.Client
@@ -111,8 +111,8 @@ func newClients(c aws.Config, options ...func(*s3.Options)) func() clients {
 	}
 }
 
-// connect returns how clients of the endpoint are made. The local AWS verifies
-// what they sign.
+// connect returns a function that creates clients of the endpoint. The local AWS verifies
+// their signatures.
 func connect(t *testing.T) func() clients {
 	if *endpoint == "aws" {
 		c, err := config.LoadDefaultConfig(t.Context(), config.WithRegion(*region))
@@ -145,7 +145,7 @@ func limit() time.Duration { return 2*patience() + time.Minute }
 
 func patience() time.Duration {
 	if *endpoint == "aws" {
-		return 90 * time.Second // of the counts AWS promises no less
+		return 90 * time.Second // AWS promises the counts no earlier
 	}
 	return 5 * time.Second
 }
@@ -165,7 +165,7 @@ func writeReport(t *testing.T, results []Result) {
 	}
 }
 
-// check is a case at work.
+// check is a running case.
 type check struct {
 	*testing.T
 	clients
@@ -180,9 +180,9 @@ func (c *check) ok(err error) {
 	}
 }
 
-// code wants an error of a code, one of several where AWS's SDK and
-// documentation differ. With or without the prefix of the query protocol it is
-// the same error: that AWS has it is a case of its own.
+// code checks the error's code. It accepts several codes where AWS's SDK and its
+// documentation differ, and each code with and without the prefix of the query protocol.
+// Another case checks the prefix.
 func (c *check) code(err error, want ...string) {
 	c.Helper()
 	got := strings.TrimPrefix(codeOf(err), queryPrefix)
@@ -208,7 +208,7 @@ func equal[T comparable](c *check, what string, got, want T) {
 	}
 }
 
-// eventually waits until what get returns is as wanted.
+// eventually waits until get returns want.
 func (c *check) eventually(want string, get func() string) {
 	c.Helper()
 	got := ""
@@ -220,7 +220,7 @@ func (c *check) eventually(want string, get func() string) {
 	c.Errorf("got %s, want %s", got, want)
 }
 
-// sortedPairs are tags as text.
+// sortedPairs returns tags as sorted text.
 func sortedPairs(tags map[string]string) string {
 	var pairs []string
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
@@ -233,7 +233,7 @@ func decimal(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
 
 func newName() string { return "conformance-" + uuid.NewString() }
 
-// bucket makes one, which ends with the case, empty or not.
+// bucket creates a bucket and deletes it with its objects at the end of the case.
 func (c *check) bucket() *string {
 	c.Helper()
 	name := aws.String(newName())
@@ -255,7 +255,7 @@ func (c *check) bucket() *string {
 	return name
 }
 
-// queue makes one, which ends with the case.
+// queue creates a queue and deletes it at the end of the case.
 func (c *check) queue(attributes map[string]string) *string {
 	c.Helper()
 	out, err := c.sqs.CreateQueue(c.ctx, &sqs.CreateQueueInput{QueueName: aws.String(newName()), Attributes: attributes})

@@ -20,7 +20,7 @@ type polled struct {
 	err      error
 }
 
-// poll starts a long poll and returns when it waits.
+// poll starts a long poll and returns once it waits.
 func (b *bench) poll(ctx context.Context, wait int32) <-chan polled {
 	b.Helper()
 	done := make(chan polled, 1)
@@ -56,8 +56,8 @@ func (b *bench) waits(done <-chan polled) {
 	}
 }
 
-// sqs-short-and-long-polling: a long poll answers when a message is there, or
-// empty when its time is over.
+// sqs-short-and-long-polling: a long poll returns as soon as there is a message, or
+// without one when its time is over.
 func TestLongPoll(t *testing.T) {
 	for name, test := range map[string]struct {
 		queue Queue
@@ -112,8 +112,8 @@ func TestLongPollSeesReturnedMessages(t *testing.T) {
 	}
 }
 
-// API_ReceiveMessage: without WaitTimeSeconds the queue's
-// ReceiveMessageWaitTimeSeconds holds.
+// API_ReceiveMessage: without WaitTimeSeconds the queue's ReceiveMessageWaitTimeSeconds
+// applies.
 func TestLongPollByTheQueue(t *testing.T) {
 	b := newBench(t, Queue{})
 	b.ok(b.set(map[string]string{"ReceiveMessageWaitTimeSeconds": "7"}))
@@ -134,7 +134,7 @@ func TestLongPollEndsWithTheQueue(t *testing.T) {
 	servicetest.Fails[*types.QueueDoesNotExist](b, b.answer(done).err)
 }
 
-// A consumer that hung up must not take a message with it.
+// A consumer that closed its connection must not get a message.
 func TestLongPollOfNobodyTakesNothing(t *testing.T) {
 	s := newService(clock.System{}, &fault.Faults{}, Queue{Name: "q"})
 	send := []byte(`{"QueueUrl":"http://x/000000000000/q","MessageBody":"m"}`)
@@ -161,7 +161,7 @@ func TestLongPollEndsWithItsCaller(t *testing.T) {
 	}
 }
 
-// Many consumers, one producer: each message goes to one of them.
+// With many consumers and one producer, each message goes to one consumer.
 func TestConcurrentConsumers(t *testing.T) {
 	const total, consumers = 300, 8
 	s := newService(clock.System{}, &fault.Faults{}, Queue{Name: "q"})
@@ -201,8 +201,8 @@ func TestConcurrentConsumers(t *testing.T) {
 	}
 }
 
-// A message wakes the poll that waits longest; one that ends hands over to the
-// next, whether it got a message, its caller is gone, or its time is over.
+// A message wakes the poll that has waited longest. A poll that ends passes this place to
+// the next one: after a message, without its caller, or when its time is over.
 func TestLongPollsHandOver(t *testing.T) {
 	b := newBench(t, Queue{DelaySeconds: aws.Int(2)})
 	gone, cancel := context.WithCancel(t.Context())
@@ -217,7 +217,7 @@ func TestLongPollsHandOver(t *testing.T) {
 	}
 	b.send("a")
 	b.send("b")
-	b.clock.BlockUntil(5) // the first waits for the delay, too
+	b.clock.BlockUntil(5) // the first poll also waits for the delay
 	cancel()
 	if p := b.answer(polls[0]); !errors.Is(p.err, context.Canceled) {
 		t.Errorf("error %v, want canceled", p.err)

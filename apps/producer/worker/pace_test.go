@@ -38,7 +38,7 @@ func sendFor(t *testing.T, c config.Config, replayed trace.Trace, call, d time.D
 	return calls, came
 }
 
-// A message every two seconds, as the old demo did, whatever a call takes.
+// The producer sends a message every two seconds, however long a call takes.
 func TestWait(t *testing.T) {
 	_, came := sendFor(t, config.Config{WaitSeconds: 2}, nil, 30*time.Millisecond, 21*time.Second)
 	if len(came) != 11 {
@@ -51,8 +51,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// A rate is held evenly: in no tenth of a second come more than twice as many as
-// belong there.
+// A rate is even: no tenth of a second has more than twice its share of messages.
 func TestRate(t *testing.T) {
 	for _, perSecond := range []int{1, 7, 10, 99, 1000, 5000} {
 		calls, came := sendFor(t, config.Config{MsgsPerSec: perSecond, Concurrency: 16}, nil, 20*time.Millisecond, 10*time.Second-time.Millisecond)
@@ -68,15 +67,14 @@ func TestRate(t *testing.T) {
 				t.Errorf("MSGS_PER_SEC=%d: %d messages in tenth %d of a second", perSecond, n, tenth)
 			}
 		}
-		// Few messages share a call, so that none waits for others for long.
+		// Few messages share a call, so that no message waits long for others.
 		if most := (perSecond*11 + 20) / min(maxBatch, max(1, perSecond/10)); calls > most {
 			t.Errorf("MSGS_PER_SEC=%d: %d calls in 10 s, want at most %d", perSecond, calls, most)
 		}
 	}
 }
 
-// Calls that are too slow for the rate are not made up for later: a rate is not
-// exceeded because there was an outage.
+// A rate is not exceeded after an outage: slow calls are not made up for later.
 func TestRateIsNotExceeded(t *testing.T) {
 	call := 3 * time.Second
 	_, came := sendFor(t, config.Config{MsgsPerSec: 50}, nil, call, 31*time.Second)
@@ -85,7 +83,7 @@ func TestRateIsNotExceeded(t *testing.T) {
 	}
 }
 
-// Flat out, calls are full and follow each other.
+// At full speed, calls are full and follow each other.
 func TestFlatOut(t *testing.T) {
 	calls, came := sendFor(t, config.Config{Concurrency: 4}, nil, 10*time.Millisecond, time.Second-time.Millisecond)
 	if calls != 400 || len(came) != 99*4*maxBatch {
@@ -93,8 +91,8 @@ func TestFlatOut(t *testing.T) {
 	}
 }
 
-// Each message of a trace comes when it says, at most the patience late, and the
-// trace starts over after its end.
+// Each message of a trace is sent at its time, at most the patience late. The trace
+// starts again after its end.
 func TestReplay(t *testing.T) {
 	replayed := trace.Trace{{Seconds: 2, Messages: 100}, {Seconds: 1, Messages: 0}, {Seconds: 0, Messages: 35}, {Seconds: 4, Messages: 4}}
 	calls, came := sendFor(t, config.Config{Concurrency: 4}, replayed, 10*time.Millisecond, 10*time.Second-time.Millisecond)
@@ -112,13 +110,13 @@ func TestReplay(t *testing.T) {
 	if want := 100 + 35 + 4 + 100; len(came) != want {
 		t.Errorf("%d messages in 10 s, want %d", len(came), want)
 	}
-	// 50 a second are five a call; a burst is full ones; one a second is one.
+	// At 50 messages a second a call has five, in a burst ten, and at one a second one.
 	if want := 20 + 4 + 4 + 20; calls > want+3 {
 		t.Errorf("%d calls, want about %d", calls, want)
 	}
 }
 
-// A replay that was held up catches up.
+// A delayed replay catches up.
 func TestReplayCatchesUp(t *testing.T) {
 	replayed := trace.Trace{{Seconds: 1, Messages: 200}, {Seconds: 9, Messages: 9}}
 	_, came := sendFor(t, config.Config{}, replayed, 200*time.Millisecond, 9900*time.Millisecond)
@@ -127,7 +125,7 @@ func TestReplayCatchesUp(t *testing.T) {
 	}
 }
 
-// The total ends a replay too, in the middle of a call.
+// The total also ends a replay, even within a call.
 func TestReplayEndsWithTheTotal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &fakeQueue{}
