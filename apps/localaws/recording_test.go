@@ -18,7 +18,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/recording"
 )
 
-// recorded calls the admin endpoint.
+// recorded calls the recording's admin endpoint.
 func recorded(t *testing.T, server *localaws.Server, method, query string) recording.Document {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -30,7 +30,7 @@ func recorded(t *testing.T, server *localaws.Server, method, query string) recor
 	return out
 }
 
-// Of what callers do, the recording has what the role did, in order, without secrets.
+// The recording has the calls of the role only, in order, and no secrets.
 func TestRecording(t *testing.T) {
 	faults := &localaws.Faults{}
 	e := newEnforced(t, localaws.WithFaults(faults))
@@ -91,7 +91,7 @@ func TestRecording(t *testing.T) {
 	}
 }
 
-// An answer that is lost breaks its connection, and holds up no other call.
+// A lost answer closes its connection and delays no other call.
 func TestRecordingLostAnswer(t *testing.T) {
 	faults := &localaws.Faults{}
 	e := newEnforced(t, localaws.WithFaults(faults))
@@ -109,11 +109,11 @@ func TestRecordingLostAnswer(t *testing.T) {
 	}
 }
 
-// Calls at the same time are recorded in the order in which they took effect: as the
-// receives that follow find their messages.
+// Concurrent calls are recorded in the order in which they take effect: later receives
+// return the messages in this order.
 func TestRecordingOrder(t *testing.T) {
 	const callers, each = 8, 10
-	// By a clock that stands, no message is visible again.
+	// The clock stands still, so no message becomes visible again.
 	e := newEnforced(t, localaws.WithClock(localaws.NewFakeClock(time.Now())))
 	worker := sqs.NewFromConfig(e.with(credentials.StaticCredentialsProvider{Value: e.worker()}))
 	recorded(t, e.server, http.MethodPut, "?role=worker")

@@ -1,7 +1,7 @@
-// Package logtest lets tests wait for what a program has logged: by then it is in the
-// state that it logs, on a slow machine too.
+// Package logtest lets tests wait until a program has logged a message. By then the
+// program is in the state that the message names, even on a slow machine.
 //
-// It must not know any program.
+// The package must not know any program.
 package logtest
 
 import (
@@ -20,10 +20,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience is how long Eventually tries.
+// patience is how long Eventually retries.
 const patience = time.Minute
 
-// Eventually tries until there is no error, and returns the last one if there always is.
+// Eventually calls try until it returns no error, for up to a minute. It returns the last
+// error.
 func Eventually(try func() error) error {
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		if err := try(); err == nil || time.Now().After(deadline) {
@@ -32,13 +33,13 @@ func Eventually(try func() error) error {
 	}
 }
 
-// Log keeps what is logged. The zero value is ready for use.
+// Log stores log output. The zero value is ready for use. It is safe for concurrent use.
 type Log struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-// Logger logs to l.
+// Logger returns a logger that writes JSON to l.
 func (l *Log) Logger() *slog.Logger { return slog.New(slog.NewJSONHandler(l, nil)) }
 
 // Write appends lines.
@@ -55,7 +56,8 @@ func (l *Log) read() ([]byte, error) {
 	return slices.Clone(l.text), nil
 }
 
-// Await waits until a message was logged, and returns the address that the record has.
+// Await waits until the message was logged and returns the record's address, or "" if it
+// has none. It fails the test if the message does not come.
 func (l *Log) Await(t testing.TB, message string) (address string) {
 	t.Helper()
 	found, err := await(l.read, record{Msg: message})
@@ -65,17 +67,17 @@ func (l *Log) Await(t testing.TB, message string) (address string) {
 	return found.Address
 }
 
-// Serving waits until the program that logs to a file serves at the address of a flag,
-// which is empty for a program without, and returns that address.
+// Serving waits until a program has logged to the file that it serves the address of the
+// flag, and returns the address. The flag is empty for a program with a single address.
 func Serving(file, flag string) (address string, err error) {
 	found, err := await(fileOf(file), record{Msg: "serving", Flag: flag})
 	return found.Address, err
 }
 
-// record is what is read of a line.
+// record has the fields of a log line that the package reads.
 type record struct{ Msg, Address, Flag string }
 
-// await waits for the first line with a message and a flag.
+// await waits for the first line with the message and the flag of want.
 func await(read func() ([]byte, error), want record) (found record, err error) {
 	err = Eventually(func() error {
 		text, err := read()
@@ -93,7 +95,7 @@ func await(read func() ([]byte, error), want record) (found record, err error) {
 	return found, err
 }
 
-// fileOf reads a file, which is empty until it is there.
+// fileOf returns a function that reads a file. A file that does not exist yet is empty.
 func fileOf(name string) func() ([]byte, error) {
 	return func() ([]byte, error) {
 		text, err := os.ReadFile(name)
@@ -104,8 +106,8 @@ func fileOf(name string) func() ([]byte, error) {
 	}
 }
 
-// Logged is a command of test scripts, "logged file text": it waits until a program that
-// runs in the background has logged the text to the file.
+// Logged implements the command "logged file text" of test scripts. It waits until a
+// program in the background has logged the text to the file.
 func Logged(ts *testscript.TestScript, negated bool, args []string) {
 	if negated || len(args) != 2 {
 		ts.Fatalf("usage: logged file text")

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Actions lists which actions were called with which parameters, sorted, one
-// parameter a line. It has no values, and nothing that depends on how often a program
-// asks: what differs between two recordings is what the program does differently.
+// Actions lists the actions of calls with their parameters, one parameter a line, sorted.
+// The list has no values and does not depend on the number of calls. So the lists of two
+// recordings differ only where the programs do.
 func Actions(calls []Call) string {
 	parameters := map[string]map[string]bool{}
 	for _, c := range calls {
@@ -34,10 +34,10 @@ func Actions(calls []Call) string {
 	return out.String()
 }
 
-// index is the number of a parameter in a list.
+// index matches the number of a list element in a parameter's name.
 var index = regexp.MustCompile(`\.\d+\b`)
 
-// parameters are the names of what the request says.
+// parameters returns the names of the request's parameters.
 func (c Call) parameters() (names []string) {
 	names = slices.Collect(maps.Keys(c.query(func(value string) bool { return value != "" })))
 	for name := range c.Header {
@@ -57,7 +57,7 @@ func (c Call) parameters() (names []string) {
 	return append(names, elements(c.Body.Text)...)
 }
 
-// leaves are the paths of the values of JSON.
+// leaves returns the paths of the values in JSON.
 func leaves(path string, value any) (paths []string) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -75,7 +75,7 @@ func leaves(path string, value any) (paths []string) {
 	return paths
 }
 
-// elements are the paths of the elements of XML.
+// elements returns the paths of the elements in XML.
 func elements(text string) (paths []string) {
 	decoder := xml.NewDecoder(strings.NewReader(text))
 	var path []string

@@ -1,9 +1,9 @@
-// Package recording keeps the calls of one role and their answers, writes them to a
-// file that does not change with identifiers and times, and makes them again. So a
-// test can hold the local AWS against what a program really called, and two versions
-// of the program against each other.
+// Package recording records the calls of one role with their answers, writes them to a
+// file and replays them. The file has no identifiers or times that change from run to
+// run. So a test can compare the local AWS with the calls of a real program, and two
+// versions of the program with each other.
 //
-// It must not know any service, and not which program calls.
+// The package must not know any service, nor the program that makes the calls.
 package recording
 
 import (
@@ -20,36 +20,36 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/protocol"
 )
 
-// Call is a call and its answer. It has no credentials, no signature and no request ID.
+// Call is a call with its answer. It has no credentials, no signature and no request ID.
 type Call struct {
-	// At is when the call came: milliseconds since the recording began.
+	// At is the time of the call in milliseconds since the start of the recording.
 	At int64 `json:"at"`
-	// Service is the name for which the call was signed.
+	// Service is the service name in the call's signature.
 	Service string `json:"service"`
 	Method  string `json:"method"`
-	// Path is escaped.
+	// Path is the escaped path.
 	Path  string `json:"path"`
 	Query string `json:"query,omitempty"`
-	// Header has Content-Type, and what is AWS's own and not about the signature.
+	// Header has Content-Type and the headers X-Amz-*, except those of the signature.
 	Header map[string]string `json:"header,omitempty"`
 	Body   Body              `json:"body,omitzero"`
 	Status int               `json:"status"`
 	Answer Body              `json:"answer,omitzero"`
 }
 
-// Body is the body of a request or an answer in the form that reads best. At most
-// one field is set.
+// Body is the body of a request or an answer in its most readable form. At most one field
+// is set.
 type Body struct {
 	Form map[string]string `json:"form,omitempty"`
-	// JSON has its keys sorted.
+	// JSON has sorted keys.
 	JSON json.RawMessage `json:"json,omitempty"`
 	Text string          `json:"text,omitempty"`
 }
 
-// Host stands for the server in URLs.
+// Host replaces the server's host in URLs.
 const Host = "aws"
 
-// newCall is the call of a request, without its answer.
+// newCall returns the call of a request, without its answer.
 func newCall(r *http.Request, service string, body []byte) Call {
 	c := Call{Service: service, Method: r.Method, Path: r.URL.EscapedPath(), Header: map[string]string{}}
 	query := r.URL.Query()
@@ -72,7 +72,7 @@ func newCall(r *http.Request, service string, body []byte) Call {
 	return c
 }
 
-// ofSignature reports whether a header changes with the signature or the body.
+// ofSignature reports whether a header depends on the signature or the body.
 func ofSignature(header string) bool {
 	return slices.Contains([]string{"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent"}, header) ||
 		strings.HasPrefix(header, "X-Amz-Checksum-") || strings.HasPrefix(header, "X-Amz-Sdk-")
@@ -92,7 +92,7 @@ func newBody(text string) Body {
 	return Body{JSON: sorted}
 }
 
-// encode leaves the characters of XML as they are.
+// encode encodes a value as JSON without escaping the characters of XML.
 func encode(value any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -101,7 +101,7 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
-// String is the body as it is sent.
+// String returns the body as it is sent.
 func (b Body) String() string {
 	switch {
 	case b.Form != nil:
@@ -116,8 +116,8 @@ func (b Body) String() string {
 	return b.Text
 }
 
-// Action is the name of the action; for REST protocols, the method and the path with
-// the sub-resource.
+// Action returns the name of the action. For a REST protocol it is the method and the
+// path with the subresource.
 func (c Call) Action() string {
 	if action := c.Body.Form["Action"]; action != "" {
 		return action
@@ -132,7 +132,7 @@ func (c Call) Action() string {
 	return action
 }
 
-// query is the part of the query whose values are wanted.
+// query returns the parameters of the query whose values are wanted.
 func (c Call) query(wanted func(value string) bool) url.Values {
 	query, err := url.ParseQuery(c.Query)
 	if err != nil {
@@ -142,7 +142,7 @@ func (c Call) query(wanted func(value string) bool) url.Values {
 	return query
 }
 
-// observes reports whether the call changes nothing.
+// observes reports whether the call is read-only.
 func (c Call) observes() bool {
 	action := c.Action()
 	return slices.ContainsFunc([]string{"Describe", "Get", "List", "GET ", "HEAD "}, func(prefix string) bool {
@@ -150,13 +150,13 @@ func (c Call) observes() bool {
 	})
 }
 
-// request is the call without its time and its answer.
+// request returns the call without its time and its answer.
 func (c Call) request() Call {
 	c.At, c.Status, c.Answer = 0, 0, Body{}
 	return c
 }
 
-// replaced applies f to the texts of the request, in an order that does not change.
+// replaced applies f to the texts of the request, always in the same order.
 func (c Call) replaced(f func(string) string) Call {
 	parts := strings.Split(c.Path, "/")
 	for i, part := range parts {
@@ -198,17 +198,17 @@ func replacedValues(values map[string]string, f func(string) string) map[string]
 	return out
 }
 
-// Source says what was recorded.
+// Source describes what was recorded.
 type Source struct {
-	// Program called, in this version.
+	// Program is the program that made the calls, in this version.
 	Program string `json:"program"`
 	Version string `json:"version"`
 	Role    string `json:"role"`
-	// Calls is how many there were; the file has fewer, see Normalize.
+	// Calls is the number of recorded calls. The file has fewer, see Normalize.
 	Calls int `json:"calls"`
 }
 
-// Write writes a recording, one line of JSON for the source and one for each call.
+// Write writes a recording as lines of JSON: one for the source and one for each call.
 func Write(w io.Writer, source Source, calls []Call) error {
 	lines := []any{source}
 	for _, c := range calls {
@@ -226,7 +226,7 @@ func Write(w io.Writer, source Source, calls []Call) error {
 	return nil
 }
 
-// Read reads what Write wrote. The error names the line.
+// Read reads a recording that Write wrote. An error names the line.
 func Read(r io.Reader) (source Source, calls []Call, err error) {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()

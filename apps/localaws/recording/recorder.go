@@ -17,45 +17,46 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/fault"
 )
 
-// Recorder records when it is told to. It is safe for concurrent use.
+// Recorder records calls between Begin and End. It is safe for concurrent use.
 type Recorder struct {
 	clock   clock.Clock
 	running atomic.Pointer[recording]
 }
 
-// NewRecorder makes a recorder that records nothing yet.
+// NewRecorder returns a Recorder that does not record yet.
 func NewRecorder(c clock.Clock) *Recorder { return &Recorder{clock: c} }
 
-// recording is of one role.
+// recording is the recording of one role.
 type recording struct {
 	role  string
 	clock clock.Clock
 	began time.Time
 
-	// mu is held while a recorded call is served: the order of the recording is the
-	// order in which calls took effect.
+	// mu is held while a recorded call is served, so the calls are recorded in the order
+	// in which they take effect.
 	mu      sync.Mutex
 	calls   []Call
 	bytes   int
 	leftOut int
 }
 
-// Limits of a recording. What is beyond is counted as left out.
+// Limits of a recording. Calls beyond them are counted as left out.
 const (
 	maxCalls = 20_000
 	maxBytes = 64 << 20
 	maxBody  = 1 << 20
 )
 
-// Begin records the calls of a role from now on, and forgets those before.
+// Begin starts a recording of the role's calls and drops the earlier one.
 func (r *Recorder) Begin(role string) {
 	r.running.Store(&recording{role: role, clock: r.clock, began: r.clock.Now()})
 }
 
-// End records no more, and forgets all.
+// End stops recording and drops the recording.
 func (r *Recorder) End() { r.running.Store(nil) }
 
-// Serve has next answer a request, and records both if it is the role's.
+// Serve passes a request to next and, if the caller has the recorded role, records the
+// call with its answer.
 func (r *Recorder) Serve(w http.ResponseWriter, request *http.Request, service string, next http.Handler) {
 	to := r.running.Load()
 	if to == nil || !to.wants(request, service) {
@@ -71,15 +72,15 @@ func (r *Recorder) Serve(w http.ResponseWriter, request *http.Request, service s
 	to.serve(request, service, body, next).send(w)
 }
 
-// wants reports whether a call is the role's. STS is left out: it hands out
-// credentials.
+// wants reports whether a call is recorded. Calls to STS are not, because their answers
+// have credentials.
 func (r *recording) wants(request *http.Request, service string) bool {
 	caller := access.Of(request.Context()).Caller
 	return service != "sts" && caller != nil && caller.Role != "" && path.Base(caller.Role) == r.role
 }
 
-// read reads the body of a request, which can be read again. Whole is false if the
-// body is too large or cannot be read.
+// read reads the body of a request and puts it back. whole is false if the body is too
+// large or cannot be read.
 func read(request *http.Request) (body []byte, whole bool) {
 	body, err := io.ReadAll(io.LimitReader(request.Body, maxBody+1))
 	rest := request.Body
@@ -96,8 +97,8 @@ func (r *recording) leaveOut() {
 	r.leftOut++
 }
 
-// serve serves one call at a time, and without the network: a slow client holds up
-// nobody.
+// serve serves one call at a time. It buffers the answer, so a slow client delays no
+// other call.
 func (r *recording) serve(request *http.Request, service string, body []byte, next http.Handler) *answer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,8 +113,9 @@ func (r *recording) serve(request *http.Request, service string, body []byte, ne
 	return a
 }
 
-// keep leaves out what an injected fault answered: it is nothing that AWS does. The
-// answer to a HEAD has no message that shows it.
+// keep adds a call to the recording. It leaves out the answers of injected faults, which
+// AWS would not give. The caller recognizes them by their message, which an answer to
+// HEAD does not have.
 func (r *recording) keep(c Call, size int, faulty bool) {
 	if faulty || len(r.calls) >= maxCalls || r.bytes+size > maxBytes {
 		r.leftOut++
@@ -123,7 +125,7 @@ func (r *recording) keep(c Call, size int, faulty bool) {
 	r.bytes += size
 }
 
-// answer is an http.ResponseWriter that keeps what is written.
+// answer is an http.ResponseWriter that stores the response.
 type answer struct {
 	header  http.Header
 	status  int
@@ -131,17 +133,17 @@ type answer struct {
 	body    bytes.Buffer
 }
 
-// Header is http.ResponseWriter's.
+// Header implements http.ResponseWriter.
 func (a *answer) Header() http.Header { return a.header }
 
-// WriteHeader is http.ResponseWriter's.
+// WriteHeader implements http.ResponseWriter.
 func (a *answer) WriteHeader(status int) {
 	if !a.written {
 		a.status, a.written = status, true
 	}
 }
 
-// Write is http.ResponseWriter's.
+// Write implements http.ResponseWriter.
 func (a *answer) Write(data []byte) (int, error) {
 	a.written = true
 	return a.body.Write(data)
@@ -153,9 +155,9 @@ func (a *answer) send(w http.ResponseWriter) {
 	_, _ = w.Write(a.body.Bytes())
 }
 
-// Document is what the admin endpoint answers.
+// Document is the answer of the admin endpoint.
 type Document struct {
-	// Role is empty if nothing is recorded.
+	// Role is the recorded role. It is empty without a recording.
 	Role    string `json:"role"`
 	LeftOut int    `json:"leftOut"`
 	Calls   []Call `json:"calls"`
@@ -171,11 +173,11 @@ func (r *Recorder) document() Document {
 	return Document{of.role, of.leftOut, append([]Call{}, of.calls...)}
 }
 
-// AdminPath is where Handler has the recording.
+// AdminPath is the path that Handler serves.
 const AdminPath = "/recording"
 
-// Handler is the admin endpoint: PUT ?role=NAME begins a recording, GET shows it,
-// DELETE ends it. Each answers with what is recorded then.
+// Handler returns the admin endpoint: PUT ?role=NAME starts a recording, GET shows it,
+// DELETE ends it. Each answer is the Document after the request.
 func Handler(r *Recorder) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+AdminPath, func(w http.ResponseWriter, _ *http.Request) { r.show(w) })

@@ -11,7 +11,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/recording"
 )
 
-// query is a call in the query protocol.
+// query returns a call in the query protocol.
 func query(answer, action string, parameters ...string) recording.Call {
 	form := map[string]string{"Action": action}
 	for i := 0; i+1 < len(parameters); i += 2 {
@@ -22,7 +22,7 @@ func query(answer, action string, parameters ...string) recording.Call {
 	}
 }
 
-// run is what a client called in a run, whose identifiers all have a digit.
+// run returns the calls of a run. All of its identifiers consist of one digit.
 func run(digit string) []recording.Call {
 	vpc, subnet := "vpc-0"+strings.Repeat(digit, 16), "subnet-0"+strings.Repeat(digit, 16)
 	uuid := fmt.Sprintf("%[1]s%[1]s%[1]s%[1]s%[1]s%[1]s%[1]s%[1]s-0000-4000-8000-00000000000%[1]s", digit)
@@ -54,13 +54,13 @@ func normalized(t *testing.T, calls []recording.Call) []recording.Call {
 	return out
 }
 
-// What two runs called differs in identifiers and times alone: normalized, it is the same.
+// The calls of two runs differ only in identifiers and times. Normalized, they are equal.
 func TestNormalize(t *testing.T) {
 	first, second := normalized(t, run("1")), normalized(t, run("2"))
 	if !reflect.DeepEqual(first, second) {
 		t.Errorf("normalized, two runs differ:\n%+v\n%+v", first, second)
 	}
-	// Of the observations the repeated one is left out, of the deletions none.
+	// A repeated read is left out, a repeated delete is not.
 	var actions []string
 	for _, c := range first {
 		actions = append(actions, c.Action())
@@ -77,12 +77,12 @@ func TestNormalize(t *testing.T) {
 		t.Errorf("the subnet is %s, want %s", got, want)
 	}
 	if got, want := string(first[6].Answer.JSON), `{"createdAt":0,"id":"00000000-0000-4000-8000-000000000001"}`; got != want {
-		t.Errorf("the update is %s, want %s", got, want)
+		t.Errorf("the actions are %s, want %s", got, want)
 	}
 }
 
-// Made again, calls name the identifiers that were given out this time; the answers are
-// told in those of the recording.
+// Replayed calls have the identifiers of this run. The answers are returned with the
+// identifiers of the recording.
 func TestReplayNames(t *testing.T) {
 	calls, again := normalized(t, run("1")), run("2")
 	again = append(again[:2], again[3:]...)

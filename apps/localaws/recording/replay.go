@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Normalize makes calls comparable with those of another run. Times and request IDs
-// are cleared, identifiers and client tokens are numbered, and a call that observes
-// what its last time observed is left out.
+// Normalize makes calls comparable with those of another run. It clears times and request
+// IDs, numbers identifiers and client tokens, and leaves out each read with the same
+// answer as the same read before it.
 func Normalize(calls []Call) ([]Call, error) {
 	last := map[string]string{}
 	names := newNames()
@@ -32,9 +32,9 @@ func Normalize(calls []Call) ([]Call, error) {
 	return kept, nil
 }
 
-// Replay makes recorded calls again, in their order. In each it puts the identifiers
-// that were given out this time. Do makes the call; its times and identifiers are then
-// those of the recording, so that equal answers are equal.
+// Replay makes recorded calls again, in their order, by calling do. It replaces the
+// recorded identifiers by those of this run. The returned calls have the times and
+// identifiers of the recording, so equal answers are equal.
 func Replay(calls []Call, do func(Call) (status int, answer string)) []Call {
 	names := newNames()
 	var replayed []Call
@@ -48,18 +48,18 @@ func Replay(calls []Call, do func(Call) (status int, answer string)) []Call {
 }
 
 var (
-	// document is a policy in an answer of IAM, which escapes it as a part of a URL.
+	// document matches a policy in an answer of IAM, which escapes it as a part of a URL.
 	document  = regexp.MustCompile(`%7B[^<]*`)
 	requestID = regexp.MustCompile(`(<(?:requestId|RequestId|RequestID)>)[^<]*`)
-	// session is how the caller of a denied call named its session.
+	// session matches the session name of a denied call's caller.
 	session  = regexp.MustCompile(`(:assumed-role/[^/\s]+/)[^\s"<]+`)
 	dateTime = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?`)
-	// epoch is seconds or milliseconds of a time from 2020 to 2033.
+	// epoch matches a time from 2020 to 2033 in seconds or milliseconds.
 	epoch = regexp.MustCompile(`\b1[6-9]\d{8}(?:\d{3})?(?:\.\d+)?\b`)
 )
 
-// scrub takes out what changes each time and is never sent back, and makes policies
-// readable.
+// scrub removes the values that change from run to run and that no client sends back. It
+// makes policies readable.
 func scrub(text string) string {
 	text = document.ReplaceAllStringFunc(text, func(escaped string) string {
 		if plain, err := url.PathUnescape(escaped); err == nil {
@@ -73,8 +73,8 @@ func scrub(text string) string {
 	return epoch.ReplaceAllString(text, "0")
 }
 
-// names are identifiers, and what stands for each in a recording: one of the same
-// form with a number.
+// names maps identifiers to their stand-ins in a recording, and back. A stand-in has the
+// same form and a number.
 type names struct {
 	standIn, real map[string]string
 	count         map[string]int
@@ -84,8 +84,8 @@ func newNames() *names {
 	return &names{standIn: map[string]string{}, real: map[string]string{}, count: map[string]int{}}
 }
 
-// identifiers are what AWS and its clients make up: IDs of EC2, UUIDs, Terraform's
-// tokens, IDs of IAM, the digits of an EKS cluster.
+// identifiers matches the identifiers that AWS and its clients generate: IDs of EC2,
+// UUIDs, Terraform's tokens, IDs of IAM, and the digits of an EKS cluster.
 var identifiers = regexp.MustCompile(strings.Join([]string{
 	`\b(?P<resource>[a-z]+(?:-[a-z]+)*-)0[0-9a-f]{16}\b`,
 	`\b(?P<uuid>)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`,
@@ -94,7 +94,7 @@ var identifiers = regexp.MustCompile(strings.Join([]string{
 	`\b(?P<cluster>)[0-9A-F]{32}\b`,
 }, "|"))
 
-// forms are how each kind of identifier is numbered.
+// forms has the stand-in's form for each kind of identifier.
 var forms = map[string]string{
 	"resource":  "%s%017d",
 	"uuid":      "%s00000000-0000-4000-8000-%012d",
@@ -113,8 +113,8 @@ func (n *names) hide(text string) string {
 	})
 }
 
-// show replaces each stand-in by its identifier. What stands for none yet is the
-// client's own, such as a token: it stays, and is counted as hide counted it.
+// show replaces each stand-in by its identifier. A stand-in without one comes from the
+// client, such as a token. It stays as it is, and is counted as in hide.
 func (n *names) show(text string) string {
 	return replaceIdentifiers(text, func(standIn, kind, prefix string) string {
 		if n.real[standIn] == "" {
@@ -134,8 +134,8 @@ func (n *names) give(identifier, standIn string) {
 	n.standIn[identifier], n.real[standIn] = standIn, identifier
 }
 
-// replaceIdentifiers gives f each identifier with its kind and the prefix that it
-// keeps.
+// replaceIdentifiers replaces each identifier by the result of f, which gets its kind and
+// the prefix to keep.
 func replaceIdentifiers(text string, f func(identifier, kind, prefix string) string) string {
 	var out strings.Builder
 	end := 0

@@ -39,8 +39,8 @@ const (
 	recordAgain  = "record anew: sudo make record-aws"
 )
 
-// TestReplay makes the calls by which provider-aws made staging and removed it again,
-// each at its time and with its permissions. Every answer is the recorded one.
+// TestReplay makes the calls with which provider-aws created and removed staging, each at
+// its time and with its permissions. Every answer must be the recorded one.
 func TestReplay(t *testing.T) {
 	source, calls := readRecording(t)
 	replayed := newReplay(t, "").run(calls)
@@ -72,7 +72,7 @@ func TestReplayNeedsPermissions(t *testing.T) {
 	}
 }
 
-// TestRecordedVersion holds the recording to the provider that the clusters run.
+// TestRecordedVersion checks that the recording is of the provider that the clusters run.
 func TestRecordedVersion(t *testing.T) {
 	source, _ := readRecording(t)
 	const file = "../../../tools/engines/provider-aws/go.mod"
@@ -93,7 +93,7 @@ func TestRecordedVersion(t *testing.T) {
 		recordedFile, source.Program, source.Version, file, recordAgain)
 }
 
-// TestActions holds the list of actions to the recording.
+// TestActions compares the list of actions with the recording.
 func TestActions(t *testing.T) {
 	_, calls := readRecording(t)
 	want, err := os.ReadFile(actionsFile)
@@ -137,7 +137,8 @@ func write(t *testing.T, source recording.Source, calls []recording.Call) {
 	}
 }
 
-// differences are the calls whose answers are not the recorded ones, by their lines.
+// differences returns the calls whose answers differ from the recorded ones, with their
+// lines.
 func differences(want, got []recording.Call) (found []string) {
 	for i, w := range want {
 		g := got[i]
@@ -156,7 +157,7 @@ func differences(want, got []recording.Call) (found []string) {
 	return found
 }
 
-// replay is a server as the local cluster's, before anything was made in it, and a
+// replay is a server with the local cluster's configuration and no resources, and a
 // session of the provisioner.
 type replay struct {
 	*testing.T
@@ -167,7 +168,8 @@ type replay struct {
 	at     int64
 }
 
-// newReplay makes one whose provisioner has lost an action.
+// newReplay returns a replay whose provisioner lacks one action, or none if without is
+// empty.
 func newReplay(t *testing.T, without string) *replay {
 	t.Helper()
 	const sessionKey = "replay"
@@ -208,7 +210,7 @@ func newReplay(t *testing.T, without string) *replay {
 	return r
 }
 
-// document is a file of docs/aws for the spoke.
+// document returns a file of docs/aws with the spoke's values.
 func document(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile("../../../docs/aws/" + name + ".json")
