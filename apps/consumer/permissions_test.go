@@ -59,7 +59,7 @@ func without(action string) string {
 	return string(text)
 }
 
-// enforced is a local AWS that enforces permissions, and its administrator.
+// enforced is a local AWS that enforces permissions, with its administrator.
 type enforced struct {
 	*testing.T
 	server *localaws.Server
@@ -182,8 +182,8 @@ func (e *enforced) eventually(what string, is func() bool) {
 	}
 }
 
-// endPolls waits for the end of a consumer that was asked to. It waits for its polls, of
-// which one may be about to begin.
+// endPolls waits for the end of a consumer, and closes its polls until then: one poll may
+// be about to begin.
 func (e *enforced) endPolls(ended <-chan error) error {
 	for {
 		e.hangUp()
@@ -195,17 +195,17 @@ func (e *enforced) endPolls(ended <-chan error) error {
 	}
 }
 
-// One action is taken from the consumer's role while it works. That call alone is
-// denied, the message is kept, and with the action given back it works again,
-// without a restart. It has its credentials by web identity.
+// The consumer's role loses one action while it works. Only that call is denied, and the
+// message is kept. When the role gets the action back, the consumer works again without a
+// restart. It has its credentials by web identity.
 func TestActionTakenFromTheRole(t *testing.T) {
 	for _, test := range []struct {
 		action, on string
-		more       int // objects that are stored with the action gone
+		more       int // objects that are stored without the action
 	}{
 		{"sqs:ReceiveMessage", onQueue, 0},
 		{"s3:PutObject", "arn:aws:s3:::events/*", 0},
-		{"sqs:DeleteMessage", onQueue, 1}, // stored, and not deleted
+		{"sqs:DeleteMessage", onQueue, 1}, // stored, but not deleted
 	} {
 		t.Run(test.action, func(t *testing.T) {
 			e := newEnforced(t)
@@ -218,7 +218,7 @@ func TestActionTakenFromTheRole(t *testing.T) {
 			e.eventually("the consumer works", func() bool { return e.stored() == 1 && e.held() == "0" })
 
 			e.grant(without(test.action))
-			e.hangUp() // a poll that is on its way was allowed
+			e.hangUp() // ends the poll in progress, which AWS allowed before
 			e.send("r-2")
 			e.eventually("the call is denied", func() bool { _, n := e.denied(); return n > 0 })
 			if denied, _ := e.denied(); len(denied) != 1 || !denied[test.action+" on "+test.on] {

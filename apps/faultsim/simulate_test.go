@@ -80,9 +80,9 @@ func ofTheSimulation(t *testing.T) {
 	}
 }
 
-// TestReplay: a seed that runs again has the same history. Not always, since nothing fixes
-// the order of goroutines that may run at the same instant; but a choice that another
-// source than the seed made would let all of them differ.
+// TestReplay checks that a seed has the same history when it runs again. A few runs may
+// differ, since the order of goroutines at the same instant is not fixed. But if a choice
+// came from another source than the seed, all of them would differ.
 func TestReplay(t *testing.T) {
 	ofTheSimulation(t)
 	const runs, want = 20, 5

@@ -29,7 +29,7 @@ func (s *Server) Admin() http.Handler {
 	return mux
 }
 
-// recordings is the endpoint of recordings, which are of a role's calls.
+// recordings returns the admin endpoint of recordings.
 func (s *Server) recordings() http.Handler {
 	if s.guard != nil {
 		return recording.Handler(s.recorder)

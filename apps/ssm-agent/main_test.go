@@ -80,7 +80,7 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// answers is an error if it answers with another status.
+// answers returns an error if the answer has another status.
 func answers(url string, want int) error {
 	response, err := http.Get(url)
 	if err != nil {

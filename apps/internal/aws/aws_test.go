@@ -29,7 +29,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/awshttp"
 )
 
-// newServer is the local AWS with the queue q, which suffers faults.
+// newServer returns the local AWS with the queue q and with faults.
 func newServer(t *testing.T, faults ...localaws.Fault) *localaws.Server {
 	t.Helper()
 	coming := &localaws.Faults{}
@@ -55,7 +55,8 @@ func load(t *testing.T, endpoint string) aws.Config {
 	return c
 }
 
-// client calls the local AWS in memory, for a bubble of testing/synctest.
+// client returns a client that calls the local AWS in memory, for a bubble of
+// testing/synctest.
 func client(t *testing.T, faults ...localaws.Fault) *sqs.Client {
 	t.Helper()
 	c := load(t, "http://localaws")
@@ -63,8 +64,8 @@ func client(t *testing.T, faults ...localaws.Fault) *sqs.Client {
 	return sqs.NewFromConfig(c)
 }
 
-// askingAgain does with a request's body what net/http does: it reads as many bytes as
-// were announced, and keeps the body to ask it once more.
+// askingAgain handles a request's body as net/http does: it reads as many bytes as
+// announced, and keeps the body to read it once more.
 type askingAgain struct {
 	aws.HTTPClient
 	body io.Reader
@@ -81,16 +82,17 @@ func (a *askingAgain) Do(request *http.Request) (*http.Response, error) {
 	return a.HTTPClient.Do(request)
 }
 
-// net/http takes an error at the end of a body for a failed write, and closes the
-// connection while the answer is still being read. It asks last when smithy-go has closed
-// the body already, if the server was quick.
+// net/http treats an error at the end of a body as a failed write, and closes the
+// connection while the answer is still being read. After a quick answer it reads the body
+// only when smithy-go has closed it.
 func TestBodyEndsWithoutError(t *testing.T) {
 	for name, test := range map[string]struct {
 		sends func(aws.HTTPClient) aws.HTTPClient
 		want  error
 	}{
 		"as all clients send it": {awshttp.PlainBodies, nil},
-		// Where this fails, smithy-go is right by itself: package awshttp says what can go.
+		// If this fails, smithy-go no longer has the problem: the comment of package
+		// awshttp says what to remove.
 		"as smithy-go makes it": {func(c aws.HTTPClient) aws.HTTPClient { return c }, io.EOF},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,9 +146,9 @@ func TestConnectionsAreKept(t *testing.T) {
 		}
 		calls.Wait()
 	}
-	// A call may dial, and then find that another one's connection is free; and on a busy
-	// machine net/http gives up one that it did not see written within 50 ms. With the ten
-	// that the SDK keeps, nearly every call dials.
+	// A call may dial and then find another call's connection free. On a busy machine
+	// net/http also drops a connection whose write it did not see within 50 ms. With only
+	// the SDK's ten connections nearly every call would dial.
 	if n := connections.Load(); n > side*rounds/2 {
 		t.Errorf("%d calls, %d at the same time, took %d connections", side*rounds, side, n)
 	}

@@ -42,8 +42,8 @@ func (c *check) one(queue *string) types.Message {
 	return messages[0]
 }
 
-// later waits for exactly one message, which began later than began to be out of reach for
-// a time. AWS is not exact to the second.
+// later waits for exactly one message, which must not come before the given time after
+// began. AWS is not exact to the second.
 func (c *check) later(queue *string, began time.Time, hidden time.Duration) types.Message {
 	c.Helper()
 	m := c.one(queue)
@@ -53,7 +53,8 @@ func (c *check) later(queue *string, began time.Time, hidden time.Duration) type
 	return m
 }
 
-// soon is much less than the longest poll, and more than a slow machine takes for a call.
+// soon is much shorter than the longest poll, and longer than a call takes on a slow
+// machine.
 const soon = 15 * time.Second
 
 func (c *check) none(queue *string, wait int32) {

@@ -227,7 +227,7 @@ func TestLongPollsHandOver(t *testing.T) {
 	if p := b.answer(polls[1]); p.err != nil || len(p.messages) != 0 {
 		t.Errorf("%d messages and error %v, want none", len(p.messages), p.err)
 	}
-	b.clock.BlockUntil(5) // the second's have rung, and the third has taken over
+	b.clock.BlockUntil(5) // the second's timers have fired, and the third has taken over
 	b.advance(1)
 	for _, done := range polls[2:] {
 		if p := b.answer(done); p.err != nil || len(p.messages) != 1 {

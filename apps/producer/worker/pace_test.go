@@ -11,9 +11,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/producer/trace"
 )
 
-// sendFor is how many calls began within d, and when those messages were sent that
-// came; a call takes some time. At d itself nothing may happen, which would be counted
-// or not.
+// sendFor returns the number of calls that began within d, and the times at which the
+// delivered messages were sent. A call takes some time. Nothing may happen at d itself,
+// because it might count or not.
 func sendFor(t *testing.T, c config.Config, replayed trace.Trace, call, d time.Duration) (calls int, came []time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

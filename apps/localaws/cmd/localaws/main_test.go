@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// polling is the key of the connection of the poll.
+// polling is the context key of the poll's connection.
 type polling struct{}
 
 func serving(ts *testscript.TestScript, _ bool, args []string) {
@@ -116,7 +116,7 @@ func faults(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// admin calls the admin endpoint of faults.
+// admin calls the admin endpoint of the faults.
 func admin(ts *testscript.TestScript, method, document string) (string, error) {
 	r, err := http.NewRequest(method, "http://"+ts.Getenv("ADMIN")+"/faults", strings.NewReader(document))
 	if err != nil {

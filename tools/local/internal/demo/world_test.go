@@ -59,7 +59,7 @@ type world struct {
 	seed int
 	// peak is the number of consumers while there is work.
 	peak int32
-	// looks counts how often the demo has asked for KEDA's metric, once a sample.
+	// looks counts the demo's reads of KEDA's metric, one per sample.
 	looks atomic.Int64
 }
 
@@ -228,8 +228,8 @@ func (w *world) work() {
 	}()
 }
 
-// awaitSample waits until the demo has seen the consumers as they are, however slowly it
-// looks: the next sample may have begun before.
+// awaitSample waits until a sample of the demo that began after the call shows the
+// consumers.
 func (w *world) awaitSample(ctx context.Context) {
 	for after := w.looks.Load() + 2; w.looks.Load() < after && ctx.Err() == nil; {
 		time.Sleep(5 * time.Millisecond)

@@ -426,7 +426,7 @@ func TestCancelledBuild(t *testing.T) {
 	}
 	select {
 	case at := <-cancelled:
-		// A compiler that is not ended goes on for a minute.
+		// A compiler that is not stopped runs for a minute.
 		if took := time.Since(at); took > 30*time.Second {
 			t.Errorf("it went on for %s", took)
 		}

@@ -19,7 +19,7 @@ func TestLog(t *testing.T) {
 			"\r\x1b[K   0.0s  one\n   0.0s  two\n   0.0s  three\n" +
 			"\x1b[?7l   0.0s  more\x1b[?7h\r\x1b[K"},
 	} {
-		// In a bubble nothing takes time.
+		// In a bubble the log's times are all zero.
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
