@@ -19,12 +19,12 @@ const rolesDoc = "../docs/roles.md"
 const rolesIntro = `# What each role may do
 
 Written by ` + "`go test ./crossplane -update`" + ` from the WorkloadRoles and EKSClusters of [crossplane/examples](../crossplane/examples/) and from
-[policy.go](../crossplane/function/policy.go), which says what an access stands for. No statement of ours has a wildcard but the
-keys under a prefix, which nobody knows beforehand. Every queue and bucket encrypts with keys of SQS and S3, so no role needs KMS. All of
-them are made with the permissions boundary of [aws.md](aws.md).
+[policy.go](../crossplane/function/policy.go), which maps each access to its actions. Our statements have no wildcards,
+except for the keys under a prefix, which are not known beforehand. Every queue and bucket is encrypted with keys of SQS and S3, so no
+role needs KMS. All roles have the permissions boundary of [aws.md](aws.md).
 
-Roles of workloads are assumed by the token of a ServiceAccount (IRSA) and not by EKS Pod Identity, because KEDA finds the role of a workload
-by the ServiceAccount's annotation ` + "`eks.amazonaws.com/role-arn`" + `.
+Workloads assume their roles with the token of a ServiceAccount (IRSA) and not through EKS Pod Identity, because KEDA finds the role of a
+workload by the ServiceAccount's annotation ` + "`eks.amazonaws.com/role-arn`" + `.
 `
 
 // The table in the docs has every action of every role, on the composed ARN.

@@ -129,7 +129,7 @@ var variants = []variant{
 			return o.Put(ctx, date.ReplaceAllString(key, time.Now().UTC().Format("/dt=2006_01_02")), body)
 		})
 	}},
-	{"takes a key that is taken (412) for a failure", deadLettered, func(o outside) (worker.Queue, worker.Store) {
+	{"treats an existing key (412) as a failure", deadLettered, func(o outside) (worker.Queue, worker.Store) {
 		return o, store(func(ctx context.Context, key, body string) (bool, error) {
 			taken, err := o.Put(ctx, key, body)
 			if taken {
@@ -164,7 +164,7 @@ var variants = []variant{
 			return messages, err
 		}}, o
 	}},
-	{"quarantines what it may not store for now (503 SlowDown)", storedFirst, func(o outside) (worker.Queue, worker.Store) {
+	{"quarantines what it cannot store at the moment (503 SlowDown)", storedFirst, func(o outside) (worker.Queue, worker.Store) {
 		var bodies sync.Map // the messages by body
 		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
 				messages, err := o.Receive(ctx, limit, wait, visibility)
@@ -209,7 +209,7 @@ var variants = []variant{
 			return append(messages, messages...), err
 		}}, o
 	}},
-	{"receives no more after an error", drained, func(o outside) (worker.Queue, worker.Store) {
+	{"stops receiving after an error", drained, func(o outside) (worker.Queue, worker.Store) {
 		var failed sync.Once
 		broken := make(chan struct{})
 		return queue{Queue: o, receive: func(ctx context.Context, limit int, wait, visibility time.Duration) ([]worker.Message, error) {
@@ -225,7 +225,7 @@ var variants = []variant{
 			return messages, err
 		}}, o
 	}},
-	{"waits for its calls, however long it was asked to end", endsInTime, func(o outside) (worker.Queue, worker.Store) {
+	{"when asked to end, waits for its calls without limit", endsInTime, func(o outside) (worker.Queue, worker.Store) {
 		return o, store(func(ctx context.Context, key, body string) (bool, error) {
 			return o.Put(context.WithoutCancel(ctx), key, body)
 		})
