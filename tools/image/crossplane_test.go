@@ -37,9 +37,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/image/internal/command"
 )
 
-// What docs/aws.md says about Crossplane and signatures, by Crossplane's own code: it
-// accepts a signature that cosign made with a key if Rekor, Sigstore's log, has it too. It
-// refuses one that tools/image made, which is in no log.
+// The statements of docs/aws.md about Crossplane and signatures, checked with
+// Crossplane's own code. It accepts a signature that cosign made with a key if Rekor,
+// Sigstore's log, has it too. It refuses a signature of tools/image, which is in no log.
 func TestCrossplaneVerifies(t *testing.T) {
 	images := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer images.Close()

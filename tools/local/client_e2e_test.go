@@ -21,7 +21,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// connect is a client of the cluster, and the API server's certificate authority.
+// connect returns a client of the cluster, and the API server's certificate authority.
 func connect(t *testing.T, paths layout.Paths) (client.Client, []byte) {
 	t.Helper()
 	rest, err := clientcmd.BuildConfigFromFlags("", paths.Kubeconfig())
@@ -39,7 +39,8 @@ func connect(t *testing.T, paths layout.Paths) (client.Client, []byte) {
 	return tireless{c}, rest.CAData
 }
 
-// tireless asks the API server again where it did not answer, as that of a busy machine may.
+// tireless is a client that repeats calls which the API server did not answer, as on a
+// busy machine.
 type tireless struct{ client.Client }
 
 func (c tireless) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
@@ -63,8 +64,8 @@ func answered(call func() error) error {
 	return retry.OnError(wait.Backoff{Duration: time.Second, Factor: 1, Steps: 100}, unanswered, call)
 }
 
-// unanswered reports whether an error says nothing of the object: the connection was lost, or
-// the API server had no time.
+// unanswered reports whether an error is about the call and not about the object: the
+// connection was lost, or the API server was too busy.
 func unanswered(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {

@@ -26,8 +26,8 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// recordMachine keeps what a cluster must leave as it was, however it ends, in a
-// file; the script says what that is.
+// recordMachine writes the state that a cluster must leave unchanged to a file, and
+// returns its name. The script lists that state.
 func recordMachine(t *testing.T) (before string) {
 	t.Helper()
 	before = filepath.Join(t.TempDir(), "before")
@@ -41,8 +41,7 @@ func recordMachine(t *testing.T) (before string) {
 	return before
 }
 
-// changes are the lines of the machine's state that are gone, and those that are
-// new.
+// changes returns the lines of the machine's state that are gone or new.
 func changes(t *testing.T, before string) []string {
 	t.Helper()
 	const compare = `testdata/machine-state.sh "$1" "$2" | diff "$2" -`
@@ -68,8 +67,8 @@ func untilNextCommand(change string) bool {
 	return strings.HasPrefix(change, "> cgroup ") || strings.HasPrefix(change, "> apparmor ")
 }
 
-// checkNothingLeft holds the machine against what it was before, and looks for the
-// state folder.
+// checkNothingLeft compares the machine with its state before, and fails if the state
+// folder is left.
 func checkNothingLeft(t *testing.T, what string, paths layout.Paths, before string) {
 	t.Helper()
 	if left := changes(t, before); len(left) > 0 {
@@ -80,7 +79,7 @@ func checkNothingLeft(t *testing.T, what string, paths layout.Paths, before stri
 	}
 }
 
-// processes are those of the cluster that run a program.
+// processes returns the IDs of the cluster's processes that run a program.
 func processes(program string) []int {
 	var found []int
 	executables, _ := filepath.Glob("/proc/[0-9]*/exe")
@@ -106,9 +105,9 @@ func makeTarget(t *testing.T, args ...string) {
 	t.Logf("make %s: %s", strings.Join(args, " "), time.Since(start).Round(100*time.Millisecond))
 }
 
-// A cluster that is killed leaves the machine as it was, the next one starts,
-// its objects and what Crossplane composes are those that render says, pushes
-// change them without any apply, and down leaves nothing either.
+// A killed cluster leaves the machine as it was, and the next one starts. Its objects and
+// Crossplane's resources are those of render. Pushes change them without an apply. `make
+// down` leaves nothing either.
 func TestLifecycle(t *testing.T) {
 	paths, err := layout.Default()
 	if err != nil {
@@ -126,7 +125,7 @@ func TestLifecycle(t *testing.T) {
 	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	// The kernel takes the namespaces down after the process.
+	// The kernel removes the namespaces after the process ends.
 	until(t, "what is killed is gone", func() (string, bool) {
 		left := slices.DeleteFunc(changes(t, before), untilNextCommand)
 		return strings.Join(left, "\n"), len(left) == 0
@@ -148,7 +147,7 @@ func TestLifecycle(t *testing.T) {
 	checkNothingLeft(t, "make down", paths, before)
 }
 
-// Ctrl-C ends make and the command, which takes down the half-started cluster.
+// Ctrl-C ends make and the command, and the half-started cluster is taken down.
 func TestInterrupt(t *testing.T) {
 	checkBrokenStart(t, "a container runs", "interrupted: ", func(group int, _ string) (done bool, err error) {
 		if len(processes("containerd-shim-runc-v2")) == 0 {
@@ -158,8 +157,8 @@ func TestInterrupt(t *testing.T) {
 	})
 }
 
-// A program that ends takes the cluster down, and the start says at once which did
-// and why: not what that broke first, and not what is late in the end.
+// If a program ends, the cluster is taken down. The start names this program and the
+// reason at once: not what failed because of it, and not what was still missing.
 func TestProgramEnds(t *testing.T) {
 	const cause = "error: the cluster ended while it started: kube-apiserver ended (signal: killed); its last lines:"
 	checkBrokenStart(t, "the API server answers", cause, func(_ int, said string) (done bool, err error) {
@@ -174,9 +173,9 @@ func TestProgramEnds(t *testing.T) {
 	})
 }
 
-// checkBrokenStart starts a cluster and breaks that as soon as it can: make up must
-// fail, say why, and leave nothing. disturb has the process group, as a terminal's
-// foreground is one, and what make up has said.
+// checkBrokenStart starts a cluster and calls disturb until it has broken the start: make
+// up must fail, give the reason, and leave nothing. disturb gets the process group, which
+// is like a terminal's foreground, and the output of make up.
 func checkBrokenStart(t *testing.T, when, why string, disturb func(group int, said string) (done bool, err error)) {
 	t.Helper()
 	paths, err := layout.Default()
@@ -217,8 +216,8 @@ func checkBrokenStart(t *testing.T, when, why string, disturb func(group int, sa
 	checkNothingLeft(t, "make up", paths, before)
 }
 
-// checkBridgedPackets says on which path pods have just reached each other's
-// services: the one of a machine without br_netfilter, on every machine.
+// checkBridgedPackets checks the path of packets between pods: every machine must use the
+// path of a machine without br_netfilter.
 func checkBridgedPackets(t *testing.T, paths layout.Paths) {
 	t.Helper()
 	p, ok := cluster.Running(paths)
@@ -232,7 +231,7 @@ func checkBridgedPackets(t *testing.T, paths layout.Paths) {
 	}
 }
 
-// checkOtherCheckout has a checkout with other code ask for the cluster.
+// checkOtherCheckout uses the cluster from a checkout with other code.
 func checkOtherCheckout(t *testing.T, paths layout.Paths) {
 	t.Helper()
 	started, err := os.ReadFile(paths.Fingerprint())
@@ -254,14 +253,14 @@ func checkOtherCheckout(t *testing.T, paths layout.Paths) {
 	}
 }
 
-// takePorts has the machine use the ports that the cluster uses inside, as
-// another Kubernetes would: they must not meet.
+// takePorts listens on the cluster's inner ports on the machine, as another Kubernetes
+// would. The two must not conflict.
 func takePorts(t *testing.T) {
 	t.Helper()
 	for _, port := range []string{"2379", "3000", "5000", "6443", "10250", "10256"} {
 		listener, err := net.Listen("tcp", ":"+port)
 		if errors.Is(err, syscall.EADDRINUSE) {
-			continue // so much the better
+			continue // the port is in use already
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -270,7 +269,7 @@ func takePorts(t *testing.T) {
 	}
 }
 
-// checkPush has a push change the ScaledObject without any apply.
+// checkPush changes the ScaledObject by a push, without an apply.
 func checkPush(t *testing.T, c client.Client) {
 	t.Helper()
 	push(t, "apps/consumer/deploy/base/scaledobject.yaml", `queueLength: "\d+"`, `queueLength: "37"`)
@@ -287,8 +286,7 @@ func checkPush(t *testing.T, c client.Client) {
 	})
 }
 
-// push changes one file of the cluster's repository by a commit and a push
-// alone.
+// push changes one file of the cluster's repository by a commit and a push.
 func push(t *testing.T, file, pattern, replacement string) {
 	t.Helper()
 	dir := cloneCluster(t)

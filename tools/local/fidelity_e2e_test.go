@@ -20,10 +20,10 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// checkFidelity compares what render says of the local cluster with what the
-// real kustomize-controller applied there: the same Kustomizations, the same
-// inventory of each, and a server-side apply of every rendered object under the
-// controller's name that changes nothing.
+// checkFidelity compares render's output for the local cluster with the work of the real
+// kustomize-controller. The Kustomizations and their inventories must be the same. A
+// server-side apply of every rendered object under the controller's name must change
+// nothing.
 func checkFidelity(t *testing.T, c client.Client) *render.Cluster {
 	t.Helper()
 	settings, err := config.Read("../..")
@@ -55,7 +55,7 @@ func checkFidelity(t *testing.T, c client.Client) *render.Cluster {
 	return cluster
 }
 
-// inventories are the ids of what each Kustomization of the cluster owns.
+// inventories returns the ids of the objects that each Kustomization of the cluster owns.
 func inventories(t *testing.T, c client.Client) map[string][]string {
 	t.Helper()
 	var list kustomizev1.KustomizationList

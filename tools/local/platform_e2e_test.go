@@ -30,9 +30,9 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/render"
 )
 
-// checkComposed compares what render says that Crossplane composes with what the real
-// one composed: the same objects, and the same value in every field that render sets,
-// but for observed values.
+// checkComposed compares the objects that render composes with those of the real
+// Crossplane: the same objects, and the same value in every field that render sets,
+// except observed values.
 func checkComposed(t *testing.T, c client.Client, cluster *render.Cluster) {
 	t.Helper()
 	if err := compose.Run(t.Context(), cluster, inprocess.Functions(nil)); err != nil {
@@ -86,8 +86,9 @@ func keyOf(o *unstructured.Unstructured) string {
 	return o.GroupVersionKind().GroupKind().String() + " " + o.GetNamespace() + "/" + o.GetName()
 }
 
-// unlike are the fields of the rendered value that the live one has not, or has
-// otherwise. What the live one has besides, the API server or the provider added.
+// unlike returns the fields of the rendered value that the live one lacks or has with
+// another value. Additional fields of the live value come from the API server or the
+// provider.
 func unlike(path string, rendered, live any) []string {
 	switch rendered := rendered.(type) {
 	case map[string]any:
@@ -121,8 +122,8 @@ func unlike(path string, rendered, live any) []string {
 
 var unknownValue = regexp.MustCompile(`unknown/[A-Za-z]+/[a-z0-9.-]+/[A-Za-z0-9.\[\]]+`)
 
-// observed matches the text with anything in place of what is not known before
-// it is observed.
+// observed returns an expression that matches the text, with anything in place of values
+// that are known only when observed.
 func observed(text string) *regexp.Regexp {
 	parts := unknownValue.Split(text, -1)
 	for i := range parts {
@@ -131,8 +132,8 @@ func observed(text string) *regexp.Regexp {
 	return regexp.MustCompile("^" + strings.Join(parts, ".+") + "$")
 }
 
-// checkPlatform has the real Crossplane converge and clean up: a push changes the
-// queue itself, a queue goes with its EventQueue, and what is protected stays.
+// checkPlatform checks that the real Crossplane converges and cleans up: a push changes
+// the queue itself, a queue is deleted with its EventQueue, and protected objects stay.
 func checkPlatform(t *testing.T, c client.Client) {
 	t.Helper()
 	queues := localSQS(t, c)
@@ -169,8 +170,8 @@ func checkPlatform(t *testing.T, c client.Client) {
 			t.Errorf("deleting the protected %s: %v", kind, err)
 		}
 	}
-	// All of it would go with the namespace. Only tried: the webhook is asked, and
-	// nothing is deleted.
+	// All objects would be deleted with the namespace. This is a dry run: the webhook is
+	// called, and nothing is deleted.
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "local"}}
 	until(t, "the namespace cannot be deleted", func() (string, bool) {
 		err := c.Delete(t.Context(), namespace, client.DryRunAll)
@@ -178,10 +179,9 @@ func checkPlatform(t *testing.T, c client.Client) {
 	})
 }
 
-// checkSpoke has Flux apply the consumer as a hub applies what is on a spoke: by
-// the kubeconfig of a ConfigMap, which leads back to this cluster with a token
-// of kustomize-controller's own instead of AWS. What is pushed later goes this
-// way, too.
+// checkSpoke lets Flux apply the consumer as a hub does on a spoke, through the
+// kubeconfig of a ConfigMap. It leads back to this cluster, with a token of
+// kustomize-controller instead of AWS's. Later pushes use it, too.
 func checkSpoke(t *testing.T, c client.Client, ca []byte) {
 	t.Helper()
 	kubeconfig := &corev1.ConfigMap{
@@ -219,17 +219,17 @@ func eventQueue(name string) *unstructured.Unstructured {
 	return o
 }
 
-// patience is for how long a controller is waited for: provider-aws itself waits for up to
-// 45 seconds until it believes SQS.
+// patience is how long to wait for a controller: provider-aws itself waits up to 45
+// seconds until it trusts an answer of SQS.
 const patience = 3 * time.Minute
 
-// until polls what a controller is to bring about.
+// until polls until a controller has reached a state.
 func until(t *testing.T, what string, done func() (state string, ok bool)) {
 	t.Helper()
 	within(t, patience, what, done)
 }
 
-// within is until, for what takes longer and is asked for less often.
+// within is until with another limit, and with fewer polls.
 func within(t *testing.T, limit time.Duration, what string, done func() (state string, ok bool)) {
 	t.Helper()
 	for start := time.Now(); ; time.Sleep(limit / 360) {
@@ -244,8 +244,8 @@ func within(t *testing.T, limit time.Duration, what string, done func() (state s
 	}
 }
 
-// localEndpoint is the local AWS at its Service's address, which the machine
-// reaches.
+// localEndpoint returns the URL of the local AWS at its Service's address, which the
+// machine can reach.
 func localEndpoint(t *testing.T, c client.Client) string {
 	t.Helper()
 	var service corev1.Service
@@ -281,7 +281,7 @@ func attribute(t *testing.T, queues *sqs.Client, queue string, name types.QueueA
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The URL names the server as pods do; the client keeps to its endpoint.
+	// The URL has the server's name for pods; the client uses its own endpoint.
 	has, err := queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: at.QueueUrl, AttributeNames: []types.QueueAttributeName{name}})
 	if err != nil {
 		t.Fatal(err)

@@ -22,15 +22,15 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// checkPromotion takes a change of the consumer's code the way to the cluster: an
-// image, its pin, a push, a rollout while events arrive; then a revert takes it
-// back. No event is lost.
+// checkPromotion brings a change of the consumer's code to the cluster: an image, its
+// pin, a push, and a rollout while events arrive. Then a revert undoes it. No event is
+// lost.
 func checkPromotion(t *testing.T, c client.Client) {
 	t.Helper()
 	consumer := client.ObjectKey{Namespace: "sales-events-consumer-ns", Name: "consumer"}
 	before := imageOf(deployment(t, c, consumer))
 	dir := cloneCluster(t)
-	// The code changes, so the image does; the overlay names the local registry.
+	// With the code the image changes. The overlay names the local registry.
 	rewrite(t, filepath.Join(dir, "apps/consumer/main.go"), `"consumer failed"`, `"the changed consumer failed"`)
 	rewrite(t, filepath.Join(dir, "apps/consumer/deploy/local/kustomization.yaml"), `newTag: local`, "newName: "+layout.Registry+"/mystique-unicorn/consumer")
 	digest := buildAndPin(t, dir)
@@ -81,13 +81,13 @@ func imageOf(d *appsv1.Deployment) string {
 	return d.Spec.Template.Spec.Containers[0].Image
 }
 
-// rolledOut reports whether all pods, and no others, have the present template.
+// rolledOut reports whether all pods have the current template, and no others exist.
 func rolledOut(d *appsv1.Deployment) bool {
 	return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == *d.Spec.Replicas &&
 		d.Status.AvailableReplicas == *d.Spec.Replicas && d.Status.Replicas == *d.Spec.Replicas
 }
 
-// sendEvents sends good events and returns their ids, which begin with a prefix.
+// sendEvents sends good events and returns their ids, which start with a prefix.
 func sendEvents(t *testing.T, c client.Client, prefix string, n int) []string {
 	t.Helper()
 	queues := localSQS(t, c)
@@ -115,7 +115,7 @@ func sendEvents(t *testing.T, c client.Client, prefix string, n int) []string {
 	return ids
 }
 
-// waitStored waits until the bucket holds an object of each event.
+// waitStored waits until the bucket has an object for each event.
 func waitStored(t *testing.T, c client.Client, ids []string) {
 	t.Helper()
 	endpoint := localEndpoint(t, c)

@@ -55,7 +55,7 @@ type Guard struct {
 	decided map[question]answer
 }
 
-// New makes a Guard.
+// New returns a Guard.
 func New(options Options) *Guard {
 	return &Guard{Options: options, decided: map[question]answer{}}
 }

@@ -51,7 +51,7 @@ type alarm struct {
 // Namespace is the XML namespace of the service's answers.
 const Namespace = "http://monitoring.amazonaws.com/doc/2010-08-01/"
 
-// New makes a service without alarms.
+// New returns a service without alarms.
 func New(options Options) *Service {
 	s := &Service{
 		prefix: "arn:aws:cloudwatch:" + options.Region + ":" + options.AccountID + ":alarm:",

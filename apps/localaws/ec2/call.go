@@ -218,7 +218,7 @@ type filter struct {
 // attributes are the filters of a kind by name: each returns the values of a resource.
 type attributes[R resource] map[string]func(R) []string
 
-// one makes a filter of an attribute with a single value.
+// one returns a filter for an attribute with a single value.
 func one[R resource](value func(R) string) func(R) []string {
 	return func(r R) []string { return []string{value(r)} }
 }

@@ -78,7 +78,7 @@ const Version = "2016-11-15"
 
 const namespace = "http://ec2.amazonaws.com/doc/" + Version + "/"
 
-// FaultPrefix begins the names of EC2's actions in faults; the action follows.
+// FaultPrefix is the prefix of the names of EC2's actions in faults.
 const FaultPrefix = "ec2:"
 
 // ServeHTTP answers a request in the query protocol.

@@ -121,7 +121,7 @@ type everyRole struct{}
 // Trusts implements Roles: every service may assume any role.
 func (everyRole) Trusts(string, string) error { return nil }
 
-// FaultPrefix begins the names of EKS's actions in faults; the action follows.
+// FaultPrefix is the prefix of the names of EKS's actions in faults.
 const FaultPrefix = "eks:"
 
 // maxRequest is above the service's own limit: a cluster has a few kilobytes.

@@ -13,7 +13,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/internal/iam"
 )
 
-// awsOwned begins the ARNs of AWS's managed policies.
+// awsOwned is the prefix of the ARNs of AWS's managed policies.
 const awsOwned = "arn:aws:iam::aws:policy/"
 
 // own returns a policy of the account, if the caller may do its action to it.

@@ -44,7 +44,7 @@ type (
 	members = query.Members[tag]
 )
 
-// with makes an action that holds the account's lock.
+// with returns an action that holds the account's lock.
 func with[In any](do func(*Service, *call, *In) (protocol.Elements, error)) query.Action[*Service] {
 	return query.With(func(s *Service, c *call, in *In) (protocol.Elements, error) {
 		s.mu.Lock()

@@ -86,7 +86,7 @@ var actions = map[string]func(*Service, request) (any, *protocol.Error){
 	"UntagResource":         silent(untagResource),
 }
 
-// silent makes an action whose answer is empty.
+// silent returns an action with an empty answer.
 func silent(do func(*Service, request) *protocol.Error) func(*Service, request) (any, *protocol.Error) {
 	return func(s *Service, in request) (any, *protocol.Error) { return nil, do(s, in) }
 }

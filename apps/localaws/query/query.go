@@ -30,7 +30,7 @@ type Call struct {
 // *access.Denied; any other is the server's.
 type Action[S any] func(S, *Call) (protocol.Elements, error)
 
-// With makes an action whose parameters are the fields of In. Any other parameter is an
+// With returns an action whose parameters are the fields of In. Any other parameter is an
 // error: AWS may have it, the local AWS does not.
 func With[S, In any](do func(S, *Call, *In) (protocol.Elements, error)) Action[S] {
 	return func(s S, c *Call) (protocol.Elements, error) {

@@ -194,7 +194,7 @@ func (s *store) PutObject(
 	return gofakes3.PutObjectResult{}, nil
 }
 
-// read makes an object from a request, without holding the lock.
+// read returns an object from a request, without holding the lock.
 func (s *store) read(key string, headers map[string]string, input io.Reader, size int64) (*object, error) {
 	o := &object{key: strings.Clone(key), size: size, contentType: unique.Make(headers["Content-Type"])}
 	for name, value := range headers {

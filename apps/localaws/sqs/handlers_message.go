@@ -37,7 +37,7 @@ type letter struct {
 	err     *protocol.Error
 }
 
-// write makes a letter. In a batch it has an id.
+// write checks a new message and returns its letter. In a batch the letter has an id.
 func write(id string, in newMessage) letter {
 	if err := in.check(); err != nil {
 		return letter{err: err}

@@ -34,7 +34,7 @@ var actions = map[string]action{
 	"SendMessageBatch":             sendMessageBatch,
 }
 
-// locked makes an action that holds the lock, for quick actions; the others lock
+// locked returns an action that holds the lock, for quick actions; the others lock
 // themselves.
 func locked(do action) action {
 	return func(s *Service, c *call) (any, *protocol.Error) {

@@ -55,7 +55,7 @@ var (
 	namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/mystique-unicorn/sales-events"))
 )
 
-// draw makes the message of a position, and the number that decides whether a duplicate
+// draw returns the message of a position, and the number that decides whether a duplicate
 // replaces it. The order of the draws must not change, since it decides the events of a
 // seed.
 func (s Source) draw(i int) (m Message, again float64) {

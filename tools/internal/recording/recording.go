@@ -104,7 +104,7 @@ func (s *Samples) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// New makes a recording from a run's report, without a name.
+// New returns a recording from a run's report, without a name.
 func New(r report.Report, s scenario.Scenario, pods []Pod) Run {
 	return Run{
 		Started: r.Started, Commit: r.Commit, Uncommitted: r.Uncommitted, Machine: r.Machine,

@@ -94,7 +94,7 @@ type Rescale struct {
 	Reason string
 }
 
-// newLatency makes a Latency from durations in seconds; fine means that they have
+// newLatency returns a Latency from durations in seconds; fine means that they have
 // milliseconds.
 func newLatency(took []float64, fine bool) Latency {
 	l := Latency{Events: len(took), P50: -1, P95: -1, P99: -1, Max: -1, Resolution: 1, Histogram: []int{}}
@@ -120,7 +120,7 @@ func percentile(sorted []float64, p int) float64 {
 // Millis rounds seconds to milliseconds.
 func Millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
-// newThroughput makes a Throughput from the times, in seconds, at which objects were
+// newThroughput returns a Throughput from the times, in seconds, at which objects were
 // written, the first event was sent, and the queue was drained.
 func newThroughput(storedAt []float64, first, drained float64) Throughput {
 	t := Throughput{PerSecond: []int{}, Mean: -1}

@@ -132,7 +132,7 @@ func build(ctx context.Context, spec Spec, platforms []v1.Platform, dir string) 
 	return Artifact{Index: index, dir: dir}, nil
 }
 
-// assemble makes the image of one program.
+// assemble builds the image of one program.
 func assemble(spec Spec, platform v1.Platform, binary string) (v1.Image, error) {
 	entrypoint := spec.Entrypoint
 	if entrypoint == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// Compose makes the artifact that an ArtifactGenerator describes: each copy puts files of
+// Compose returns the artifact that an ArtifactGenerator describes: each copy puts files of
 // a source, which it names by alias, into the new artifact. Later copies win, as
 // documented for spec.artifacts[].copy of source-watcher:
 // https://fluxcd.io/flux/components/source/artifactgenerators/

@@ -165,7 +165,7 @@ type generatorArtifact struct {
 	} `json:"copy"`
 }
 
-// composed makes the artifact that an ArtifactGenerator describes.
+// composed returns the artifact that an ArtifactGenerator describes.
 func (w *walk) composed(ctx context.Context, object *Object, name string, through []*Object) (*artifact.Artifact, error) {
 	var generator artifactGenerator
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &generator); err != nil {

@@ -83,7 +83,7 @@ func (s *testSuite) add(c testCase) {
 	s.Cases = append(s.Cases, c)
 }
 
-// caseOf makes a case. Its name does not contain the line, because readers follow a case
+// caseOf returns a case. Its name does not contain the line, because readers follow a case
 // from run to run by its name.
 func caseOf(finding Finding) testCase {
 	c := testCase{

@@ -277,5 +277,5 @@ func (n named) checkKey(r *rule.Pass, o *render.Object) {
 	}
 }
 
-// kind makes a GroupKind.
+// kind returns a GroupKind.
 func kind(group, kind string) schema.GroupKind { return schema.GroupKind{Group: group, Kind: kind} }

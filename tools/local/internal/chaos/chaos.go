@@ -78,7 +78,7 @@ type Chaos struct {
 	errs    []error
 }
 
-// Start makes the local AWS fail, and begins to kill consumers.
+// Start sets the local AWS's faults, and starts to kill consumers.
 func Start(ctx context.Context, opts Options) (*Chaos, error) {
 	admin, err := adminURL(ctx, opts.Client)
 	if err != nil {

@@ -64,7 +64,7 @@ func (f ScaledObject) Objective() string {
 	return f.Object.GetAnnotations()[scenario.ObjectiveAnnotation]
 }
 
-// Read makes a scenario of the ScaledObject. The error names what is not simulated.
+// Read returns the scenario of the ScaledObject. An error names what is not simulated.
 func (f ScaledObject) Read(o Options) (scenario.Found, error) {
 	s := scenario.Scenario{
 		Cluster: f.ClusterName(), ScaledObject: *f.DeepCopy(), Parts: parts.AWS(),

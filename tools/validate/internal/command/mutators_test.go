@@ -130,7 +130,7 @@ const (
 	env       = container + "/env/*"
 )
 
-// every makes a fault of each entry of a kind at a path.
+// every returns a function that makes a fault of each entry of a kind at a path.
 func every(kind, path string, make func(*entry) fault) func(repository) []fault {
 	return all(kind, path, func(e *entry) (fault, bool) { return make(e), true })
 }
@@ -453,15 +453,15 @@ func resourceNames(e *entry) (fault, bool) {
 	return e.misspelt(), strings.Contains(name, "QUEUE") || strings.Contains(name, "BKT")
 }
 
-// required makes a fault only in variables without a default.
+// required returns a fault only in variables without a default.
 func required(e *entry) (fault, bool) {
 	name := e.text("name")
 	f, ok := e.removed()
 	return f, ok && (name == "AWS_REGION" || strings.Contains(name, "QUEUE") || strings.Contains(name, "BKT"))
 }
 
-// ofConsumer makes a fault only in a consumer: only a program that receives messages
-// returns some.
+// ofConsumer limits a fault to the consumer: only a program that receives messages hands
+// some back.
 func ofConsumer(make func(*entry) fault) func(*entry) (fault, bool) {
 	return func(e *entry) (fault, bool) { return make(e), e.name == "consumer" }
 }
