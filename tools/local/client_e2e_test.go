@@ -51,6 +51,19 @@ func (c tireless) List(ctx context.Context, list client.ObjectList, opts ...clie
 	return answered(func() error { return c.Client.List(ctx, list, opts...) })
 }
 
+// Create succeeds if an earlier call, which got no answer, created the object.
+func (c tireless) Create(ctx context.Context, o client.Object, opts ...client.CreateOption) error {
+	repeated := false
+	return answered(func() error {
+		err := c.Client.Create(ctx, o, opts...)
+		if repeated && apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		repeated = true
+		return err
+	})
+}
+
 func (c tireless) Patch(ctx context.Context, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
 	return answered(func() error { return c.Client.Patch(ctx, o, patch, opts...) })
 }

@@ -93,6 +93,9 @@ func processes(program string) []int {
 	return found
 }
 
+// longTimeout is an argument of make up: a busy machine may take longer than the default.
+const longTimeout = "FLAGS=--timeout=30m"
+
 func makeTarget(t *testing.T, args ...string) {
 	t.Helper()
 	start := time.Now()
@@ -117,7 +120,7 @@ func TestLifecycle(t *testing.T) {
 	before := recordMachine(t)
 	takePorts(t)
 
-	makeTarget(t, "up")
+	makeTarget(t, "up", longTimeout)
 	p, ok := cluster.Running(paths)
 	if !ok {
 		t.Fatal("make up left no supervisor")
@@ -131,13 +134,14 @@ func TestLifecycle(t *testing.T) {
 		return strings.Join(left, "\n"), len(left) == 0
 	})
 
-	makeTarget(t, "up")
-	makeTarget(t, "up") // already up
+	makeTarget(t, "up", longTimeout)
+	makeTarget(t, "up", longTimeout) // already up
 	checkOtherCheckout(t, paths)
 	checkBridgedPackets(t, paths)
 	c, ca := connect(t, paths)
-	rendered := checkFidelity(t, c)
+	// Until then Crossplane changes objects that the next checks compare.
 	within(t, provisioning, "all of local is ready", func() (string, bool) { return provisioned(t, c, "local") })
+	rendered := checkFidelity(t, c)
 	checkComposed(t, c, rendered)
 	checkSpoke(t, c, ca)
 	checkPush(t, c)
@@ -196,21 +200,29 @@ func checkBrokenStart(t *testing.T, when, why string, disturb func(group int, sa
 		}
 		return string(text)
 	}
-	cmd := exec.Command("make", "up")
+	cmd := exec.Command("make", "up", longTimeout)
 	cmd.Dir = "../.."
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, when, func() (string, bool) {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	// The limit includes what make up compiles first.
+	poll(t, provisioning, time.Second/2, when, func() (string, bool) {
+		select {
+		case err := <-ended:
+			t.Fatalf("make up ended too early, with %v:\n%s", err, said())
+		default:
+		}
 		done, err := disturb(cmd.Process.Pid, said())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return said(), done
 	})
-	if err := cmd.Wait(); err == nil || !strings.Contains(said(), why) {
+	if err := <-ended; err == nil || !strings.Contains(said(), why) {
 		t.Errorf("make up ended with %v:\n%s", err, said())
 	}
 	checkNothingLeft(t, "make up", paths, before)

@@ -106,7 +106,7 @@ func TestOneCommandAtATime(t *testing.T) {
 // startSupervisor starts an idle process as the supervisor of a cluster.
 func startSupervisor(t *testing.T, paths layout.Paths) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("sleep", "60")
+	cmd := exec.Command("sleep", "3600")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -139,11 +139,11 @@ func (r *run) boot(image string) *machine {
 	if caches != "" {
 		args = append(args, "-drive", "file="+caches+",if=virtio,format=raw,cache=unsafe")
 	}
-	err := m.try(time.Minute, append(args, "-accel", "kvm", "-cpu", "host"))
+	err := m.try(3*time.Minute, append(args, "-accel", "kvm", "-cpu", "host"))
 	if err != nil {
 		r.say("boot: no KVM (%v): emulating, which is 8 to 20 times slower", err)
 		m.emulated = true
-		err = m.try(15*time.Minute, append(args, "-accel", "tcg,thread=multi", "-cpu", "max", "-append", kernel+emulated))
+		err = m.try(45*time.Minute, append(args, "-accel", "tcg,thread=multi", "-cpu", "max", "-append", kernel+emulated))
 	}
 	if err != nil {
 		r.Fatalf("boot: %v", err)

@@ -109,9 +109,17 @@ func snapshot(t *testing.T, dir string) map[string]string {
 	return files
 }
 
+// ownTemporary gives the test a folder for temporary files of its own: machine-state.sh,
+// which a test of the cluster may run at the same time, lists this program's in /tmp.
+func ownTemporary(t *testing.T) {
+	t.Helper()
+	t.Setenv("TMPDIR", t.TempDir())
+}
+
 // The working tree is pushed as it is, and nothing is written to the checkout: under sudo
 // it would belong to root.
 func TestPushWorkTree(t *testing.T) {
+	ownTemporary(t)
 	dir := newCheckout(t)
 	url, server := newServer(t)
 	head, before := run(t, dir, "rev-parse", "HEAD"), snapshot(t, dir)
@@ -172,6 +180,7 @@ func TestPushSaysWhatToFix(t *testing.T) {
 
 // A checkout without a commit can be pushed, too.
 func TestPushWorkTreeWithoutCommit(t *testing.T) {
+	ownTemporary(t)
 	dir := t.TempDir()
 	run(t, dir, "init", "--quiet")
 	write(t, dir, "a", "new")

@@ -174,7 +174,7 @@ func (c *Cluster) Guard(ctx context.Context, part func(context.Context) error) e
 	}
 	select {
 	case <-guarded.Done():
-	case <-time.After(3 * time.Second): // its programs end with it
+	case <-time.After(10 * time.Second): // its programs end first, on a busy machine within seconds
 	}
 	if guarded.Err() != nil && ctx.Err() == nil {
 		return context.Cause(guarded)

@@ -112,7 +112,7 @@ func TestLinkBelongsToOneCluster(t *testing.T) {
 		// Stop ends the cluster in a folder and removes it, so this must never be a real
 		// one.
 		mine, other := layout.Paths{Cache: t.TempDir()}, layout.Paths{Cache: t.TempDir()}
-		peer := exec.Command("sleep", "60")
+		peer := exec.Command("sleep", "3600")
 		peer.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 		if err := peer.Start(); err != nil {
 			t.Fatal(err)

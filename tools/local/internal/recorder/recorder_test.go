@@ -57,6 +57,9 @@ func TestPlan(t *testing.T) {
 // not change.
 func TestTree(t *testing.T) {
 	ctx, root, dir := t.Context(), t.TempDir(), t.TempDir()
+	// machine-state.sh, which a test of the cluster may run at the same time, lists this
+	// program's files in /tmp.
+	t.Setenv("TMPDIR", t.TempDir())
 	run := func(args ...string) string {
 		out, err := git.Run(ctx, root, []string{
 			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@a", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@a",
