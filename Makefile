@@ -1,4 +1,4 @@
-# Thin on purpose: each target is one command of tools/ or of the Go toolchain.
+# Each target runs a command of tools/ or of the Go toolchain. Logic belongs there.
 .DEFAULT_GOAL := help
 
 # Messages in the demo's burst; fewer than about a hundred need no scaling.
@@ -8,7 +8,7 @@ EVENTS ?= 1000000
 # The time limit for one package's tests; go test's own limit, 10m, is too short on a busy
 # machine.
 TESTTIME ?= 20m
-# The first seed of faultsim: the time, so that each run has new ones.
+# The first seed of faultsim. The default is the time, so that each run has new seeds.
 FROM ?= $(shell date +%s)
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
@@ -16,16 +16,16 @@ FUZZTIME ?= 30s
 FUZZJOBS ?= 2
 # Flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
-# no: name missing packages instead of installing them.
+# no: list missing packages instead of installing them.
 INSTALL ?= yes
 export INSTALL
-# The folders in which clusters on AWS name upstream's images.
+# The folders with the upstream images of the clusters on AWS.
 PINNED := infrastructure/crossplane/core/hub infrastructure/crossplane/packages/hub infrastructure/keda/aws
 # The race detector needs a C compiler.
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# The flags of tools/internal/build/toolchain, which builds the cluster's programs: packages
-# that the tools share with them compile once.
+# The same flags as in tools/internal/build/toolchain, which builds the cluster's programs, so
+# that a package that both need compiles once.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false -trimpath -gcflags=all=-dwarf=false)
 # The folder into which Go's tarball is usually unpacked.
 GOROOT_INSTALLED := /usr/local/go
@@ -45,82 +45,82 @@ help: ## show this list
 
 simulate preflight demo soak record up down status reconcile validate promote pin test fuzz faultsim e2e e2e-aws record-aws e2e-vm bench lint: | go
 
-# go names the error but not the remedy; often sudo hides go.
+# go reports the error but not the fix. Often sudo hides go.
 go:
 	@go list -m >/dev/null || { echo 'error: this needs Go 1.26 in PATH: see https://go.dev/doc/install; under sudo, pass yours on: sudo env PATH="$$PATH" make' >&2; exit 2; }
 
-simulate: ## predict the demo's burst of BURST messages, with the real HPA and KEDA on a fake clock: Go alone, no root
+simulate: ## predict the demo's burst of BURST messages with the real HPA and KEDA on a fake clock; needs only Go, no root
 	$(SIMULATE) --burst=$(BURST) --report="$(CURDIR)/report/simulated" $(FLAGS)
 
-preflight: ## make this machine ready for the cluster: install packages, name what else is in the way (root)
+preflight: ## prepare this machine for the cluster: install packages, and report what else is missing (root)
 	@[ "$$(uname -s)" = Linux ] || { echo 'error: the local cluster needs Linux; `make simulate` shows a simulated burst scale, with the same kind of report' >&2; exit 2; }
 	@go list -deps ./tools/local/preflight >/dev/null || \
 		{ echo 'error: modules are not in the cache of Go, and cannot be had: check the network, a proxy in HTTPS_PROXY, and `go env GOPROXY`' >&2; exit 2; }
 	@go run ./tools/local/preflight
 
-demo: preflight validate ## the whole system on this machine, a burst of BURST messages, the verdict (root)
+demo: preflight validate ## run the whole system on this machine, with a burst of BURST messages and a verdict (root)
 	$(LOCAL) demo --burst=$(BURST) $(FLAGS)
 
-soak: preflight ## EVENTS events twice, without faults and while consumers are killed and AWS fails (root)
+soak: preflight ## send EVENTS events twice: without faults, and while consumers are killed and AWS fails (root)
 	$(LOCAL) soak --events=$(EVENTS) $(FLAGS)
 
 record: ## measure the runs of docs/simulate.md that are not recorded yet, in the local cluster (root; an hour)
 	$(LOCAL) record $(FLAGS)
 
-up: preflight ## start the local cluster, if it is down, and let Flux apply this repository's HEAD (root)
+up: preflight ## start the local cluster if it is down, and let Flux apply this repository's HEAD (root)
 	$(LOCAL) up $(FLAGS)
 
-down: ## end the local cluster; only built engines and layers stay, in the cache (root)
+down: ## end the local cluster; only the cache stays, with built engines and layers (root)
 	$(LOCAL) down
 
-status: ## every Flux object of the local cluster: ready, or why not
+status: ## show every Flux object of the local cluster: ready, or why not
 	$(LOCAL) status
 
-reconcile: ## have Flux pull and apply now, and wait until everything is ready
+reconcile: ## make Flux pull and apply now, and wait until everything is ready
 	$(LOCAL) reconcile
 
-validate: ## what Flux, the API server or KEDA would refuse, in every cluster
+validate: ## find what Flux, the API server or KEDA would refuse, in every cluster
 	go run ./tools/validate
 
-promote: ## copy staging's image pins to production, staged for a commit, and show what that changes
+promote: ## copy staging's image pins to production, stage them for a commit, and show the difference
 	go run ./tools/promote
 	go run ./tools/render --diff HEAD
 
-pin: ## write the digests of upstream's images, where clusters on AWS run them, beside their tags: needs their registries
+pin: ## write the digests of the upstream images on AWS beside their tags; needs access to their registries
 	go run ./tools/image pin $(FLAGS) $(PINNED)
 
-hook: ## have Git validate before each commit
+hook: ## make Git validate before each commit
 	ln -sf "$$(pwd)/tools/validate/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
 
-# make lint runs vet; go test would vet every dependency again.
-test: ## every test: no cluster, no root; with a C compiler, the race detector on for apps/
+# make lint runs vet. go test would also vet every dependency.
+test: ## run every test that needs no cluster and no root; apps/ with the race detector, if there is a C compiler
 	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
 	go test -vet=off $(RACE) -timeout $(TESTTIME) ./apps/...
 	go test -vet=off -timeout $(TESTTIME) ./apps/faultsim
 	go test -vet=off -timeout $(TESTTIME) $$(go list ./... | grep -v /apps/)
 	go test -C tools/simulate -vet=off -timeout $(TESTTIME) ./...
 
-fuzz: ## every fuzz target, each for FUZZTIME, FUZZJOBS at a time: whatever they are given, nothing crashes or hangs
+fuzz: ## run every fuzz target for FUZZTIME, FUZZJOBS at a time: no input may crash or hang the code
 	@grep -rHoE '^func Fuzz\w+' --include='*_test.go' apps crossplane internal tools | sed -E 's|/[^/]*:func | |' | sort | \
 	xargs -P $(FUZZJOBS) -L 1 sh -c 'echo "$$0: $$1"; \
 		log=$$(go test -run "^\$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) "./$$0" 2>&1) || { echo "$$log"; exit 255; }'
 
-faultsim: ## the workloads under faults that a seed decides, seed after seed from FROM on, until one fails
+faultsim: ## run the workloads with the faults of a seed, seed after seed from FROM, until one fails
 	go test -C apps/faultsim -run TestSeeds -forever -from=$(FROM) -timeout=0
 
-e2e: ## the tests that start a real local cluster, or compile Crossplane (root)
+e2e: ## run the tests that start a real local cluster or compile Crossplane (root)
 	go test -tags=e2e -skip=TestAWS -count=1 -timeout=60m ./tools/local/... ./tools/image
 
-e2e-aws: ## staging and production in the local AWS, by the real provider: all made, faults, all gone again (root; SPOKES=staging)
+e2e-aws: ## create staging and production in the local AWS with the real provider, with faults, and remove them (root; SPOKES=staging)
 	go test -tags=e2e -run='^TestAWS$$' -v -count=1 -timeout=4h ./tools/local
 
-record-aws: ## what the real provider calls to make staging and remove it, recorded for its replay in make test (root)
+record-aws: ## record the calls with which the real provider creates and removes staging; make test replays them (root)
 	go test -tags=e2e -run='^TestAWSRecording$$' -v -count=1 -timeout=2h ./tools/local
 
-e2e-vm: ## what a new user runs, in a virtual machine: a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)
+e2e-vm: ## run what a new user runs, in a virtual machine with a fresh Debian 12 (root, qemu; ENGINES=yes saves hours)
 	go test -tags=e2evm -v -count=1 -timeout=0 ./tools/local/vm
 
-bench: ## validate against `kustomize build | kubeconform` and as a repository grows; the workloads, the local AWS, simulate
+bench: ## measure validate, also against `kustomize build | kubeconform`, the workloads, the local AWS and simulate
 	go run ./tools/bench
 	go run ./tools/bench/growth
 	go run ./tools/bench/consumer
@@ -131,7 +131,7 @@ bench: ## validate against `kustomize build | kubeconform` and as a repository g
 # golangci-lint caches absolute positions for each package, so each checkout has its own
 # cache.
 lint: export GOLANGCI_LINT_CACHE ?= $(shell git rev-parse --absolute-git-dir)/golangci-lint
-lint: ## golangci-lint as .golangci.yml says, go vet among its linters; actionlint
+lint: ## run golangci-lint with .golangci.yml, go vet included, and actionlint
 	$(LINT) run
 	cd tools/simulate && $(LINT) run -c ../../.golangci.yml
 	$(ACTIONLINT)

@@ -1,13 +1,12 @@
-// Package localaws is the part of AWS that this system uses, on one port: one
-// package a service. Tests run it in process; the local cluster runs it as a pod.
-// It stands in for AWS: simulated throughout. docs/localaws.md has every action,
-// and where it differs from AWS.
+// Package localaws simulates the part of AWS that this system uses, on one port. Each
+// service is a package of its own. Tests run it in process; the local cluster runs it as a
+// pod. docs/localaws.md lists every action, and how it differs from AWS.
 //
-// It keeps nothing over a restart. The queues, buckets, roles and policies of its
-// Config exist again; with a SessionKey, temporary credentials stay valid.
+// Its state is lost at a restart. The queues, buckets, roles and policies of its Config
+// are created again; with a SessionKey, temporary credentials stay valid.
 //
 // With Config.Enforce it verifies each call's signature and evaluates the caller's
-// policies; without, every caller is an administrator. It has one account and one
+// policies. Without it, every caller is an administrator. There is one account and one
 // region. It must not know the events that pass through it.
 package localaws
 
@@ -37,24 +36,23 @@ import (
 	"github.com/mystique-unicorn/sales-events/apps/localaws/sts"
 )
 
-// Server answers requests to AWS, and GET /healthz. It is safe for concurrent
-// use.
+// Server answers AWS requests, and GET /healthz. It is safe for concurrent use.
 type Server struct {
 	clock    Clock
 	faults   *Faults
-	services map[string]service // by the name for which their requests are signed
+	services map[string]service // by the service name in the signature of a request
 	recorder *recording.Recorder
 
 	account *iam.Account
-	anyone  *access.Caller // who calls if nobody asks
-	// The fields below are set if permissions are enforced.
+	anyone  *access.Caller // every caller, if permissions are not enforced
+	// guard, verifier and keys are set only if permissions are enforced.
 	guard    *authz.Guard
 	verifier *sigv4.Verifier
 	keys     map[string]administrator // by access key
 	sessions *sts.Sessions
 }
 
-// service is a service of AWS, and how it refuses a bad signature.
+// service is a service of AWS. refuse answers a request with a bad signature.
 type service struct {
 	http.Handler
 
@@ -66,35 +64,35 @@ type administrator struct {
 	caller *access.Caller
 }
 
-// The types that a caller needs, from the packages that define them.
+// The types that a program needs to create a Server.
 type (
-	// Queue is a queue that is there from the start.
+	// Queue is a queue that exists from the start.
 	Queue = sqs.Queue
-	// Redrive is a queue's dead-letter queue.
+	// Redrive names the dead-letter queue of a queue.
 	Redrive = sqs.Redrive
-	// Clock is the time that a server goes by.
+	// Clock is the source of a server's time.
 	Clock = clock.Clock
-	// FakeClock is one that a test moves.
+	// FakeClock is a Clock that a test advances.
 	FakeClock = clock.Fake
-	// Fault is one kind of answer that goes wrong.
+	// Fault describes failures that a server injects.
 	Fault = fault.Fault
-	// Faults are those of a server, which may change while it runs.
+	// Faults are the faults of a server. They may change while it runs.
 	Faults = fault.Faults
 )
 
-// NewFakeClock makes a clock that stands at now.
+// NewFakeClock returns a clock that shows now until a test advances it.
 func NewFakeClock(now time.Time) *FakeClock { return clock.NewFake(now) }
 
-// Option changes how a Server is made.
+// Option is an option of New.
 type Option func(*Server)
 
-// WithClock sets the server's clock; without it, it is the system's.
+// WithClock sets the server's clock. The default is the system's clock.
 func WithClock(c Clock) Option { return func(s *Server) { s.clock = c } }
 
-// WithFaults injects failures, also those that are added later.
+// WithFaults injects faults, including those that are added later.
 func WithFaults(f *Faults) Option { return func(s *Server) { s.faults = f } }
 
-// New makes a server with the queues and buckets of config, empty.
+// New returns a server with the resources of config. Its queues and buckets are empty.
 func New(config Config, options ...Option) (*Server, error) {
 	if problems := config.problems(); len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -115,7 +113,8 @@ func New(config Config, options ...Option) (*Server, error) {
 	return s, s.serve(config, s.enforce(config))
 }
 
-// enforce makes the guard.
+// enforce returns the guard. If permissions are enforced, it also prepares the checks of
+// signatures.
 func (s *Server) enforce(config Config) access.Guard {
 	if !config.Enforce {
 		return access.Anyone{}
@@ -129,7 +128,7 @@ func (s *Server) enforce(config Config) access.Guard {
 	return s.guard
 }
 
-// user is one of the account, or its root user.
+// user returns a user of the account, or without a name its root user.
 func user(account, name string) *access.Caller {
 	if name == "" {
 		return &access.Caller{ARN: "arn:aws:iam::" + account + ":root", ID: account, Account: account}
@@ -137,7 +136,7 @@ func user(account, name string) *access.Caller {
 	return &access.Caller{ARN: "arn:aws:iam::" + account + ":user/" + name, ID: "AIDA" + name, Account: account}
 }
 
-// serve makes the services.
+// serve creates the services.
 func (s *Server) serve(config Config, guard access.Guard) error {
 	objects, err := s3.New(s3.Options{
 		Region: config.Region, Buckets: config.Buckets, HashesOnly: config.HashesOnly, Guard: guard, Clock: s.clock, Faults: s.faults,
@@ -177,8 +176,8 @@ func (s *Server) serve(config Config, guard access.Guard) error {
 	return nil
 }
 
-// ServeHTTP finds the service for which a request is signed, and who signed it.
-// /healthz is the server's own.
+// ServeHTTP finds the service and the caller of a request by its signature, and lets the
+// service answer. The server answers /healthz itself.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == healthPath && r.Method == http.MethodGet {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -207,8 +206,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const healthPath = "/healthz"
 
-// unsignedService finds the service of an unsigned request: clients without
-// credentials assume roles by web identity, and get objects.
+// unsignedService returns the service of an unsigned request. Clients without credentials
+// assume roles with a web identity, or read objects.
 func unsignedService(r *http.Request) string {
 	target := r.Header.Get("X-Amz-Target")
 	switch {
@@ -222,9 +221,9 @@ func unsignedService(r *http.Request) string {
 	return "s3"
 }
 
-// authenticate finds who signed a request. It is nil for an unsigned one, which
-// services refuse unless a policy or the action allows everybody. The error is a
-// *sigv4.Failure.
+// authenticate returns the caller who signed a request, and nil if it is unsigned. A
+// service refuses an unsigned request unless a policy or the action allows everybody. An
+// error is a *sigv4.Failure.
 func (s *Server) authenticate(r *http.Request, signature *sigv4.Signature, unread error) (*access.Caller, error) {
 	if s.guard == nil {
 		return s.anyone, nil
@@ -243,7 +242,7 @@ func (s *Server) authenticate(r *http.Request, signature *sigv4.Signature, unrea
 	return caller, s.verifier.Verify(r, signature, secret)
 }
 
-// lookUp finds the secret of an access key, and whose it is.
+// lookUp returns the secret of an access key, and the caller to whom it belongs.
 func (s *Server) lookUp(signature *sigv4.Signature) (secret string, caller *access.Caller, err error) {
 	if signature.Token == "" {
 		key, ok := s.keys[signature.AccessKey]
@@ -262,8 +261,8 @@ func (s *Server) lookUp(signature *sigv4.Signature) (secret string, caller *acce
 	return session.Secret, session.Caller, nil
 }
 
-// Calls returns what the guard decided, and the granted actions that no role used;
-// nothing if permissions are not enforced.
+// Calls returns how often each caller was allowed and denied an action on a resource, and
+// the granted actions that no role used. It returns nothing if permissions are not enforced.
 func (s *Server) Calls() ([]authz.Count, []authz.Unused) {
 	if s.guard == nil {
 		return nil, nil

@@ -56,12 +56,12 @@ func TestCrossplaneVerifies(t *testing.T) {
 	}
 	signed := strings.TrimSpace(stdout.String())
 	if got := verdict(t, signed, dir, "cosign.pub"); !strings.Contains(got, "rekor client not provided for online verification") {
-		t.Errorf("that no log knows, Crossplane says: %s", got)
+		t.Errorf("for a signature in no log, Crossplane says: %s", got)
 	}
 	rekor.record(t, signed, public)
 	for key, want := range map[string]string{"cosign.pub": "verified", "stranger.pub": "refused: "} {
 		if got := verdict(t, signed, dir, key); !strings.HasPrefix(got, want) {
-			t.Errorf("by %s Crossplane says: %s", key, got)
+			t.Errorf("with the key %s, Crossplane says: %s", key, got)
 		}
 	}
 	stdout.Reset()
@@ -69,7 +69,7 @@ func TestCrossplaneVerifies(t *testing.T) {
 		t.Fatal(stderr.String())
 	}
 	if got := verdict(t, strings.TrimSpace(stdout.String()), dir, "cosign.pub"); !strings.Contains(got, "no signatures found") {
-		t.Errorf("of an image that nobody signed, Crossplane says: %s", got)
+		t.Errorf("for an unsigned image, Crossplane says: %s", got)
 	}
 }
 

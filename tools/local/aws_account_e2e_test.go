@@ -27,8 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// awsAccount is the local AWS, called by its protocols alone: a test that needed an SDK for
-// each service would say less of them.
+// awsAccount calls the local AWS by its protocols, without an SDK for each service.
 type awsAccount struct{ endpoint, admin string }
 
 func newAccount(t *testing.T, c client.Client) *awsAccount {
@@ -49,13 +48,16 @@ func newAccount(t *testing.T, c client.Client) *awsAccount {
 	return &awsAccount{at("http"), at("admin")}
 }
 
-// provisioner and a spoke's name are the role by which the provider makes the spoke.
+// provisioner, followed by a spoke's name, is the name of the role with which the provider
+// provisions the spoke.
 const provisioner = "sales-events-provisioner-"
 
-// withheld are actions that no provisioner is ever granted: the test must fail then, and name one.
+// withheld are the actions of WITHOUT, which no provisioner is ever granted. With any, the
+// test must fail and name one.
 var withheld = strings.Fields(os.Getenv("WITHOUT"))
 
-// prepare makes what step 2 of docs/aws.md makes by hand, but for actions.
+// prepare creates what a user creates by hand in step 2 of docs/aws.md, without the
+// permissions for some actions.
 func (a *awsAccount) prepare(t *testing.T, spoke string, without ...string) {
 	t.Helper()
 	// The local cluster is the hub.
@@ -65,7 +67,7 @@ func (a *awsAccount) prepare(t *testing.T, spoke string, without ...string) {
 	a.grant(t, spoke, without...)
 }
 
-// grant gives the provisioner its policy, but for actions.
+// grant gives the provisioner its policy, without some actions.
 func (a *awsAccount) grant(t *testing.T, spoke string, without ...string) {
 	t.Helper()
 	granted := document(t, "provisioner", spoke)
@@ -80,7 +82,7 @@ func (a *awsAccount) grant(t *testing.T, spoke string, without ...string) {
 	a.query(t, "iam", "2010-05-08", "PutRolePolicy", "RoleName", provisioner+spoke, "PolicyName", "provision", "PolicyDocument", policy)
 }
 
-// document is a file of docs/aws for a spoke.
+// document returns a file of docs/aws with the values of a spoke.
 func document(t *testing.T, name, spoke string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("../../docs/aws", name+".json"))
@@ -95,7 +97,7 @@ func document(t *testing.T, name, spoke string) string {
 	})
 }
 
-// inject replaces all faults, which are those of docs/localaws.md.
+// inject replaces all faults of the local AWS. docs/localaws.md describes their fields.
 func (a *awsAccount) inject(t *testing.T, faults ...string) {
 	t.Helper()
 	a.administer(t, http.MethodPut, "/faults", `{"seed": 1, "faults": [`+strings.Join(faults, ", ")+`]}`)
@@ -111,13 +113,14 @@ func (a *awsAccount) administer(t *testing.T, method, path, body string) string 
 	return a.do(t, request)
 }
 
-// called is how often a role was allowed an action, and denied it, and on what.
+// called is how often a role was allowed and denied an action, and the resources on which
+// it was denied.
 type called struct {
 	allowed, denied int
 	deniedOn        []string
 }
 
-// calls are the actions that each role called, by the role's name.
+// calls returns the actions that each role called, by the role's name.
 func (a *awsAccount) calls(t *testing.T) map[string]map[string]called {
 	t.Helper()
 	var table struct {
@@ -145,7 +148,8 @@ func (a *awsAccount) calls(t *testing.T) map[string]map[string]called {
 	return roles
 }
 
-// checkDenied holds that the provisioners were denied nothing but what they do not have at first.
+// checkDenied checks that the provisioners were denied only the actions that they are not
+// granted at first.
 func (a *awsAccount) checkDenied(t *testing.T) {
 	t.Helper()
 	for role, actions := range a.calls(t) {
@@ -159,7 +163,7 @@ func (a *awsAccount) checkDenied(t *testing.T) {
 	}
 }
 
-// logCalls prints who called what.
+// logCalls logs the actions that each role called.
 func (a *awsAccount) logCalls(t *testing.T) {
 	t.Helper()
 	roles := a.calls(t)
@@ -178,7 +182,7 @@ func (a *awsAccount) logCalls(t *testing.T) {
 	}
 }
 
-// logUnused prints what the roles that docs/aws.md makes are granted and nobody called.
+// logUnused logs the actions that the roles of docs/aws.md are granted and never called.
 func (a *awsAccount) logUnused(t *testing.T) {
 	t.Helper()
 	var table struct {
@@ -191,11 +195,11 @@ func (a *awsAccount) logUnused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range table.Unused {
-		t.Logf("granted to %s, and called by nobody: %s", path.Base(row.Role), strings.Join(row.Actions, " "))
+		t.Logf("granted to %s, and never called: %s", path.Base(row.Role), strings.Join(row.Actions, " "))
 	}
 }
 
-// vpcs are the ids of a spoke's.
+// vpcs returns the IDs of a spoke's VPCs.
 func (a *awsAccount) vpcs(t *testing.T, spoke string) []string {
 	t.Helper()
 	said := a.query(t, "ec2", "2016-11-15", "DescribeVpcs", "Filter.1.Name", "tag:cluster", "Filter.1.Value.1", spoke)
@@ -206,8 +210,8 @@ func (a *awsAccount) vpcs(t *testing.T, spoke string) []string {
 	return ids
 }
 
-// creations is how often a spoke's provisioner made something, by action, but for queues:
-// who creates one with the attributes that it has gets the one that is there.
+// creations returns how often a spoke's provisioner created something, by action. It leaves
+// out queues, because CreateQueue also returns an existing queue with the same attributes.
 func (a *awsAccount) creations(t *testing.T, spoke string) map[string]int {
 	t.Helper()
 	made := map[string]int{}
@@ -219,13 +223,13 @@ func (a *awsAccount) creations(t *testing.T, spoke string) map[string]int {
 	return made
 }
 
-// emptyLogs deletes the log group that a control plane may have made anew as it ended.
+// emptyLogs deletes the log group, which a control plane may create again while it ends.
 func (a *awsAccount) emptyLogs(t *testing.T, spoke string) {
 	t.Helper()
 	a.try(t, a.json(t, "logs", "Logs_20140328.DeleteLogGroup", `{"logGroupName": "/aws/eks/`+spoke+`/cluster"}`))
 }
 
-// checkEmpty holds what AWS lists of a spoke against nothing.
+// checkEmpty checks that AWS lists nothing of a spoke.
 func (a *awsAccount) checkEmpty(t *testing.T, spoke string) {
 	t.Helper()
 	tagged := []string{"Filter.1.Name", "tag:cluster", "Filter.1.Value.1", spoke}
@@ -239,7 +243,7 @@ func (a *awsAccount) checkEmpty(t *testing.T, spoke string) {
 			t.Errorf("%s is left of %s: %s", action, spoke, said)
 		}
 	}
-	// Those that are deleted are shown for an hour.
+	// AWS lists deleted NAT gateways for an hour.
 	live := append(slices.Clone(tagged), "Filter.2.Name", "state", "Filter.2.Value.1", "pending", "Filter.2.Value.2", "available")
 	if said := a.query(t, "ec2", "2016-11-15", "DescribeNatGateways", live...); strings.Contains(said, "<natGatewayId>") {
 		t.Errorf("a NAT gateway is left of %s: %s", spoke, said)
@@ -259,7 +263,7 @@ func (a *awsAccount) checkEmpty(t *testing.T, spoke string) {
 	}
 }
 
-// query calls an action of a service that speaks the query protocol, and returns the answer.
+// query calls an action of a service with the query protocol, and returns the answer.
 func (a *awsAccount) query(t *testing.T, service, version, action string, parameters ...string) string {
 	t.Helper()
 	form := url.Values{"Action": {action}, "Version": {version}}
@@ -278,7 +282,7 @@ func (a *awsAccount) json(t *testing.T, service, target, body string) *http.Requ
 	return a.request(t, http.MethodPost, service, "/", body, "X-Amz-Target", target, "Content-Type", kind)
 }
 
-// request is one that the administrator signs.
+// request returns a request that the administrator signed.
 func (a *awsAccount) request(t *testing.T, method, service, path, body string, headers ...string) *http.Request {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, a.endpoint+path, strings.NewReader(body))
@@ -298,7 +302,7 @@ func (a *awsAccount) request(t *testing.T, method, service, path, body string, h
 	return request
 }
 
-// do is the answer to a request, which must succeed.
+// do returns the answer to a request, which must succeed.
 func (a *awsAccount) do(t *testing.T, request *http.Request) string {
 	t.Helper()
 	status, said := a.try(t, request)

@@ -24,27 +24,28 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// The local AWS has one account and one region; this is its administrator's key.
+// The account and the region of the local AWS, and its administrator's key.
 const localAccount, localRegion, localKey = "000000000000", "eu-west-1", "local"
 
-// spokes are what the hub provisions: staging and production, or those of SPOKES.
+// spokes are the clusters that the hub provisions: those of SPOKES, or staging and
+// production.
 var spokes = strings.Fields(cmp.Or(os.Getenv("SPOKES"), "staging production"))
 
-// provisioning is for how long a whole spoke is waited for. Production's network and
-// cluster are some 80 objects, each of which waits for others.
+// provisioning is how long to wait for a whole spoke. Production's network and cluster have
+// some 80 objects, and each waits for others.
 const provisioning = 30 * time.Minute
 
-// TestAWS has the local cluster be the hub: the real provider provisions the spokes in the
-// local AWS, with the permissions of docs/aws.md. On the way calls fail, and the composite
-// resources say so. Then the hub forgets production and finds it again. Deleted in the order
-// of docs/aws.md, the spokes leave an empty account.
+// TestAWS makes the local cluster the hub. The real provider provisions the spokes in the
+// local AWS, with the permissions of docs/aws.md. Some calls fail, and the composite
+// resources report it. Then the hub loses its objects of production and finds the resources
+// again. After a teardown in the order of docs/aws.md the account is empty.
 func TestAWS(t *testing.T) {
 	paths, err := layout.Default()
 	if err != nil {
 		t.Fatal(err)
 	}
 	makeTarget(t, "down")
-	// It would be a third network and cluster, and take the time of the others.
+	// The local cluster's own network would be a third one, and slow the others down.
 	makeTarget(t, "up", "FLAGS=--without-network --timeout=30m")
 	c, _ := connect(t, paths)
 	account := newAccount(t, c)
@@ -67,9 +68,9 @@ func TestAWS(t *testing.T) {
 	makeTarget(t, "down")
 }
 
-// pushSpokes adds the spokes' files of the hub to the local cluster's repository, and takes
-// the apps out, for a hub has none. What is on the spokes themselves does not start: these
-// clusters have no API server.
+// pushSpokes adds the hub's files of the spokes to the local cluster's repository, and
+// removes the apps, because a hub has none. The Kustomizations that Flux would apply on the
+// spokes are suspended, because these clusters have no API server.
 func pushSpokes(t *testing.T) (dir string) {
 	t.Helper()
 	const local = `
@@ -127,7 +128,8 @@ var kustomization = schema.GroupVersionKind{Group: "kustomize.toolkit.fluxcd.io"
 // platformKinds are the composite resources.
 var platformKinds = []string{"Network", "EKSCluster", "EventQueue", "EventBucket", "WorkloadRole"}
 
-// checkProvisioned waits until everything of a spoke is ready, and nothing was denied.
+// checkProvisioned waits until everything of a spoke is ready, and checks that no other
+// action was denied than expected.
 func (a *awsAccount) checkProvisioned(t *testing.T, c client.Client, spoke string) {
 	t.Helper()
 	within(t, provisioning, "all of "+spoke+" is ready", func() (string, bool) {
@@ -137,8 +139,7 @@ func (a *awsAccount) checkProvisioned(t *testing.T, c client.Client, spoke strin
 	t.Logf("%s: %d managed resources", spoke, len(managedResources(t, c, spoke)))
 }
 
-// provisioned reports whether everything of a spoke is ready, the composite resources and
-// what they are composed of.
+// provisioned reports whether all composite and managed resources of a spoke are ready.
 func provisioned(t *testing.T, c client.Client, spoke string) (state string, ok bool) {
 	t.Helper()
 	composites, managed := composites(t, c, spoke), managedResources(t, c, spoke)
@@ -163,7 +164,7 @@ func composites(t *testing.T, c client.Client, namespace string) []*unstructured
 	return found
 }
 
-// managedResources are those of the activated kinds.
+// managedResources returns the managed resources of the activated kinds.
 func managedResources(t *testing.T, c client.Client, namespace string) []*unstructured.Unstructured {
 	t.Helper()
 	var found []*unstructured.Unstructured
@@ -181,7 +182,7 @@ func managedResources(t *testing.T, c client.Client, namespace string) []*unstru
 	return found
 }
 
-// activated are the resources that Crossplane serves, as plural.group.
+// activated returns the resources that Crossplane serves, as plural.group.
 func activated(t *testing.T) []string {
 	t.Helper()
 	names, err := providertrim.Activated("../../infrastructure/crossplane/packages/base/activation.yaml")
@@ -205,13 +206,14 @@ func list(t *testing.T, c client.Client, kind schema.GroupVersionKind, namespace
 	return found
 }
 
-// condition is one of an object's, empty where it has none of that type.
+// condition is a condition of an object.
 type condition struct {
 	Type            string
 	Status          corev1.ConditionStatus
 	Reason, Message string
 }
 
+// conditionOf returns the condition of a type; it is empty if the object has none.
 func conditionOf(o *unstructured.Unstructured, wanted string) condition {
 	all, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 	for _, item := range all {
@@ -224,7 +226,7 @@ func conditionOf(o *unstructured.Unstructured, wanted string) condition {
 	return condition{}
 }
 
-// removeSpokes deletes the spokes as docs/aws.md says under Teardown, both at a time.
+// removeSpokes deletes the spokes at the same time, as docs/aws.md says under Teardown.
 func removeSpokes(t *testing.T, c client.Client, account *awsAccount) {
 	t.Helper()
 	for _, spoke := range spokes {
@@ -253,8 +255,8 @@ func removeSpokes(t *testing.T, c client.Client, account *awsAccount) {
 	})
 }
 
-// removeComposites deletes the spokes' composite resources of the kinds. The protection
-// that was turned off ends a moment later.
+// removeComposites deletes the spokes' composite resources of the kinds. It repeats a
+// refused deletion, because it takes a moment until the protection ends.
 func removeComposites(t *testing.T, c client.Client, kinds ...string) {
 	t.Helper()
 	for _, spoke := range spokes {
@@ -269,8 +271,8 @@ func removeComposites(t *testing.T, c client.Client, kinds ...string) {
 	}
 }
 
-// remaining are the spokes' managed resources of the kinds, of all for none, with what
-// the provider says of them.
+// remaining returns the spokes' managed resources of the kinds, or all without kinds, with
+// the provider's message about each.
 func remaining(t *testing.T, c client.Client, kinds ...string) string {
 	t.Helper()
 	var left []string

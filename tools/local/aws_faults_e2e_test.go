@@ -12,12 +12,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// missingAction is what production's provisioner is not allowed at first: AWS asks for it
-// when a VPC endpoint gets its private DNS, and refuses the endpoint without.
+// missingAction is an action that production's provisioner is not granted at first. AWS
+// requires it for a VPC endpoint with private DNS, and refuses the endpoint without it.
 const missingAction = "route53:AssociateVPCWithHostedZone"
 
-// missing are the actions that a spoke's provisioner is not allowed at first: to create a
-// cluster, to observe a queue, and production's the one that nobody calls by its name.
+// missing returns the actions that a spoke's provisioner is not granted at first: one that
+// creates a cluster, one that observes a queue and, for production, missingAction, which the
+// provider never calls itself.
 func missing(spoke string) []string {
 	actions := []string{"eks:CreateCluster", "sqs:GetQueueAttributes"}
 	if spoke == "production" {
@@ -26,27 +27,26 @@ func missing(spoke string) []string {
 	return actions
 }
 
-// The faults, as docs/localaws.md has them.
-//
-// Throttling spares the reading: provider-aws loses what it created, and could not read
-// at once, and makes it again under a name that is then taken.
+// throttling is a fault of docs/localaws.md. It affects no reads: if provider-aws cannot
+// read at once what it created, it loses it and tries to create it again under the same name.
 const throttling = `{"action": "ec2:Create*", "rate": 0.2, "code": "RequestLimitExceeded"}`
 
 var (
-	// brokenNetworks: no network leads out, and of launch templates there are too many calls.
+	// brokenNetworks fails the NAT gateways and throttles the creation of launch templates.
 	brokenNetworks = []string{
 		`{"action": "ec2:CreateNatGateway", "rate": 1, "code": "InternalError", "fails": true}`,
 		`{"action": "ec2:CreateLaunchTemplate", "rate": 1, "code": "RequestLimitExceeded"}`,
 	}
+	// brokenNodes fails the node groups.
 	brokenNodes = `{"action": "eks:CreateNodegroup", "rate": 1, "code": "NodeCreationFailure", "fails": true}`
 )
 
-// saying is what a composite resource says in its condition Provisioned.
+// saying is a message that a composite resource must have in its condition Provisioned.
 type saying struct{ spoke, kind, message string }
 
-// provision waits until everything of the spokes is ready, which a fifth of EC2's
-// creations delay. Before that networks, clusters and queues fail, and then nodes: the composite
-// resources say so, and nothing is begun that needs what failed.
+// provision waits until everything of the spokes is ready, while a fifth of the creations
+// in EC2 is throttled. First networks, clusters and queues fail, then nodes. The composite
+// resources report it, and nothing is created that depends on a failed resource.
 func provision(t *testing.T, c client.Client, account *awsAccount) {
 	t.Helper()
 	for _, spoke := range spokes {
@@ -77,16 +77,16 @@ func provision(t *testing.T, c client.Client, account *awsAccount) {
 	account.inject(t)
 }
 
-// composite is the kind that composes what needs an action.
+// composite returns the kind whose resources need an action.
 func composite(action string) string {
 	service, _, _ := strings.Cut(action, ":")
 	return map[string]string{"eks": "EKSCluster", "sqs": "EventQueue", "route53": "Network"}[service]
 }
 
-// check waits until the composite resource says it.
+// check waits until a composite resource has the message.
 func (s saying) check(t *testing.T, c client.Client, account *awsAccount) {
 	t.Helper()
-	within(t, provisioning, s.spoke+"'s "+s.kind+" says: "+s.message, func() (string, bool) {
+	within(t, provisioning, s.spoke+"'s "+s.kind+" reports: "+s.message, func() (string, bool) {
 		account.checkDenied(t)
 		var said []string
 		for _, o := range composites(t, c, s.spoke) {
@@ -105,7 +105,8 @@ func (s saying) check(t *testing.T, c client.Client, account *awsAccount) {
 	})
 }
 
-// remake deletes what failed, for Crossplane to make it again: so the message advises.
+// remake deletes the failed resources, so that Crossplane creates them again, as the
+// message advises.
 func remake(t *testing.T, c client.Client, kind string) {
 	t.Helper()
 	for _, spoke := range spokes {
@@ -119,17 +120,18 @@ func remake(t *testing.T, c client.Client, kind string) {
 	}
 }
 
-// checkNone holds that nothing of the kinds was begun.
+// checkNone checks that the spoke has no managed resource of the kinds.
 func checkNone(t *testing.T, c client.Client, spoke string, kinds ...string) {
 	t.Helper()
 	for _, o := range managedResources(t, c, spoke) {
 		if slices.Contains(kinds, o.GetKind()) {
-			t.Errorf("%s %s/%s was begun before what it needs", o.GetKind(), spoke, o.GetName())
+			t.Errorf("%s %s/%s exists before the resources that it needs are ready", o.GetKind(), spoke, o.GetName())
 		}
 	}
 }
 
-// checkHeld holds that Flux does not go on to what is on the spoke.
+// checkHeld checks that the spoke's platform is not ready, and that Flux does not apply what
+// depends on it.
 func checkHeld(t *testing.T, c client.Client, spoke string) {
 	t.Helper()
 	for _, o := range named(list(t, c, kustomization, spoke), "platform", "keda") {

@@ -30,21 +30,21 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// forgetSpoke has the hub lose all that its etcd knows of a spoke, after what docs/aws.md
-// says under "Keep what the hub knows" was written into Git. From Git alone it finds
-// everything again in AWS, and makes nothing a second time.
+// forgetSpoke writes the names of a spoke's resources into Git, as docs/aws.md says under
+// "Keep what the hub knows", and deletes all objects of the spoke from the hub's etcd. With
+// Git alone the hub must find every resource in AWS again, and create none a second time.
 func forgetSpoke(t *testing.T, c client.Client, account *awsAccount, paths layout.Paths, dir, spoke string) {
 	t.Helper()
 	keepNames(t, c, dir, spoke)
 	account.checkProvisioned(t, c, spoke)
-	// Not while Flux waits for what is forgotten: a new hub's Flux would wait for nothing.
+	// Flux must not be waiting for the objects that are deleted: on a new hub it would not.
 	within(t, provisioning, "Flux has applied "+spoke, func() (string, bool) {
 		is := conditionOf(named(list(t, c, kustomization, spoke), "platform")[0], "Ready")
 		return is.Message, is.Status == corev1.ConditionTrue
 	})
 	names, vpcs, creations := externalNames(t, c, spoke), account.vpcs(t, spoke), account.creations(t, spoke)
-	// In a hub that is lost nothing runs: a composition on its way would be an orphan, whose
-	// deletion reaches AWS.
+	// Nothing runs in a lost hub. Here Crossplane could compose an object during the deletion.
+	// It would be an orphan, and its garbage collection would delete the resource in AWS.
 	scaleCrossplane(t, c, 0)
 	deleteFromEtcd(t, paths, spoke)
 	scaleCrossplane(t, c, 1)
@@ -60,12 +60,12 @@ func forgetSpoke(t *testing.T, c client.Client, account *awsAccount, paths layou
 	}
 	for action, count := range account.creations(t, spoke) {
 		if count > creations[action] {
-			t.Errorf("the hub called %s %d times to find what is there", action, count-creations[action])
+			t.Errorf("the hub called %s %d times to find existing resources", action, count-creations[action])
 		}
 	}
 }
 
-// scaleCrossplane waits until so many pods of Crossplane's are there.
+// scaleCrossplane scales Crossplane, and waits until it has that number of pods.
 func scaleCrossplane(t *testing.T, c client.Client, replicas int) {
 	t.Helper()
 	deployment := &appsv1.Deployment{}
@@ -86,7 +86,8 @@ func scaleCrossplane(t *testing.T, c client.Client, replicas int) {
 	})
 }
 
-// keepNames writes what AWS calls the parts of the network and of the cluster into Git.
+// keepNames writes the names that AWS gave to the parts of the network and the cluster into
+// Git.
 func keepNames(t *testing.T, c client.Client, dir, spoke string) {
 	t.Helper()
 	for _, o := range composites(t, c, spoke) {
@@ -107,13 +108,13 @@ func keepNames(t *testing.T, c client.Client, dir, spoke string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// spec is the last of the file.
+		// spec is the last field of the file.
 		if err := os.WriteFile(at, fmt.Appendf(data, "  externalNames: %s\n", line), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	pushAll(t, dir, "Keep what AWS calls "+spoke)
-	until(t, "Flux applied what "+spoke+" is called", func() (string, bool) {
+	pushAll(t, dir, "Keep the names of "+spoke+" in AWS")
+	until(t, "Flux applied the names of "+spoke, func() (string, bool) {
 		var without []string
 		for _, o := range composites(t, c, spoke) {
 			_, has, _ := unstructured.NestedMap(o.Object, "spec", "externalNames")
@@ -125,11 +126,12 @@ func keepNames(t *testing.T, c client.Client, dir, spoke string) {
 	})
 }
 
-// assigned is an identifier of AWS's. What only links others has none: its name is
-// Terraform's, and another one for what was found than for what was made.
+// assigned matches an identifier that AWS assigned. A resource that only links others, such
+// as a route, has none. Terraform names it, and names a found one differently from a created
+// one.
 var assigned = regexp.MustCompile(`^[a-z]+-[0-9a-f]{17}$`)
 
-// externalNames are what AWS calls the managed resources that it gives an identifier.
+// externalNames returns the identifiers of the managed resources to which AWS assigned one.
 func externalNames(t *testing.T, c client.Client, spoke string) map[string]string {
 	t.Helper()
 	names := map[string]string{}
@@ -142,8 +144,8 @@ func externalNames(t *testing.T, c client.Client, spoke string) map[string]strin
 }
 
 // deleteFromEtcd removes a namespace's composite and managed resources and the usages
-// between them in one transaction: nobody is asked, no finalizer runs, and nobody tells
-// AWS. So an etcd looks that was lost.
+// between them in one transaction, as if etcd had been lost. No webhook is called, no
+// finalizer runs, and nothing is deleted in AWS.
 func deleteFromEtcd(t *testing.T, paths layout.Paths, namespace string) {
 	t.Helper()
 	type keys struct {
@@ -186,25 +188,25 @@ func deleteFromEtcd(t *testing.T, paths layout.Paths, namespace string) {
 		}
 	}
 	if err := json.NewDecoder(response.Body).Decode(&said); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("etcd says %s: %v", response.Status, err)
+		t.Fatalf("etcd answers %s: %v", response.Status, err)
 	}
 	deleted := 0
 	for _, one := range said.Responses {
 		deleted += one.Range.Deleted
 	}
 	if deleted == 0 {
-		t.Fatalf("etcd knows nothing of %s", namespace)
+		t.Fatalf("etcd has no objects of %s", namespace)
 	}
-	t.Logf("etcd forgot %d objects of %s", deleted, namespace)
+	t.Logf("deleted %d objects of %s from etcd", deleted, namespace)
 }
 
-// dialInside dials from the network namespace of a process.
+// dialInside returns a function that dials from the network namespace of a process.
 func dialInside(pid int) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			// Never unlocked: the thread ends with this goroutine.
+			// It stays locked, so that the thread ends with this goroutine.
 			runtime.LockOSThread()
 			var namespace *os.File
 			if namespace, err = os.Open(fmt.Sprintf("/proc/%d/ns/net", pid)); err != nil {

@@ -16,11 +16,11 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
-// providerModule is the one that the recording names.
+// providerModule is the module of the provider, which the recording names.
 const providerModule = "github.com/upbound/provider-aws/v2"
 
-// TestAWSRecording records what the real provider calls to make staging and to remove
-// it, without faults and with all permissions. The recording replaces that of
+// TestAWSRecording records the calls with which the real provider creates staging and
+// removes it, without faults and with all permissions. The recording replaces the one in
 // apps/localaws/recording, whose test replays it.
 func TestAWSRecording(t *testing.T) {
 	paths, err := layout.Default()

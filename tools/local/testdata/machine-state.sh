@@ -1,20 +1,20 @@
 #!/bin/sh
-# Prints what a local cluster must leave as it was, a line for each fact and in one
-# order, so that two runs with nothing between them print the same:
+# Prints the state of the machine that a local cluster must leave unchanged. Each fact is a
+# line, and the order is fixed, so two runs print the same if nothing changed between them:
 #
 #   machine-state.sh CHECKOUT >before
 #   ... make demo, make down ...
 #   machine-state.sh CHECKOUT before >after && diff before after
 #
-# Run it as root. It reads /proc and /sys, and asks nft or iptables-save for the
-# firewall. Modules that the kernel has loaded meanwhile are not told: they stay.
+# Run it as root. It reads /proc and /sys, and the firewall with nft or iptables-save. It
+# does not list kernel modules, because those that were loaded meanwhile stay.
 set -u
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 checkout=${1:?usage: machine-state.sh CHECKOUT [EARLIER]} earlier=${2:-}
 
-# PID namespaces are a cluster's most certain trace: whatever its pods run is in
-# one. Processes by their names would tell of every timer of the machine. One that
-# has ended and waits for its parent is none.
+# PID namespaces are the surest trace of a cluster, because all its processes are in one.
+# A list of all processes would also have those that the machine's timers start. A zombie
+# does not count.
 processes() {
 	set --
 	for process in /proc/[0-9]*; do
@@ -27,7 +27,7 @@ processes() {
 	readlink "$@" | sort -u | sed 's/^/namespace /'
 }
 
-# A session's and a service's own mounts come and go with both.
+# The mounts of sessions and services come and go with them.
 mounts() {
 	sed -n 's/^/mount /p' /proc/self/mounts | grep -v -e ' /run/user/' -e ' /run/credentials/' | sort
 }
@@ -45,7 +45,7 @@ network() {
 	[ ! -e /proc/net/ipv6_route ] || awk '{ print "route", $10, "to", $1 "/" $2, "via", $5 }' /proc/net/ipv6_route | sort -u
 }
 
-# Without counters.
+# The rules of the firewall, without their counters.
 firewall() {
 	if command -v nft >/dev/null; then
 		nft -s list ruleset 2>&1
@@ -54,8 +54,9 @@ firewall() {
 	fi | sed 's/^/firewall /'
 }
 
-# The roots, the groups below them and those of containers, and which controllers
-# they pass on: deeper ones and systemd's units come and go with what they run.
+# The root cgroups, those below them and those of containers, with the controllers that they
+# enable for their children. Deeper cgroups and systemd's units come and go with their
+# processes.
 cgroups() {
 	for group in /sys/fs/cgroup/ /sys/fs/cgroup/*/ /sys/fs/cgroup/*/*/ /sys/fs/cgroup/*/k8s.io/*/; do
 		case $group in *.slice/* | *.scope/* | *.service/* | *.mount/* | *'*'*) continue ;; esac
@@ -63,9 +64,9 @@ cgroups() {
 	done
 }
 
-# Left out are counters of what the machine does, random numbers, and the limit
-# that perf lowers by itself; binfmt_misc mounts itself when it is read. What
-# EARLIER does not have came with a module, such as nf_conntrack.
+# Without counters, random numbers and the limit that perf lowers by itself. binfmt_misc
+# mounts itself when it is read. A setting that EARLIER does not have came with a kernel
+# module, such as nf_conntrack.
 sysctls() {
 	find /proc/sys -path /proc/sys/fs/binfmt_misc -prune -o -type f ! -path '/proc/sys/kernel/random/*' ! -path '/proc/sys/fs/quota/*' \
 		! -name aio-nr ! -name dentry-state ! -name file-nr ! -name inode-nr ! -name inode-state \
@@ -84,12 +85,12 @@ apparmor() {
 	[ ! -r $profiles ] || sort $profiles | sed 's/^/apparmor /'
 }
 
-# The report is what a demo makes: it may be new, with the checkout's owner.
+# A demo creates report/, which must belong to the checkout's owner.
 files() {
 	owner=$(stat -c %u:%g "$checkout")
 	find "$checkout" -path "$checkout/report" -prune -o -exec stat -c 'file %n %A %u:%g' {} + | sort
 	[ ! -e "$checkout/report" ] || find "$checkout/report" -exec stat -c 'file %n %u:%g' {} + | grep -v " $owner\$"
-	# Where the programs write unless they are told otherwise.
+	# The folders into which the programs write by default.
 	for path in /etc/cni /etc/containerd /etc/kubernetes /opt/cni /opt/containerd /run/containerd /run/netns /run/sales-events* \
 		/var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/log/containers /var/log/pods /tmp/sales-events*; do
 		[ ! -e "$path" ] || echo "path $path"

@@ -44,7 +44,7 @@ func (r *run) image() string {
 		return dir
 	}
 
-	r.say("image: building it of Debian's packages, some minutes")
+	r.say("image: building it from Debian's packages, which takes minutes")
 	if err := os.RemoveAll(cache); err != nil {
 		r.Fatal(err)
 	}

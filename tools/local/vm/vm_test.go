@@ -32,7 +32,7 @@ type run struct {
 	start time.Time
 	// dir is kept if the test fails; the disks below it never are.
 	dir, disks string
-	// log is shown and saved.
+	// log writes to the test's output and to a file.
 	log io.Writer
 }
 
@@ -216,7 +216,7 @@ func (r *run) caches() string {
 	if _, err := os.Stat(filepath.Join(from, "engines")); err != nil {
 		r.Fatalf("ENGINES: no built engines: %v; build them with `make up`", err)
 	}
-	r.say("caches: compiling what the guest compiles, where a C compiler may lack")
+	r.say("caches: compiling what the guest compiles, with and without a C compiler")
 	for _, cgo := range []string{"0", r.output("go", "env", "CGO_ENABLED")} {
 		cmd := r.command("go", "build", "../...", "../../validate")
 		cmd.Env = append(cmd.Environ(), "CGO_ENABLED="+cgo)

@@ -1,8 +1,8 @@
-// Command verify is the verification of Crossplane's package manager: it takes an image
-// as the ImageConfig in a file asks for it. In the folder of its last argument are the
-// key cosign.pub, which the ImageConfig names, and what Sigstore would serve: the
-// certificate fulcio.crt.pem, and the keys rekor.pub and ctfe.pub of its logs. It is built
-// in the module of tools/engines/crossplane.
+// Command verify verifies an image with the code of Crossplane's package manager, as the
+// ImageConfig in a file requires. It replaces the key that the ImageConfig names with the
+// one in its third argument. The folder in its last argument has what Sigstore would serve:
+// the certificate fulcio.crt.pem, and the keys rekor.pub and ctfe.pub of its logs. It is
+// built in the module of tools/engines/crossplane.
 package main
 
 import (
@@ -22,13 +22,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// secret stands in for the one that the ImageConfig names.
+// secret replaces the Secret that the ImageConfig names.
 type secret struct {
 	client.Reader
 	data map[string][]byte
 }
 
-// Get answers for every name.
+// Get returns the same data for every name.
 func (s secret) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	into.(*corev1.Secret).Data = s.data
 	return nil
@@ -50,8 +50,8 @@ func main() {
 	fmt.Println("verified")
 }
 
-// serveSigstore has the keys of a folder trusted instead of those that Sigstore's own
-// repository serves.
+// serveSigstore makes sigstore trust the keys of a folder instead of those in Sigstore's own
+// repository.
 func serveSigstore(dir string) error {
 	work, err := os.MkdirTemp(dir, "tuf")
 	if err != nil {
