@@ -69,7 +69,7 @@ func (c *check) alarmTags(arn *string) string {
 }
 
 var cloudwatchCases = []conformanceCase{
-	{"PutMetricAlarm", "an alarm comes back as it was put, without data at first, and replaces the one of its name", func(c *check) {
+	{"PutMetricAlarm", "an alarm is returned unchanged, has no data at first, and replaces the one with its name", func(c *check) {
 		in := newAlarm()
 		got := c.alarm(in)
 		equal(c, "ARN", strings.HasSuffix(*got.AlarmArn, ":alarm:"+*in.AlarmName), true)
@@ -93,7 +93,7 @@ var cloudwatchCases = []conformanceCase{
 			return decimal(*out.MetricAlarms[0].Threshold) + " " + aws.ToString(out.MetricAlarms[0].AlarmDescription)
 		})
 	}},
-	{"PutMetricAlarm", "refuses two statistics, and a period that is no multiple of 60 seconds", func(c *check) {
+	{"PutMetricAlarm", "refuses two statistics, and a period that is not a multiple of 60 seconds", func(c *check) {
 		in := newAlarm()
 		in.ExtendedStatistic = aws.String("p99")
 		_, err := c.cloudwatch.PutMetricAlarm(c.ctx, in)
@@ -103,7 +103,7 @@ var cloudwatchCases = []conformanceCase{
 		c.code(err, "ValidationException", "InvalidParameterValue")
 		equal(c, "alarms", c.alarms(&cloudwatch.DescribeAlarmsInput{AlarmNames: []string{*in.AlarmName}}), "")
 	}},
-	{"DescribeAlarms", "finds by names and by prefix; a name that is not there is left out", func(c *check) {
+	{"DescribeAlarms", "finds alarms by names and by prefix; unknown names are left out", func(c *check) {
 		first, second := newAlarm(), newAlarm()
 		second.AlarmName = aws.String(*first.AlarmName + "-b")
 		c.alarm(first)
@@ -114,7 +114,7 @@ var cloudwatchCases = []conformanceCase{
 		none := &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: first.AlarmName, StateValue: types.StateValueAlarm}
 		equal(c, "that ring", c.alarms(none), "")
 	}},
-	{"DeleteAlarms", "deletes several; none if one is not there", func(c *check) {
+	{"DeleteAlarms", "deletes several alarms, or none if one does not exist", func(c *check) {
 		first, second := newAlarm(), newAlarm()
 		c.alarm(first)
 		c.alarm(second)
@@ -129,7 +129,7 @@ var cloudwatchCases = []conformanceCase{
 			return c.alarms(&cloudwatch.DescribeAlarmsInput{AlarmNames: []string{*first.AlarmName, *second.AlarmName}})
 		})
 	}},
-	{"PutMetricAlarm", "tags a new alarm; those of one that is there stay, but for TagResource and UntagResource", func(c *check) {
+	{"PutMetricAlarm", "tags a new alarm; only TagResource and UntagResource change the tags of an existing one", func(c *check) {
 		in := newAlarm()
 		in.Tags = []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}
 		arn := c.alarm(in).AlarmArn

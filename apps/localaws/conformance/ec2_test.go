@@ -125,7 +125,7 @@ func https(block string) []types.IpPermission {
 }
 
 var ec2Cases = []conformanceCase{
-	{"CreateVpc", "comes with a main route table, a default network ACL and a default group", func(c *check) {
+	{"CreateVpc", "a VPC has a main route table, a default network ACL and a default group", func(c *check) {
 		vpc := c.vpc()
 		tables, err := c.ec2.DescribeRouteTables(c.ctx, &ec2.DescribeRouteTablesInput{Filters: append(c.wanting("association.main", "true"), c.wanting("vpc-id", *vpc)...)})
 		c.ok(err)
@@ -137,15 +137,15 @@ var ec2Cases = []conformanceCase{
 		c.ok(err)
 		equal(c, "groups", len(groups.SecurityGroups), 1)
 	}},
-	{"CreateVpc", "a block is of /16 to /28", func(c *check) {
+	{"CreateVpc", "a block has a size from /16 to /28", func(c *check) {
 		_, err := c.ec2.CreateVpc(c.ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/8")})
 		c.code(err, "InvalidVpc.Range")
 	}},
-	{"CreateVpc", "DryRun changes nothing, and says that it would have succeeded", func(c *check) {
+	{"CreateVpc", "DryRun changes nothing, and reports that the call would have succeeded", func(c *check) {
 		_, err := c.ec2.CreateVpc(c.ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16"), DryRun: aws.Bool(true)})
 		c.code(err, "DryRunOperation")
 	}},
-	{"DescribeVpcs", "an id that is none is malformed, one that is gone is not found", func(c *check) {
+	{"DescribeVpcs", "an invalid ID is malformed; an unknown ID is not found", func(c *check) {
 		_, err := c.ec2.DescribeVpcs(c.ctx, &ec2.DescribeVpcsInput{VpcIds: []string{"vpc-0123456789abcdef0"}})
 		c.code(err, "InvalidVpcID.NotFound")
 		_, err = c.ec2.DescribeSubnets(c.ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{"x"}})
@@ -153,7 +153,7 @@ var ec2Cases = []conformanceCase{
 		_, err = c.ec2.DescribeVpcs(c.ctx, &ec2.DescribeVpcsInput{Filters: c.wanting("colour", "red")})
 		c.code(err, "InvalidParameterValue")
 	}},
-	{"ModifyVpcAttribute", "an attribute changes what DescribeVpcAttribute says", func(c *check) {
+	{"ModifyVpcAttribute", "DescribeVpcAttribute returns the new value", func(c *check) {
 		vpc := c.vpc()
 		_, err := c.ec2.ModifyVpcAttribute(c.ctx, &ec2.ModifyVpcAttributeInput{VpcId: vpc, EnableDnsHostnames: &types.AttributeBooleanValue{Value: aws.Bool(true)}})
 		c.ok(err)
@@ -166,19 +166,19 @@ var ec2Cases = []conformanceCase{
 			return "true"
 		})
 	}},
-	{"DeleteVpc", "is refused while a subnet is in it", func(c *check) {
+	{"DeleteVpc", "is refused while the VPC has a subnet", func(c *check) {
 		vpc := c.vpc()
 		c.subnet(vpc, "10.16.0.0/24", "a")
 		_, err := c.ec2.DeleteVpc(c.ctx, &ec2.DeleteVpcInput{VpcId: vpc})
 		c.code(err, "DependencyViolation")
 	}},
-	{"CreateSubnet", "five addresses of the block are AWS's", func(c *check) {
+	{"CreateSubnet", "AWS reserves five addresses of the block", func(c *check) {
 		vpc := c.vpc()
 		out, err := c.ec2.DescribeSubnets(c.ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{*c.subnet(vpc, "10.16.0.0/28", "a")}})
 		c.ok(err)
 		equal(c, "free addresses", *out.Subnets[0].AvailableIpAddressCount, 11)
 	}},
-	{"CreateSubnet", "a block is inside the VPC's and overlaps no other", func(c *check) {
+	{"CreateSubnet", "a block is inside the VPC's and overlaps no other subnet's", func(c *check) {
 		vpc := c.vpc()
 		c.subnet(vpc, "10.16.0.0/24", "a")
 		_, err := c.ec2.CreateSubnet(c.ctx, &ec2.CreateSubnetInput{VpcId: vpc, CidrBlock: aws.String("10.16.0.128/25")})
@@ -186,7 +186,7 @@ var ec2Cases = []conformanceCase{
 		_, err = c.ec2.CreateSubnet(c.ctx, &ec2.CreateSubnetInput{VpcId: vpc, CidrBlock: aws.String("10.17.0.0/24")})
 		c.code(err, "InvalidSubnet.Range")
 	}},
-	{"AttachInternetGateway", "a gateway is attached once, and not deleted while it is", func(c *check) {
+	{"AttachInternetGateway", "a gateway is attached once, and not deleted while it is attached", func(c *check) {
 		vpc := c.vpc()
 		gateway := c.internet(vpc)
 		_, err := c.ec2.AttachInternetGateway(c.ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: gateway, VpcId: vpc})
@@ -194,7 +194,7 @@ var ec2Cases = []conformanceCase{
 		_, err = c.ec2.DeleteInternetGateway(c.ctx, &ec2.DeleteInternetGatewayInput{InternetGatewayId: gateway})
 		c.code(err, "DependencyViolation")
 	}},
-	{"CreateRoute", "a route is black when its gateway is detached", func(c *check) {
+	{"CreateRoute", "a route is a blackhole when its gateway is detached", func(c *check) {
 		vpc := c.vpc()
 		gateway, table := c.internet(vpc), c.table(vpc)
 		_, err := c.ec2.CreateRoute(c.ctx, &ec2.CreateRouteInput{RouteTableId: table, DestinationCidrBlock: aws.String("0.0.0.0/0"), GatewayId: gateway})
@@ -204,7 +204,7 @@ var ec2Cases = []conformanceCase{
 		c.ok(err)
 		c.eventually("10.16.0.0/20 active, 0.0.0.0/0 blackhole", func() string { return c.routes(table) })
 	}},
-	{"CreateRoute", "a target that is not there is refused; the local route stays", func(c *check) {
+	{"CreateRoute", "a target that does not exist is refused; the local route is not deleted", func(c *check) {
 		table := c.table(c.vpc())
 		_, err := c.ec2.CreateRoute(c.ctx, &ec2.CreateRouteInput{RouteTableId: table, DestinationCidrBlock: aws.String("0.0.0.0/0"), GatewayId: aws.String("igw-0123456789abcdef0")})
 		c.code(err, "InvalidGatewayID.NotFound")
@@ -213,7 +213,7 @@ var ec2Cases = []conformanceCase{
 		_, err = c.ec2.DeleteRoute(c.ctx, &ec2.DeleteRouteInput{RouteTableId: table, DestinationCidrBlock: aws.String("10.16.0.0/20")})
 		c.code(err, "InvalidParameterValue")
 	}},
-	{"AssociateRouteTable", "a subnet has one table; a table that is associated is not deleted", func(c *check) {
+	{"AssociateRouteTable", "a subnet has one table; an associated table is not deleted", func(c *check) {
 		vpc := c.vpc()
 		subnet, table, other := c.subnet(vpc, "10.16.0.0/24", "a"), c.table(vpc), c.table(vpc)
 		out, err := c.ec2.AssociateRouteTable(c.ctx, &ec2.AssociateRouteTableInput{RouteTableId: table, SubnetId: subnet})
@@ -227,14 +227,14 @@ var ec2Cases = []conformanceCase{
 		_, err = c.ec2.DisassociateRouteTable(c.ctx, &ec2.DisassociateRouteTableInput{AssociationId: out.AssociationId})
 		c.code(err, "InvalidAssociationID.NotFound")
 	}},
-	{"CreateSecurityGroup", "anything may leave a new group, nothing may enter", func(c *check) {
+	{"CreateSecurityGroup", "a new group allows all egress and no ingress", func(c *check) {
 		out, err := c.ec2.DescribeSecurityGroups(c.ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{*c.group(c.vpc())}})
 		c.ok(err)
 		g := out.SecurityGroups[0]
 		equal(c, "ingress", len(g.IpPermissions), 0)
 		equal(c, "egress", *g.IpPermissionsEgress[0].IpRanges[0].CidrIp, "0.0.0.0/0")
 	}},
-	{"AuthorizeSecurityGroupIngress", "a rule has an id and tags, and is there once", func(c *check) {
+	{"AuthorizeSecurityGroupIngress", "a rule has an ID and tags; a duplicate is refused", func(c *check) {
 		group := c.group(c.vpc())
 		in := &ec2.AuthorizeSecurityGroupIngressInput{GroupId: group, IpPermissions: https("10.0.0.0/8"), TagSpecifications: tagged(types.ResourceTypeSecurityGroupRule)}
 		out, err := c.ec2.AuthorizeSecurityGroupIngress(c.ctx, in)
@@ -250,7 +250,7 @@ var ec2Cases = []conformanceCase{
 		_, err = c.ec2.RevokeSecurityGroupIngress(c.ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: group, IpPermissions: https("10.0.0.0/8")})
 		c.code(err, "InvalidPermission.NotFound")
 	}},
-	{"DeleteSecurityGroup", "is refused for the default group, and while another group's rule names it", func(c *check) {
+	{"DeleteSecurityGroup", "is refused for the default group, and while a rule of another group refers to it", func(c *check) {
 		vpc := c.vpc()
 		group, other := c.group(vpc), c.group(vpc)
 		named := []types.IpPermission{{IpProtocol: aws.String("-1"), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: group}}}}
@@ -265,7 +265,7 @@ var ec2Cases = []conformanceCase{
 		_, err = c.ec2.DeleteSecurityGroup(c.ctx, &ec2.DeleteSecurityGroupInput{GroupId: groups.SecurityGroups[0].GroupId})
 		c.code(err, "CannotDelete")
 	}},
-	{"CreateVpcEndpoint", "a gateway endpoint routes a prefix list in the tables it is associated with", func(c *check) {
+	{"CreateVpcEndpoint", "a gateway endpoint adds a route for its prefix list to the associated tables", func(c *check) {
 		vpc := c.vpc()
 		table, name := c.table(vpc), aws.String("com.amazonaws."+*region+".s3")
 		out, err := c.ec2.CreateVpcEndpoint(c.ctx, &ec2.CreateVpcEndpointInput{VpcId: vpc, ServiceName: name, RouteTableIds: []string{*table}})
@@ -288,7 +288,7 @@ var ec2Cases = []conformanceCase{
 		c.ok(err)
 		c.eventually("", list)
 	}},
-	{"CreateLaunchTemplate", "a name is taken once; versions count from 1", func(c *check) {
+	{"CreateLaunchTemplate", "a second template with its name is refused; versions count from 1", func(c *check) {
 		name, data := aws.String(newName()), &types.RequestLaunchTemplateData{UserData: aws.String("Y29uZm9ybWFuY2U=")}
 		out, err := c.ec2.CreateLaunchTemplate(c.ctx, &ec2.CreateLaunchTemplateInput{LaunchTemplateName: name, LaunchTemplateData: data})
 		c.ok(err)
@@ -305,7 +305,7 @@ var ec2Cases = []conformanceCase{
 		_, err = c.ec2.DescribeLaunchTemplateVersions(c.ctx, &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: id, Versions: []string{"3"}})
 		c.code(err, "InvalidLaunchTemplateId.VersionNotFound")
 	}},
-	{"CreateRouteTable", "with the token of an earlier call makes nothing again", func(c *check) {
+	{"CreateRouteTable", "a call with the token of an earlier one creates nothing", func(c *check) {
 		vpc := c.vpc()
 		in := &ec2.CreateRouteTableInput{VpcId: vpc, ClientToken: aws.String(newName())}
 		one, err := c.ec2.CreateRouteTable(c.ctx, in)
@@ -326,7 +326,7 @@ var ec2Cases = []conformanceCase{
 		_, err := c.ec2.CreateTags(c.ctx, &ec2.CreateTagsInput{Resources: []string{*vpc}, Tags: []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("y")}}})
 		c.code(err, "InvalidParameterValue")
 	}},
-	{"CreateNatGateway", "fails without an internet gateway, after a while", func(c *check) {
+	{"CreateNatGateway", "a gateway without an internet gateway fails after a while", func(c *check) {
 		c.costs()
 		subnet := c.subnet(c.vpc(), "10.16.0.0/24", "a")
 		address, err := c.ec2.AllocateAddress(c.ctx, &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc})

@@ -93,18 +93,18 @@ func (c *check) waits(want string, get func() string) {
 }
 
 var eksCases = []conformanceCase{
-	{"DescribeCluster", "a cluster that is not there is not found", func(c *check) {
+	{"DescribeCluster", "a cluster that does not exist is not found", func(c *check) {
 		_, err := c.eks.DescribeCluster(c.ctx, &eks.DescribeClusterInput{Name: aws.String(newName())})
 		c.code(err, "ResourceNotFoundException")
 	}},
-	{"CreateCluster", "subnets are in two zones", func(c *check) {
+	{"CreateCluster", "requires subnets in two zones", func(c *check) {
 		subnet := c.subnet(c.vpc(), "10.16.0.0/24", "a")
 		_, err := c.eks.CreateCluster(c.ctx, &eks.CreateClusterInput{
 			Name: aws.String(newName()), RoleArn: c.role(trustEKS).Arn, ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: []string{*subnet}},
 		})
 		c.code(err, "InvalidParameterException")
 	}},
-	{"CreateCluster", "becomes ACTIVE with an endpoint, an issuer and a security group; its name is taken", func(c *check) {
+	{"CreateCluster", "a cluster becomes ACTIVE with an endpoint, an issuer and a security group; a second one with its name is refused", func(c *check) {
 		name, nodeRole, subnets := c.cluster()
 		out, err := c.eks.DescribeCluster(c.ctx, &eks.DescribeClusterInput{Name: name})
 		c.ok(err)
@@ -115,7 +115,7 @@ var eksCases = []conformanceCase{
 		_, err = c.eks.CreateCluster(c.ctx, &eks.CreateClusterInput{Name: name, RoleArn: nodeRole, ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: subnets}})
 		c.code(err, "ResourceInUseException")
 	}},
-	{"CreateNodegroup", "fails in subnets that lead nowhere; the cluster is not deleted before it", func(c *check) {
+	{"CreateNodegroup", "a group fails in subnets without a route to AWS; the cluster is not deleted before it", func(c *check) {
 		name, nodeRole, subnets := c.cluster()
 		group := aws.String("nodes")
 		_, err := c.eks.CreateNodegroup(c.ctx, &eks.CreateNodegroupInput{
@@ -141,7 +141,7 @@ var eksCases = []conformanceCase{
 			return codeOf(err)
 		})
 	}},
-	{"CreateAddon", "a DaemonSet is ACTIVE without nodes, a Deployment is DEGRADED", func(c *check) {
+	{"CreateAddon", "without nodes a DaemonSet is ACTIVE and a Deployment is DEGRADED", func(c *check) {
 		name, _, _ := c.cluster()
 		for addon, status := range map[string]types.AddonStatus{"kube-proxy": types.AddonStatusActive, "coredns": types.AddonStatusDegraded} {
 			_, err := c.eks.CreateAddon(c.ctx, &eks.CreateAddonInput{ClusterName: name, AddonName: &addon})
@@ -153,7 +153,7 @@ var eksCases = []conformanceCase{
 			})
 		}
 	}},
-	{"CreateAccessEntry", "is there once; policies come and go", func(c *check) {
+	{"CreateAccessEntry", "a second entry is refused; policies are associated and disassociated", func(c *check) {
 		name, nodeRole, _ := c.cluster()
 		create := func() error {
 			_, err := c.eks.CreateAccessEntry(c.ctx, &eks.CreateAccessEntryInput{ClusterName: name, PrincipalArn: nodeRole, Type: aws.String("STANDARD")})

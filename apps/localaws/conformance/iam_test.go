@@ -59,7 +59,7 @@ func decoded(c *check, document *string) string {
 }
 
 var iamCases = []conformanceCase{
-	{"CreateRole", "makes a role that GetRole gives back; the same name again is refused", func(c *check) {
+	{"CreateRole", "creates a role that GetRole returns; a second role with its name is refused", func(c *check) {
 		made := c.role(trustEC2)
 		got, err := c.iam.GetRole(c.ctx, &iam.GetRoleInput{RoleName: made.RoleName})
 		c.ok(err)
@@ -72,7 +72,7 @@ var iamCases = []conformanceCase{
 		_, err = c.iam.CreateRole(c.ctx, &iam.CreateRoleInput{RoleName: made.RoleName, AssumeRolePolicyDocument: aws.String(trustEC2)})
 		c.code(err, "EntityAlreadyExists")
 	}},
-	{"CreateRole", "refuses a trust policy that is none, and a boundary that is not there", func(c *check) {
+	{"CreateRole", "refuses an invalid trust policy, and a boundary that does not exist", func(c *check) {
 		in := &iam.CreateRoleInput{RoleName: aws.String(newName()), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17"}`)}
 		_, err := c.iam.CreateRole(c.ctx, in)
 		c.code(err, "MalformedPolicyDocument")
@@ -80,7 +80,7 @@ var iamCases = []conformanceCase{
 		_, err = c.iam.CreateRole(c.ctx, in)
 		c.code(err, "NoSuchEntity")
 	}},
-	{"DeleteRole", "refuses a role with policies; one that is not there is an error", func(c *check) {
+	{"DeleteRole", "refuses a role with policies; a role that does not exist is an error", func(c *check) {
 		r := c.role(trustEC2)
 		_, err := c.iam.PutRolePolicy(c.ctx, &iam.PutRolePolicyInput{RoleName: r.RoleName, PolicyName: aws.String("p"), PolicyDocument: aws.String(readObject)})
 		c.ok(err)
@@ -92,7 +92,7 @@ var iamCases = []conformanceCase{
 		_, err = c.iam.GetRole(c.ctx, &iam.GetRoleInput{RoleName: r.RoleName})
 		c.code(err, "NoSuchEntity")
 	}},
-	{"PutRolePolicy", "a policy comes back as it was put, and replaces the one of its name", func(c *check) {
+	{"PutRolePolicy", "a policy is returned unchanged, and replaces the one with its name", func(c *check) {
 		r := c.role(trustEC2)
 		for _, text := range []string{readObject, strings.Replace(readObject, "GetObject", "PutObject", 1)} {
 			_, err := c.iam.PutRolePolicy(c.ctx, &iam.PutRolePolicyInput{RoleName: r.RoleName, PolicyName: aws.String("p"), PolicyDocument: &text})
@@ -107,7 +107,7 @@ var iamCases = []conformanceCase{
 		c.ok(err)
 		equal(c, "policies", strings.Join(names.PolicyNames, " "), "p")
 	}},
-	{"AttachRolePolicy", "attaches a managed policy, once; detaching it again is an error", func(c *check) {
+	{"AttachRolePolicy", "attaches a managed policy once; a repeated detachment is an error", func(c *check) {
 		r := c.role(trustEC2)
 		for range 2 {
 			_, err := c.iam.AttachRolePolicy(c.ctx, &iam.AttachRolePolicyInput{RoleName: r.RoleName, PolicyArn: aws.String(clusterARN)})
@@ -124,7 +124,7 @@ var iamCases = []conformanceCase{
 		_, err = c.iam.AttachRolePolicy(c.ctx, &iam.AttachRolePolicyInput{RoleName: r.RoleName, PolicyArn: aws.String(clusterARN + "Nope")})
 		c.code(err, "NoSuchEntity")
 	}},
-	{"CreatePolicy", "makes a policy with versions; what is attached is not deleted", func(c *check) {
+	{"CreatePolicy", "creates a policy with versions; an attached policy is not deleted", func(c *check) {
 		made, err := c.iam.CreatePolicy(c.ctx, &iam.CreatePolicyInput{PolicyName: aws.String(newName()), PolicyDocument: aws.String(readObject)})
 		c.ok(err)
 		arn := made.Policy.Arn
@@ -144,7 +144,7 @@ var iamCases = []conformanceCase{
 		_, err = c.iam.DeletePolicy(c.ctx, &iam.DeletePolicyInput{PolicyArn: arn})
 		c.code(err, "DeleteConflict")
 	}},
-	{"CreateOpenIDConnectProvider", "is found by the ARN of its URL; the same again is refused; deleting it again succeeds", func(c *check) {
+	{"CreateOpenIDConnectProvider", "a provider is found by the ARN of its URL; a second one is refused; a repeated deletion succeeds", func(c *check) {
 		host := "oidc.eks." + *region + ".amazonaws.com/id/" + strings.ToUpper(strings.ReplaceAll(newName(), "-", ""))
 		in := &iam.CreateOpenIDConnectProviderInput{
 			Url: aws.String("https://" + host), ClientIDList: []string{tokens}, ThumbprintList: []string{strings.Repeat("a", 40)},
@@ -166,12 +166,12 @@ var iamCases = []conformanceCase{
 		c.ok(remove())
 		c.ok(remove())
 	}},
-	{"GetCallerIdentity", "names the account and who calls", func(c *check) {
+	{"GetCallerIdentity", "returns the account and the caller", func(c *check) {
 		out, err := c.sts.GetCallerIdentity(c.ctx, &sts.GetCallerIdentityInput{})
 		c.ok(err)
 		equal(c, "ARN of the account", strings.Contains(*out.Arn, ":"+*out.Account+":"), true)
 	}},
-	{"AssumeRole", "gives credentials with which the role calls", func(c *check) {
+	{"AssumeRole", "returns credentials of the role", func(c *check) {
 		me, err := c.sts.GetCallerIdentity(c.ctx, &sts.GetCallerIdentityInput{})
 		c.ok(err)
 		r := c.role(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + *me.Account + `"},"Action":"sts:AssumeRole"}]}`)
@@ -191,14 +191,14 @@ var iamCases = []conformanceCase{
 		c.ok(err)
 		equal(c, "who calls", *identity.Arn, *out.AssumedRoleUser.Arn)
 	}},
-	{"AssumeRole", "refuses a role that is not there, and one that trusts another", func(c *check) {
+	{"AssumeRole", "refuses a role that does not exist, and one that does not trust the caller", func(c *check) {
 		r := c.role(trustEC2)
 		for _, arn := range []string{*r.Arn, *r.Arn + "x"} {
 			_, err := c.sts.AssumeRole(c.ctx, &sts.AssumeRoleInput{RoleArn: &arn, RoleSessionName: aws.String("conformance")})
 			c.code(err, "AccessDenied")
 		}
 	}},
-	{"AssumeRoleWithWebIdentity", "refuses what is no token", func(c *check) {
+	{"AssumeRoleWithWebIdentity", "refuses text that is not a token", func(c *check) {
 		r := c.role(trustEC2)
 		_, err := c.sts.AssumeRoleWithWebIdentity(c.ctx, &sts.AssumeRoleWithWebIdentityInput{
 			RoleArn: r.Arn, RoleSessionName: aws.String("conformance"), WebIdentityToken: aws.String("a.b.c"),

@@ -42,7 +42,7 @@ func (c *check) logGroups(prefix string) string {
 }
 
 var logsCases = []conformanceCase{
-	{"CreateLogGroup", "makes a group that keeps events for good; the same name again is refused", func(c *check) {
+	{"CreateLogGroup", "creates a group that keeps events forever; a second group with its name is refused", func(c *check) {
 		name := c.logGroup(&cloudwatchlogs.CreateLogGroupInput{})
 		for _, g := range c.groupsOf(*name) {
 			equal(c, "ARN", strings.HasSuffix(*g.Arn, ":log-group:"+*name+":*"), true)
@@ -60,13 +60,13 @@ var logsCases = []conformanceCase{
 			c.code(err, "InvalidParameterException")
 		}
 	}},
-	{"DescribeLogGroups", "finds by prefix, in the order of names", func(c *check) {
+	{"DescribeLogGroups", "finds groups by prefix, sorted by name", func(c *check) {
 		first := c.logGroup(&cloudwatchlogs.CreateLogGroupInput{})
 		second := c.logGroup(&cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(*first + "/b")})
 		c.eventually(*first+" "+*second, func() string { return c.logGroups(*first) })
 		equal(c, "others", c.logGroups(*first+"/c"), "")
 	}},
-	{"PutRetentionPolicy", "takes the periods of the documentation alone, until DeleteRetentionPolicy", func(c *check) {
+	{"PutRetentionPolicy", "accepts only the documented periods; DeleteRetentionPolicy removes the period", func(c *check) {
 		name := c.logGroup(&cloudwatchlogs.CreateLogGroupInput{})
 		put := func(days int32) error {
 			_, err := c.logs.PutRetentionPolicy(c.ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: name, RetentionInDays: &days})
@@ -87,7 +87,7 @@ var logsCases = []conformanceCase{
 		name = aws.String("/" + newName())
 		c.code(put(14), "ResourceNotFoundException")
 	}},
-	{"DeleteLogGroup", "a group is gone; one that is not there is an error", func(c *check) {
+	{"DeleteLogGroup", "deletes a group; a group that does not exist is an error", func(c *check) {
 		name := c.logGroup(&cloudwatchlogs.CreateLogGroupInput{})
 		remove := func() error {
 			_, err := c.logs.DeleteLogGroup(c.ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: name})

@@ -65,7 +65,7 @@ func (c *check) list(in *s3.ListObjectsV2Input) string {
 }
 
 var s3Cases = []conformanceCase{
-	{"CreateBucket", "makes a bucket that HeadBucket finds; another is not found", func(c *check) {
+	{"CreateBucket", "creates a bucket that HeadBucket finds; another name is not found", func(c *check) {
 		_, err := c.s3.HeadBucket(c.ctx, &s3.HeadBucketInput{Bucket: c.bucket()})
 		c.ok(err)
 		_, err = c.s3.HeadBucket(c.ctx, &s3.HeadBucketInput{Bucket: aws.String(newName())})
@@ -77,7 +77,7 @@ var s3Cases = []conformanceCase{
 		_, err := c.s3.DeleteBucket(c.ctx, &s3.DeleteBucketInput{Bucket: b})
 		c.code(err, "BucketNotEmpty")
 	}},
-	{"PutObject", "an object comes back as it was stored, the newest of a key", func(c *check) {
+	{"PutObject", "the newest object of a key is returned unchanged", func(c *check) {
 		b := c.bucket()
 		key := "events/event_type=sale_event/dt=2026_01_01/a b+c.json"
 		c.ok(c.put(b, key, "old"))
@@ -89,7 +89,7 @@ var s3Cases = []conformanceCase{
 		c.ok(err)
 		equal(c, "ETag", aws.ToString(out.ETag), fmt.Sprintf(`"%x"`, md5.Sum([]byte("hello"))))
 	}},
-	{"PutObject", "type and metadata come back, and are replaced with the object", func(c *check) {
+	{"PutObject", "type and metadata are returned, and replaced with the object", func(c *check) {
 		b := c.bucket()
 		_, err := c.s3.PutObject(c.ctx, &s3.PutObjectInput{
 			Bucket: b, Key: aws.String("k"), Body: strings.NewReader("v"), ContentType: aws.String("application/json"), Metadata: map[string]string{"store": "7"},
@@ -110,7 +110,7 @@ var s3Cases = []conformanceCase{
 		c.code(c.putNew(b, "k", "second"), "PreconditionFailed")
 		c.holds(b, "k", "first")
 	}},
-	{"PutObject", "with If-None-Match: *, of eight at once one is stored", func(c *check) {
+	{"PutObject", "with If-None-Match: *, one of eight concurrent calls succeeds", func(c *check) {
 		b := c.bucket()
 		var stored atomic.Int32
 		var all sync.WaitGroup
@@ -126,7 +126,7 @@ var s3Cases = []conformanceCase{
 		all.Wait()
 		equal(c, "number stored", stored.Load(), 1)
 	}},
-	{"PutObject", "with If-Match an object is replaced if it is the one", func(c *check) {
+	{"PutObject", "with If-Match an object is replaced only if the ETag is its own", func(c *check) {
 		b := c.bucket()
 		out, err := c.s3.PutObject(c.ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("k"), Body: strings.NewReader("first")})
 		c.ok(err)
@@ -138,10 +138,10 @@ var s3Cases = []conformanceCase{
 		c.code(replace("third"), "PreconditionFailed")
 		c.holds(b, "k", "second")
 	}},
-	{"PutObject", "into a bucket that is not there is an error", func(c *check) {
+	{"PutObject", "a bucket that does not exist is an error", func(c *check) {
 		c.code(c.put(aws.String(newName()), "k", "v"), "NoSuchBucket")
 	}},
-	{"GetObject", "gives a range of bytes", func(c *check) {
+	{"GetObject", "returns a range of bytes", func(c *check) {
 		b := c.bucket()
 		c.ok(c.put(b, "k", "0123456789"))
 		got, out, err := c.get(b, "k", "bytes=2-4")
@@ -149,11 +149,11 @@ var s3Cases = []conformanceCase{
 		equal(c, "body", got, "234")
 		equal(c, "range", aws.ToString(out.ContentRange), "bytes 2-4/10")
 	}},
-	{"GetObject", "of a key that is not there is an error", func(c *check) {
+	{"GetObject", "a key that does not exist is an error", func(c *check) {
 		_, _, err := c.get(c.bucket(), "none", "")
 		c.code(err, "NoSuchKey")
 	}},
-	{"HeadObject", "gives length and time; a key that is not there is not found", func(c *check) {
+	{"HeadObject", "returns length and time; a key that does not exist is not found", func(c *check) {
 		b := c.bucket()
 		c.ok(c.put(b, "k", "hello"))
 		out, err := c.s3.HeadObject(c.ctx, &s3.HeadObjectInput{Bucket: b, Key: aws.String("k")})
@@ -187,7 +187,7 @@ var s3Cases = []conformanceCase{
 		in.Prefix, in.MaxKeys = aws.String("a/"), nil
 		equal(c, "list of a/", c.list(in), "a/1 a/2 a/b/")
 	}},
-	{"DeleteObject", "an object is gone; deleting it again succeeds", func(c *check) {
+	{"DeleteObject", "deletes an object; a repeated deletion succeeds", func(c *check) {
 		b := c.bucket()
 		c.ok(c.put(b, "k", "v"))
 		for range 2 {
@@ -197,7 +197,7 @@ var s3Cases = []conformanceCase{
 		_, _, err := c.get(b, "k", "")
 		c.code(err, "NoSuchKey")
 	}},
-	{"DeleteObjects", "deletes several, also such that are not there", func(c *check) {
+	{"DeleteObjects", "deletes several objects, also keys that do not exist", func(c *check) {
 		b := c.bucket()
 		c.ok(c.put(b, "a", "v"))
 		c.ok(c.put(b, "b", "v"))

@@ -12,7 +12,7 @@ var s3SettingCases = []conformanceCase{
 		c.ok(err)
 		equal(c, "algorithm", out.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm, types.ServerSideEncryptionAes256)
 	}},
-	{"GetPublicAccessBlock", "a new bucket blocks what is public; without the setting it is an error", func(c *check) {
+	{"GetPublicAccessBlock", "a new bucket blocks public access; without the setting it is an error", func(c *check) {
 		b := c.bucket()
 		out, err := c.s3.GetPublicAccessBlock(c.ctx, &s3.GetPublicAccessBlockInput{Bucket: b})
 		c.ok(err)
@@ -22,12 +22,12 @@ var s3SettingCases = []conformanceCase{
 		_, err = c.s3.GetPublicAccessBlock(c.ctx, &s3.GetPublicAccessBlockInput{Bucket: b})
 		c.code(err, "NoSuchPublicAccessBlockConfiguration")
 	}},
-	{"GetBucketOwnershipControls", "a new bucket is its owner's alone", func(c *check) {
+	{"GetBucketOwnershipControls", "a new bucket has BucketOwnerEnforced", func(c *check) {
 		out, err := c.s3.GetBucketOwnershipControls(c.ctx, &s3.GetBucketOwnershipControlsInput{Bucket: c.bucket()})
 		c.ok(err)
 		equal(c, "ownership", out.OwnershipControls.Rules[0].ObjectOwnership, types.ObjectOwnershipBucketOwnerEnforced)
 	}},
-	{"PutBucketPolicy", "a policy is kept and deleted; without one it is an error; what is no policy is refused", func(c *check) {
+	{"PutBucketPolicy", "a policy is stored and deleted; without one it is an error; an invalid policy is refused", func(c *check) {
 		b := c.bucket()
 		_, err := c.s3.GetBucketPolicy(c.ctx, &s3.GetBucketPolicyInput{Bucket: b})
 		c.code(err, "NoSuchBucketPolicy")
@@ -42,13 +42,13 @@ var s3SettingCases = []conformanceCase{
 		_, err = c.s3.DeleteBucketPolicy(c.ctx, &s3.DeleteBucketPolicyInput{Bucket: b})
 		c.ok(err)
 	}},
-	{"PutBucketPolicy", "refuses a public policy while they are blocked", func(c *check) {
+	{"PutBucketPolicy", "refuses a public policy while public policies are blocked", func(c *check) {
 		b := c.bucket()
 		open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + *b + `/*"}]}`
 		_, err := c.s3.PutBucketPolicy(c.ctx, &s3.PutBucketPolicyInput{Bucket: b, Policy: &open})
 		c.code(err, "AccessDenied")
 	}},
-	{"PutBucketVersioning", "is off, enabled and suspended", func(c *check) {
+	{"PutBucketVersioning", "versioning is off at first, and can be enabled and suspended", func(c *check) {
 		b := c.bucket()
 		status := func() string {
 			out, err := c.s3.GetBucketVersioning(c.ctx, &s3.GetBucketVersioningInput{Bucket: b})
@@ -62,7 +62,7 @@ var s3SettingCases = []conformanceCase{
 			c.eventually(string(wanted), status)
 		}
 	}},
-	{"PutBucketLifecycleConfiguration", "rules are kept; without any it is an error", func(c *check) {
+	{"PutBucketLifecycleConfiguration", "rules are stored; without any it is an error", func(c *check) {
 		b := c.bucket()
 		_, err := c.s3.GetBucketLifecycleConfiguration(c.ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: b})
 		c.code(err, "NoSuchLifecycleConfiguration")

@@ -46,7 +46,7 @@ func (c *check) topicTags(arn *string) string {
 const address = "conformance@example.com"
 
 var snsCases = []conformanceCase{
-	{"CreateTopic", "the same again gives the ARN; another value of an attribute or a tag is refused", func(c *check) {
+	{"CreateTopic", "a repeated creation returns the ARN; another value of an attribute or a tag is refused", func(c *check) {
 		in := &sns.CreateTopicInput{
 			Attributes: map[string]string{"DisplayName": "a test"}, Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}},
 		}
@@ -69,7 +69,7 @@ var snsCases = []conformanceCase{
 			c.code(err, "InvalidParameter")
 		}
 	}},
-	{"SetTopicAttributes", "sets what GetTopicAttributes then gives; refuses an attribute and a policy that are none", func(c *check) {
+	{"SetTopicAttributes", "GetTopicAttributes returns the new value; an unknown attribute and an invalid policy are refused", func(c *check) {
 		arn := c.topic(&sns.CreateTopicInput{})
 		equal(c, "ARN", c.topicAttribute(arn, "TopicArn"), *arn)
 		equal(c, "confirmed subscriptions", c.topicAttribute(arn, "SubscriptionsConfirmed"), "0")
@@ -83,7 +83,7 @@ var snsCases = []conformanceCase{
 		c.code(set("Policy", "{}"), "InvalidParameter")
 		equal(c, "owner's policy", strings.Contains(c.topicAttribute(arn, "Policy"), *arn), true)
 	}},
-	{"DeleteTopic", "a topic is gone; deleting it again succeeds", func(c *check) {
+	{"DeleteTopic", "deletes a topic; a repeated deletion succeeds", func(c *check) {
 		arn := c.topic(&sns.CreateTopicInput{})
 		for range 2 {
 			_, err := c.sns.DeleteTopic(c.ctx, &sns.DeleteTopicInput{TopicArn: arn})
@@ -92,7 +92,7 @@ var snsCases = []conformanceCase{
 		_, err := c.sns.GetTopicAttributes(c.ctx, &sns.GetTopicAttributesInput{TopicArn: arn})
 		c.code(err, "NotFound")
 	}},
-	{"Subscribe", "mail waits for its confirmation; an endpoint is subscribed once", func(c *check) {
+	{"Subscribe", "a subscription by mail waits for its confirmation; an endpoint is subscribed once", func(c *check) {
 		arn := c.topic(&sns.CreateTopicInput{})
 		in := &sns.SubscribeInput{TopicArn: arn, Protocol: aws.String("email"), Endpoint: aws.String(address)}
 		first, err := c.sns.Subscribe(c.ctx, in)
@@ -112,14 +112,14 @@ var snsCases = []conformanceCase{
 			return strings.Join(found, ", ")
 		})
 	}},
-	{"Subscribe", "refuses a protocol that is none, and a topic that is not there", func(c *check) {
+	{"Subscribe", "refuses an unknown protocol, and a topic that does not exist", func(c *check) {
 		arn := c.topic(&sns.CreateTopicInput{})
 		_, err := c.sns.Subscribe(c.ctx, &sns.SubscribeInput{TopicArn: arn, Protocol: aws.String("pigeon"), Endpoint: aws.String(address)})
 		c.code(err, "InvalidParameter")
 		_, err = c.sns.Subscribe(c.ctx, &sns.SubscribeInput{TopicArn: aws.String(*arn + "-none"), Protocol: aws.String("email"), Endpoint: aws.String(address)})
 		c.code(err, "NotFound")
 	}},
-	{"SetSubscriptionAttributes", "sets what GetSubscriptionAttributes then gives; refuses an attribute that is none", func(c *check) {
+	{"SetSubscriptionAttributes", "GetSubscriptionAttributes returns the new value; an unknown attribute is refused", func(c *check) {
 		made, err := c.sns.Subscribe(c.ctx, &sns.SubscribeInput{
 			TopicArn: c.topic(&sns.CreateTopicInput{}), Protocol: aws.String("email"), Endpoint: aws.String(address), ReturnSubscriptionArn: true,
 		})

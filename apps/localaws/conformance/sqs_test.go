@@ -122,7 +122,7 @@ var sqsCases = []conformanceCase{
 			equal(c, name, a[name], want)
 		}
 	}},
-	{"CreateQueue", "the same again gives the URL; another value of an attribute is refused", func(c *check) {
+	{"CreateQueue", "a repeated creation returns the URL; another value of an attribute is refused", func(c *check) {
 		q := c.queue(map[string]string{"DelaySeconds": "2"})
 		name := aws.String((*q)[strings.LastIndex(*q, "/")+1:])
 		out, err := c.sqs.CreateQueue(c.ctx, &sqs.CreateQueueInput{QueueName: name, Attributes: map[string]string{"DelaySeconds": "2"}})
@@ -137,7 +137,7 @@ var sqsCases = []conformanceCase{
 			c.code(err, "InvalidParameterValue")
 		}
 	}},
-	{"GetQueueUrl", "gives the URL of a name; a queue that is not there is an error", func(c *check) {
+	{"GetQueueUrl", "returns the URL of a name; a queue that does not exist is an error", func(c *check) {
 		q := c.queue(nil)
 		out, err := c.sqs.GetQueueUrl(c.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String((*q)[strings.LastIndex(*q, "/")+1:])})
 		c.ok(err)
@@ -145,7 +145,7 @@ var sqsCases = []conformanceCase{
 		_, err = c.sqs.GetQueueUrl(c.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(newName())})
 		c.code(err, "QueueDoesNotExist", "NonExistentQueue")
 	}},
-	{"GetQueueUrl", "its error has the code that the query protocol had, which SDKs report", func(c *check) {
+	{"GetQueueUrl", "its error has the code of the query protocol, which SDKs report", func(c *check) {
 		_, err := c.sqs.GetQueueUrl(c.ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(newName())})
 		equal(c, "code", codeOf(err), queryPrefix+"NonExistentQueue")
 	}},
@@ -167,12 +167,12 @@ var sqsCases = []conformanceCase{
 			return strings.Join(sizes, " ")
 		})
 	}},
-	{"SetQueueAttributes", "sets what GetQueueAttributes then gives", func(c *check) {
+	{"SetQueueAttributes", "GetQueueAttributes returns the new values", func(c *check) {
 		q := c.queue(nil)
 		c.ok(c.set(q, map[string]string{"VisibilityTimeout": "77", "DelaySeconds": "5"}))
 		c.eventually("77 5", func() string { a := c.attributes(q); return a["VisibilityTimeout"] + " " + a["DelaySeconds"] })
 	}},
-	{"SetQueueAttributes", "refuses a value out of its bounds, and sets none then", func(c *check) {
+	{"SetQueueAttributes", "refuses a value out of bounds, and then sets no attribute", func(c *check) {
 		q := c.queue(nil)
 		c.code(c.set(q, map[string]string{"VisibilityTimeout": "43201", "DelaySeconds": "5"}), "InvalidAttributeValue")
 		c.code(c.set(q, map[string]string{"Nonsense": "1"}), "InvalidAttributeName")
@@ -187,13 +187,13 @@ var sqsCases = []conformanceCase{
 		c.ok(err)
 		c.counts(q, "1 1 1")
 	}},
-	{"SendMessage", "a body comes back as it was sent, with its MD5", func(c *check) {
+	{"SendMessage", "a body is delivered unchanged, with its MD5", func(c *check) {
 		q := c.queue(nil)
 		body := "tab\tnewline\nreturn\r \ud7ff \ue000 \ufffd \U00010000 \" \\ </x>&"
 		c.send(q, body)
 		equal(c, "body", *c.one(q).Body, body) // the SDK checks the MD5
 	}},
-	{"SendMessage", "refuses characters that XML does not have", func(c *check) {
+	{"SendMessage", "refuses characters that XML does not allow", func(c *check) {
 		_, err := c.sqs.SendMessage(c.ctx, &sqs.SendMessageInput{QueueUrl: c.queue(nil), MessageBody: aws.String("a\x1f")})
 		c.code(err, "InvalidMessageContents")
 	}},
@@ -205,7 +205,7 @@ var sqsCases = []conformanceCase{
 		}
 		c.send(q, strings.Repeat("x", 1<<20))
 	}},
-	{"SendMessage", "attributes of every type travel, with their MD5", func(c *check) {
+	{"SendMessage", "attributes of every type are delivered, with their MD5", func(c *check) {
 		q := c.queue(nil)
 		_, err := c.sqs.SendMessage(c.ctx, &sqs.SendMessageInput{QueueUrl: q, MessageBody: aws.String("m"), MessageAttributes: map[string]types.MessageAttributeValue{
 			"event_type": text("sale_event"), "n": {DataType: aws.String("Number.int"), StringValue: aws.String("-1.5e3")},
@@ -229,13 +229,13 @@ var sqsCases = []conformanceCase{
 			c.code(err, "InvalidParameterValue")
 		}
 	}},
-	{"SendMessage", "a delay of the message wins over the queue's", func(c *check) {
+	{"SendMessage", "the delay of a message overrides the queue's", func(c *check) {
 		q, began := c.queue(map[string]string{"DelaySeconds": "900"}), time.Now()
 		_, err := c.sqs.SendMessage(c.ctx, &sqs.SendMessageInput{QueueUrl: q, MessageBody: aws.String("m"), DelaySeconds: 4})
 		c.ok(err)
 		c.later(q, began, 4*time.Second)
 	}},
-	{"SendMessageBatch", "each entry fails for itself, the call succeeds", func(c *check) {
+	{"SendMessageBatch", "entries fail one by one, and the call succeeds", func(c *check) {
 		q := c.queue(nil)
 		out, err := c.sendBatch(q, entry("good", "m"), entry("bad", "a\x1f"))
 		c.ok(err)
@@ -245,7 +245,7 @@ var sqsCases = []conformanceCase{
 		}
 		c.one(q)
 	}},
-	{"SendMessageBatch", "has one to ten entries with distinct, valid ids", func(c *check) {
+	{"SendMessageBatch", "requires one to ten entries with distinct, valid IDs", func(c *check) {
 		q := c.queue(nil)
 		_, err := c.sendBatch(q, entry("a", "m"), entry("a", "m"))
 		c.code(err, "BatchEntryIdsNotDistinct")
@@ -260,12 +260,12 @@ var sqsCases = []conformanceCase{
 		_, err = c.sendBatch(q, eleven...)
 		c.code(err, "TooManyEntriesInBatchRequest")
 	}},
-	{"SendMessageBatch", "refuses entries of more than 1 MiB together", func(c *check) {
+	{"SendMessageBatch", "refuses entries of more than 1 MiB in total", func(c *check) {
 		half := strings.Repeat("x", 1<<19)
 		_, err := c.sendBatch(c.queue(nil), entry("a", half), entry("b", half+"x"))
 		c.code(err, "BatchRequestTooLong")
 	}},
-	{"ReceiveMessage", "a message is in flight for its visibility timeout, and comes back", func(c *check) {
+	{"ReceiveMessage", "a message is in flight for its visibility timeout, and then visible again", func(c *check) {
 		q := c.queue(map[string]string{"VisibilityTimeout": "4"})
 		c.send(q, "m")
 		began := time.Now()
@@ -274,7 +274,7 @@ var sqsCases = []conformanceCase{
 		equal(c, "receive count", second.Attributes["ApproximateReceiveCount"], "2")
 		equal(c, "the same handle", *first.ReceiptHandle == *second.ReceiptHandle, false)
 	}},
-	{"ReceiveMessage", "refuses more than 10 messages, 20 s of wait, 12 h of timeout", func(c *check) {
+	{"ReceiveMessage", "refuses more than 10 messages, a wait above 20 s, and a timeout above 12 h", func(c *check) {
 		q := c.queue(nil)
 		for _, in := range []sqs.ReceiveMessageInput{{MaxNumberOfMessages: 11}, {WaitTimeSeconds: 21}, {VisibilityTimeout: 43201}} {
 			in.QueueUrl = q
@@ -282,7 +282,7 @@ var sqsCases = []conformanceCase{
 			c.code(err, "InvalidParameterValue")
 		}
 	}},
-	{"ReceiveMessage", "a long poll answers as soon as a message is there", func(c *check) {
+	{"ReceiveMessage", "a long poll answers as soon as a message arrives", func(c *check) {
 		q := c.queue(nil)
 		sent := make(chan error, 1)
 		time.AfterFunc(time.Second, func() {
@@ -298,7 +298,7 @@ var sqsCases = []conformanceCase{
 			c.Errorf("it took %s", took)
 		}
 	}},
-	{"ReceiveMessage", "a long poll answers as soon as a message that was in flight is back", func(c *check) {
+	{"ReceiveMessage", "a long poll answers as soon as a message in flight is visible again", func(c *check) {
 		q := c.queue(map[string]string{"VisibilityTimeout": "2"})
 		c.send(q, "m")
 		c.one(q)
@@ -306,7 +306,7 @@ var sqsCases = []conformanceCase{
 		c.ok(err)
 		equal(c, "messages", len(out.Messages), 1)
 	}},
-	{"ReceiveMessage", "a long poll ends without a message when its wait is over", func(c *check) {
+	{"ReceiveMessage", "a long poll ends without a message after its wait", func(c *check) {
 		q := c.queue(nil)
 		started := time.Now()
 		c.none(q, 2)
@@ -314,7 +314,7 @@ var sqsCases = []conformanceCase{
 			c.Errorf("it took %s", took)
 		}
 	}},
-	{"ReceiveMessage", "gives the message attributes that are named: exact, or by prefix.*", func(c *check) {
+	{"ReceiveMessage", "returns the message attributes that are named, exactly or by prefix.*", func(c *check) {
 		q := c.queue(map[string]string{"VisibilityTimeout": "0"})
 		_, err := c.sqs.SendMessage(c.ctx, &sqs.SendMessageInput{QueueUrl: q, MessageBody: aws.String("m"), MessageAttributes: map[string]types.MessageAttributeValue{
 			"foo.a": text("v"), "foo.b": text("v"), "bar": text("v"),
@@ -329,7 +329,7 @@ var sqsCases = []conformanceCase{
 			equal(c, "attributes for "+names, len(out.Messages[0].MessageAttributes), want)
 		}
 	}},
-	{"ReceiveMessage", "gives the system attributes: sender, times, receive count", func(c *check) {
+	{"ReceiveMessage", "returns the system attributes: sender, times, receive count", func(c *check) {
 		q := c.queue(nil)
 		c.send(q, "m")
 		a := c.one(q).Attributes
@@ -337,7 +337,7 @@ var sqsCases = []conformanceCase{
 			equal(c, name+" is given", a[name] != "", true)
 		}
 	}},
-	{"ChangeMessageVisibility", "0 hands a message back at once", func(c *check) {
+	{"ChangeMessageVisibility", "0 makes a message visible at once", func(c *check) {
 		q := c.queue(nil)
 		c.send(q, "m")
 		c.ok(c.hide(q, c.one(q), 0))
@@ -363,7 +363,7 @@ var sqsCases = []conformanceCase{
 		c.ok(c.hide(q, m, 0))
 		c.code(c.hide(q, m, 10), "MessageNotInflight")
 	}},
-	{"ChangeMessageVisibilityBatch", "each entry fails for itself", func(c *check) {
+	{"ChangeMessageVisibilityBatch", "entries fail one by one", func(c *check) {
 		q := c.queue(nil)
 		c.send(q, "m")
 		handle := c.one(q).ReceiptHandle
@@ -377,7 +377,7 @@ var sqsCases = []conformanceCase{
 		}
 		c.one(q)
 	}},
-	{"DeleteMessage", "a message is gone; deleting it again succeeds", func(c *check) {
+	{"DeleteMessage", "deletes a message; a repeated deletion succeeds", func(c *check) {
 		q := c.queue(map[string]string{"VisibilityTimeout": "1"})
 		c.send(q, "m")
 		handle := c.one(q).ReceiptHandle
@@ -385,10 +385,10 @@ var sqsCases = []conformanceCase{
 		c.ok(c.delete(q, handle))
 		c.none(q, 2)
 	}},
-	{"DeleteMessage", "refuses what is no receipt handle", func(c *check) {
+	{"DeleteMessage", "refuses text that is not a receipt handle", func(c *check) {
 		c.code(c.delete(c.queue(nil), aws.String("x")), "ReceiptHandleIsInvalid")
 	}},
-	{"DeleteMessageBatch", "each entry fails for itself", func(c *check) {
+	{"DeleteMessageBatch", "entries fail one by one", func(c *check) {
 		q := c.queue(nil)
 		c.send(q, "m")
 		handle := c.one(q).ReceiptHandle
@@ -401,7 +401,7 @@ var sqsCases = []conformanceCase{
 		}
 		c.counts(q, "0 0 0")
 	}},
-	{"RedrivePolicy", "after maxReceiveCount receives a message moves to the dead-letter queue", func(c *check) {
+	{"RedrivePolicy", "after maxReceiveCount receives, a message moves to the dead-letter queue", func(c *check) {
 		dead := c.queue(nil)
 		arn := c.attributes(dead)["QueueArn"]
 		q := c.queue(map[string]string{"VisibilityTimeout": "1", "RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":2}`})
@@ -413,19 +413,19 @@ var sqsCases = []conformanceCase{
 		equal(c, "body", *m.Body, "m")
 		equal(c, "source", m.Attributes["DeadLetterQueueSourceArn"], c.attributes(q)["QueueArn"])
 	}},
-	{"RedrivePolicy", "refuses a dead-letter queue that is not there", func(c *check) {
+	{"RedrivePolicy", "refuses a dead-letter queue that does not exist", func(c *check) {
 		q := c.queue(nil)
 		arn := c.attributes(q)["QueueArn"] + "-none"
 		c.code(c.set(q, map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `","maxReceiveCount":2}`}), "InvalidParameterValue")
 	}},
-	{"PurgeQueue", "removes all messages; again within a minute is refused", func(c *check) {
+	{"PurgeQueue", "removes all messages; a second call within a minute is refused", func(c *check) {
 		q := c.queue(nil)
 		c.send(q, "a", "b")
 		c.ok(c.purge(q))
 		c.counts(q, "0 0 0")
 		c.code(c.purge(q), "PurgeQueueInProgress")
 	}},
-	{"DeleteQueue", "the queue is gone", func(c *check) {
+	{"DeleteQueue", "deletes the queue", func(c *check) {
 		q := c.queue(nil)
 		_, err := c.sqs.DeleteQueue(c.ctx, &sqs.DeleteQueueInput{QueueUrl: q})
 		c.ok(err)

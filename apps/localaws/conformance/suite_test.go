@@ -159,7 +159,7 @@ func writeReport(t *testing.T, results []Result) {
 			passed++
 		}
 	}
-	text := fmt.Sprintf("| action | says | holds |\n|---|---|---|\n%s\n%d of %d hold.\n", &rows, passed, len(results))
+	text := fmt.Sprintf("| action | what it must do | passes |\n|---|---|---|\n%s\n%d of %d pass.\n", &rows, passed, len(results))
 	if err := os.WriteFile(*report, []byte(text), 0o600); err != nil {
 		t.Error(err)
 	}
