@@ -126,9 +126,9 @@ func (c Config) check() error {
 			return fmt.Errorf("versions[%d]: name a module and either an image or a source", i)
 		}
 	}
-	for i, workload := range c.Workloads {
+	for _, workload := range c.Workloads {
 		if workload.Image == "" || workload.Program == "" {
-			return fmt.Errorf("workloads[%d]: name an image and the program that it holds", i)
+			return fmt.Errorf("line %d: name an image and the program that it contains", workload.Line)
 		}
 	}
 	for _, exception := range c.Exceptions {
@@ -149,15 +149,15 @@ func (e Exception) check() error {
 	return nil
 }
 
-// UnmarshalYAML keeps the line, so that an exception which nothing needs can be
-// pointed at.
+// UnmarshalYAML keeps the line, so that errors and findings about an exception can name
+// it.
 func (e *Exception) UnmarshalYAML(node *yaml.Node) error {
 	type plain Exception
 	e.Line = node.Line
 	return decode(node, (*plain)(e), "an exception", "rule", "path", "severity", "reason")
 }
 
-// UnmarshalYAML keeps the line, so that an image which nothing runs can be pointed at.
+// UnmarshalYAML keeps the line, so that errors and findings about a workload can name it.
 func (w *Workload) UnmarshalYAML(node *yaml.Node) error {
 	type plain Workload
 	w.Line = node.Line

@@ -51,6 +51,8 @@ func TestReadRefuses(t *testing.T) {
 		"exceptions:\n  - {rule: A, path: a, severity: off, reason: r, by: me}": "line 2: field by not found in an exception",
 		"exceptions:\n  - {rule: A, path: a, severity: off}":                    "line 2: an exception names a rule, a path and the reason",
 		"exceptions:\n  - {rule: A, path: a, severity: low, reason: r}":         `line 2: severity "low" of A: it is warning or off`,
+		"workloads:\n  - {image: a}":                                            "line 2: name an image and the program",
+		"workloads:\n  - {program: a}":                                          "line 2: name an image and the program",
 		"sources: [{module: example.com/a}]":                                    "sources[0]: name a url",
 		"sources: [{url: a}]":                                                   "sources[0]: name a url and either a module or a path",
 		"sources: [{url: a, module: b, path: c}]":                               "sources[0]: name a url and either a module or a path",

@@ -174,9 +174,9 @@ func checkPrograms(settings config.Config) error {
 	for _, program := range programs.All() {
 		names = append(names, program.Name)
 	}
-	for i, workload := range settings.Workloads {
+	for _, workload := range settings.Workloads {
 		if !slices.Contains(names, workload.Program) {
-			return fmt.Errorf("%s: workloads[%d]: unknown program %s: name one of %s", config.Name, i, workload.Program,
+			return fmt.Errorf("%s:%d: unknown program %s: name one of %s", config.Name, workload.Line, workload.Program,
 				strings.Join(names, ", "))
 		}
 	}
@@ -187,7 +187,7 @@ func checkPrograms(settings config.Config) error {
 func checkExceptions(settings config.Config) error {
 	for _, exception := range settings.Exceptions {
 		if successors := rules.Successors(exception.Rule); len(successors) > 0 {
-			return fmt.Errorf("%s:%d: rule %s is now %s: name the one that is meant", config.Name, exception.Line, exception.Rule,
+			return fmt.Errorf("%s:%d: rule %s is now %s: name the one that you mean", config.Name, exception.Line, exception.Rule,
 				strings.Join(successors, ", "))
 		}
 		if _, found := rules.Find(exception.Rule); !found {
