@@ -11,7 +11,7 @@ import (
 // unusedException is rule CFG001.
 var unusedException = rule.Rule{
 	ID: "CFG001", Severity: findings.Warning, Title: "exception that nothing needs",
-	Why: "An exception that outlives its finding hides the next one in the same files, which nobody has weighed " +
+	Why: "An exception that outlives its finding hides the next finding in the same files, which nobody has considered " +
 		"(https://eslint.org/docs/latest/use/configure/rules#report-unused-eslint-disable-comments).",
 	Example: "exceptions:\n  - rule: POD005\n    path: apps/gone/**\n    severity: \"off\"\n    reason: it has its own firewall",
 	Fix:     "Remove the entry of " + config.Name + ", or correct its path.",

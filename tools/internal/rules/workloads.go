@@ -15,11 +15,11 @@ import (
 // unknownWorkloads is rule CFG002.
 var unknownWorkloads = rule.Rule{
 	ID: "CFG002", Severity: findings.Warning, Title: "program that is known in one cluster and not in another",
-	Why: "The settings of a program are checked with its own code where " + config.Name + " knows its image. An image that is " +
-		"patched to another name in production is known on the laptop alone, and nothing says that a wrong setting is no longer " +
-		"found where it matters. The name that `images` of a kustomization replaces by newName is looked through.",
+	Why: "validate checks the settings of a program with the program's own code, if " + config.Name + " lists its image. If " +
+		"production patches the image to another name, only the local cluster's settings are checked, and a wrong setting in " +
+		"production goes unnoticed. validate recognizes a name that `images` of a kustomization replaces by newName.",
 	Example: "workloads:\n  - image: ghcr.io/acme/consumer # production runs registry.acme.example/consumer\n    program: consumer",
-	Fix:     "Add an entry with the image that the cluster runs, or rename the image by `images` of a kustomization.",
+	Fix:     "Add an entry with the image that the cluster runs, or rename the image with `images` of a kustomization.",
 	Check:   checkWorkloads,
 }
 
@@ -34,14 +34,14 @@ func checkWorkloads(r *rule.Pass) {
 			continue
 		}
 		r.Report(w.MainContainers()[0].At("image"),
-			"%s runs %s, which no entry of %s knows; in %s it is %s, and its settings are checked there alone",
+			"%s runs %s, which no entry of %s lists; in %s the image is %s, and only there are its settings checked",
 			w.Key(), w.Template.Spec.Containers[0].Image, config.Name, known.cluster, known.Program).
 			Fix("add the image to the entries of workloads, with program: " + known.Program)
 	}
 	for _, entry := range r.Config.Workloads {
 		if len(r.Clusters) > 0 && !runsAnywhere(r, entry) {
 			r.ReportLine("", render.Location{File: config.Name, Line: entry.Line},
-				fmt.Sprintf("no cluster runs %s: nothing is checked as program %s by it", entry.Image, entry.Program)).
+				fmt.Sprintf("no cluster runs %s: the entry has no settings of program %s to check", entry.Image, entry.Program)).
 				Fix("write the image that the clusters run, or remove the entry")
 		}
 	}

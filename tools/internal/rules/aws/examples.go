@@ -13,10 +13,10 @@ import (
 
 // Examples is rule AWS002.
 var Examples = rule.Rule{
-	ID: "AWS002", Severity: findings.Warning, Title: "address out of documentation",
-	Why: "RFC 5737 and RFC 3849 keep blocks of addresses for examples, which belong to nobody " +
-		"(https://www.rfc-editor.org/rfc/rfc5737). Where one is left among those who may reach a cluster, nobody may: the first " +
-		"call of its API ends in a timeout.",
+	ID: "AWS002", Severity: findings.Warning, Title: "address that is reserved for documentation",
+	Why: "RFC 5737 and RFC 3849 reserve blocks of addresses for examples, and nobody has these addresses " +
+		"(https://www.rfc-editor.org/rfc/rfc5737). If a list of who may reach a cluster still has one, it admits nobody: your " +
+		"first call of the cluster's API times out.",
 	Example: "vpcConfig:\n  publicAccessCidrs: [203.0.113.10/32]",
 	Fix:     "Write the addresses from which the cluster is called.",
 	Check:   checkExamples,
@@ -48,8 +48,8 @@ func checkExamples(r *rule.Pass) {
 			for _, value := range model.Values(o, field.path) {
 				block, err := netip.ParsePrefix(value.Text())
 				if err == nil && isDocumented(block) {
-					r.Report(value.Field, "%s is a block that is kept for documentation: nobody has these addresses", block).
-						Fix("write the addresses that are meant")
+					r.Report(value.Field, "%s is reserved for documentation: nobody has these addresses", block).
+						Fix("write the addresses that you mean")
 				}
 			}
 		}

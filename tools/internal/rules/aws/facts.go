@@ -16,10 +16,10 @@ import (
 
 // ClusterFacts is rule AWS001.
 var ClusterFacts = rule.Rule{
-	ID: "AWS001", Severity: findings.Error, Title: "kubeConfig that names another cluster than the one declared beside it",
-	Why: "The ConfigMap of a kubeConfig says an EKS cluster's ARN, and the cluster's managed resource says account, region " +
-		"and name once more. Where one of them was changed alone, Flux asks EKS for a cluster that is not there " +
-		"(\"failed to describe EKS cluster\"), or applies everything to another one " +
+	ID: "AWS001", Severity: findings.Error, Title: "kubeConfig with the ARN of another cluster",
+	Why: "The ConfigMap of a kubeConfig has the ARN of an EKS cluster, and the cluster's managed resource repeats its account, " +
+		"region and name. If only one of the two changes, Flux asks EKS for a cluster that does not exist (\"failed to " +
+		"describe EKS cluster\"), or applies everything to another one " +
 		"(https://fluxcd.io/flux/integrations/aws/#for-amazon-elastic-kubernetes-service).",
 	Example: "data:\n  provider: aws\n  cluster: arn:aws:eks:eu-west-1:111122223333:cluster/shop # declared in eu-central-1",
 	Fix:     "Write the account, the region and the name of the declared cluster into the ARN, or take both from one fact.",
@@ -73,7 +73,7 @@ func compareCluster(r *rule.Pass, config *render.Object, named arn.ARN) {
 		return
 	}
 	if len(others) > 0 && r.Cluster.Complete(model.ManagedResources.For(config)) {
-		r.Report(place, "%s looks for EKS cluster %s, and what is declared beside it is %s", config.Key(), name, strings.Join(others, ", ")).
+		r.Report(place, "%s looks for EKS cluster %s, but the cluster declared beside it is %s", config.Key(), name, strings.Join(others, ", ")).
 			Fix(rule.DidYouMean(name, others, fmt.Sprintf("name %s, or declare %s", others[0], name)))
 	}
 }

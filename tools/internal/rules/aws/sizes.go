@@ -13,14 +13,15 @@ import (
 
 // Sizes is rule AWS004.
 var Sizes = rule.Rule{
-	ID: "AWS004", Severity: findings.Error, Title: "desiredSize that is not what runs",
+	ID: "AWS004", Severity: findings.Error, Title: "desiredSize that EKS refuses, or that misleads",
 	Why: "EKS refuses a node group whose desired size is outside of its bounds " +
-		"(https://docs.aws.amazon.com/eks/latest/APIReference/API_NodegroupScalingConfig.html). In forProvider the size is set back at " +
-		"every look, against the autoscaler that changed it. Without an autoscaler nobody ever makes more nodes than it, whatever " +
-		"maxSize promises (https://docs.aws.amazon.com/eks/latest/userguide/autoscaling.html). Both are warnings. Clusters whose " +
-		"facts say ENVIRONMENT: local are not judged.",
+		"(https://docs.aws.amazon.com/eks/latest/APIReference/API_NodegroupScalingConfig.html). Two other cases are warnings. " +
+		"If the size is in forProvider, the provider resets it at every reconciliation, against the autoscaler that changed " +
+		"it. Without an autoscaler nothing ever adds nodes to the desired size, whatever maxSize says " +
+		"(https://docs.aws.amazon.com/eks/latest/userguide/autoscaling.html). The rule does not judge clusters whose facts say " +
+		"ENVIRONMENT: local.",
 	Example: "scalingConfig: {minSize: 3, desiredSize: 2, maxSize: 6}",
-	Fix:     "Keep it from minSize to maxSize, and in initProvider where an autoscaler has the say; without one, count with it.",
+	Fix:     "Keep it between minSize and maxSize. With an autoscaler, set it in initProvider; without one, expect no more nodes.",
 	Check:   checkSizes,
 }
 
@@ -35,17 +36,17 @@ func checkSizes(r *rule.Pass) {
 		most, limited := sizeOf(group, "maxSize")
 		switch {
 		case bounded && desired.size < least.size:
-			r.Report(desired.Field, "%s wants %d nodes, and at least %d: EKS refuses it", group.Key(), desired.size, least.size).
+			r.Report(desired.Field, "desiredSize of %s is %d, below its minSize of %d: EKS refuses it", group.Key(), desired.size, least.size).
 				Fix("raise desiredSize, or lower minSize")
 		case limited && desired.size > most.size:
-			r.Report(desired.Field, "%s wants %d nodes, and at most %d: EKS refuses it", group.Key(), desired.size, most.size).
+			r.Report(desired.Field, "desiredSize of %s is %d, above its maxSize of %d: EKS refuses it", group.Key(), desired.size, most.size).
 				Fix("lower desiredSize, or raise maxSize")
 		case scaler != nil && desired.kept:
-			r.Warn(desired.Field, "%s sets desiredSize back to %d, whatever %s makes of it", group.Key(), desired.size, scaler.Key()).
-				Fix("say desiredSize in initProvider")
+			r.Warn(desired.Field, "%s resets desiredSize to %d whenever %s changes it", group.Key(), desired.size, scaler.Key()).
+				Fix("set desiredSize in initProvider")
 		case scaler == nil && limited && desired.size < most.size && r.Cluster.Complete(model.Objects.For(group)):
-			r.Warn(most.Field, "%s may have %d nodes, and nothing here ever makes more than the desired %d", group.Key(), most.size, desired.size).
-				Fix("count with desiredSize, or declare an autoscaler")
+			r.Warn(most.Field, "%s may have %d nodes, but nothing here ever starts more than the desired %d", group.Key(), most.size, desired.size).
+				Fix("expect no more than desiredSize, or declare an autoscaler")
 		}
 	}
 }

@@ -10,13 +10,13 @@ import (
 
 // Support is rule AWS003.
 var Support = rule.Rule{
-	ID: "AWS003", Severity: findings.Warning, Title: "Kubernetes whose support by EKS ends soon",
-	Why: "At the end of standard support EKS upgrades the cluster by itself, or, with extended support, charges six times as " +
-		"much (https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html). The manifest then says a version that the " +
-		"cluster has left, and the provider asks for it at every look, before any other change. An upgrade wants a rehearsal and " +
-		"a pull request: half a year is time for both.",
+	ID: "AWS003", Severity: findings.Warning, Title: "Kubernetes version whose support by EKS ends soon",
+	Why: "At the end of standard support EKS upgrades the cluster by itself or, with extended support, charges six times as " +
+		"much (https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html). After an upgrade the manifest names " +
+		"a version that the cluster has left, and the provider requests it at every reconciliation, before any other change. " +
+		"The rule warns half a year before, which leaves time for a rehearsal and a pull request.",
 	Example: "kind: Cluster # of EKS\nspec:\n  forProvider:\n    version: \"1.32\"",
-	Fix:     "Upgrade the cluster by a version at a time.",
+	Fix:     "Upgrade the cluster one version at a time.",
 	Check:   checkSupport,
 }
 

@@ -15,10 +15,10 @@ import (
 
 // Compositions is rule XP003.
 var Compositions = rule.Rule{
-	ID: "XP003", Severity: findings.Error, Title: "composition of what is not installed",
+	ID: "XP003", Severity: findings.Error, Title: "composition that names something that is not installed",
 	Why: "A pipeline step whose function is not installed stops every composite resource of the kind " +
-		"(https://github.com/crossplane-contrib/function-patch-and-transform/issues/144): the name is that of the Function " +
-		"object, not of its package. A composition for a kind or version that no XRD offers is never chosen " +
+		"(https://github.com/crossplane-contrib/function-patch-and-transform/issues/144). The step names the Function object, " +
+		"not its package. Crossplane never chooses a composition for a kind or version that no XRD offers " +
 		"(https://docs.crossplane.io/latest/composition/compositions/).",
 	Example: "pipeline:\n  - step: patch\n    functionRef:\n      name: patch-and-transform # installed as function-patch-and-transform",
 	Fix:     "Name an installed Function, and the referenceable version of the XRD.",

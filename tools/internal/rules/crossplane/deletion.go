@@ -13,10 +13,10 @@ import (
 
 // Deletion is rule XP004.
 var Deletion = rule.Rule{
-	ID: "XP004", Severity: findings.Warning, Title: "queue or bucket that goes with its manifest",
-	Why: "Deleting a managed resource deletes what it manages: a renamed file or a prune is enough, and the messages of a " +
-		"queue, also of a dead-letter queue, are gone (https://github.com/crossplane/crossplane/issues/6694). S3 itself " +
-		"refuses to delete a bucket that holds objects, unless forceDestroy empties it first.",
+	ID: "XP004", Severity: findings.Warning, Title: "queue or bucket that is deleted with its manifest",
+	Why: "Deleting a managed resource deletes what it manages. A renamed file or a prune is enough, and the messages of a " +
+		"queue or of a dead-letter queue are gone (https://github.com/crossplane/crossplane/issues/6694). S3 refuses to delete " +
+		"a bucket that holds objects, unless forceDestroy empties it first.",
 	Example: "kind: Queue\nspec:\n  managementPolicies: [\"*\"] # the default",
 	Fix:     "Leave Delete out of managementPolicies (in v1: deletionPolicy: Orphan), or protect it with a Usage.",
 	Check:   checkDeletion,

@@ -12,13 +12,13 @@ import (
 
 // Identities is rule XP008.
 var Identities = rule.Rule{
-	ID: "XP008", Severity: findings.Warning, Title: "identity of one namespace that every other one may use",
-	Why: "A ClusterProviderConfig can be named by any namespaced resource: an object in the namespace of staging that names " +
-		"production's acts in production's account. A ProviderConfig is of its namespace alone " +
-		"(https://docs.crossplane.io/latest/packages/providers/#configure-a-provider). Judged where managed resources are in several " +
-		"namespaces, and those that use a ClusterProviderConfig in one of them.",
+	ID: "XP008", Severity: findings.Warning, Title: "identity of one namespace that every namespace may use",
+	Why: "Every namespaced resource can name a ClusterProviderConfig: an object in the namespace of staging that names " +
+		"production's acts in production's account. A ProviderConfig works only in its own namespace " +
+		"(https://docs.crossplane.io/latest/packages/providers/#configure-a-provider). The rule judges clusters with managed " +
+		"resources in several namespaces, of which only one uses the ClusterProviderConfig.",
 	Example: "kind: ClusterProviderConfig\nmetadata:\n  name: production # everything that uses it is in namespace production",
-	Fix:     "Make it a ProviderConfig in that namespace, and say kind: ProviderConfig where it is used.",
+	Fix:     "Make it a ProviderConfig in that namespace, and set kind: ProviderConfig where it is used.",
 	Check:   checkIdentities,
 }
 
@@ -44,7 +44,7 @@ func checkIdentities(r *rule.Pass) {
 		by := slices.Collect(maps.Keys(users[config]))
 		if len(by) == 1 && len(namespaces) > 1 && r.Cluster.Complete(model.ManagedResources.For(config)) {
 			r.Report(model.At(config, "kind"),
-				"everything that uses %s is in namespace %s, and every other namespace may use it, too", config.Key(), by[0]).
+				"only namespace %s uses %s, but every namespace may", by[0], config.Key()).
 				Fix("make it a ProviderConfig of namespace " + by[0])
 		}
 	}

@@ -12,11 +12,11 @@ import (
 // Inputs is rule XP012.
 var Inputs = rule.Rule{
 	ID: "XP012", Severity: findings.Error, Title: "input that the function does not read",
-	Why: "Crossplane hands a function whatever its step says, and no API server compares it with a schema " +
-		"(https://github.com/crossplane/crossplane/issues/5861): a misspelt field is passed over, and an unknown type of patch ends each " +
-		"run. Judged for function-patch-and-transform.",
+	Why: "Crossplane passes a step's input to the function, and no API server compares it with a schema " +
+		"(https://github.com/crossplane/crossplane/issues/5861). The function ignores a misspelt field, and fails at every run " +
+		"on an unknown type of patch. The rule judges function-patch-and-transform.",
 	Example: "input:\n  apiVersion: pt.fn.crossplane.io/v1beta1\n  kind: Resources\n  resource: [] # resources",
-	Fix:     "Write the field as the function's documentation does.",
+	Fix:     "Write the field as in the function's documentation.",
 	Check:   checkInputs,
 }
 
@@ -70,11 +70,11 @@ func checkPatches(r *rule.Pass, at model.Field, content map[string]any, sets map
 		checkFields(r, p.at, p.body, patchFields)
 		kind := p.text("type")
 		if kind != "" && !slices.Contains(patchTypes, kind) {
-			r.Report(p.at.At("type"), "%q is no type of patch: the function fails", kind).
+			r.Report(p.at.At("type"), "there is no type of patch %q: the function fails", kind).
 				Fix(rule.DidYouMean(kind, patchTypes, "name one of function-patch-and-transform's"))
 		}
 		if name := p.text("patchSetName"); kind == "PatchSet" && sets != nil && !sets[name] {
-			r.Report(p.at.At("patchSetName"), "the input has no set of patches %s: the function fails", name).
+			r.Report(p.at.At("patchSetName"), "the input has no patch set %s: the function fails", name).
 				Fix(rule.DidYouMean(name, slices.Sorted(maps.Keys(sets)), "add it to patchSets"))
 		}
 		checkTransforms(r, p)
@@ -87,7 +87,7 @@ func checkTransforms(r *rule.Pass, p patch) {
 		transform, _ := entry.(map[string]any)
 		kind, _ := transform["type"].(string)
 		if kind != "" && !slices.Contains(transformTypes, kind) {
-			r.Report(p.at.At("transforms", i, "type"), "%q is no type of transform: the function fails", kind).
+			r.Report(p.at.At("transforms", i, "type"), "there is no type of transform %q: the function fails", kind).
 				Fix(rule.DidYouMean(kind, transformTypes, "name one of function-patch-and-transform's"))
 		}
 	}

@@ -11,10 +11,11 @@ import (
 
 // Namespaces is rule XP009.
 var Namespaces = rule.Rule{
-	ID: "XP009", Severity: findings.Warning, Title: "namespace that takes composite resources with it",
-	Why: "Who deletes a namespace deletes everything in it: the composite resources, what they are composed of in the cloud, " +
-		"and the Usages that protect each of them from everything but that. A ClusterUsage refuses to delete the namespace " +
-		"(https://docs.crossplane.io/latest/managed-resources/usages/). Clusters whose facts say ENVIRONMENT: local are not judged.",
+	ID: "XP009", Severity: findings.Warning, Title: "namespace whose deletion deletes composite resources",
+	Why: "Whoever deletes a namespace deletes everything in it: the composite resources, what they composed in the cloud, and " +
+		"the Usages, which protect each resource only from being deleted alone. A ClusterUsage refuses to delete the namespace " +
+		"(https://docs.crossplane.io/latest/managed-resources/usages/). The rule does not judge clusters whose facts say " +
+		"ENVIRONMENT: local.",
 	Example: "kind: Namespace\nmetadata:\n  name: production # with an EventQueue in it, and no ClusterUsage of it",
 	Fix:     "Add a ClusterUsage of the Namespace, with a reason.",
 	Check:   checkNamespaces,
@@ -27,7 +28,7 @@ func checkNamespaces(r *rule.Pass) {
 		used := slices.ContainsFunc(usages, func(usage *render.Object) bool { return protects(usage, namespace) })
 		if holds != nil && !used && !r.Cluster.IsLocal(namespace) && r.Cluster.Complete(model.CrossplaneObjects.For(namespace)) {
 			r.Report(model.At(namespace, "metadata", "name"),
-				"who deletes %s deletes %s with it, and what that is composed of", namespace.Key(), holds.Key()).
+				"deleting %s deletes %s with it, and everything that it composes", namespace.Key(), holds.Key()).
 				Fix("add a ClusterUsage of the namespace")
 		}
 	}

@@ -15,13 +15,13 @@ import (
 
 // Orphans is rule XP013.
 var Orphans = rule.Rule{
-	ID: "XP013", Severity: findings.Error, Title: "provider that goes before its resources", Base: true,
-	Why: "A managed resource is deleted by its provider, with the credentials of its provider configuration: where a change " +
-		"prunes either of them while resources remain, or together with them, the resources hang in their deletion, and what " +
-		"they are in the cloud stays (https://github.com/crossplane/crossplane/issues/4251, " +
+	ID: "XP013", Severity: findings.Error, Title: "provider that is removed before its resources", Base: true,
+	Why: "A provider deletes its managed resources, with the credentials of their provider configuration. If a change prunes " +
+		"either of them together with resources, or while resources remain, their deletion hangs, and their counterparts in " +
+		"the cloud stay (https://github.com/crossplane/crossplane/issues/4251, " +
 		"https://github.com/crossplane-contrib/provider-kubernetes/issues/440).",
-	Example: "# the change removes Provider provider-aws-sqs, and with it, or later, the last Queue",
-	Fix:     "Remove the resources first, let Flux prune them, and the provider with the next change.",
+	Example: "# the change removes Provider provider-aws-sqs, and the last Queue at the same time or later",
+	Fix:     "Remove the resources first and let Flux prune them. Remove the provider with the next change.",
 	Check:   checkOrphans,
 }
 
@@ -92,5 +92,5 @@ func reportOrphan(r *rule.Pass, old, managed *render.Object, what string) {
 	message := fmt.Sprintf("%s is no longer declared (%s in the base revision), and %s, which needs it to be deleted, %s",
 		old.Key(), old.Locate(), managed.Key(), what)
 	r.ReportLine(old.Key().String(), at, message).
-		Fix("remove the resources first, and this with a later change")
+		Fix("remove the resources first, and this one with a later change")
 }

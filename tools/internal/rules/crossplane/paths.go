@@ -14,11 +14,11 @@ import (
 
 // Paths is rule XP011.
 var Paths = rule.Rule{
-	ID: "XP011", Severity: findings.Error, Title: "patch from or to a field that is not there",
-	Why: "function-patch-and-transform passes over a patch whose source has no value, without a word, and the API server refuses " +
-		"or drops a field that the kind does not have (https://github.com/crossplane/crossplane/issues/2301): the setting never " +
-		"arrives, or the status stays empty. Paths are looked up in the composite resource's definition and in the schema of what " +
-		"is composed.",
+	ID: "XP011", Severity: findings.Error, Title: "patch from or to a field that does not exist",
+	Why: "function-patch-and-transform silently skips a patch whose source has no value, and the API server refuses or drops a " +
+		"field that the kind does not have (https://github.com/crossplane/crossplane/issues/2301): the setting never arrives, " +
+		"or the status stays empty. The rule looks up the paths in the composite resource's definition and in the schema of " +
+		"the composed kind.",
 	Example: "patches:\n  - fromFieldPath: spec.regoin # the definition has region\n    toFieldPath: spec.forProvider.region",
 	Fix:     "Correct the path, or add the field to the definition.",
 	Check:   checkPaths,
@@ -108,6 +108,6 @@ func checkPath(r *rule.Pass, at model.Field, kind runtimeschema.GroupVersionKind
 		around += " of "
 	}
 	severity, note := r.Pinned(at.Object, schema.Source())
-	r.ReportAs(severity, at, "%s%s has no field %s: nothing is patched by %s%s", around, kind.Kind, missing, path, note).
+	r.ReportAs(severity, at, "%s%s has no field %s: the patch with %s does nothing%s", around, kind.Kind, missing, path, note).
 		Fix(rule.DidYouMean(missing, fields, "correct the path, or add the field to the schema"))
 }

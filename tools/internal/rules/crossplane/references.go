@@ -17,13 +17,13 @@ import (
 // References is rule XP001.
 var References = rule.Rule{
 	ID: "XP001", Severity: findings.Error, Title: "reference of a managed resource that matches nothing",
-	Why: "A managed resource waits forever for what it refers to, and says so only in its own conditions " +
+	Why: "A managed resource waits forever for an object that does not exist, and says so only in its own conditions " +
 		"(https://github.com/crossplane-contrib/provider-upjet-gcp/issues/667). In Crossplane v2 a reference stays in the " +
-		"namespace, and a ProviderConfig is another kind than a ClusterProviderConfig, which is the default. What EC2 and EKS " +
-		"refer to is of the same region. Judged for provider-aws; provider configurations only where the cluster declares one, " +
-		"since many are made by hand.",
+		"namespace, and a ProviderConfig is another kind than a ClusterProviderConfig, which is the default. Resources of EC2 " +
+		"and EKS can refer only to the same region. The rule judges provider-aws. It judges references to provider " +
+		"configurations only if the cluster declares one, because many are created by hand.",
 	Example: "providerConfigRef:\n  kind: ProviderConfig # declared is a ClusterProviderConfig\n  name: default",
-	Fix:     "Name an object of the same namespace and of the kind that the field is for.",
+	Fix:     "Name an object in the same namespace, of the kind that the field expects.",
 	Check:   checkManagedReferences,
 }
 
@@ -69,7 +69,7 @@ func checkProviderConfig(r *rule.Pass, o *render.Object) {
 		where = " in namespace " + namespace
 	}
 	r.Report(model.At(o, "spec", "providerConfigRef"),
-		"%s takes %s %s%s, which the cluster does not declare", o.Key(), kind, name, where).
+		"%s uses %s %s%s, which the cluster does not declare", o.Key(), kind, name, where).
 		Fix(fix)
 }
 
@@ -152,8 +152,8 @@ func checkSelected(r *rule.Pass, o *render.Object, stem string, selector map[str
 	}
 	labels, _, _ := unstructured.NestedStringMap(selector, "matchLabels")
 	r.Report(model.At(o, place...),
-		"%s selects %s with labels %v, and the cluster declares none", o.Key(), orResource(kind), labels).
-		Fix("label a declared resource so, or name it")
+		"%s selects %s with labels %v, but the cluster declares none", o.Key(), orResource(kind), labels).
+		Fix("add the labels to a declared resource, or refer to it by name")
 }
 
 // isOptional reports whether a reference is optional:

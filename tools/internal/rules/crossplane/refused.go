@@ -9,9 +9,9 @@ import (
 // Refused is rule XP005.
 var Refused = rule.Rule{
 	ID: "XP005", Severity: findings.Error, Title: "composite resource that its function refuses",
-	Why: "A fatal result of a composition function stops the composite resource: Crossplane changes nothing and tries again " +
-		"forever (https://docs.crossplane.io/latest/guides/write-a-composition-function-in-go/). Judged where the functions of the " +
-		"pipeline run in process.",
+	Why: "A fatal result of a composition function stops the composite resource: Crossplane changes nothing and retries " +
+		"forever (https://docs.crossplane.io/latest/guides/write-a-composition-function-in-go/). The rule judges pipelines " +
+		"whose functions validate can run itself.",
 	Example: "kind: EventQueue\nmetadata:\n  name: orders-dlq # the name of another queue's dead-letter queue",
 	Fix:     "Correct the field that the function's message names.",
 	Check:   checkComposed,

@@ -15,13 +15,13 @@ import (
 
 // Scopes is rule XP010.
 var Scopes = rule.Rule{
-	ID: "XP010", Severity: findings.Error, Title: "namespaced composite resource of what has no namespace",
-	Why: "Crossplane refuses to compose what is of the whole cluster of a composite resource in a namespace: \"cannot apply cluster " +
-		"scoped composed resource\" (https://github.com/crossplane/crossplane/pull/6588, " +
-		"https://github.com/crossplane-contrib/provider-upjet-github/issues/213). The managed resources of Crossplane v1, such as those of " +
-		"aws.upbound.io, are of the whole cluster; their groups with an m are not.",
+	ID: "XP010", Severity: findings.Error, Title: "namespaced composite resource that composes a cluster-scoped one",
+	Why: "Crossplane refuses to compose a cluster-scoped resource for a composite resource in a namespace: \"cannot apply " +
+		"cluster scoped composed resource\" (https://github.com/crossplane/crossplane/pull/6588, " +
+		"https://github.com/crossplane-contrib/provider-upjet-github/issues/213). The managed resources of Crossplane v1, such " +
+		"as those of aws.upbound.io, are cluster-scoped; those of groups with an m, such as aws.m.upbound.io, are not.",
 	Example: "kind: CompositeResourceDefinition\nspec:\n  scope: Namespaced # and its composition has a base of sqs.aws.upbound.io",
-	Fix:     "Compose the namespaced kind, such as one of sqs.aws.m.upbound.io, or make the definition's scope Cluster.",
+	Fix:     "Compose the namespaced kind, such as one of sqs.aws.m.upbound.io, or set the definition's scope to Cluster.",
 	Check:   checkScopes,
 }
 
@@ -34,7 +34,7 @@ func checkScopes(r *rule.Pass) {
 		}
 		for _, t := range step.templates() {
 			if isClusterScoped(r, step.object, t.kind) {
-				r.Report(t.at.At("base", "kind"), "%s, which lives in a namespace, is composed of %s, which does not: Crossplane refuses that",
+				r.Report(t.at.At("base", "kind"), "%s is namespaced and composes %s, which is cluster-scoped: Crossplane refuses that",
 					definitions[i].Kind, t.kind.GroupKind()).
 					Fix("compose a namespaced kind, or set scope: Cluster in the definition")
 			}
@@ -43,7 +43,7 @@ func checkScopes(r *rule.Pass) {
 	for _, o := range r.Cluster.Composed() {
 		xr := slices.IndexFunc(definitions, func(d model.Definition) bool { return defines(d, o.Composite) && isNamespaced(d) })
 		if xr >= 0 && isClusterScoped(r, o, o.GroupVersionKind()) {
-			r.Report(model.At(o.Composite, "kind"), "%s, which lives in a namespace, is composed of %s, which does not: Crossplane refuses that",
+			r.Report(model.At(o.Composite, "kind"), "%s is namespaced and composes %s, which is cluster-scoped: Crossplane refuses that",
 				o.Composite.Key(), o.Key()).
 				Fix("compose a namespaced kind, or set scope: Cluster in the definition")
 		}

@@ -16,10 +16,10 @@ import (
 // UnreadFields is rule XP002.
 var UnreadFields = rule.Rule{
 	ID: "XP002", Severity: findings.Error, Title: "field of a composite resource that nothing reads",
-	Why: "The API server takes the field, and it changes nothing: function-patch-and-transform skips a patch whose " +
-		"fromFieldPath finds no value, without a word (https://github.com/crossplane-contrib/function-patch-and-transform/pull/81). " +
-		"Judged where every step of every composition of the kind is that function, or function-auto-ready: what another " +
-		"function reads is not known without running it.",
+	Why: "The API server accepts the field, but it changes nothing: function-patch-and-transform silently skips a patch whose " +
+		"fromFieldPath has no value (https://github.com/crossplane-contrib/function-patch-and-transform/pull/81). The rule " +
+		"judges kinds whose compositions use only that function and function-auto-ready, because only a run shows what another " +
+		"function reads.",
 	Example: "# no patch has fromFieldPath: spec.retentionSeconds\nproperties:\n  retentionSeconds:\n    type: integer",
 	Fix:     "Patch from it in a composition, or remove it from the schema.",
 	Check:   checkUnreadFields,

@@ -9,8 +9,8 @@ import (
 // Builds is rule FLX009.
 var Builds = rule.Rule{
 	ID: "FLX009", Severity: findings.Error, Title: "Kustomization or HelmRelease that does not build",
-	Why: "kustomize-controller builds the path with kustomize before it applies anything, and helm-controller executes a " +
-		"chart's templates: an error there stops all of it.",
+	Why: "kustomize-controller builds the path with kustomize before it applies anything, and helm-controller renders the " +
+		"chart's templates first. If either fails, nothing is applied.",
 	Example: "resources:\n  - deploymnt.yaml # no such file",
 	Fix:     "Correct the file that the message names; `kustomize build` or `helm template` shows the same error.",
 	Check:   checkBuilds,

@@ -13,17 +13,18 @@ import (
 
 // Changes is rule FLX008.
 var Changes = rule.Rule{
-	ID: "FLX008", Severity: findings.Error, Title: "change that fails or destroys what is there", Base: true,
-	Why: "Both states are fine, the way from one to the other is not. The API server refuses a new value of an immutable " +
-		"field, and with it the whole Kustomization (https://github.com/fluxcd/flux2/issues/2386). What is no longer declared is " +
-		"pruned: a namespace with everything in it, a definition with every object of its kind, a queue with its messages " +
-		"(https://github.com/fluxcd/flux2/issues/3949). What moves to another Kustomization, or is applied by one that is " +
-		"renamed, is pruned and created anew if the old one is first " +
+	ID: "FLX008", Severity: findings.Error, Title: "change that fails or destroys existing objects", Base: true,
+	Why: "Both states may be valid while the change from one to the other is not. The API server refuses a new value of an " +
+		"immutable field, and with it the whole Kustomization (https://github.com/fluxcd/flux2/issues/2386). Flux prunes what " +
+		"is no longer declared: a namespace with everything in it, a definition with every object of its kind, a queue with " +
+		"its messages (https://github.com/fluxcd/flux2/issues/3949). If an object moves to another Kustomization, or its " +
+		"Kustomization is renamed, it is pruned and created anew if the old Kustomization is reconciled first " +
 		"(https://github.com/fluxcd/flux2/issues/3316, https://github.com/fluxcd/kustomize-controller/issues/339).",
 	Example: "# the base revision says app: shop, and the Deployment runs\n" +
 		"kind: Deployment\nspec:\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: shop",
-	Fix: "Keep the value, or go in two steps: first annotate the object with kustomize.toolkit.fluxcd.io/prune: disabled " +
-		"and let Flux apply that, then remove or move it. What is meant to go is accepted in the configuration, with the reason.",
+	Fix: "Keep the value, or go in two steps: first annotate the object with kustomize.toolkit.fluxcd.io/prune: disabled and " +
+		"let Flux apply that, then remove or move it. If the object is meant to go, accept the finding in the configuration, " +
+		"with the reason.",
 	Check: checkChanges,
 }
 
@@ -70,7 +71,7 @@ func checkPruned(r *rule.Pass, old *render.Object) {
 	if lost == "" {
 		return
 	}
-	fix := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that before", model.PruneSwitch)
+	fix := fmt.Sprintf("keep it, or annotate it with %s: disabled and let Flux apply that first", model.PruneSwitch)
 	message := fmt.Sprintf("%s is no longer declared (%s in the base revision): %s prunes it, and with it %s",
 		old.Key(), old.Locate(), old.Owner, lost)
 	if owner := r.Cluster.Applier(old.Owner.Key()); owner != nil && owner.Object != nil {
@@ -87,17 +88,17 @@ func checkMoved(r *rule.Pass, old, now *render.Object, moved map[string]bool) {
 	if previous := r.Cluster.Applier(old.Owner.Key()); previous != nil && r.Cluster.Precedes(now.Owner, previous) {
 		return // the new owner's labels keep the old owner from pruning it
 	}
-	fix := fmt.Sprintf("let Flux apply prune: false of %s before, or the annotation %s: disabled", old.Owner, model.PruneSwitch)
+	fix := fmt.Sprintf("first let Flux apply prune: false of %s, or the annotation %s: disabled", old.Owner, model.PruneSwitch)
 	if lost := loss(r, old); lost != "" {
 		r.Report(model.At(now, "metadata", "name"),
-			"%s moves from %s to %s: the old one prunes it if it is first, and with it %s", now.Key(), old.Owner, now.Owner, lost).
+			"%s moves from %s to %s: if the old one is reconciled first, it prunes it, and with it %s", now.Key(), old.Owner, now.Owner, lost).
 			Fix(fix)
 		return
 	}
 	if way := old.Owner.String() + now.Owner.String(); !moved[way] {
 		moved[way] = true
 		r.Warn(model.At(now, "metadata", "name"),
-			"objects move from %s to %s, %s among them: the old one prunes them if it is first, and the new one creates them anew",
+			"objects move from %s to %s, %s among them: if the old one is reconciled first, it prunes them, and the new one creates them anew",
 			old.Owner, now.Owner, now.Key()).
 			Fix(fix)
 	}

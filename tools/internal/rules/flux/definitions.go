@@ -14,12 +14,12 @@ import (
 // Definitions is rule FLX004.
 var Definitions = rule.Rule{
 	ID: "FLX004", Severity: findings.Error, Title: "custom resource before its definition",
-	Why: "Flux dry-runs every object before it applies any. A custom resource whose CustomResourceDefinition another " +
-		"Kustomization applies fails until that one is done, and on a new cluster both may wait for each other " +
-		"(https://github.com/fluxcd/kustomize-controller/issues/1194). Definitions in the same Kustomization are fine: " +
-		"they are applied and awaited as a stage of their own.",
+	Why: "Flux dry-runs every object before it applies any. If another Kustomization applies the CustomResourceDefinition, the " +
+		"custom resource fails until that Kustomization is done. On a new cluster both may wait for each other " +
+		"(https://github.com/fluxcd/kustomize-controller/issues/1194). Definitions in the same Kustomization are fine: Flux " +
+		"applies them first and waits for them.",
 	Example: "# keda applies ScaledObject's definition, this one does not depend on it\nkind: Kustomization\nmetadata:\n  name: consumer",
-	Fix:     "Add dependsOn on the Kustomization that applies the definition, or on one that waits for it.",
+	Fix:     "Add a dependsOn for the Kustomization that applies the definition, or for one that waits for it.",
 	Check:   checkDefinitions,
 }
 

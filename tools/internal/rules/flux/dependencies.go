@@ -15,10 +15,11 @@ import (
 // Dependencies is rule FLX001.
 var Dependencies = rule.Rule{
 	ID: "FLX001", Severity: findings.Error, Title: "dependsOn that never becomes ready",
-	Why: "Flux retries a Kustomization or HelmRelease until all it depends on is ready. A name that is not there, " +
-		"the object itself, one of another kind or a cycle leaves it waiting forever, without an error that stands out.",
+	Why: "Flux does not apply a Kustomization or HelmRelease until everything in its dependsOn is ready. If it names itself, " +
+		"an object that does not exist or one of another kind, or if dependencies form a cycle, it waits forever, without an " +
+		"error that stands out.",
 	Example: "spec:\n  dependsOn:\n    - name: infrastucture # misspelt",
-	Fix:     "Name an object of the same kind and cluster, with its namespace if that is another one.",
+	Fix:     "Name an object of the same kind in the same cluster, with its namespace if that differs.",
 	Check:   checkDependencies,
 }
 

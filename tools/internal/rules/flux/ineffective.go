@@ -15,12 +15,12 @@ import (
 // Ineffective is rule FLX010.
 var Ineffective = rule.Rule{
 	ID: "FLX010", Severity: findings.Warning, Title: "patch or image that applies to nothing",
-	Why: "kustomize applies a patch to whatever its target selects and an image entry to whatever runs the image, and " +
-		"takes it for done when that is nothing: the setting it was written for stays what the base says " +
-		"(https://github.com/kubernetes-sigs/kustomize/issues/4379). A namespace that the kustomization itself, or targetNamespace, " +
-		"sets is not there yet when its patches are applied (https://github.com/fluxcd/flux2/issues/4344).",
+	Why: "kustomize applies a patch to whatever its target selects, and an image entry to whatever runs the image. If that is " +
+		"nothing, it reports no error, and the setting stays as in the base " +
+		"(https://github.com/kubernetes-sigs/kustomize/issues/4379). A namespace that the kustomization itself or " +
+		"targetNamespace sets is not set yet when its patches are applied (https://github.com/fluxcd/flux2/issues/4344).",
 	Example: "patches:\n  - path: replicas.yaml\n    target:\n      kind: Deployment\n      name: consumr",
-	Fix:     "Correct kind and name of the target, or remove the entry.",
+	Fix:     "Correct the kind and the name of the target, or remove the entry.",
 	Check:   checkIneffective,
 }
 

@@ -10,10 +10,10 @@ import (
 // Namespaces is rule FLX005.
 var Namespaces = rule.Rule{
 	ID: "FLX005", Severity: findings.Error, Title: "namespace that is missing or comes too late",
-	Why: "A namespaced object without namespace lands in `default` or fails, and one in a namespace that nobody creates " +
-		"fails the Kustomization until a person helps. So does one that is created by what waits for this Kustomization " +
-		"(https://fluxcd.io/flux/components/kustomize/kustomizations/#dependencies). Where another Kustomization creates it in " +
-		"its own time, a retry heals what failed at first, and it is a warning.",
+	Why: "A namespaced object without a namespace lands in `default` or fails. If nothing creates its namespace, the " +
+		"Kustomization fails until a person helps. The same happens if only something that waits for this Kustomization " +
+		"creates it (https://fluxcd.io/flux/components/kustomize/kustomizations/#dependencies). If an independent " +
+		"Kustomization creates it, a later retry succeeds, and it is a warning.",
 	Example: "kind: ServiceAccount\nmetadata:\n  name: consumer # no namespace",
 	Fix:     "Set the namespace, and apply the Namespace in the same Kustomization or in one that this one depends on.",
 	Check:   checkNamespaces,

@@ -16,11 +16,12 @@ import (
 // Owners is rule FLX006.
 var Owners = rule.Rule{
 	ID: "FLX006", Severity: findings.Error, Title: "object with two owners",
-	Why: "Two Kustomizations that apply one object overwrite each other at every interval, and when one of them drops " +
-		"it, it is pruned under the other (https://github.com/fluxcd/flux2/issues/5611).",
+	Why: "Two Kustomizations that apply the same object overwrite each other at every interval. When one of them drops it, " +
+		"Flux prunes it although the other still declares it (https://github.com/fluxcd/flux2/issues/5611).",
 	Example: "# both ./apps/a and ./apps/b hold it\nkind: Namespace\nmetadata:\n  name: apps",
-	Fix:     "Keep it in one Kustomization and let the other depend on that one. Two that read the same file read one folder too many.",
-	Check:   checkOwners,
+	Fix: "Keep it in one Kustomization and let the other depend on that one. If both read the same file, one of them includes " +
+		"a folder too many.",
+	Check: checkOwners,
 }
 
 func checkOwners(r *rule.Pass) {
@@ -41,7 +42,7 @@ func checkOwners(r *rule.Pass) {
 		if once := o.Key().String() + o.Owner.String(); !seen[once] {
 			seen[once] = true
 			r.Report(model.At(o, "metadata", "name"), "%s is applied by %s and by %s", o.Key(), same[0].Owner, o.Owner).
-				Fix(fmt.Sprintf("keep it where %s has it (%s) and let %s depend on that", same[0].Owner, same[0].Locate("metadata", "name"), o.Owner))
+				Fix(fmt.Sprintf("keep it in %s (%s) and let %s depend on that one", same[0].Owner, same[0].Locate("metadata", "name"), o.Owner))
 		}
 	}
 	for _, of := range overlaps {
@@ -64,7 +65,7 @@ func (of overlap) report(r *rule.Pass, objects []*render.Object) {
 		also = fmt.Sprintf(" (and %d more of the same files)", more)
 	}
 	r.Report(model.At(of.second.Object, "spec", "path"), "%s is applied by %s and by %s%s", objects[0].Key(), of.first, of.second, also).
-		Fix(fmt.Sprintf("take the folder of %s out of what one of them reads, or drop %s", objects[0].Locate().File, of.second))
+		Fix(fmt.Sprintf("exclude the folder of %s from one of them, or remove %s", objects[0].Locate().File, of.second))
 }
 
 // shares reports whether an object may have more than one owner: a chart's definition,

@@ -13,10 +13,10 @@ import (
 // Pins is rule FLX007.
 var Pins = rule.Rule{
 	ID: "FLX007", Severity: findings.Error, Title: "version that differs from its pin",
-	Why: "What validate checks against, what the local cluster runs and what production installs come from one pin. " +
-		"A manifest that names another version is checked against the wrong definitions.",
+	Why: "One pin decides which definitions validate uses, what the local cluster runs and what production installs. A " +
+		"manifest that names another version is checked against the wrong definitions.",
 	Example: "ref:\n  tag: v2.20.1 # tools/engines/keda pins v2.21.0",
-	Fix:     "Write the pinned version, or move the pin.",
+	Fix:     "Write the pinned version, or change the pin.",
 	Check:   checkVersions,
 }
 
@@ -38,7 +38,7 @@ func checkImageVersion(r *rule.Pass, image, module, pinned string) {
 			if name == image && strings.TrimPrefix(tag, "v") != strings.TrimPrefix(pinned, "v") {
 				r.Report(w.At("containers", i, "image"),
 					"%s runs %s, but %s is pinned to %s", w.Key(), container.Image, module, pinned).
-					Fix("write " + pinned + ", or move the pin of " + module)
+					Fix("write " + pinned + ", or change the pin of " + module)
 			}
 		}
 	}
@@ -53,7 +53,7 @@ func checkPackageVersion(r *rule.Pass, image, module, pinned string) {
 			if name == image && strings.TrimPrefix(tag, "v") != strings.TrimPrefix(pinned, "v") {
 				r.Report(model.At(o, "spec", "package"),
 					"%s installs %s, but %s is pinned to %s", o.Key(), declared, module, pinned).
-					Fix("write " + pinned + ", or move the pin of " + module)
+					Fix("write " + pinned + ", or change the pin of " + module)
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func checkSourceVersion(r *rule.Pass, url, module, pinned string) {
 			}
 			r.Report(model.At(o, field...),
 				"%s takes %s at %q, but %s is pinned to %s", o.Key(), url, tag, module, pinned).
-				Fix("write tag: " + pinned + ", or move the pin of " + module)
+				Fix("write tag: " + pinned + ", or change the pin of " + module)
 		}
 	}
 }

@@ -18,12 +18,13 @@ import (
 
 // References is rule FLX002.
 var References = rule.Rule{
-	ID: "FLX002", Severity: findings.Error, Title: "reference that resolves to nothing",
-	Why: "A source, a path, a ConfigMap to substitute from, a kubeConfig or its ServiceAccount that does not exist stops " +
-		"the Kustomization at its first step, and everything that depends on it. A ConfigMap is a warning unless its name " +
-		"is nearly that of another one or it comes too late: what provisions a cluster may make it.",
+	ID: "FLX002", Severity: findings.Error, Title: "reference to something that does not exist",
+	Why: "If a source, a path, a kubeConfig or its ServiceAccount, or a ConfigMap to substitute from does not exist, the " +
+		"Kustomization stops at its first step, and so does everything that depends on it. A missing ConfigMap is a warning, " +
+		"because whatever provisions the cluster may create it. It is an error if its name is nearly that of another " +
+		"ConfigMap, or if it is applied too late.",
 	Example: "spec:\n  path: ./apps/consumer/deploy/loacl",
-	Fix:     "Correct the name, or apply the object before. What may be missing is marked optional.",
+	Fix:     "Correct the name, or apply the object earlier. Mark a reference as optional if its object may be missing.",
 	Check:   checkReferences,
 }
 
@@ -38,7 +39,7 @@ func checkReferences(r *rule.Pass) {
 		r.WarnLine(missing.By.Key().String(), missing.At,
 			fmt.Sprintf("%s takes values from %s, which nothing in this cluster applies: without it nothing of %s is applied",
 				missing.By, missing.Key, missing.By.Name)).
-			Fix("apply it before, or see that what provisions the cluster makes it")
+			Fix("apply it earlier, or make sure that whatever provisions the cluster creates it")
 	}
 	checkRootSource(r)
 	for _, k := range r.Cluster.Kustomizations() {

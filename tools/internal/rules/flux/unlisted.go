@@ -19,10 +19,10 @@ import (
 // Unlisted is rule FLX011.
 var Unlisted = rule.Rule{
 	ID: "FLX011", Severity: findings.Warning, Title: "manifest that no kustomization lists",
-	Why: "Beside a kustomization.yaml a file counts only when that lists it: a NetworkPolicy or a budget that was forgotten " +
-		"there looks as if it were in force (https://github.com/kubernetes-sigs/kustomize/issues/5928).",
+	Why: "In a folder with a kustomization.yaml only the files that it lists are applied. A forgotten NetworkPolicy or " +
+		"disruption budget looks as if it were in force (https://github.com/kubernetes-sigs/kustomize/issues/5928).",
 	Example: "# networkpolicy.yaml is in the same folder\nresources:\n  - deployment.yaml",
-	Fix: "List it, under patches where it changes an object that is applied; delete it; or name it in a comment of the " +
+	Fix: "List the file, under patches if it changes an object that is applied; or delete it; or name it in a comment of the " +
 		"kustomization.yaml that says why it is not applied.",
 	Check: checkUnlisted,
 }
@@ -51,7 +51,7 @@ func checkUnlisted(r *rule.Pass) {
 				reported[object.File.Name] = true
 				message, fix := "%s is not listed: %s %s is not applied", "list it under resources, or delete it"
 				if isApplied(r, kind.GroupKind(), object) {
-					message, fix = "%s is not listed: %s %s is applied without what it says", "list it under patches, or delete it"
+					message, fix = "%s is not listed: %s %s is applied without its changes", "list it under patches, or delete it"
 				}
 				r.ReportLine(k.Key().String(), l.At("resources"),
 					fmt.Sprintf(message, object.File.Name, kind.Kind, object.Text("metadata", "name"))).Fix(fix)

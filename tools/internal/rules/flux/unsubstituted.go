@@ -17,11 +17,10 @@ import (
 // Unsubstituted is rule FLX012.
 var Unsubstituted = rule.Rule{
 	ID: "FLX012", Severity: findings.Error, Title: "variable that nothing substitutes",
-	Why: "Flux substitutes only for a Kustomization with postBuild, and applies the variables of any other as they stand: " +
-		"a name or an account is then literally ${NAME} " +
-		"(https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution). " +
-		"Judged for variables that another Kustomization of the cluster has a value for; commands, texts of several lines and the " +
-		"data of ConfigMaps and Secrets are left to the programs that read them.",
+	Why: "Flux substitutes variables only for a Kustomization with postBuild. Without it a name or an account is literally " +
+		"${NAME} (https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution). The rule " +
+		"judges variables that have a value in another Kustomization of the cluster. It ignores commands, texts of several " +
+		"lines, and the data of ConfigMaps and Secrets: the programs that read them may use such variables.",
 	Example: "kind: Kustomization\nspec:\n  path: ./apps/consumer # its manifests hold ${AWS_REGION}\n  # no postBuild",
 	Fix:     "Add the postBuild that the other Kustomizations have, or escape the variable.",
 	Check:   checkUnsubstituted,
@@ -47,7 +46,7 @@ func checkUnsubstituted(r *rule.Pass) {
 				place = model.At(k.Object, "spec")
 			}
 			r.Report(place,
-				"%s substitutes nothing, and applies %s with %s as it stands", k, o.Key(), strings.Join(left, " and ")).
+				"%s substitutes nothing, and applies %s with a literal %s", k, o.Key(), strings.Join(left, " and ")).
 				Fix("give it the postBuild of the Kustomizations that have values for it")
 			break // one object shows enough
 		}

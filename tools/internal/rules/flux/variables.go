@@ -8,13 +8,14 @@ import (
 
 // Variables is rule FLX003.
 var Variables = rule.Rule{
-	ID: "FLX003", Severity: findings.Error, Title: "variable without value",
-	Why: "Since Flux 2.9 substitution is strict: a variable with neither value nor default fails the build of the whole " +
-		"Kustomization. Shell scripts in ConfigMaps are substituted too. Where the cluster says that its Flux is older, or " +
-		"that the feature gate StrictPostBuildSubstitutions is off, it is a warning: the variable becomes empty.",
+	ID: "FLX003", Severity: findings.Error, Title: "variable without a value",
+	Why: "Since Flux 2.9 substitution is strict: a variable with neither a value nor a default fails the build of the whole " +
+		"Kustomization. Variables in shell scripts in ConfigMaps count too. If the cluster's Flux is older, or its feature " +
+		"gate StrictPostBuildSubstitutions is off, the variable becomes empty, which is a warning.",
 	Example: "env:\n  - name: AWS_REGION\n    value: ${AWS_REGIN}",
-	Fix:     "Give it a value in what the Kustomization substitutes from, a default (${NAME:=default}), or escape it ($${NAME}).",
-	Check:   checkVariables,
+	Fix: "Give the variable a value where the Kustomization substitutes from, or a default (${NAME:=default}), or escape it " +
+		"($${NAME}).",
+	Check: checkVariables,
 }
 
 func checkVariables(r *rule.Pass) {

@@ -18,9 +18,9 @@ import (
 var Annotations = rule.Rule{
 	ID: "IRSA001", Severity: findings.Error, Title: "ServiceAccount with a role that nobody declares",
 	Why: "EKS's webhook reads one annotation of the ServiceAccount and gives the pods a token for whatever ARN it holds " +
-		"(https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html). A misspelt key leaves the " +
-		"pods with the node's role, a misspelt ARN fails at the first call of AWS. Judged where the cluster declares roles " +
-		"at all, and where no composite resource could bring another.",
+		"(https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html). With a misspelt key the pods " +
+		"use the node's role; a misspelt ARN fails at the first call of AWS. The rule judges clusters that declare roles, " +
+		"unless a composite resource may bring another one.",
 	Example: "kind: ServiceAccount\nmetadata:\n  annotations:\n    eks.amazon.com/role-arn: arn:aws:iam::111122223333:role/consumer",
 	Fix:     "Write eks.amazonaws.com/role-arn with the ARN of a declared role: account, path and name.",
 	Check:   checkRoleAnnotations,

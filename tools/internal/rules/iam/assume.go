@@ -11,12 +11,12 @@ import (
 // Assume is rule IRSA006.
 var Assume = rule.Rule{
 	ID: "IRSA006", Severity: findings.Error, Title: "role that does not trust KEDA",
-	Why: "With a roleArn, or with the workload's identity, KEDA's operator takes another role than its own: by its web " +
-		"identity token, else by sts:AssumeRole (https://keda.sh/docs/latest/authentication-providers/aws/). The role must trust " +
-		"the operator; one that trusts only its own pods leaves the scaler with AccessDenied " +
+	Why: "With a roleArn, or with the workload's identity, KEDA's operator assumes another role than its own, by its web " +
+		"identity token or else by sts:AssumeRole (https://keda.sh/docs/latest/authentication-providers/aws/). The role must " +
+		"trust the operator. If it trusts only its own pods, the scaler gets AccessDenied " +
 		"(https://github.com/kedacore/keda/issues/706).",
 	Example: "podIdentity:\n  provider: aws\n  identityOwner: workload # and the workload's role trusts the workload alone",
-	Fix:     "Let the role trust the operator's role for sts:AssumeRole, or KEDA use its own identity.",
+	Fix:     "Let the role trust the operator's role for sts:AssumeRole, or let KEDA use its own identity.",
 	Check:   checkTrustsOperator,
 }
 
@@ -37,7 +37,7 @@ func checkTrustsOperator(r *rule.Pass) {
 		if once := o.object.Key().String() + t.authentication.Key().String(); !reported[once] {
 			reported[once] = true
 			r.Report(model.SettingAt(o.object, "assumeRolePolicy"),
-				"%s makes KEDA take role %s, which trusts neither %s nor its role %s", t.authentication.Key(), o.name, account.Key(), own.Name).
+				"%s makes KEDA assume role %s, which trusts neither %s nor its role %s", t.authentication.Key(), o.name, account.Key(), own.Name).
 				Fix("add a statement that lets " + own.String() + " call sts:AssumeRole")
 		}
 	}

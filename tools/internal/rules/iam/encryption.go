@@ -104,7 +104,7 @@ func checkKey(r *rule.Pass, place model.Field, u user, o role, policies []*iam.P
 		})
 		if !allowed {
 			r.Report(place,
-				"%s of %s calls %s as role %s: %s is encrypted, and the role may not %s with its key",
+				"%s of %s calls %s as role %s: %s is encrypted, but the role may not %s with its key",
 				u.program, u.by.Key(), action, o.name, target.name, use).
 				Fix(fmt.Sprintf("allow %s on the key's ARN", use))
 		}

@@ -15,10 +15,10 @@ import (
 // Excess is rule IRSA004.
 var Excess = rule.Rule{
 	ID: "IRSA004", Severity: findings.Error, Title: "role that may do more than its program does",
-	Why: "Who gets into the pod gets what the role may do. The programs of this project, and KEDA's operator, call few " +
-		"actions on few resources, so wildcards and managed policies with full access hand out what nobody uses " +
-		"(https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#grant-least-privilege). Roles of other programs " +
-		"are not judged, nor those of pods that run anything beside.",
+	Why: "Whoever breaks into a pod can do what its role allows. The programs of this project and KEDA's operator call few " +
+		"actions on few resources, so wildcards and managed policies with full access grant what nobody uses " +
+		"(https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#grant-least-privilege). The rule does not judge " +
+		"roles of other programs, or of pods that also run another program.",
 	Example: "\"Action\": \"sqs:*\", \"Resource\": \"*\"",
 	Fix:     "Name the actions that the program calls and the ARNs it calls them on.",
 	Check:   checkGrants,

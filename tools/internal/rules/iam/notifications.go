@@ -13,10 +13,10 @@ import (
 // Notifications is rule IRSA009.
 var Notifications = rule.Rule{
 	ID: "IRSA009", Severity: findings.Error, Title: "queue that the bucket may not send to",
-	Why: "A bucket sends its events to a queue as the service s3.amazonaws.com, which only the queue's own policy can allow: AWS " +
-		"refuses a notification to a queue that does not (\"Unable to validate the following destination configurations\", " +
-		"https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html). Judged where the cluster " +
-		"declares the queue.",
+	Why: "A bucket sends its events to a queue as the service s3.amazonaws.com, and only the queue's own policy can allow " +
+		"that. If it does not, AWS refuses the notification (\"Unable to validate the following destination configurations\", " +
+		"https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html). The rule judges " +
+		"queues that the cluster declares.",
 	Example: "kind: BucketNotification\nspec:\n  forProvider:\n    queue: [{queueArnRef: {name: events}}] # and no QueuePolicy",
 	Fix:     "Add a QueuePolicy that allows sqs:SendMessage to the service s3.amazonaws.com, with the bucket as aws:SourceArn.",
 	Check:   checkNotifications,

@@ -12,12 +12,13 @@ import (
 // Permissions is rule IRSA003.
 var Permissions = rule.Rule{
 	ID: "IRSA003", Severity: findings.Error, Title: "role that may not do what its program does",
-	Why: "A missing action, or an ARN of another queue, shows as AccessDenied in a log while the queue fills. Which action " +
-		"KEDA needs, users had to ask (https://github.com/kedacore/keda/issues/2852). An encrypted queue or bucket needs the key " +
-		"too (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html). Conditions " +
-		"on what is known only at the time of the call are taken to be met.",
-	Example: "\"Action\": [\"sqs:ReceiveMessage\"] # a consumer deletes, too",
-	Fix:     "Allow the action that the message names on that ARN.",
+	Why: "If an action is missing, or is allowed on the ARN of another queue, the program logs AccessDenied while the queue " +
+		"fills. Users had to ask which actions KEDA needs (https://github.com/kedacore/keda/issues/2852). For an " +
+		"encrypted queue or bucket the role also needs the key " +
+		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html). The rule " +
+		"assumes that a condition is met if its value is known only at the time of the call.",
+	Example: "\"Action\": [\"sqs:ReceiveMessage\"] # a consumer also deletes",
+	Fix:     "Allow the action in the message on that ARN.",
 	Check:   checkPermissions,
 }
 

@@ -10,8 +10,8 @@ import (
 var PodAnnotations = rule.Rule{
 	ID: "IRSA007", Severity: findings.Error, Title: "role on a pod instead of its ServiceAccount",
 	Why: "EKS's webhook reads the annotation with the role from the ServiceAccount alone " +
-		"(https://github.com/aws/amazon-eks-pod-identity-webhook#eks-walkthrough): on a pod, or on its Deployment, it does nothing, and " +
-		"the program acts as the node.",
+		"(https://github.com/aws/amazon-eks-pod-identity-webhook#eks-walkthrough). On a pod, or on its Deployment, the " +
+		"annotation does nothing, and the program acts as the node.",
 	Example: "kind: Deployment\nspec:\n  template:\n    metadata:\n      annotations:\n" +
 		"        eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/consumer",
 	Fix:   "Annotate the ServiceAccount of the pods.",

@@ -13,12 +13,12 @@ import (
 // Statements is rule IRSA008.
 var Statements = rule.Rule{
 	ID: "IRSA008", Severity: findings.Error, Title: "action on a resource of another kind",
-	Why: "Some actions of S3 are on the bucket, arn:aws:s3:::NAME, and others on its objects, arn:aws:s3:::NAME/*: a statement that " +
-		"allows s3:ListBucket on the objects is accepted and allows nothing, and the call is denied as if it were not there " +
-		"(https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html). The same holds for an action of SQS " +
-		"on the ARN of a bucket.",
+	Why: "Some actions of S3 apply to the bucket, arn:aws:s3:::NAME, and others to its objects, arn:aws:s3:::NAME/*. AWS " +
+		"accepts a statement that allows s3:ListBucket on the objects, but it allows nothing, and the call is denied " +
+		"(https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html). The same holds for an " +
+		"action of SQS on the ARN of a bucket.",
 	Example: "\"Action\": \"s3:ListBucket\", \"Resource\": \"arn:aws:s3:::shop/*\"",
-	Fix:     "Name the ARN that the action is on: the bucket's, or that of its objects.",
+	Fix:     "Name the ARN that the action applies to: the bucket's, or that of its objects.",
 	Check:   checkStatements,
 }
 
@@ -53,7 +53,8 @@ func checkActions(r *rule.Pass, place model.Field, name string, grant iam.Grant)
 		if slices.ContainsFunc(grant.Resources, func(resource iam.Value) bool { return mayMean(service, verb, resource.Text) }) {
 			continue
 		}
-		r.Report(place, "policy %s allows %s (%s) on %s alone, which it is never on", name, action.Text, action.Path, listed(grant.Resources)).
+		r.Report(place,
+			"policy %s allows %s (%s) on %s alone, to which it never applies", name, action.Text, action.Path, listed(grant.Resources)).
 			Fix("name " + resourceOf(service, verb))
 	}
 }

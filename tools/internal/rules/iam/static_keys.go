@@ -20,10 +20,10 @@ import (
 // StaticKeys is rule IRSA005.
 var StaticKeys = rule.Rule{
 	ID: "IRSA005", Severity: findings.Error, Title: "static AWS keys",
-	Why: "A key in an environment or a Secret never expires and works from everywhere, once it has leaked; a role's " +
-		"credentials are the pod's alone and last for hours " +
-		"(https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#bp-workloads-use-roles). What talks to another " +
-		"endpoint than AWS's may have them.",
+	Why: "A key in an environment variable or a Secret never expires, and works from everywhere once it has leaked. A role's " +
+		"credentials belong to the pod alone and last for hours " +
+		"(https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#bp-workloads-use-roles). A program that calls " +
+		"another endpoint than AWS's may have keys.",
 	Example: "env:\n  - name: AWS_SECRET_ACCESS_KEY\n    value: wJalrXUtnFEMI",
 	Fix:     "Remove the key; give the ServiceAccount a role, and the TriggerAuthentication podIdentity.",
 	Check:   checkStaticKeys,

@@ -14,13 +14,13 @@ import (
 // Trust is rule IRSA002.
 var Trust = rule.Rule{
 	ID: "IRSA002", Severity: findings.Error, Title: "trust policy that does not fit its pods",
-	Why: "STS compares the token of the pod with the trust policy and answers AccessDenied without saying what differs " +
-		"(https://github.com/crossplane/crossplane/issues/5578); StringEquals takes a wildcard literally. A policy " +
-		"that does not compare sub or aud, or compares sub with a pattern, lets in other pods of the cluster " +
+	Why: "STS compares the pod's token with the trust policy, and answers AccessDenied without saying what differs " +
+		"(https://github.com/crossplane/crossplane/issues/5578). StringEquals takes a wildcard literally. A policy that does " +
+		"not compare sub or aud, or that compares sub with a pattern, also trusts other pods of the cluster " +
 		"(https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html).",
 	Example: "\"Condition\": {\"StringEquals\": {\"oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE:sub\": \"system:serviceaccount:apps:*\"}}",
-	Fix: "Compare sub with system:serviceaccount:NAMESPACE:NAME and aud with sts.amazonaws.com, with the keys of the issuer in " +
-		"the provider's ARN.",
+	Fix: "Compare sub with system:serviceaccount:NAMESPACE:NAME and aud with sts.amazonaws.com. Both keys begin with the " +
+		"issuer in the provider's ARN.",
 	Check: checkTrust,
 }
 
@@ -62,7 +62,7 @@ func reportWildcards(r *rule.Pass, place model.Field, trust *iam.Policy, o role)
 				if claim && statement.Effect == iam.Allow && strings.HasPrefix(operator, "StringEquals") && strings.ContainsAny(value.Text, "*?") {
 					r.Report(place, "role %s: %s takes the wildcard in %q literally (%s): it never matches",
 						o.name, condition.Operator, value.Text, value.Path).
-						Fix("write the ServiceAccount's name, or StringLike where several are meant")
+						Fix("write the ServiceAccount's name, or use StringLike if you mean several")
 				}
 			}
 		}

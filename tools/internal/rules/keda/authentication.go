@@ -18,11 +18,11 @@ import (
 
 // Authentication is rule KEDA004.
 var Authentication = rule.Rule{
-	ID: "KEDA004", Severity: findings.Error, Title: "AWS trigger without identity",
-	Why: "An AWS trigger authenticates through the TriggerAuthentication that it names or, when the trigger says so, as " +
-		"the operator. Without either, or with a reference that resolves to nothing, KEDA logs an error and does not scale.",
+	ID: "KEDA004", Severity: findings.Error, Title: "AWS trigger without an identity",
+	Why: "An AWS trigger authenticates through the TriggerAuthentication that it names, or as the operator if the trigger says " +
+		"so. With neither, or with a reference to something that does not exist, KEDA logs an error and does not scale.",
 	Example: "authenticationRef:\n  name: consumer-queu",
-	Fix:     "Name a TriggerAuthentication of the same namespace, or a ClusterTriggerAuthentication with its kind.",
+	Fix:     "Name a TriggerAuthentication in the same namespace, or a ClusterTriggerAuthentication with its kind.",
 	Check:   checkAuthentication,
 }
 
@@ -33,7 +33,7 @@ func checkAuthentication(r *rule.Pass) {
 				checkAuthenticationReference(r, s, i, trigger)
 			} else if isAWS(trigger) && !namesIdentity(trigger) {
 				r.Report(model.At(s.Object, "spec", "triggers", i),
-					"trigger %s of %s says nothing of its identity: KEDA cannot ask AWS", trigger.Type, s.Object.Key()).
+					"trigger %s of %s has no identity: KEDA cannot call AWS", trigger.Type, s.Object.Key()).
 					Fix("add authenticationRef with the name of a TriggerAuthentication")
 			}
 		}
@@ -62,7 +62,7 @@ func checkAuthenticationReference(r *rule.Pass, s model.Scaler, index int, trigg
 		if misspelt, meant := misspeltParameter(object); meant != "" {
 			place, fix = misspelt, "did you mean "+meant+"?"
 		}
-		r.Report(place, "%s has neither a pod identity of AWS nor a pair of keys: KEDA cannot ask AWS", object.Key()).
+		r.Report(place, "%s has neither a pod identity of AWS nor a pair of keys: KEDA cannot call AWS", object.Key()).
 			Fix(fix)
 	}
 }

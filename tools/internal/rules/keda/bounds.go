@@ -16,10 +16,11 @@ import (
 // Bounds is rule KEDA010.
 var Bounds = rule.Rule{
 	ID: "KEDA010", Severity: findings.Error, Title: "ScaledObject that KEDA refuses",
-	Why: "KEDA's webhook refuses bounds that contradict each other, names too long for the HPA, formulas and fallbacks that " +
-		"cannot work, but it fails open: without it the ScaledObject just does not scale.",
+	Why: "KEDA's webhook refuses bounds that contradict each other, names that are too long for the HorizontalPodAutoscaler, " +
+		"and formulas and fallbacks that cannot work. But it fails open: while it does not answer, the ScaledObject is " +
+		"accepted and does not scale.",
 	Example: "minReplicaCount: 10\nmaxReplicaCount: 5",
-	Fix:     "Correct what KEDA names; set maxReplicaCount, whose default is 100.",
+	Fix:     "Correct what the message names. Set maxReplicaCount, whose default is 100.",
 	Check:   checkBounds,
 }
 
@@ -79,7 +80,7 @@ func checkModifiers(r *rule.Pass, s model.ScaledObject) {
 	} else if s.FallbackScalingModifiers() {
 		r.Report(model.At(s.Object, "spec", "fallback", "behavior"),
 			"the fallback of ScaledObject %s is a formula that it does not have", s.Name).
-			Fix("add scalingModifiers with a formula, or take another behavior")
+			Fix("add scalingModifiers with a formula, or use another behavior")
 	}
 }
 

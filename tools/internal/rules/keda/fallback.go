@@ -14,11 +14,11 @@ import (
 // Fallback is rule KEDA011.
 var Fallback = rule.Rule{
 	ID: "KEDA011", Severity: findings.Warning, Title: "no fallback",
-	Why: "While the queue cannot be read the number of pods stays what it was: in a quiet hour that is the minimum, and " +
-		"a backlog grows. With scaleOnInFlight false and a minimum of zero, pods at work do not count as work " +
-		"(https://github.com/kedacore/keda/issues/5948).",
+	Why: "While KEDA cannot read the queue, the number of pods does not change: in a quiet hour that is the minimum, and a " +
+		"backlog grows. With scaleOnInFlight: \"false\" and a minimum of zero KEDA does not count the messages that pods work " +
+		"on (https://github.com/kedacore/keda/issues/5948).",
 	Example: "spec:\n  triggers:\n    - type: aws-sqs-queue",
-	Fix:     "Set fallback with failureThreshold and replicas; keep scaleOnInFlight where work takes long.",
+	Fix:     "Set fallback with failureThreshold and replicas. Keep scaleOnInFlight if a message takes long.",
 	Check:   checkFallback,
 }
 
@@ -33,7 +33,7 @@ func checkFallback(r *rule.Pass) {
 				fix = "set fallback, and minReplicaCount: 1, for it starts nothing from zero"
 			}
 			r.Report(model.At(s.Object, "spec"),
-				"ScaledObject %s has no fallback: while its trigger cannot be read the number of pods freezes", s.Name).
+				"ScaledObject %s has no fallback: while its trigger cannot be read, the number of pods does not change", s.Name).
 				Fix(fix)
 		}
 	}
@@ -57,7 +57,7 @@ func checkInFlight(r *rule.Pass) {
 		}
 		if longest > cooldown {
 			r.Report(t.At("scaleOnInFlight"),
-				"messages in flight do not count: KEDA takes the last pods away after %s, and %s %s", cooldown, work, longest).
+				"messages in flight do not count: KEDA removes the last pods after %s, and %s %s", cooldown, work, longest).
 				Fix("remove it, or set minReplicaCount")
 		}
 	}

@@ -13,11 +13,11 @@ import (
 // FromZero is rule KEDA017.
 var FromZero = rule.Rule{
 	ID: "KEDA017", Severity: findings.Warning, Title: "fallback that starts nothing",
-	Why: "KEDA tells the HorizontalPodAutoscaler how many pods a fallback asks for, and that one is off while there are no pods " +
-		"(https://github.com/kedacore/keda/issues/7239, https://github.com/kedacore/keda/issues/5525): a workload that has been " +
-		"scaled to zero stays there while its trigger cannot be read, whatever its fallback says.",
+	Why: "A fallback only tells the HorizontalPodAutoscaler how many pods to run, and the HorizontalPodAutoscaler is off while " +
+		"there are no pods (https://github.com/kedacore/keda/issues/7239, https://github.com/kedacore/keda/issues/5525). A " +
+		"workload that was scaled to zero stays there while its trigger cannot be read, whatever its fallback says.",
 	Example: "minReplicaCount: 0\nfallback: {failureThreshold: 3, replicas: 5}",
-	Fix:     "Set minReplicaCount: 1 where the fallback has to hold.",
+	Fix:     "Set minReplicaCount: 1 if the fallback must work.",
 	Check:   checkFromZero,
 }
 

@@ -12,7 +12,8 @@ import (
 var Intervals = rule.Rule{
 	ID: "KEDA009", Severity: findings.Warning, Title: "interval without effect",
 	Why: "With minReplicaCount above zero the HorizontalPodAutoscaler asks for the metric itself: pollingInterval and " +
-		"cooldownPeriod do nothing. With a minimum of zero, the cooldown takes the last pods away past every scaleDown policy.",
+		"cooldownPeriod have no effect. With a minimum of zero the cooldown removes the last pods, whatever the scaleDown " +
+		"policies say.",
 	Example: "minReplicaCount: 1\npollingInterval: 10",
 	Fix:     "Remove it, or make the cooldown at least as long as the scale-down window.",
 	Check:   checkIntervals,
@@ -33,7 +34,7 @@ func checkIntervals(r *rule.Pass) {
 		}
 		if window, said := scaleDownWindow(s); said && s.ReachesZero() && s.Cooldown() < window {
 			r.Report(model.At(s.Object, "spec", "cooldownPeriod"),
-				"after %d s without messages KEDA takes the last pods away, before the scale-down window of %d s ends", s.Cooldown(), window).
+				"after %d s without messages KEDA removes the last pods, before the scale-down window of %d s ends", s.Cooldown(), window).
 				Fix(fmt.Sprintf("make it at least %d", window))
 		}
 	}

@@ -18,10 +18,10 @@ import (
 // Kubernetes is rule KEDA016.
 var Kubernetes = rule.Rule{
 	ID: "KEDA016", Severity: findings.Warning, Title: "KEDA that is not tested with the cluster's Kubernetes",
-	Why: "Each minor version of KEDA is tested with three of Kubernetes (https://keda.sh/docs/latest/operate/cluster/). Judged " +
-		"where the repository declares the EKS cluster.",
+	Why: "Each minor version of KEDA is tested with three minor versions of Kubernetes " +
+		"(https://keda.sh/docs/latest/operate/cluster/). The rule judges clusters whose EKS cluster the repository declares.",
 	Example: "image: ghcr.io/kedacore/keda:2.21.0 # on an EKS cluster of version 1.33",
-	Fix:     "Take the Kubernetes that KEDA is tested with, or another KEDA.",
+	Fix:     "Use a version of Kubernetes that KEDA is tested with, or another version of KEDA.",
 	Check:   checkKubernetes,
 }
 
@@ -62,7 +62,7 @@ func checkTested(r *rule.Pass, w model.Workload, operator model.Container, versi
 	if runs, _ := strconv.Atoi(kubernetes[1]); known && (runs < window[0] || runs > window[1]) {
 		r.Report(operator.At("image"),
 			"KEDA %s is not tested with Kubernetes 1.%d, which EKS cluster %s runs", version, runs, model.ExternalName(cluster)).
-			Fix(fmt.Sprintf("take Kubernetes 1.%d to 1.%d, or another KEDA", window[0], window[1]))
+			Fix(fmt.Sprintf("use Kubernetes 1.%d to 1.%d, or another KEDA", window[0], window[1]))
 	}
 }
 

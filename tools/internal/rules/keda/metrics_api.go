@@ -15,11 +15,11 @@ import (
 // MetricsAPI is rule KEDA018.
 var MetricsAPI = rule.Rule{
 	ID: "KEDA018", Severity: findings.Error, Title: "two servers of external metrics",
-	Why: "A cluster has one APIService v1beta1.external.metrics.k8s.io: of two programs that register it, KEDA and the agent of " +
-		"Datadog, or KEDA twice, the last one has it, and every HorizontalPodAutoscaler of the other one finds no metric " +
+	Why: "A cluster has one APIService v1beta1.external.metrics.k8s.io. If two programs register it, such as KEDA and " +
+		"Datadog's agent, or KEDA twice, the last one wins, and every HorizontalPodAutoscaler of the other one finds no metric " +
 		"(https://github.com/kedacore/keda/issues/6475, https://github.com/kedacore/keda/issues/609).",
 	Example: "kind: HelmRelease # of chart keda, beside a HelmRelease of chart datadog with clusterAgent.metricsProvider.enabled: true",
-	Fix:     "Keep one of them, or switch its server of external metrics off.",
+	Fix:     "Keep one of them, or switch off the metrics server of the other one.",
 	Check:   checkMetricsAPI,
 }
 
@@ -62,7 +62,7 @@ func checkMetricsAPI(r *rule.Pass) {
 	}
 	for _, all := range servers {
 		for _, other := range all[1:] {
-			r.Report(other.at, "%s registers %s, and so does %s: one of them is asked", other.name, externalMetrics, all[0].name).
+			r.Report(other.at, "%s registers %s, and so does %s: only one of them is asked", other.name, externalMetrics, all[0].name).
 				Fix(fmt.Sprintf("keep one, or switch off the metrics of %s", other.name))
 		}
 	}

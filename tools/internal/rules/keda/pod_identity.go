@@ -15,11 +15,11 @@ import (
 // PodIdentity is rule KEDA005.
 var PodIdentity = rule.Rule{
 	ID: "KEDA005", Severity: findings.Error, Title: "pod identity that contradicts itself",
-	Why: "KEDA's podIdentity takes a roleArn or an identityOwner, not both; an externalID only beside a roleArn; and " +
-		"identityOwner workload needs the annotation with the role on the ServiceAccount of the scaled pods. The provider " +
+	Why: "podIdentity may have a roleArn or an identityOwner, but not both, and an externalID only together with a roleArn. " +
+		"With identityOwner: workload the ServiceAccount of the scaled pods needs the annotation with the role. The provider " +
 		"aws-eks and the trigger's own identityOwner are deprecated.",
 	Example: "podIdentity:\n  provider: aws\n  roleArn: arn:aws:iam::111122223333:role/keda\n  identityOwner: workload",
-	Fix:     "Say whose identity it is, once: https://keda.sh/docs/latest/authentication-providers/aws/",
+	Fix:     "Say in one place whose identity it is: https://keda.sh/docs/latest/authentication-providers/aws/",
 	Check:   checkPodIdentity,
 }
 
@@ -52,11 +52,11 @@ func checkIdentity(r *rule.Pass, o *render.Object, identity *kedav1alpha1.AuthPo
 	case identity.Provider != kedav1alpha1.PodIdentityProviderAws:
 	case identity.RoleArn != nil && identity.IsWorkloadIdentityOwner():
 		r.Report(model.At(o, "spec", "podIdentity", "roleArn"),
-			"%s has a roleArn and takes the workload's identity: KEDA refuses both", o.Key()).
+			"%s has a roleArn and takes the workload's identity: KEDA accepts only one of them", o.Key()).
 			Fix("keep the roleArn or the identityOwner")
 	case said(identity.ExternalID) && !said(identity.RoleArn):
 		r.Report(model.At(o, "spec", "podIdentity", "externalID"), "%s has an externalID without a roleArn", o.Key()).
-			Fix("add the roleArn that asks for it, or remove it")
+			Fix("add the roleArn that requires it, or remove it")
 	case identity.IsWorkloadIdentityOwner():
 		checkWorkloadIdentity(r, o)
 	}

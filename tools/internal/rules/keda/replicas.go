@@ -12,7 +12,7 @@ var Replicas = rule.Rule{
 	Why: "Flux writes spec.replicas at every interval and the HorizontalPodAutoscaler writes it every 15 seconds: the " +
 		"pods go up and down forever (https://github.com/kedacore/keda/issues/5572).",
 	Example: "kind: Deployment\nspec:\n  replicas: 1",
-	Fix:     "Remove spec.replicas; minReplicaCount of the ScaledObject says how many there are at least.",
+	Fix:     "Remove spec.replicas: minReplicaCount of the ScaledObject sets the minimum.",
 	Check:   checkReplicas,
 }
 

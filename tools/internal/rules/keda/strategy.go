@@ -10,13 +10,14 @@ import (
 
 // Strategy is rule KEDA019.
 var Strategy = rule.Rule{
-	ID: "KEDA019", Severity: findings.Error, Title: "jobs for messages that have one",
-	Why: "The strategy accurate starts a job for all that the queue counts, without those that run: it is for queues that do not " +
-		"count what is being worked on (https://keda.sh/docs/latest/reference/scaledjob-spec/#scalingstrategy). SQS's scaler counts " +
-		"messages in flight unless it is told not to, so that each poll starts further jobs for the same messages " +
+	ID: "KEDA019", Severity: findings.Error, Title: "second job for the same message",
+	Why: "The strategy accurate starts a job for every message that the queue counts, and does not subtract the running jobs. " +
+		"It is for queues that do not count messages in work " +
+		"(https://keda.sh/docs/latest/reference/scaledjob-spec/#scalingstrategy). SQS's scaler counts messages in flight " +
+		"unless scaleOnInFlight is \"false\", so each poll starts more jobs for the same messages " +
 		"(https://github.com/kedacore/keda/issues/1323, https://github.com/kedacore/keda/issues/7345).",
 	Example: "scalingStrategy: {strategy: accurate}\ntriggers:\n  - type: aws-sqs-queue # without scaleOnInFlight: \"false\"",
-	Fix:     "Set scaleOnInFlight: \"false\", or take the default strategy.",
+	Fix:     "Set scaleOnInFlight: \"false\", or use the default strategy.",
 	Check:   checkStrategy,
 }
 
@@ -26,7 +27,7 @@ func checkStrategy(r *rule.Pass) {
 		if t.Owner == nil && strategy == "accurate" && t.Flag("scaleOnInFlight", true) {
 			r.Report(model.At(t.Object, "spec", "scalingStrategy", "strategy"),
 				"%s starts jobs for messages in flight, which have one already: its strategy is accurate, and the trigger counts them", t.Object.Key()).
-				Fix(`set scaleOnInFlight: "false" in the trigger, or take the default strategy`)
+				Fix(`set scaleOnInFlight: "false" in the trigger, or use the default strategy`)
 		}
 	}
 }

@@ -16,13 +16,15 @@ import (
 
 // Targets is rule KEDA002.
 var Targets = rule.Rule{
-	ID: "KEDA002", Severity: findings.Error, Title: "scale target that is not there, or has two masters",
-	Why: "KEDA waits forever for a target that does not exist, and two autoscalers on one target undo each other's work " +
-		"(https://github.com/kedacore/keda/issues/3083). One that a ScaledObject takes over must leave the repository " +
-		"(https://github.com/kedacore/keda/issues/6597), else both write it, which is a warning.",
+	ID: "KEDA002", Severity: findings.Error, Title: "scale target that does not exist, or that two autoscalers scale",
+	Why: "KEDA waits forever for a target that does not exist. Two autoscalers on one target undo each other's work " +
+		"(https://github.com/kedacore/keda/issues/3083). A HorizontalPodAutoscaler that a ScaledObject takes over must leave " +
+		"the repository (https://github.com/kedacore/keda/issues/6597); if it stays, both Flux and KEDA write it, which is a " +
+		"warning.",
 	Example: "scaleTargetRef:\n  name: consumr",
-	Fix:     "Name a workload of the ScaledObject's namespace, with apiVersion and kind unless it is a Deployment, once.",
-	Check:   checkTargets,
+	Fix: "Name a workload in the ScaledObject's namespace, with apiVersion and kind unless it is a Deployment. Let only one " +
+		"autoscaler scale it.",
+	Check: checkTargets,
 }
 
 func checkTargets(r *rule.Pass) {
@@ -43,7 +45,7 @@ func checkTargets(r *rule.Pass) {
 			case master.Key() != s.Object.Key() && !takesOver(s, master):
 				r.Report(model.At(s.Object, "spec", "scaleTargetRef", "name"),
 					"%s %s of ScaledObject %s belongs to %s too", claimed.Key.Kind, claimed.Key.Name, s.Name, master.Key()).
-					Fix("keep one of them; a ScaledObject takes several triggers")
+					Fix("keep one of them; a ScaledObject can have several triggers")
 			}
 		}
 	}

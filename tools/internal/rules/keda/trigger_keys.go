@@ -18,10 +18,10 @@ import (
 // TriggerKeys is rule KEDA003.
 var TriggerKeys = rule.Rule{
 	ID: "KEDA003", Severity: findings.Error, Title: "trigger metadata that KEDA ignores or cannot read",
-	Why: "KEDA reads the keys that it knows and says nothing of others (https://github.com/kedacore/keda/issues/6721): " +
-		"a misspelt queueLength scales on the default of 5. A value is a string, even of a number.",
+	Why: "KEDA reads the keys that it knows and silently ignores others (https://github.com/kedacore/keda/issues/6721): with a " +
+		"misspelt queueLength it scales on the default of 5. Every value must be a string, even a number.",
 	Example: "metadata:\n  queueLenght: \"50\"",
-	Fix:     "Write a key of the scaler, its value in quotes: https://keda.sh/docs/latest/scalers/",
+	Fix:     "Write a key of the scaler, and its value in quotes: https://keda.sh/docs/latest/scalers/",
 	Check:   checkTriggerKeys,
 }
 

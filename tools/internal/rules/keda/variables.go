@@ -16,10 +16,10 @@ import (
 // Variables is rule KEDA014.
 var Variables = rule.Rule{
 	ID: "KEDA014", Severity: findings.Error, Title: "variable that the scaled container does not have",
-	Why: "A key with the suffix FromEnv names a variable of the scaled container; KEDA reads it from the workload, and " +
-		"without it the trigger has no queue.",
+	Why: "A key with the suffix FromEnv names a variable of the scaled container. KEDA reads it from the workload, and without " +
+		"it the trigger has no queue.",
 	Example: "queueURLFromEnv: QUEUE_URI",
-	Fix:     "Name a variable of the container that envSourceContainerName says, by default the first one.",
+	Fix:     "Name a variable of the container in envSourceContainerName, by default the first one.",
 	Check:   checkTriggerVariables,
 }
 

@@ -33,7 +33,7 @@ func checkKEDAVersion(r *rule.Pass) {
 		for i, container := range w.Template.Spec.Containers {
 			name, tag := model.SplitImage(container.Image)
 			if kedaImage.MatchString(name) && kedaVersion.MatchString(tag) {
-				r.Report(w.At("containers", i, "image"), "KEDA %s has known regressions", tag).Fix("take the next patch release")
+				r.Report(w.At("containers", i, "image"), "KEDA %s has known regressions", tag).Fix("use the next patch release")
 			}
 		}
 	}
@@ -43,7 +43,7 @@ func checkKEDAVersion(r *rule.Pass) {
 		tag, _, _ := unstructured.NestedString(o.Object, "spec", "ref", "tag")
 		if (kedaSource.MatchString(url) || mirrors(r, url, kedaModule)) && kedaVersion.MatchString(tag) {
 			r.Report(model.At(o, "spec", "ref", "tag"), "KEDA %s has known regressions", tag).
-				Fix("take the next patch release")
+				Fix("use the next patch release")
 		}
 	}
 }
@@ -55,7 +55,7 @@ func checkChartVersions(r *rule.Pass) {
 		version, _, _ := unstructured.NestedString(release.Object, "spec", "chart", "spec", "version")
 		if chart == "keda" && kedaVersion.MatchString(version) {
 			r.Report(model.At(release, "spec", "chart", "spec", "version"), "KEDA %s has known regressions", version).
-				Fix("take the next patch release")
+				Fix("use the next patch release")
 		}
 	}
 }

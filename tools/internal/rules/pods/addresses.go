@@ -65,7 +65,7 @@ func checkPeerName(r *rule.Pass, o *render.Object, name string, field []any) {
 	if !slices.Contains(names, name) && name != r.Cluster.Kustomizations()[0].Namespace && !r.Cluster.MakesNamespace(name) &&
 		r.Cluster.Complete(model.Namespaces.For(o)) {
 		r.Warn(model.At(o, field...),
-			"%s lets namespace %s through, which nothing in this cluster creates", o.Key(), name).
+			"%s allows namespace %s, which nothing in this cluster creates", o.Key(), name).
 			Fix(rule.DidYouMean(name, names, "name a namespace of the cluster"))
 	}
 }

@@ -19,9 +19,10 @@ import (
 var Budgets = rule.Rule{
 	ID: "POD006", Severity: findings.Warning, Title: "disruption budget that blocks drains or protects nothing",
 	Why: "A budget that never allows an eviction stops every node drain, and with it node upgrades, until a person helps " +
-		"(https://kubernetes.io/docs/tasks/run-application/configure-pdb/). One whose selector matches nothing protects nothing.",
+		"(https://kubernetes.io/docs/tasks/run-application/configure-pdb/). A budget whose selector matches nothing protects " +
+		"nothing.",
 	Example: "minAvailable: 1 # of a Deployment with one replica",
-	Fix:     "Use maxUnavailable of 1 or a percentage, and the labels of the pods.",
+	Fix:     "Set maxUnavailable to 1 or a percentage, and select by the labels of the pods.",
 	Check:   checkDisruptionBudgets,
 }
 
@@ -44,7 +45,7 @@ func checkDisruptionBudgets(r *rule.Pass) {
 		case r.Cluster.Complete(model.ObjectsIn(o.GetNamespace()).For(o)):
 			r.Report(onSelector(o, "spec", "selector", "matchLabels"),
 				"%s selects no pods: it protects nothing", o.Key()).
-				Fix("select the labels of the pods")
+				Fix("select by the labels of the pods")
 		}
 	}
 }
@@ -54,7 +55,7 @@ func checkBudget(r *rule.Pass, o *render.Object, budget policyv1.PodDisruptionBu
 		if n, err := intstr.GetScaledValueFromIntOrPercent(most, 100, true); err == nil && n == 0 {
 			r.Report(model.At(o, "spec", "maxUnavailable"),
 				"%s never allows an eviction: no node with its pods can be drained", o.Key()).
-				Fix("allow one")
+				Fix("allow one eviction")
 		}
 		return
 	}

@@ -15,11 +15,11 @@ import (
 // Coherence is rule POD007.
 var Coherence = rule.Rule{
 	ID: "POD007", Severity: findings.Error, Title: "workload that contradicts itself",
-	Why: "A template without the labels of its selector and a mount without its volume are refused by the API server. A " +
-		"probe of a port name that the container does not have is accepted and fails forever " +
+	Why: "The API server refuses a template without the labels of its selector, and a mount without its volume. It accepts a " +
+		"probe of a port name that the container does not have, which then fails forever " +
 		"(https://github.com/stackrox/kube-linter/issues/455).",
 	Example: "readinessProbe:\n  httpGet: {path: /readyz, port: htpp} # ports: [{name: http}]",
-	Fix:     "Write the same name at both places.",
+	Fix:     "Write the same name in both places.",
 	Check:   checkCoherence,
 }
 
@@ -87,7 +87,7 @@ func checkPortName(r *rule.Pass, w model.Workload, c model.Container, port intst
 	names := portNames(c.Container)
 	if port.Type == intstr.String && !slices.Contains(names, port.StrVal) {
 		r.Report(c.At(field...),
-			"%s of container %s of %s asks port %s, which the container does not have", field[0], c.Name, w.Key(), port.StrVal).
+			"%s of container %s of %s uses port %s, which the container does not have", field[0], c.Name, w.Key(), port.StrVal).
 			Fix(rule.DidYouMean(port.StrVal, names, "name the port of the container"))
 	}
 }

@@ -9,9 +9,9 @@ import (
 
 // Filesystem is rule POD004.
 var Filesystem = rule.Rule{
-	ID: "POD004", Severity: findings.Warning, Title: "root filesystem that can be written",
-	Why: "Whoever breaks into a container whose filesystem is read-only can leave nothing behind in it; programs that " +
-		"need a scratch folder get an emptyDir (https://kubernetes.io/docs/tasks/configure-pod-container/security-context/).",
+	ID: "POD004", Severity: findings.Warning, Title: "writable root filesystem",
+	Why: "Whoever breaks into a container with a read-only filesystem can leave nothing behind in it. A program that needs a " +
+		"scratch folder can have an emptyDir (https://kubernetes.io/docs/tasks/configure-pod-container/security-context/).",
 	Example: "securityContext: {} # no readOnlyRootFilesystem",
 	Fix:     "Set securityContext.readOnlyRootFilesystem: true, with an emptyDir where the program writes.",
 	Check:   checkRootFilesystem,

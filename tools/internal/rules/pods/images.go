@@ -11,9 +11,10 @@ import (
 // Images is rule POD012.
 var Images = rule.Rule{
 	ID: "POD012", Severity: findings.Error, Title: "image that is named by a tag",
-	Why: "A tag can be moved: what runs differs between two pods of one Deployment, and no revert brings the old one back " +
-		"(https://kubernetes.io/docs/concepts/containers/images/#image-names). One that is latest, or none, moves with every " +
-		"release; another one is a warning. Clusters whose facts say ENVIRONMENT: local are not judged.",
+	Why: "A tag can be moved: two pods of one Deployment may then run different images, and a revert does not bring the old " +
+		"one back (https://kubernetes.io/docs/concepts/containers/images/#image-names). The tag latest, or none, moves with " +
+		"every release and is an error; any other tag is a warning. The rule does not judge clusters whose facts say " +
+		"ENVIRONMENT: local.",
 	Example: "image: python:latest",
 	Fix:     "Name the image by digest.",
 	Check:   checkImages,

@@ -13,10 +13,10 @@ import (
 // Installs is rule POD010.
 var Installs = rule.Rule{
 	ID: "POD010", Severity: findings.Error, Title: "container that installs packages at every start",
-	Why: "Packages that are installed at start make every new pod wait for a registry that others run, and two pods of one " +
-		"Deployment may get different ones: a container should start with a minimum of setup " +
+	Why: "Every new pod waits for a registry that others run, and two pods of one Deployment may get different packages: a " +
+		"container should start with a minimum of setup " +
 		"(https://docs.docker.com/build/building/best-practices/#create-ephemeral-containers). It is an error where pods come " +
-		"in bursts: of a known program, or scaled on a queue.",
+		"in bursts: for a known program, or if a queue scales the workload.",
 	Example: "image: python:3\ncommand: [sh, -c, pip install boto3 && exec python consumer.py]",
 	Fix:     "Build the packages into the image.",
 	Check:   checkInstalls,

@@ -18,7 +18,7 @@ var Network = rule.Rule{
 	Why: "A pod that no NetworkPolicy selects may be called by every pod and may call everything " +
 		"(https://kubernetes.io/docs/concepts/services-networking/network-policies/#the-two-sorts-of-pod-isolation).",
 	Example: "kind: Namespace # and no NetworkPolicy in it",
-	Fix:     "Add a NetworkPolicy with an empty podSelector and what the pods need.",
+	Fix:     "Add a NetworkPolicy with an empty podSelector, and rules for the connections that the pods need.",
 	Check:   checkNetworkPolicies,
 }
 

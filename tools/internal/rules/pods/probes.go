@@ -14,11 +14,11 @@ import (
 // Probes is rule POD003.
 var Probes = rule.Rule{
 	ID: "POD003", Severity: findings.Warning, Title: "server without probes",
-	Why: "Without a readiness probe a Service sends requests to a pod that has only just started, at every rollout. " +
-		"Without a liveness or startup probe a process that hangs is never restarted " +
+	Why: "Without a readiness probe, a Service sends requests to a pod that is still starting, at every rollout. Without a " +
+		"liveness or startup probe, a process that hangs is never restarted " +
 		"(https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/).",
 	Example: "ports: [{containerPort: 8080}] # and no readinessProbe",
-	Fix:     "Add a readinessProbe, and a livenessProbe that asks for no more than that the process answers.",
+	Fix:     "Add a readinessProbe, and a livenessProbe that checks only whether the process answers.",
 	Check:   checkProbes,
 }
 

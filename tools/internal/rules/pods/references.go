@@ -17,12 +17,12 @@ import (
 
 // References is rule POD009.
 var References = rule.Rule{
-	ID: "POD009", Severity: findings.Error, Title: "reference to what is not there",
-	Why: "A pod whose ServiceAccount is missing is never created, and one whose ConfigMap or Secret is missing, or lacks " +
-		"the key, does not start (https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#restrictions). " +
-		"The name of a Service that does not exist, and a namespace in a NetworkPolicy that nothing creates, are errors " +
-		"that show up only as connections that fail. What people or operators may make is a warning, or no finding unless " +
-		"the name is that of something else but for a letter or two.",
+	ID: "POD009", Severity: findings.Error, Title: "reference to a missing object",
+	Why: "A pod whose ServiceAccount is missing is never created. A pod whose ConfigMap or Secret is missing, or lacks the " +
+		"key, does not start (https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#restrictions). " +
+		"If a Service does not exist, or a NetworkPolicy names a namespace that nothing creates, only connections fail. If " +
+		"people or operators may create the object, it is a warning, or no finding, unless its name differs from an existing " +
+		"one by just a letter or two.",
 	Example: "serviceAccountName: consumr",
 	Fix:     "Correct the name, or add the object to the repository.",
 	Check:   checkReferred,
@@ -69,7 +69,7 @@ func checkServiceAccount(r *rule.Pass, w model.Workload) {
 	names := r.Cluster.NamesBeside(w.Object, "ServiceAccount")
 	r.ReportAs(rule.SeverityOf(name, names), w.At("serviceAccountName"),
 		"%s runs as ServiceAccount %s, which namespace %s does not have", w.Key(), name, w.GetNamespace()).
-		Fix(rule.DidYouMean(name, names, "add the ServiceAccount, or see that what provisions the cluster makes it"))
+		Fix(rule.DidYouMean(name, names, "add the ServiceAccount, or make sure that whatever provisions the cluster creates it"))
 }
 
 // dataReference refers to a ConfigMap or a Secret, and a key of it.
@@ -138,7 +138,7 @@ func checkData(r *rule.Pass, o *render.Object, reference dataReference) {
 	}
 	// Something else fills one without keys, such as a ServiceAccount's token.
 	if keys := keysOf(object); reference.key != "" && len(keys) > 0 && !slices.Contains(keys, reference.key) {
-		r.Report(reference.at.At("key"), "%s takes %s of %s, which has no such key", o.Key(), reference.key, object.Key()).
+		r.Report(reference.at.At("key"), "%s reads %s of %s, which has no such key", o.Key(), reference.key, object.Key()).
 			Fix(rule.DidYouMean(reference.key, keys, "add the key"))
 	}
 }
@@ -152,7 +152,7 @@ func checkMissingData(r *rule.Pass, o *render.Object, reference dataReference) {
 	if reference.kind == "Secret" && (severity == findings.Warning || slices.Contains(names, reference.name)) {
 		return
 	}
-	r.ReportAs(severity, reference.nameAt(), "%s takes %s %s, which namespace %s does not have", o.Key(), reference.kind, reference.name,
+	r.ReportAs(severity, reference.nameAt(), "%s reads %s %s, which namespace %s does not have", o.Key(), reference.kind, reference.name,
 		o.GetNamespace()).
 		Fix(rule.DidYouMean(reference.name, names, "add it to the repository"))
 }

@@ -14,11 +14,11 @@ import (
 // Resources is rule POD002.
 var Resources = rule.Rule{
 	ID: "POD002", Severity: findings.Warning, Title: "container without resource requests",
-	Why: "The scheduler places a pod by its requests: without them any number of pods fits on a node, and they are the " +
-		"first to be evicted. Without a memory limit one leak takes its neighbours along. CPU needs no limit " +
+	Why: "The scheduler places a pod by its requests. Without them any number of pods fits on a node, and they are the first " +
+		"to be evicted. Without a memory limit, a leak also kills other pods of the node. CPU needs no limit " +
 		"(https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/).",
 	Example: "resources: {}",
-	Fix:     "Set requests of cpu and memory and a limit of memory, or a LimitRange in the namespace.",
+	Fix:     "Set requests of cpu and memory and a limit of memory, or add a LimitRange to the namespace.",
 	Check:   checkResources,
 }
 

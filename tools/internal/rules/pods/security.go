@@ -16,11 +16,11 @@ import (
 // Security is rule POD001.
 var Security = rule.Rule{
 	ID: "POD001", Severity: findings.Error, Title: "pod that Pod Security refuses",
-	Why: "A namespace that enforces a level admits no pod below it, and says so only in the events of a ReplicaSet: the " +
-		"Deployment is accepted and gets no pods. Where nothing is enforced, a pod below `restricted` is a warning " +
-		"(https://kubernetes.io/docs/concepts/security/pod-security-standards/). The judgement is the API server's own code.",
+	Why: "A namespace that enforces a level admits no pod below it. Only the events of the ReplicaSet say so: the Deployment " +
+		"is accepted and gets no pods. In a namespace that enforces nothing, a pod below `restricted` is a warning " +
+		"(https://kubernetes.io/docs/concepts/security/pod-security-standards/). The rule runs the API server's own check.",
 	Example: "securityContext: {} # in a namespace that enforces restricted",
-	Fix:     "Write what the message names into the securityContext of the pod or its containers.",
+	Fix:     "Add what the message names to the securityContext of the pod or its containers.",
 	Check:   checkPodSecurity,
 }
 

@@ -16,8 +16,8 @@ import (
 // Services is rule POD008.
 var Services = rule.Rule{
 	ID: "POD008", Severity: findings.Warning, Title: "Service that reaches no pod",
-	Why: "A selector that matches no pods and a port name that the pods do not have are accepted, and give a Service " +
-		"without endpoints (https://github.com/kubernetes/kubernetes/issues/9734).",
+	Why: "The API server accepts a selector that matches no pods, and a port name that the pods do not have. The Service then " +
+		"has no endpoints (https://github.com/kubernetes/kubernetes/issues/9734).",
 	Example: "spec:\n  selector: {app: consumr}",
 	Fix:     "Use the labels of the pods, and the name or number of a container's port.",
 	Check:   checkServices,
@@ -54,7 +54,7 @@ func checkServices(r *rule.Pass) {
 			if target := port.TargetPort; target.Type == intstr.String && target.StrVal != "" &&
 				!slices.Contains(ports, target.StrVal) && complete() {
 				r.Report(model.At(o, "spec", "ports", i, "targetPort"),
-					"%s goes on to port %s, which the pods do not have", o.Key(), target.StrVal).
+					"%s forwards to port %s, which the pods do not have", o.Key(), target.StrVal).
 					Fix(rule.DidYouMean(target.StrVal, ports, fmt.Sprintf("name a port of the pods: %v", ports)))
 			}
 		}

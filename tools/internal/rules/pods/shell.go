@@ -11,12 +11,13 @@ import (
 
 // Shell is rule POD011.
 var Shell = rule.Rule{
-	ID: "POD011", Severity: findings.Error, Title: "program under a shell, which keeps SIGTERM to itself",
-	Why: "A shell that is the first process does not pass SIGTERM on, so that the program is killed in mid work " +
-		"(https://docs.docker.com/reference/dockerfile/#shell-form-entrypoint-example). It is an error where pods come in bursts, " +
-		"of a known program or scaled on a queue; a shell may step aside for a single command, which is a warning.",
+	ID: "POD011", Severity: findings.Error, Title: "program under a shell that does not forward SIGTERM",
+	Why: "A shell that is the first process does not forward SIGTERM, so the program is killed during its work " +
+		"(https://docs.docker.com/reference/dockerfile/#shell-form-entrypoint-example). It is an error where pods come in " +
+		"bursts: for a known program, or if a queue scales the workload. A shell may replace itself with a single command, " +
+		"which is therefore a warning.",
 	Example: "command: [sh, -c, ./migrate && python consumer.py]",
-	Fix:     "Run the program itself, or write exec before it.",
+	Fix:     "Run the program directly, or write exec before it.",
 	Check:   checkShell,
 }
 
@@ -42,8 +43,8 @@ func checkShell(r *rule.Pass) {
 			if several.MatchString(strings.TrimSpace(script)) {
 				severity = severityFor(r, w)
 			}
-			r.ReportAs(severity, commandOf(c), "container %s of %s runs its program under a shell, which keeps SIGTERM to itself", c.Name, w.Key()).
-				Fix("run the program itself, or write exec before it")
+			r.ReportAs(severity, commandOf(c), "container %s of %s runs its program under a shell, which does not forward SIGTERM", c.Name, w.Key()).
+				Fix("run the program directly, or write exec before it")
 		}
 	}
 }

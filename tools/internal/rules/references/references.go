@@ -27,11 +27,12 @@ func Rules() []rule.Rule {
 
 // References is rule REF001.
 var References = rule.Rule{
-	ID: "REF001", Severity: findings.Error, Title: "name of what is not there",
-	Why: "A health check of a Deployment that has another name never ends (https://github.com/fluxcd/kustomize-controller/issues/405), " +
-		"a RoleBinding to a ServiceAccount of another namespace grants nobody anything, an Ingress to a Service that is not there " +
-		"answers 503: the API server accepts each. It is an error where the object is there under a name that differs by a letter, " +
-		"in another namespace, or as another kind; and a warning, or nothing, where people or operators may make it.",
+	ID: "REF001", Severity: findings.Error, Title: "name of an object that does not exist",
+	Why: "The API server accepts each such name. A health check of a Deployment with another name never ends " +
+		"(https://github.com/fluxcd/kustomize-controller/issues/405), a RoleBinding to a ServiceAccount of another namespace " +
+		"grants nothing, and an Ingress to a missing Service answers 503. It is an error if an object of a nearly equal name " +
+		"exists, or one with the name in another namespace or of another kind. Otherwise it is a warning, or no finding if " +
+		"people or operators may create the object.",
 	Example: "kind: HorizontalPodAutoscaler\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: db} # a StatefulSet",
 	Fix:     "Correct the name, the kind or the namespace.",
 	Check:   checkReferences,
@@ -272,7 +273,7 @@ func (n named) checkKey(r *rule.Pass, o *render.Object) {
 	if len(keys) > 0 && !slices.Contains(keys, n.dataKey) {
 		place := n.from
 		place.Path = append(slices.Clone(place.Path[:len(place.Path)-1]), "key")
-		r.Report(place, "%s takes %s of %s, which has no such key", n.by.Key(), n.dataKey, o.Key()).
+		r.Report(place, "%s reads %s of %s, which has no such key", n.by.Key(), n.dataKey, o.Key()).
 			Fix(rule.DidYouMean(n.dataKey, keys, "add the key"))
 	}
 }

@@ -19,12 +19,12 @@ import (
 // Selectors is rule REF002.
 var Selectors = rule.Rule{
 	ID: "REF002", Severity: findings.Warning, Title: "selector that matches nothing",
-	Why: "A NetworkPolicy that selects no pod closes nothing, one that lets in a namespace by a label which none has lets " +
-		"nobody in, and a monitor without targets leaves its dashboard empty " +
-		"(https://prometheus-operator.dev/docs/platform/troubleshooting/): none of them is an error anywhere. Pods and " +
-		"Services that an operator may make are left out.",
+	Why: "A NetworkPolicy that selects no pod restricts nothing, one that admits namespaces by a label that none has admits " +
+		"nobody, and a monitor without targets leaves its dashboard empty " +
+		"(https://prometheus-operator.dev/docs/platform/troubleshooting/). None of them shows an error. The rule ignores " +
+		"selectors whose pods or Services an operator may create.",
 	Example: "kind: NetworkPolicy\nspec:\n  podSelector: {matchLabels: {app: consumr}}",
-	Fix:     "Use the labels of what is meant.",
+	Fix:     "Use the labels of the objects that you mean.",
 	Check:   checkSelectors,
 }
 
@@ -48,7 +48,7 @@ const (
 
 // selectors are the fields that select objects. A new one needs only a line.
 var selectors = []selector{
-	{kind("networking.k8s.io", "NetworkPolicy"), "spec/podSelector", pods, "", "it closes nothing"},
+	{kind("networking.k8s.io", "NetworkPolicy"), "spec/podSelector", pods, "", "it restricts nothing"},
 	{kind("networking.k8s.io", "NetworkPolicy"), "spec/ingress/from/namespaceSelector", namespaces, "", "it lets nobody in"},
 	{kind("networking.k8s.io", "NetworkPolicy"), "spec/egress/to/namespaceSelector", namespaces, "", "it lets nothing out"},
 	{kind("monitoring.coreos.com", "PodMonitor"), "spec/selector", pods, "spec/namespaceSelector", "nothing is scraped"},
@@ -89,7 +89,7 @@ func checkSelector(r *rule.Pass, row selector, o *render.Object, value model.Val
 		}
 	}
 	r.Report(value.Field, "%s selects no %s%s with %s: %s", o.Key(), row.selects, where, chosen, row.effect).
-		Fix("use the labels of what is meant")
+		Fix("use the labels of the objects that you mean")
 }
 
 // compile parses a label selector.

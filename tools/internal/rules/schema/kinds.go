@@ -17,12 +17,13 @@ import (
 // Kinds is rule SCH001.
 var Kinds = rule.Rule{
 	ID: "SCH001", Severity: findings.Error, Title: "kind that the API server does not know",
-	Why: "An object of an unknown kind fails the dry-run of its whole Kustomization. The kinds are those of the pinned " +
-		"Kubernetes, Flux, KEDA, Crossplane and AWS provider, and what the cluster's own definitions declare. A group of " +
-		"which none of them has a kind is a warning: a distribution or an installer may bring it before Flux starts. So is a " +
-		"kind that only an assumed or another minor version lacks.",
+	Why: "An object of an unknown kind fails the dry-run of its whole Kustomization. validate knows the kinds of the pinned " +
+		"projects, such as Kubernetes, Flux, KEDA, Crossplane and the AWS provider, and those that the cluster's own " +
+		"definitions declare. A kind of a group that none of them has is a warning, because a distribution or an installer may " +
+		"bring it before Flux starts. A kind is also a warning if it is missing only in an assumed version, or in another " +
+		"minor version than the cluster's.",
 	Example: "apiVersion: apps/v1\nkind: Deploymnt",
-	Fix:     "Correct apiVersion or kind, apply the definition, or name it with --schema.",
+	Fix:     "Correct apiVersion or kind, apply the definition, or give it by --schema.",
 	Check:   checkKinds,
 }
 

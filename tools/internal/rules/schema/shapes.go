@@ -20,8 +20,8 @@ import (
 // Shapes is rule SCH002.
 var Shapes = rule.Rule{
 	ID: "SCH002", Severity: findings.Error, Title: "object that the API server refuses",
-	Why: "An unknown field, a wrong type, a missing field or a broken rule of the definition: server-side apply refuses " +
-		"the object, and with it the whole Kustomization.",
+	Why: "Server-side apply refuses an object with an unknown field, a wrong type, a missing field or a violated rule of its " +
+		"definition, and with it the whole Kustomization.",
 	Example: "spec:\n  replicas: \"2\"",
 	Fix:     "Write the field as the schema says; an unquoted number or true is not a string.",
 	Check:   checkShapes,
@@ -80,7 +80,7 @@ func checkImages(r *rule.Pass, w model.Workload) {
 		for i, container := range containers {
 			if container.Image == "" && container.Name != "" {
 				r.Report(w.At(list, i, "name"), "container %s of %s has no image", container.Name, w.Key()).
-					Fix(rule.DidYouMean(container.Name, names, "say its image"))
+					Fix(rule.DidYouMean(container.Name, names, "set its image"))
 			}
 		}
 	}

@@ -18,9 +18,9 @@ import (
 // Configuration is rule SQS010.
 var Configuration = rule.Rule{
 	ID: "SQS010", Severity: findings.Error, Title: "configuration file that the program refuses",
-	Why: "A program that cannot read the file that its arguments name ends at once, and crashes in a loop " +
-		"(https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states). This is the program's own check, for " +
-		"those that the configuration names under workloads.",
+	Why: "A program that cannot read the file in its arguments exits, and its pod crashes in a loop " +
+		"(https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states). The rule runs the program's own " +
+		"check, for the programs that the configuration lists under workloads.",
 	Example: "data:\n  localaws.yaml: |\n    region: Ireland",
 	Fix:     "Correct the field that the message names.",
 	Check:   checkConfiguration,
@@ -66,7 +66,7 @@ func checkFile(r *rule.Pass, program rule.Program, o *render.Object, key, text s
 			location.Line = line
 		}
 		r.ReportLine(o.Key().String(), location, strings.ReplaceAll(problem.Error(), "\n", " ")).
-			Fix("correct it: " + program.Name + " ends at once")
+			Fix("correct it, or " + program.Name + " exits at its start")
 	}
 }
 

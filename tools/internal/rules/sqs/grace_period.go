@@ -12,12 +12,13 @@ import (
 // GracePeriod is rule SQS002.
 var GracePeriod = rule.Rule{
 	ID: "SQS002", Severity: findings.Error, Title: "grace period shorter than the drain",
-	Why: "Kubernetes kills a pod when its grace period is over, preStop hook included. A consumer that is killed in its " +
-		"long poll strands the message that was just assigned to it until the visibility timeout ends; each time counts as a receive " +
-		"(https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination).",
+	Why: "Kubernetes kills a pod at the end of its grace period, in which the preStop hook counts. If a consumer is killed " +
+		"during its long poll, the message that it was just given stays invisible until the visibility timeout ends. Each time " +
+		"counts as a receive (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination).",
 	Example: "terminationGracePeriodSeconds: 10",
-	Fix:     "Make it longer than the long poll of 20 s and what it takes to store what it brings, and to hand the rest back.",
-	Check:   checkGracePeriod,
+	Fix: "Make it longer than the long poll of 20 s, plus the time to store the messages that it returns and to hand back the " +
+		"rest.",
+	Check: checkGracePeriod,
 }
 
 // defaultGrace is Kubernetes' default grace period.
@@ -34,7 +35,7 @@ func checkGracePeriod(r *rule.Pass) {
 			continue
 		}
 		r.Report(pods.At("terminationGracePeriodSeconds"),
-			"%s has %s to end after SIGTERM, but needs up to %s: a long poll of %s, storing what it brings, and handing back the rest",
+			"%s has %s to end after SIGTERM, but needs up to %s: a long poll of %s, storing the messages that it returns, and handing back the rest",
 			pods.Key(), left, pods.Drain, pods.LongPoll).
 			Fix(fmt.Sprintf("make it at least %.0f", (grace - left + pods.Drain).Seconds()))
 	}

@@ -11,9 +11,10 @@ import (
 // Names is rule SQS007.
 var Names = rule.Rule{
 	ID: "SQS007", Severity: findings.Error, Title: "queue or bucket that the cluster does not declare",
-	Why: "Where the cluster declares its queues and buckets, a program that names another one gets QueueDoesNotExist or " +
-		"NoSuchBucket from AWS, at its first call: the pods start, and nothing is sent or stored " +
-		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html).",
+	Why: "If a program names a queue or a bucket that does not exist, AWS answers its first call with QueueDoesNotExist or " +
+		"NoSuchBucket: the pods start, and nothing is sent or stored " +
+		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html). The rule judges " +
+		"clusters that declare their queues and buckets.",
 	Example: "- name: RELIABLE_QUEUE_NAME\n  value: reliabel-q",
 	Fix:     "Name a queue or bucket that the cluster declares.",
 	Check:   checkNames,
@@ -46,7 +47,7 @@ func checkName(r *rule.Pass, w model.Workload, variable, kind string, declared [
 	v, set := variables[variable]
 	missing := set && v.Known && len(declared) > 0 && !slices.Contains(declared, v.Value)
 	if missing && r.Cluster.Complete(model.ManagedResources.For(w.Object)) {
-		r.Report(v.Field, "%s of %s is %s, and the cluster declares no such %s", variable, w.Key(), v.Value, kind).
+		r.Report(v.Field, "%s of %s is %s, but the cluster declares no such %s", variable, w.Key(), v.Value, kind).
 			Fix(rule.DidYouMean(v.Value, declared, "declare the "+kind))
 	}
 }

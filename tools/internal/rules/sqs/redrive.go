@@ -15,13 +15,15 @@ import (
 // RedrivePolicy is rule SQS003.
 var RedrivePolicy = rule.Rule{
 	ID: "SQS003", Severity: findings.Error, Title: "dead-letter queue that is missing or cannot work",
-	Why: "Without one, a message that no consumer can handle comes back until it expires, and keeps pods busy. The policy " +
-		"is a text of JSON that nothing checks before AWS refuses it, source and target share region, account and kind, and " +
-		"the target must keep messages at least as long, since they keep their age " +
-		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html). " +
-		"A consumer that hands messages back when it is scaled down uses up receives: a low maxReceiveCount buries good messages.",
+	Why: "Without a dead-letter queue, a message that no consumer can handle comes back until it expires, and keeps pods busy. " +
+		"The redrive policy is JSON in a string, which nothing checks before AWS does. Both queues must be in one region and " +
+		"one account, and both or neither FIFO. The dead-letter queue must keep messages at least as long, because a moved " +
+		"message keeps its age " +
+		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html). A consumer " +
+		"that is scaled down hands messages back, and each of them has used up a receive: with a low maxReceiveCount good " +
+		"messages end in the dead-letter queue.",
 	Example: "redrivePolicy: '{\"deadLetterTargetArn\": \"arn:aws:sqs:eu-west-1:111122223333:q-dql\", \"maxReceiveCount\": \"5\"}'",
-	Fix:     "Name a declared queue in an ARN, with a maxReceiveCount of 5 or more.",
+	Fix:     "Name a declared queue by its ARN, with a maxReceiveCount of 5 or more.",
 	Check:   checkRedrive,
 }
 
@@ -90,7 +92,7 @@ func checkDeadLetterQueue(r *rule.Pass, p model.Redrive, queues []model.Queue) {
 		return
 	}
 	if strings.HasSuffix(name, ".fifo") != strings.HasSuffix(source.Name, ".fifo") {
-		r.Report(p.At, "queue %s and its dead-letter queue %s are of two kinds", source.Name, name).
+		r.Report(p.At, "of queue %s and its dead-letter queue %s only one is a FIFO queue", source.Name, name).
 			Fix("make both FIFO queues, or neither")
 	}
 	i := slices.IndexFunc(queues, func(q model.Queue) bool { return q.Name == name })
@@ -130,16 +132,16 @@ func retentionOf(q model.Queue) int64 {
 func checkReceives(r *rule.Pass, p model.Redrive) {
 	switch count, place := p.MaxReceives, p.At; {
 	case count == nil || *count < 1 || *count > maxReceives:
-		r.Report(place, "maxReceiveCount of queue %s is no whole number from 1 to %d", p.Source.Name, maxReceives).
+		r.Report(place, "maxReceiveCount of queue %s is not a whole number from 1 to %d", p.Source.Name, maxReceives).
 			Fix("write a whole number, 10 for example")
 	case *count < lowReceives && handedBack(r, p.Source):
 		r.Report(place,
-			"maxReceiveCount of queue %s is %d: each scale-down hands messages back, which counts, and good ones are dead-lettered",
+			"maxReceiveCount of queue %s is %d: each scale-down hands messages back, which counts as a receive, so good messages are dead-lettered",
 			p.Source.Name, *count).
 			Fix(fmt.Sprintf("make it at least %d", lowReceives))
 	case *count < lowReceives:
 		r.Warn(place,
-			"maxReceiveCount of queue %s is %d: a few receives without success bury a good message", p.Source.Name, *count).
+			"maxReceiveCount of queue %s is %d: after a few failed attempts a good message is dead-lettered", p.Source.Name, *count).
 			Fix(fmt.Sprintf("make it at least %d", lowReceives))
 	}
 }

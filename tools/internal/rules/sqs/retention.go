@@ -14,13 +14,13 @@ import (
 // Retention is rule SQS011.
 var Retention = rule.Rule{
 	ID: "SQS011", Severity: findings.Warning, Title: "queue that nobody watches",
-	Why: "What a queue keeps for longer than its retention is gone, and reaches no dead-letter queue " +
-		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html). A consumer that " +
-		"breaks on a Friday evening loses messages before anybody is back, unless an alarm of CloudWatch watches the queue. Of " +
-		"queues that keep messages for longer those without an alarm count where others have one, or where it is switched off. " +
-		"Clusters whose facts say ENVIRONMENT: local are not judged.",
+	Why: "SQS deletes a message at the end of the retention period, and does not move it to a dead-letter queue " +
+		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html). If a " +
+		"consumer breaks on a Friday evening, messages are lost before anybody is back, unless a CloudWatch alarm watches the " +
+		"queue. A queue that keeps messages for four days or more is reported only if other queues have an alarm, or if its " +
+		"composite resource turns alarms off. The rule does not judge clusters whose facts say ENVIRONMENT: local.",
 	Example: "kind: Queue\nspec:\n  forProvider:\n    messageRetentionSeconds: 172800 # two days, and no MetricAlarm",
-	Fix:     "Keep messages for four days at least, SQS's default, or watch the age of the oldest one with a MetricAlarm.",
+	Fix:     "Keep messages for at least four days, SQS's default, or watch the age of the oldest one with a MetricAlarm.",
 	Check:   checkRetention,
 }
 
@@ -35,11 +35,12 @@ func checkRetention(r *rule.Pass) {
 		}
 		if short {
 			r.Report(q.At("messageRetentionSeconds"),
-				"queue %s keeps messages for %s, and no alarm watches it: what waits longer is lost unseen", q.Name, time.Duration(kept)*time.Second).
+				"queue %s keeps messages for %s, and no alarm watches it: messages that wait longer are lost unnoticed",
+				q.Name, time.Duration(kept)*time.Second).
 				Fix(fmt.Sprintf("make it at least %d, or add a MetricAlarm on ApproximateAgeOfOldestMessage", defaultRetention))
 		} else {
-			r.Report(q.At(), "no alarm watches queue %s: a consumer that stands still, and dead letters, are seen late", q.Name).
-				Fix("add a MetricAlarm, as other queues have it")
+			r.Report(q.At(), "no alarm watches queue %s: nobody is told of a consumer that stands still, or of dead letters", q.Name).
+				Fix("add a MetricAlarm")
 		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 // SDKVariables is rule SQS009.
 var SDKVariables = rule.Rule{
 	ID: "SQS009", Severity: findings.Error, Title: "misspelt variable of the AWS SDK",
-	Why: "The AWS SDK reads its own variables and ignores others: a misspelt region or endpoint sends the program somewhere " +
-		"else, or nowhere (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html). Judged for the programs that " +
-		"the configuration names under workloads.",
+	Why: "The AWS SDK reads its own variables and ignores others: with a misspelt region or endpoint the program calls another " +
+		"place, or none (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html). The rule judges the " +
+		"programs that the configuration lists under workloads.",
 	Example: "env:\n  - name: AWS_REGOIN\n    value: eu-west-1",
 	Fix:     "Correct the name.",
 	Check:   checkSDKVariables,

@@ -13,9 +13,9 @@ import (
 // Settings is rule SQS005.
 var Settings = rule.Rule{
 	ID: "SQS005", Severity: findings.Error, Title: "settings that the program refuses",
-	Why: "A program that checks its variables at start, and ends at once when one is missing or out of its range, crashes in " +
-		"a loop (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states). This is the programs' own " +
-		"check, for those that the configuration names under workloads.",
+	Why: "A program that checks its variables at start exits if one is missing or out of range, and its pod crashes in a loop " +
+		"(https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states). The rule runs the program's own " +
+		"check, for the programs that the configuration lists under workloads.",
 	Example: "env:\n  - name: MAX_MSGS_PER_BATCH\n    value: \"100\" # at most 10",
 	Fix:     "Correct the variable; apps/consumer/config and apps/producer/config list them.",
 	Check:   checkSettings,
@@ -38,7 +38,7 @@ func checkSettings(r *rule.Pass) {
 			if v, set := variables[about[0]]; set {
 				place = v.Field
 			}
-			r.Report(place, "%v", problem).Fix("correct it: the " + program.Name + " ends at once")
+			r.Report(place, "%v", problem).Fix("correct it, or the " + program.Name + " exits at its start")
 		}
 	}
 }

@@ -13,9 +13,9 @@ import (
 // Unread is rule SQS008.
 var Unread = rule.Rule{
 	ID: "SQS008", Severity: findings.Error, Title: "variable that the program never reads",
-	Why: "A program takes the default of a variable that is misspelt, and says nothing: the setting that somebody wrote is " +
-		"not in force (https://12factor.net/config). Of a name that is far from every variable of the program it is a warning. " +
-		"Judged for the programs that the configuration names under workloads.",
+	Why: "If a variable is misspelt, the program silently uses the default: the setting is not in force " +
+		"(https://12factor.net/config). A name that resembles no variable of the program is a warning. The rule judges the " +
+		"programs that the configuration lists under workloads.",
 	Example: "env:\n  - name: MAX_MSG_PER_BATCH # MAX_MSGS_PER_BATCH\n    value: \"10\"",
 	Fix:     "Correct the name, or remove the variable.",
 	Check:   checkUnread,

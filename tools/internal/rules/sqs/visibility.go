@@ -9,12 +9,12 @@ import (
 
 // Visibility is rule SQS001.
 var Visibility = rule.Rule{
-	ID: "SQS001", Severity: findings.Error, Title: "visibility timeout that ends in mid work",
-	Why: "When the timeout of a message ends before the message is deleted, SQS hands it to another consumer, and both " +
-		"work on it (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html). " +
-		"The consumer extends the timeout while it works, but a timeout of 0 leaves nothing to extend.",
+	ID: "SQS001", Severity: findings.Error, Title: "visibility timeout that ends during the work",
+	Why: "If a message's timeout ends before the message is deleted, SQS gives it to another consumer, and both work on it " +
+		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html). The " +
+		"consumer extends the timeout while it works, but it cannot extend a timeout of 0.",
 	Example: "visibilityTimeoutSeconds: 0",
-	Fix:     "Give the queue a visibility timeout; 30 is AWS's default.",
+	Fix:     "Give the queue a visibility timeout; AWS's default is 30.",
 	Check:   checkVisibility,
 }
 

@@ -39,7 +39,7 @@ func TestThisRepository(t *testing.T) {
 	}
 	// The accounts of staging and production, and the addresses that may reach their
 	// clusters, are placeholders for the user.
-	placeholders := strings.Count(stdout.String(), " is a placeholder (") + strings.Count(stdout.String(), " that is kept for documentation: ")
+	placeholders := strings.Count(stdout.String(), " is a placeholder (") + strings.Count(stdout.String(), " is reserved for documentation: ")
 	if !strings.Contains(stdout.String(), " 0 unknown, ") || !strings.Contains(stdout.String(), fmt.Sprintf(" 0 errors, %d warnings", placeholders)) {
 		t.Errorf("not clean:\n%s", &stdout)
 	}

@@ -11,9 +11,10 @@ import (
 // Digests is rule XP007.
 var Digests = rule.Rule{
 	ID: "XP007", Severity: findings.Warning, Title: "package that is named by a tag",
-	Why: "A package of Crossplane is an image that gets the rights of a provider, and its credentials for a cloud: who moves " +
-		"the tag runs a program with them (https://docs.crossplane.io/latest/packages/providers/#install-a-provider). One without a " +
-		"tag, or latest, is an error: it changes with each release. Clusters whose facts say ENVIRONMENT: local are not judged.",
+	Why: "A package of Crossplane is an image that gets a provider's permissions, and its credentials for a cloud. Whoever " +
+		"moves the tag runs a program with them (https://docs.crossplane.io/latest/packages/providers/#install-a-provider). A " +
+		"package without a tag, or with the tag latest, is an error, because it changes with each release. The rule does not " +
+		"judge clusters whose facts say ENVIRONMENT: local.",
 	Example: "kind: Provider\nspec:\n  package: xpkg.crossplane.io/crossplane-contrib/provider-aws-sqs:v2.4.0",
 	Fix:     "Name the package by digest: NAME@sha256:...",
 	Check:   checkDigests,

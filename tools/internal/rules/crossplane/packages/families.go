@@ -14,13 +14,13 @@ import (
 
 // Families is rule XP014.
 var Families = rule.Rule{
-	ID: "XP014", Severity: findings.Error, Title: "provider whose family is named by a digest",
-	Why: "The providers of a family want a version of its package, and Crossplane 2.4 cannot tell the version of what is " +
-		"installed by digest: the provider stays unhealthy, with \"cannot resolve package dependencies\" " +
+	ID: "XP014", Severity: findings.Error, Title: "provider whose family is pinned by digest",
+	Why: "The providers of a family depend on a version of the family's package, and Crossplane 2.4 cannot tell the version of " +
+		"a package that is installed by digest: the provider stays unhealthy, with \"cannot resolve package dependencies\" " +
 		"(https://github.com/crossplane/crossplane/issues/7458). A tag before the digest does not help.",
 	Example: "kind: Provider\nspec:\n  package: xpkg.crossplane.io/crossplane-contrib/provider-aws-sqs:v2.4.0 " +
 		"# and provider-family-aws@sha256:...",
-	Fix:   "Set skipDependencyResolution: true in the provider: its family is installed beside it.",
+	Fix:   "Set skipDependencyResolution: true in the provider, and install its family beside it.",
 	Check: checkFamilies,
 }
 
@@ -46,7 +46,7 @@ func checkFamilies(r *rule.Pass) {
 			}
 			severity, note := r.Pinned(o, "crossplane 2.4.0")
 			r.ReportAs(severity, model.At(o, "spec", "package"),
-				"Crossplane cannot hold the digest of %s against the version that %s wants of it%s", of.Key(), o.Key(), note).
+				"Crossplane cannot compare the digest of %s with the version that %s requires%s", of.Key(), o.Key(), note).
 				Fix("set skipDependencyResolution: true")
 		}
 	}

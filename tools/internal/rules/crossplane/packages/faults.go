@@ -12,12 +12,12 @@ import (
 
 // Faults is rule XP006.
 var Faults = rule.Rule{
-	ID: "XP006", Severity: findings.Error, Title: "provider whose version cannot make a kind that is used",
-	Why: "Some releases of a provider have a known fault with some kinds, and none with others: provider-aws 2.5.0 never " +
-		"creates a SecurityGroupIngressRule (https://github.com/crossplane-contrib/provider-upjet-aws/issues/2085). Judged where the " +
-		"cluster installs such a release and has an object of such a kind, composed ones included.",
+	ID: "XP006", Severity: findings.Error, Title: "provider version that cannot create a kind in use",
+	Why: "Some releases of a provider have a known fault with some kinds: provider-aws 2.5.0 never creates a " +
+		"SecurityGroupIngressRule (https://github.com/crossplane-contrib/provider-upjet-aws/issues/2085). The rule judges " +
+		"clusters that install such a release and have an object of such a kind, composed ones included.",
 	Example: "package: xpkg.crossplane.io/crossplane-contrib/provider-aws-ec2:v2.5.0 # and a SecurityGroupIngressRule is composed",
-	Fix:     "Take a release without the fault.",
+	Fix:     "Use a release without the fault.",
 	Check:   checkFaults,
 }
 
@@ -59,7 +59,7 @@ func checkFaults(r *rule.Pass) {
 				r.Report(model.At(provider, "spec", "package"),
 					"%s %s has a known fault with %s: it %s, and the cluster has %s (%s)",
 					provider.GetName(), tag, kind, fault.effect, used[0].Key(), fault.evidence).
-					Fix("take a release without the fault")
+					Fix("use a release without the fault")
 			}
 		}
 	}

@@ -14,11 +14,11 @@ import (
 // Verification is rule XP015.
 var Verification = rule.Rule{
 	ID: "XP015", Severity: findings.Error, Title: "signatures that Crossplane does not verify",
-	Why: "Verification by an ImageConfig is an alpha feature of Crossplane: without --enable-signature-verification it " +
-		"installs every package, whoever signed it, and says nothing " +
+	Why: "Verification by an ImageConfig is an alpha feature of Crossplane. Without --enable-signature-verification Crossplane " +
+		"silently installs every package, whoever signed it " +
 		"(https://docs.crossplane.io/latest/packages/image-configs/#configuring-signature-verification).",
 	Example: "kind: ImageConfig\nspec:\n  verification:\n    provider: Cosign",
-	Fix:     "Add --enable-signature-verification to the arguments of Crossplane: args in the values of its chart.",
+	Fix:     "Add --enable-signature-verification to the arguments of Crossplane, which its chart has as args.",
 	Check:   checkVerification,
 }
 

@@ -15,11 +15,11 @@ import (
 // InstancePatches is rule FLX017.
 var InstancePatches = rule.Rule{
 	ID: "FLX017", Severity: findings.Warning, Title: "patch of a FluxInstance that selects no controller",
-	Why: "The patches of a FluxInstance apply to the controllers that it installs, the four of the default or those that " +
-		"components lists; one with another name, or with a namespace in its target, applies to nothing, and the controller keeps " +
-		"its limits (https://fluxoperator.dev/docs/instance/customization/). Judged by the operator's documentation.",
+	Why: "The patches of a FluxInstance apply to the controllers that it installs: the four default ones, or those in " +
+		"components. A patch whose target has another name, or has a namespace, applies to nothing, and the controller keeps " +
+		"its settings (https://fluxoperator.dev/docs/instance/customization/). The rule follows the operator's documentation.",
 	Example: "patches:\n  - target: {kind: Deployment, name: kustomise-controller}",
-	Fix:     "Name a controller that the instance has, and no namespace.",
+	Fix:     "Name a controller that the instance has, without a namespace.",
 	Check:   checkInstancePatches,
 }
 
@@ -48,7 +48,8 @@ func checkInstanceTarget(r *rule.Pass, o *render.Object, index int, target map[s
 		return model.At(o, "spec", "kustomize", "patches", index, "target", field)
 	}
 	if namespace := text("namespace"); namespace != "" {
-		r.Report(at("namespace"), "the patch of %s selects namespace %s: it applies to nothing, for no object has one yet", o.Key(), namespace).
+		r.Report(at("namespace"),
+			"the patch of %s selects namespace %s: it applies to nothing, because no object has one yet", o.Key(), namespace).
 			Fix("remove the namespace")
 		return
 	}
@@ -58,7 +59,7 @@ func checkInstanceTarget(r *rule.Pass, o *render.Object, index int, target map[s
 	}
 	selects := func(controller string) bool { return origin.Matches(text("name"), controller) }
 	if !slices.ContainsFunc(controllers, selects) {
-		r.Report(at("name"), "the patch of %s selects %s, and the instance installs %v", o.Key(), text("name"), controllers).
+		r.Report(at("name"), "the patch of %s selects %s, but the instance installs %v", o.Key(), text("name"), controllers).
 			Fix(rule.DidYouMean(text("name"), controllers, "name a controller, or add it to components"))
 	}
 }

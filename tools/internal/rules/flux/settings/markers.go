@@ -18,9 +18,9 @@ import (
 // Markers is rule FLX016.
 var Markers = rule.Rule{
 	ID: "FLX016", Severity: findings.Error, Title: "image marker that nothing updates",
-	Why: "image-automation-controller passes over a marker whose ImagePolicy does not exist, or is in another namespace than the " +
-		"ImageUpdateAutomation, without a word (https://github.com/fluxcd/image-automation-controller/issues/361): the image stays " +
-		"what it is. Judged where the cluster has an ImageUpdateAutomation.",
+	Why: "image-automation-controller silently skips a marker whose ImagePolicy does not exist, or is in another namespace " +
+		"than the ImageUpdateAutomation (https://github.com/fluxcd/image-automation-controller/issues/361): the image is never " +
+		"updated. The rule judges clusters with an ImageUpdateAutomation.",
 	Example: "image: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:ap\"}",
 	Fix:     "Name an ImagePolicy in the namespace of the ImageUpdateAutomation.",
 	Check:   checkMarkers,
@@ -91,7 +91,8 @@ func checkMarker(r *rule.Pass, k *render.Applier, at render.Location, namespace,
 			fmt.Sprintf("the marker names ImagePolicy %s/%s, which nothing in this cluster applies", namespace, name)).
 			Fix(rule.DidYouMean(name, names, "correct the name, or apply the ImagePolicy"))
 	case !slices.Contains(namespaces, namespace):
-		r.ReportLine(k.Key().String(), at, fmt.Sprintf("the marker names ImagePolicy %s/%s, and the ImageUpdateAutomation sees those of %s alone",
+		r.ReportLine(k.Key().String(), at, fmt.Sprintf(
+			"the marker names ImagePolicy %s/%s, but the ImageUpdateAutomation reads only those of namespace %s",
 			namespace, name, strings.Join(namespaces, ", "))).
 			Fix("move the ImagePolicy to the namespace of the ImageUpdateAutomation")
 	}

@@ -14,12 +14,12 @@ import (
 
 // Ranges is rule FLX015.
 var Ranges = rule.Rule{
-	ID: "FLX015", Severity: findings.Error, Title: "range where a tag is meant, or the other way round",
-	Why: "ref.tag is the name of one tag, and ref.semver a range of versions: a range in the one, which no tag can be called, and a " +
-		"word in the other are accepted, and the source is never ready " +
+	ID: "FLX015", Severity: findings.Error, Title: "version range as a tag, or a word as a version range",
+	Why: "ref.tag is the name of one tag, ref.semver a range of versions. The API server accepts a range as ref.tag, although " +
+		"no tag can have that name, and a word as ref.semver. In both cases the source never becomes ready " +
 		"(https://fluxcd.io/flux/components/source/gitrepositories/#semver-example).",
 	Example: "ref:\n  tag: \">=1.0.0\"",
-	Fix:     "Write the range as ref.semver, the tag as ref.tag.",
+	Fix:     "Write a range as ref.semver, and a tag as ref.tag.",
 	Check:   checkRanges,
 }
 
@@ -31,12 +31,12 @@ func checkRanges(r *rule.Pass) {
 	for _, o := range r.Cluster.Sources() {
 		tag, _, _ := unstructured.NestedString(o.Object, "spec", "ref", "tag")
 		if impossible.MatchString(strings.TrimSpace(tag)) {
-			r.Report(model.At(o, "spec", "ref", "tag"), "%s takes tag %q, which no tag can be called", o.Key(), tag).
+			r.Report(model.At(o, "spec", "ref", "tag"), "%s names tag %q, which cannot be the name of a tag", o.Key(), tag).
 				Fix("write it as semver")
 		}
 		version, _, _ := unstructured.NestedString(o.Object, "spec", "ref", "semver")
 		if _, err := semver.NewConstraint(version); version != "" && err != nil {
-			r.Report(model.At(o, "spec", "ref", "semver"), "%s takes the versions %q, which is no range: %v", o.Key(), version, err).
+			r.Report(model.At(o, "spec", "ref", "semver"), "%s names the versions %q, which are not a range: %v", o.Key(), version, err).
 				Fix("write a range such as >=1.0.0 <2.0.0, or the name as tag")
 		}
 	}

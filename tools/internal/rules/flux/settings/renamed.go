@@ -15,12 +15,12 @@ import (
 // RenamedNamespaces is rule FLX018.
 var RenamedNamespaces = rule.Rule{
 	ID: "FLX018", Severity: findings.Warning, Title: "Namespace that is renamed",
-	Why: "targetNamespace, and namespace in a kustomization.yaml, set the name of every Namespace in the build as well: the one " +
-		"that is written is not made, and Flux owns the other one, which it prunes with everything in it when the file goes " +
-		"(https://github.com/fluxcd/flux2/issues/3949). It is an error where that is a namespace of the cluster, or that of Flux. Of a " +
-		"base that an overlay names anew nothing is said.",
+	Why: "targetNamespace, and namespace in a kustomization.yaml, also set the name of every Namespace in the build. The " +
+		"Namespace in the file is not created. Flux owns the renamed one instead, and prunes it with everything in it when the " +
+		"file is removed (https://github.com/fluxcd/flux2/issues/3949). It is an error if the new name is that of one of " +
+		"Kubernetes' namespaces, or of the Kustomization's own. The rule ignores a base whose namespace an overlay sets anew.",
 	Example: "spec:\n  targetNamespace: apps # and the path holds a Namespace monitoring",
-	Fix:     "Move the Namespace to another Kustomization, or give it the name that it gets.",
+	Fix:     "Move the Namespace to another Kustomization, or write the name that it gets.",
 	Check:   checkRenamed,
 }
 
@@ -36,7 +36,7 @@ func checkRenamed(r *rule.Pass) {
 				continue
 			}
 			said[at] = true
-			message := fmt.Sprintf("Namespace %s becomes %s by %s: Flux makes, owns and prunes that one",
+			message := fmt.Sprintf("Namespace %s becomes %s by %s: Flux creates, owns and prunes the renamed one",
 				renamed.document.Text("metadata", "name"), renamed.to, renamed.by)
 			draft := r.ReportLine(k.Key().String(), at, message)
 			if model.IsProvided(renamed.to) || renamed.to == k.Namespace {

@@ -14,11 +14,11 @@ import (
 // Suspended is rule FLX013.
 var Suspended = rule.Rule{
 	ID: "FLX013", Severity: findings.Warning, Title: "dependency that is suspended",
-	Why: "A suspended Kustomization observes no change of its own, its suspension included " +
-		"(https://github.com/fluxcd/kustomize-controller/issues/1604), and what depends on it is told \"dependency is not ready\": on " +
-		"a new cluster for ever, on an old one from its next change on. Nothing of the dependents is applied meanwhile.",
+	Why: "A suspended Kustomization does not observe changes of its spec, its suspension included " +
+		"(https://github.com/fluxcd/kustomize-controller/issues/1604). Whatever depends on it then reports \"dependency is not " +
+		"ready\", and Flux applies nothing of it: on a new cluster for ever, on an existing one from the next change on.",
 	Example: "kind: Kustomization\nmetadata:\n  name: infrastructure\nspec:\n  suspend: true # and apps depends on it",
-	Fix:     "Resume it, or remove it from dependsOn as long as it is suspended.",
+	Fix:     "Resume it, or remove it from dependsOn while it is suspended.",
 	Check:   checkSuspended,
 }
 

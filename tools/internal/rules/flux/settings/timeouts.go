@@ -11,12 +11,13 @@ import (
 // Timeouts is rule FLX014.
 var Timeouts = rule.Rule{
 	ID: "FLX014", Severity: findings.Warning, Title: "wait that is longer than the interval",
-	Why: "A Kustomization that waits for its objects looks at no new commit until they are healthy or the timeout is over " +
-		"(https://github.com/fluxcd/kustomize-controller/issues/701). With a timeout of an interval or more one broken commit holds " +
-		"back the one that repairs it for as long, again and again (https://github.com/fluxcd/kustomize-controller/issues/1624); " +
-		"Flux's own default stays 30 seconds below the interval.",
+	Why: "A Kustomization that waits for its objects reads no new commit until they are healthy or the timeout is over " +
+		"(https://github.com/fluxcd/kustomize-controller/issues/701). If the timeout is as long as the interval or longer, a " +
+		"broken commit holds back the commit that repairs it for that time, again and again " +
+		"(https://github.com/fluxcd/kustomize-controller/issues/1624). Flux's own default is 30 seconds shorter than the " +
+		"interval.",
 	Example: "spec:\n  interval: 10m\n  timeout: 10m\n  wait: true",
-	Fix:     "Make the timeout shorter than the interval, or leave it out.",
+	Fix:     "Make the timeout shorter than the interval, or remove it.",
 	Check:   checkTimeouts,
 }
 

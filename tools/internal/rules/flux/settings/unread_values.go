@@ -17,9 +17,9 @@ import (
 // UnreadValues is rule FLX019.
 var UnreadValues = rule.Rule{
 	ID: "FLX019", Severity: findings.Warning, Title: "value that the chart never reads",
-	Why: "Helm merges whatever a release says into the values, and a template that does not read a value says nothing: a misspelt " +
-		"key leaves the default as it is (https://github.com/helm/helm/issues/6422). Judged where the chart is on this machine: a key " +
-		"that is in none of its files, and in none of the charts that it depends on.",
+	Why: "Helm accepts every value of a release, even if no template reads it: a misspelt key leaves the default in force " +
+		"(https://github.com/helm/helm/issues/6422). The rule judges charts that are on this machine: it reports a key that no " +
+		"file of the chart, or of the charts that it depends on, contains.",
 	Example: "values:\n  replicaCont: 3 # the chart reads replicaCount",
 	Fix:     "Correct the key, or remove it.",
 	Check:   checkUnreadValues,

@@ -7,11 +7,11 @@ import (
 
 // Delayed is rule KEDA015.
 var Delayed = rule.Rule{
-	ID: "KEDA015", Severity: findings.Warning, Title: "delayed messages that nobody decided about",
-	Why: "The queue delays its messages, and KEDA by default does not count delayed ones: a burst is seen only when the " +
-		"delay ends.",
+	ID: "KEDA015", Severity: findings.Warning, Title: "trigger that does not say whether delayed messages count",
+	Why: "The queue delays its messages, and by default KEDA does not count delayed ones: it sees a burst only when the delay " +
+		"ends.",
 	Example: "delaySeconds: 900 # and no scaleOnDelayed",
-	Fix:     "Say scaleOnDelayed: \"true\" or \"false\" in the trigger.",
+	Fix:     "Set scaleOnDelayed to \"true\" or \"false\" in the trigger.",
 	Check:   checkDelayed,
 }
 

@@ -11,8 +11,8 @@ import (
 // InFlight is rule KEDA012.
 var InFlight = rule.Rule{
 	ID: "KEDA012", Severity: findings.Error, Title: "more pods than the queue allows",
-	Why: "A standard queue hands out at most 120,000 messages that are not deleted yet; then it refuses every receive " +
-		"(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html).",
+	Why: "A standard queue allows at most 120,000 messages in flight: received, but not deleted yet. Then it refuses every " +
+		"receive (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html).",
 	Example: "maxReplicaCount: 20000",
 	Fix:     "Lower maxReplicaCount or CONCURRENCY.",
 	Check:   checkInFlight,

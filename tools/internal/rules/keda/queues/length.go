@@ -10,11 +10,11 @@ import (
 
 // Length is rule KEDA008.
 var Length = rule.Rule{
-	ID: "KEDA008", Severity: findings.Error, Title: "queueLength that feeds on itself",
-	Why: "KEDA asks for (visible + in flight) / queueLength pods. When queueLength is lower than what one pod has in " +
-		"flight, a batch or twice its CONCURRENCY, busy pods alone ask for more pods, without a message waiting.",
-	Example: "queueLength: \"50\" # a pod with CONCURRENCY=64 has up to 128 messages in hand",
-	Fix:     "Make queueLength at least what a pod has in hand, or set scaleOnInFlight: \"false\".",
+	ID: "KEDA008", Severity: findings.Error, Title: "queueLength with which busy pods ask for more pods",
+	Why: "KEDA asks for (visible + in flight) / queueLength pods. A busy pod has a batch of messages in flight, or twice its " +
+		"CONCURRENCY. If queueLength is lower than that, busy pods alone ask for more pods, although no message waits.",
+	Example: "queueLength: \"50\" # a pod with CONCURRENCY=64 has up to 128 messages in flight",
+	Fix:     "Make queueLength at least what a pod has in flight, or set scaleOnInFlight: \"false\".",
 	Check:   checkQueueLength,
 }
 
@@ -33,8 +33,8 @@ func checkQueueLength(r *rule.Pass) {
 		place := t.At("queueLength")
 		switch held := r.InHand(t); {
 		case length <= 0:
-			r.Report(place, "queueLength is %d: the HorizontalPodAutoscaler takes targets above zero", length).
-				Fix("write how many messages one pod is to have")
+			r.Report(place, "queueLength is %d: the HorizontalPodAutoscaler accepts only targets above zero", length).
+				Fix("write the number of messages for one pod")
 		case t.Flag("scaleOnInFlight", true) && length < int64(held):
 			r.Report(place,
 				"queueLength is %d, but one pod has up to %d messages in flight: busy pods ask for more pods", length, held).

@@ -12,8 +12,8 @@ import (
 // Names is rule KEDA007.
 var Names = rule.Rule{
 	ID: "KEDA007", Severity: findings.Error, Title: "queue that the cluster does not declare",
-	Why: "A queueURL with a misspelt name or another account's number gives an error that KEDA only logs; the number of " +
-		"pods freezes. An account number out of documentation belongs to nobody here.",
+	Why: "If the name in queueURL is misspelt, or the account number is another one, AWS answers with an error that KEDA only " +
+		"logs, and the number of pods no longer changes. An account number from documentation is never yours.",
 	Example: "queueURL: https://sqs.eu-west-1.amazonaws.com/111122223333/reliabel-q",
 	Fix:     "Name a queue that the cluster declares, and the account that owns it.",
 	Check:   checkQueueNames,
@@ -29,11 +29,11 @@ func checkQueueNames(r *rule.Pass) {
 		switch {
 		case t.Text("queueURL") == "" && t.Text("queueURLFromEnv") == "":
 			r.Report(place, "the trigger of %s names no queue", t.Object.Key()).
-				Fix("say queueURL or queueURLFromEnv")
+				Fix("set queueURL or queueURLFromEnv")
 		case !t.HasURL && strings.Contains(t.URLText, "/"):
 			// The variable's value may come from a Secret, so the message does not
 			// contain it.
-			r.Report(place, "KEDA finds no queue name by %q: the path is /account/name", t.Text(t.URLKey())).
+			r.Report(place, "KEDA finds no queue name in %q: its path must be /account/name", t.Text(t.URLKey())).
 				Fix("write https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
 		case t.HasURL:
 			if t.URL.IsAWS() && slices.Contains(placeholders, t.URL.Account) {

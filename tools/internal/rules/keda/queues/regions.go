@@ -11,10 +11,10 @@ import (
 // Regions is rule KEDA006.
 var Regions = rule.Rule{
 	ID: "KEDA006", Severity: findings.Error, Title: "regions that differ or are missing",
-	Why: "awsRegion picks the endpoint and the signature, the host of queueURL says where the queue is, and the pods go " +
-		"where AWS_REGION says. When they differ, KEDA counts the messages of a queue that nobody consumes, or of none.",
+	Why: "awsRegion decides the endpoint and the signature, the host of queueURL says where the queue is, and the pods use " +
+		"AWS_REGION. If they differ, KEDA counts the messages of a queue that nobody consumes, or of none.",
 	Example: "queueURL: https://sqs.eu-west-1.amazonaws.com/111122223333/q\nawsRegion: eu-central-1",
-	Fix:     "Take the region from one fact of the cluster everywhere.",
+	Fix:     "Take the region from the same fact of the cluster everywhere.",
 	Check:   checkRegions,
 }
 
@@ -62,7 +62,7 @@ func checkRegionSaid(r *rule.Pass, t model.SQSTrigger) {
 	if r.Cluster.AuthenticationSupplies(t.Object, t.Trigger.AuthenticationRef, "awsRegion") {
 		return
 	}
-	r.Report(t.At("awsRegion"), "the trigger of %s says no awsRegion, which KEDA requires", t.Object.Key()).
+	r.Report(t.At("awsRegion"), "the trigger of %s has no awsRegion, which KEDA requires", t.Object.Key()).
 		Fix("say awsRegion")
 }
 

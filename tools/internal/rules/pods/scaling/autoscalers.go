@@ -15,13 +15,13 @@ import (
 
 // Autoscalers is rule POD016.
 var Autoscalers = rule.Rule{
-	ID: "POD016", Severity: findings.Error, Title: "autoscaler that somebody works against",
-	Why: "A HorizontalPodAutoscaler writes the replicas of its target, and Flux writes them back at every interval where the " +
-		"manifest says a number (https://github.com/fluxcd/flux2/issues/1842). A VerticalPodAutoscaler that raises the requests of " +
-		"processor or memory makes the load that a HorizontalPodAutoscaler measures by them fall, and the other way round " +
+	ID: "POD016", Severity: findings.Error, Title: "autoscaler that Flux or another autoscaler works against",
+	Why: "A HorizontalPodAutoscaler writes the replicas of its target, and Flux writes the number in the manifest back at " +
+		"every interval (https://github.com/fluxcd/flux2/issues/1842). A VerticalPodAutoscaler that raises the requests of CPU " +
+		"or memory lowers the utilization that a HorizontalPodAutoscaler measures, and each reacts to the other " +
 		"(https://github.com/kubernetes/autoscaler/blob/master/vertical-pod-autoscaler/docs/known-limitations.md).",
 	Example: "kind: Deployment\nspec:\n  replicas: 2 # and a HorizontalPodAutoscaler scales it",
-	Fix:     "Remove spec.replicas; let one autoscaler have processor and memory.",
+	Fix:     "Remove spec.replicas. Let only one autoscaler act on CPU and memory.",
 	Check:   checkAutoscalers,
 }
 
@@ -40,8 +40,8 @@ func checkAutoscalers(r *rule.Pass) {
 		for _, vpa := range r.Cluster.Beside(o, "autoscaling.k8s.io", "VerticalPodAutoscaler") {
 			if shares(hpa, vpa) {
 				r.Report(model.At(vpa, "spec", "targetRef"),
-					"%s changes the requests of %s, by which %s measures: each undoes what the other did", vpa.Key(), scaled.Key(), o.Key()).
-					Fix("set updateMode: \"Off\", or scale on something else than processor and memory")
+					"%s changes the requests of %s, by which %s measures the load: each undoes what the other did", vpa.Key(), scaled.Key(), o.Key()).
+					Fix("set updateMode: \"Off\", or scale on something else than CPU and memory")
 			}
 		}
 	}

@@ -11,12 +11,13 @@ import (
 
 // Disruption is rule POD018.
 var Disruption = rule.Rule{
-	ID: "POD018", Severity: findings.Warning, Title: "nodes that end before their pods have",
-	Why: "Karpenter ends a node terminationGracePeriod after it has begun to drain it, whatever its pods ask for: one that needs " +
-		"longer is killed in mid work, and budgets are overlooked (https://karpenter.sh/docs/concepts/disruption/#terminationgraceperiod, " +
+	ID: "POD018", Severity: findings.Warning, Title: "nodes that end before their pods do",
+	Why: "Karpenter ends a node terminationGracePeriod after it began to drain it, whatever its pods ask for: a pod that needs " +
+		"longer is killed during its work, and disruption budgets are ignored " +
+		"(https://karpenter.sh/docs/concepts/disruption/#terminationgraceperiod, " +
 		"https://github.com/aws/karpenter-provider-aws/issues/6337).",
 	Example: "kind: NodePool\nspec: {template: {spec: {terminationGracePeriod: 30s}}} # and a pod with 60 s of grace",
-	Fix:     "Make it longer than the longest grace period of the pods.",
+	Fix:     "Make terminationGracePeriod longer than the longest grace period of the pods.",
 	Check:   checkDisruption,
 }
 
@@ -28,7 +29,7 @@ func checkDisruption(r *rule.Pass) {
 				continue // the schema reports it
 			}
 			if w, grace := slowest(r, pool); grace > limit {
-				r.Report(value.Field, "%s ends its nodes after %s, and the pods of %s have %s to end", pool.Key(), limit, w.Key(), grace).
+				r.Report(value.Field, "%s ends its nodes after %s, but the pods of %s have %s to end", pool.Key(), limit, w.Key(), grace).
 					Fix("make it longer than " + grace.String())
 			}
 		}

@@ -16,12 +16,12 @@ import (
 // Metrics is rule POD013.
 var Metrics = rule.Rule{
 	ID: "POD013", Severity: findings.Warning, Title: "metrics that nobody may scrape",
-	Why: "The program serves metrics, and the NetworkPolicies of its namespace let nobody in at that port: Prometheus shows the " +
-		"target as down, or does not know of it, and a dashboard stays empty until it is needed " +
-		"(https://github.com/codecentric/helm-charts/issues/546). Judged are the ports of known programs, those that are " +
-		"called metrics, and those of the annotation prometheus.io/port.",
+	Why: "The program serves metrics, but the NetworkPolicies of its namespace admit nobody to that port. Prometheus shows the " +
+		"target as down, or does not find it, and nobody notices the empty dashboard until it is needed " +
+		"(https://github.com/codecentric/helm-charts/issues/546). The rule judges the ports of known programs, ports with the " +
+		"name metrics, and the port in the annotation prometheus.io/port.",
 	Example: "ports: [{name: metrics, containerPort: 9090}] # and a NetworkPolicy with policyTypes: [Ingress] alone",
-	Fix:     "Let in Prometheus at that port, by the label of its namespace.",
+	Fix:     "Admit Prometheus to that port, by the label of its namespace.",
 	Check:   checkMetrics,
 }
 
@@ -34,9 +34,9 @@ func checkMetrics(r *rule.Pass) {
 		for _, c := range w.MainContainers() {
 			for i, port := range c.Ports {
 				if protocol(port) == corev1.ProtocolTCP && servesMetrics(r, w, port) && closes(policies, port) {
-					r.Report(c.At("ports", i), "port %s of %s serves metrics, and no NetworkPolicy of namespace %s lets anybody in",
+					r.Report(c.At("ports", i), "port %s of %s serves metrics, but no NetworkPolicy of namespace %s admits anybody",
 						portName(port), w.Key(), w.GetNamespace()).
-						Fix("add a NetworkPolicy that lets in Prometheus")
+						Fix("add a NetworkPolicy that admits Prometheus")
 				}
 			}
 		}

@@ -16,12 +16,12 @@ import (
 
 // Names is rule POD014.
 var Names = rule.Rule{
-	ID: "POD014", Severity: findings.Warning, Title: "pods that call a name and may not ask DNS",
-	Why: "A NetworkPolicy that restricts egress closes the way to the cluster's DNS as well: every call by name fails with \"no " +
-		"such host\" or a timeout, although the policy lets the call itself through " +
-		"(https://github.com/aws/aws-network-policy-agent/issues/230, https://github.com/kubernetes/website/issues/38267).",
+	ID: "POD014", Severity: findings.Warning, Title: "pods that call by name but may not ask DNS",
+	Why: "A NetworkPolicy that restricts egress also blocks the cluster's DNS: every call by name fails with \"no such host\" " +
+		"or a timeout, although the policy allows the call itself (https://github.com/aws/aws-network-policy-agent/issues/230, " +
+		"https://github.com/kubernetes/website/issues/38267).",
 	Example: "policyTypes: [Egress]\negress:\n  - ports: [{port: 443}] # and env: API_URL is https://api.example.com",
-	Fix:     "Let port 53 out, UDP and TCP, to the pods of kube-system.",
+	Fix:     "Allow egress to the pods of kube-system at port 53, UDP and TCP.",
 	Check:   checkNames,
 }
 
@@ -42,8 +42,8 @@ func checkNames(r *rule.Pass) {
 		}
 		if called := calledName(r, w); called != "" {
 			r.Report(model.At(closing.object, "spec", "egress"),
-				"%s calls %s by name, and no NetworkPolicy lets it ask DNS at port %d", w.Key(), called, dnsPort).
-				Fix("let out port 53, UDP and TCP")
+				"%s calls %s by name, but no NetworkPolicy lets it ask DNS at port %d", w.Key(), called, dnsPort).
+				Fix("allow egress to port 53, UDP and TCP")
 		}
 	}
 }

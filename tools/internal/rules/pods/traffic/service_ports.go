@@ -18,10 +18,11 @@ import (
 // ServicePorts is rule POD015.
 var ServicePorts = rule.Rule{
 	ID: "POD015", Severity: findings.Error, Title: "NetworkPolicy that names the Service's port instead of the pod's",
-	Why: "A policy is applied at the pod, where the Service's port has become the targetPort already: a rule with the number " +
-		"of the Service lets nobody in " +
-		"(https://github.com/ahmetb/kubernetes-network-policy-recipes/blob/master/09-allow-traffic-only-to-a-port.md). " +
-		"Judged where the pods have no such port, a Service before them has it, and no policy lets in the port to which that goes on.",
+	Why: "A policy is enforced at the pod, where the Service's port is already translated to the targetPort: a policy with the " +
+		"Service's port admits nobody " +
+		"(https://github.com/ahmetb/kubernetes-network-policy-recipes/blob/master/09-allow-traffic-only-to-a-port.md). It is " +
+		"reported if the pods have no such port, a Service in front of them has it, and no policy admits the port that the " +
+		"Service forwards to.",
 	Example: "ports: [{port: 80}] # the Service has port 80 and targetPort 8080",
 	Fix:     "Write the port of the container, or its name.",
 	Check:   checkServicePorts,
@@ -45,7 +46,7 @@ func checkServicePorts(r *rule.Pass) {
 						continue
 					}
 					reported[once] = true
-					r.Report(place, "%s lets in port %d, which is that of a Service; the pods of %s have %s there",
+					r.Report(place, "%s admits port %d, which is a Service's; the pods of %s have %s instead",
 						p.object.Key(), port.Port.IntVal, w.Key(), target).
 						Fix("write port: " + target.String())
 				}
