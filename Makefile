@@ -8,6 +8,9 @@ EVENTS ?= 1000000
 # The time limit for one package's tests; go test's own limit, 10m, is too short on a busy
 # machine.
 TESTTIME ?= 20m
+# make lint runs vet, and go test would vet every dependency, too. Without debugging
+# information the test binaries link in three quarters of the time.
+TESTFLAGS := -vet=off -ldflags=-w -timeout $(TESTTIME)
 # The first seed of faultsim. The default is the time, so that each run has new seeds.
 FROM ?= $(shell date +%s)
 # How long each fuzz target runs.
@@ -92,13 +95,12 @@ pin: ## write the digests of the upstream images on AWS beside their tags; needs
 hook: ## make Git validate before each commit
 	ln -sf "$$(pwd)/tools/validate/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
 
-# make lint runs vet. go test would also vet every dependency.
 test: ## run every test that needs no cluster and no root; apps/ with the race detector, if there is a C compiler
 	@[ -n '$(RACE)' ] || echo 'skipped: the race detector, which needs a C compiler'
-	go test -vet=off $(RACE) -timeout $(TESTTIME) ./apps/...
-	go test -vet=off -timeout $(TESTTIME) ./apps/faultsim
-	go test -vet=off -timeout $(TESTTIME) $$(go list ./... | grep -v /apps/)
-	go test -C tools/simulate -vet=off -timeout $(TESTTIME) ./...
+	go test $(TESTFLAGS) $(RACE) ./apps/...
+	go test $(TESTFLAGS) ./apps/faultsim
+	go test $(TESTFLAGS) $$(go list ./... | grep -v /apps/)
+	go test -C tools/simulate $(TESTFLAGS) ./...
 
 fuzz: ## run every fuzz target for FUZZTIME, FUZZJOBS at a time: no input may crash or hang the code
 	@grep -rHoE '^func Fuzz\w+' --include='*_test.go' apps crossplane internal tools | sed -E 's|/[^/]*:func | |' | sort | \
