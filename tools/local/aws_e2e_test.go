@@ -132,7 +132,7 @@ var platformKinds = []string{"Network", "EKSCluster", "EventQueue", "EventBucket
 // action was denied than expected.
 func (a *awsAccount) checkProvisioned(t *testing.T, c client.Client, spoke string) {
 	t.Helper()
-	within(t, provisioning, "all of "+spoke+" is ready", func() (string, bool) {
+	within(t, "all of "+spoke+" is ready", func() (string, bool) {
 		a.checkDenied(t)
 		return provisioned(t, c, spoke)
 	})
@@ -241,7 +241,7 @@ func removeSpokes(t *testing.T, c client.Client, account *awsAccount) {
 	}
 	removeComposites(t, c, "WorkloadRole")
 	removeComposites(t, c, "EKSCluster")
-	within(t, provisioning, "the clusters, their nodes and their roles are gone", func() (string, bool) {
+	within(t, "the clusters, their nodes and their roles are gone", func() (string, bool) {
 		left := remaining(t, c, "Cluster", "NodeGroup", "Role")
 		return left, left == ""
 	})
@@ -249,7 +249,7 @@ func removeSpokes(t *testing.T, c client.Client, account *awsAccount) {
 		account.emptyLogs(t, spoke)
 	}
 	removeComposites(t, c, "EventQueue", "EventBucket", "Network")
-	within(t, provisioning, "no managed resource is left", func() (string, bool) {
+	within(t, "no managed resource is left", func() (string, bool) {
 		left := remaining(t, c)
 		return left, left == ""
 	})

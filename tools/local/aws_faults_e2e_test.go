@@ -86,7 +86,7 @@ func composite(action string) string {
 // check waits until a composite resource has the message.
 func (s saying) check(t *testing.T, c client.Client, account *awsAccount) {
 	t.Helper()
-	within(t, provisioning, s.spoke+"'s "+s.kind+" reports: "+s.message, func() (string, bool) {
+	within(t, s.spoke+"'s "+s.kind+" reports: "+s.message, func() (string, bool) {
 		account.checkDenied(t)
 		var said []string
 		for _, o := range composites(t, c, s.spoke) {

@@ -38,7 +38,7 @@ func forgetSpoke(t *testing.T, c client.Client, account *awsAccount, paths layou
 	keepNames(t, c, dir, spoke)
 	account.checkProvisioned(t, c, spoke)
 	// Flux must not be waiting for the objects that are deleted: on a new hub it would not.
-	within(t, provisioning, "Flux has applied "+spoke, func() (string, bool) {
+	within(t, "Flux has applied "+spoke, func() (string, bool) {
 		is := conditionOf(named(list(t, c, kustomization, spoke), "platform")[0], "Ready")
 		return is.Message, is.Status == corev1.ConditionTrue
 	})

@@ -140,7 +140,7 @@ func TestLifecycle(t *testing.T) {
 	checkBridgedPackets(t, paths)
 	c, ca := connect(t, paths)
 	// Until then Crossplane changes objects that the next checks compare.
-	within(t, provisioning, "all of local is ready", func() (string, bool) { return provisioned(t, c, "local") })
+	within(t, "all of local is ready", func() (string, bool) { return provisioned(t, c, "local") })
 	rendered := checkFidelity(t, c)
 	checkComposed(t, c, rendered)
 	checkSpoke(t, c, ca)

@@ -229,10 +229,10 @@ func until(t *testing.T, what string, done func() (state string, ok bool)) {
 	poll(t, patience, time.Second/2, what, done)
 }
 
-// within is until with another limit, and with fewer polls.
-func within(t *testing.T, limit time.Duration, what string, done func() (state string, ok bool)) {
+// within is until with the limit of a whole spoke, and with fewer polls.
+func within(t *testing.T, what string, done func() (state string, ok bool)) {
 	t.Helper()
-	poll(t, limit, limit/360, what, done)
+	poll(t, provisioning, provisioning/360, what, done)
 }
 
 // poll calls done until it is ok. The last call begins after the limit, so a single slow
