@@ -122,9 +122,9 @@ type world struct {
 type End string
 
 const (
-	// Settled: the load is handled, and the pods are back at their minimum.
+	// Settled means that the load is handled, and the pods are back at their minimum.
 	Settled End = "settled"
-	// Drained: the load is handled. A cluster whose producer continues may take long to
+	// Drained means that the load is handled. A cluster whose producer continues may take long to
 	// settle.
 	Drained End = "drained"
 )
