@@ -40,15 +40,7 @@ const provisioning = 30 * time.Minute
 // resources report it. Then the hub loses its objects of production and finds the resources
 // again. After a teardown in the order of docs/aws.md the account is empty.
 func TestAWS(t *testing.T) {
-	paths, err := layout.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
-	makeTarget(t, "down")
-	// The local cluster's own network would be a third one, and slow the others down.
-	makeTarget(t, "up", "FLAGS=--without-network --timeout=30m")
-	c, _ := connect(t, paths)
-	account := newAccount(t, c)
+	paths, c, account := startHub(t)
 	for _, spoke := range spokes {
 		account.prepare(t, spoke, missing(spoke)...)
 	}
@@ -66,6 +58,20 @@ func TestAWS(t *testing.T) {
 	account.logCalls(t)
 	account.logUnused(t)
 	makeTarget(t, "down")
+}
+
+// startHub starts a new local cluster without a network and an EKS cluster of its own,
+// which would slow down those of the spokes.
+func startHub(t *testing.T) (layout.Paths, client.Client, *awsAccount) {
+	t.Helper()
+	paths, err := layout.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	makeTarget(t, "down")
+	makeTarget(t, "up", longTimeout+" --without-network")
+	c, _ := connect(t, paths)
+	return paths, c, newAccount(t, c)
 }
 
 // pushSpokes adds the hub's files of the spokes to the local cluster's repository, and

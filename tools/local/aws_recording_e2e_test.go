@@ -13,7 +13,6 @@ import (
 
 	"github.com/mystique-unicorn/sales-events/apps/localaws/recording"
 	"github.com/mystique-unicorn/sales-events/tools/internal/build/pins"
-	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
 
 // providerModule is the module of the provider, which the recording names.
@@ -23,17 +22,10 @@ const providerModule = "github.com/upbound/provider-aws/v2"
 // removes it, without faults and with all permissions. The recording replaces the one in
 // apps/localaws/recording, whose test replays it.
 func TestAWSRecording(t *testing.T) {
-	paths, err := layout.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
 	spokes = []string{"staging"}
 	const spoke, role = "staging", provisioner + "staging"
 	version := providerVersion(t)
-	makeTarget(t, "down")
-	makeTarget(t, "up", "FLAGS=--without-network --timeout=30m")
-	c, _ := connect(t, paths)
-	account := newAccount(t, c)
+	_, c, account := startHub(t)
 	account.prepare(t, spoke)
 	account.administer(t, http.MethodPut, recording.AdminPath+"?role="+role, "")
 	pushSpokes(t)
