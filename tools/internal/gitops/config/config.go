@@ -112,29 +112,60 @@ func Parse(data []byte) (Config, error) {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Config{}, errors.New("the file holds one document: put all of it there")
 	}
-	return config, config.check()
+	// The same entries as nodes have their lines.
+	var nodes struct {
+		Sources, Versions, Workloads, Exceptions []yaml.Node
+	}
+	if err := yaml.Unmarshal(data, &nodes); err != nil {
+		return Config{}, err
+	}
+	for _, node := range slices.Concat(nodes.Sources, nodes.Versions, nodes.Workloads, nodes.Exceptions) {
+		if node.ShortTag() == "!!null" { // the decoder leaves it out
+			return Config{}, fmt.Errorf("line %d: the entry is empty", node.Line)
+		}
+	}
+	for i, node := range nodes.Workloads {
+		config.Workloads[i].Line = node.Line
+	}
+	for i, node := range nodes.Exceptions {
+		config.Exceptions[i].Line = node.Line
+	}
+	return config, errors.Join(
+		check(config.Sources, nodes.Sources),
+		check(config.Versions, nodes.Versions),
+		check(config.Workloads, nodes.Workloads),
+		check(config.Exceptions, nodes.Exceptions),
+	)
 }
 
-func (c Config) check() error {
-	for i, source := range c.Sources {
-		if source.URL == "" || (source.Module == "") == (source.Path == "") {
-			return fmt.Errorf("sources[%d]: name a url and either a module or a path", i)
+// check returns an error for each wrong entry, with its line.
+func check[E interface{ check() error }](entries []E, nodes []yaml.Node) error {
+	var wrong []error
+	for i, entry := range entries {
+		if err := entry.check(); err != nil {
+			wrong = append(wrong, fmt.Errorf("line %d: %w", nodes[i].Line, err))
 		}
 	}
-	for i, version := range c.Versions {
-		if version.Module == "" || (version.Image == "") == (version.Source == "") {
-			return fmt.Errorf("versions[%d]: name a module and either an image or a source", i)
-		}
+	return errors.Join(wrong...)
+}
+
+func (s Source) check() error {
+	if s.URL == "" || (s.Module == "") == (s.Path == "") {
+		return errors.New("a source names a url and either a module or a path")
 	}
-	for _, workload := range c.Workloads {
-		if workload.Image == "" || workload.Program == "" {
-			return fmt.Errorf("line %d: name an image and the program that it contains", workload.Line)
-		}
+	return nil
+}
+
+func (v Version) check() error {
+	if v.Module == "" || (v.Image == "") == (v.Source == "") {
+		return errors.New("a version names a module and either an image or a source")
 	}
-	for _, exception := range c.Exceptions {
-		if err := exception.check(); err != nil {
-			return fmt.Errorf("line %d: %w", exception.Line, err)
-		}
+	return nil
+}
+
+func (w Workload) check() error {
+	if w.Image == "" || w.Program == "" {
+		return errors.New("a workload names an image and the program that it contains")
 	}
 	return nil
 }
@@ -147,30 +178,4 @@ func (e Exception) check() error {
 		return fmt.Errorf("severity %q of %s: it is warning or off", e.Severity, e.Rule)
 	}
 	return nil
-}
-
-// UnmarshalYAML keeps the line, so that errors and findings about an exception can name
-// it.
-func (e *Exception) UnmarshalYAML(node *yaml.Node) error {
-	type plain Exception
-	e.Line = node.Line
-	return decode(node, (*plain)(e), "an exception", "rule", "path", "severity", "reason")
-}
-
-// UnmarshalYAML keeps the line, so that errors and findings about a workload can name it.
-func (w *Workload) UnmarshalYAML(node *yaml.Node) error {
-	type plain Workload
-	w.Line = node.Line
-	return decode(node, (*plain)(w), "a workload", "image", "program")
-}
-
-// decode decodes an entry that may have only the given fields: a node's own decoder has
-// no KnownFields.
-func decode(node *yaml.Node, into any, what string, fields ...string) error {
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if name := node.Content[i]; !slices.Contains(fields, name.Value) {
-			return fmt.Errorf("line %d: field %s not found in %s", name.Line, name.Value, what)
-		}
-	}
-	return node.Decode(into)
 }
