@@ -37,7 +37,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/image/internal/command"
 )
 
-// The statements of docs/aws.md about Crossplane and signatures, checked with
+// TestCrossplaneVerifies checks what docs/aws.md says about Crossplane and signatures, with
 // Crossplane's own code. It accepts a signature that cosign made with a key if Rekor,
 // Sigstore's log, has it too. It refuses a signature of tools/image, which is in no log.
 func TestCrossplaneVerifies(t *testing.T) {
@@ -113,7 +113,7 @@ func newPair(t *testing.T) (private, public []byte) {
 	return private, public
 }
 
-// rekorLog replaces Rekor.
+// rekorLog is a log in place of Rekor's, with a key of its own.
 type rekorLog struct {
 	key    *ecdsa.PrivateKey
 	public []byte
@@ -200,7 +200,8 @@ func encode(t *testing.T, value any) []byte {
 	return data
 }
 
-// rootOf returns a certificate in place of Fulcio's, which has signed nothing here.
+// rootOf returns a certificate in place of that of Fulcio, Sigstore's authority. No signature of
+// this test depends on it.
 func rootOf(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -25,10 +25,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"image": main, "inspect": inspect})
 }
 
-// The command as a process. Each script begins in a copy of testdata/module,
-// with an empty registry at $REGISTRY and one at $PRIVATE, for which the Docker
-// configuration in $WORK/docker has the password; $WORK/key.pem is a private key.
-// The commands of its scripts:
+// TestScripts runs the command as a process. Each script begins in a copy of
+// testdata/module, with an empty registry at $REGISTRY. The registry at $PRIVATE
+// needs the password that is in the Docker configuration in $WORK/docker.
+// $WORK/key.pem is a private key. The commands of the scripts:
 //
 //	exits 2 image …    fails unless the program ends with that exit code
 //	exec inspect …     prints what is in images, see inspect

@@ -170,8 +170,8 @@ func newKey(t *testing.T, password string) (private []byte, public signature.Ver
 	return private, public
 }
 
-// verify does what cosign does: it returns why an image with signatures has none of a
-// digest by a key.
+// verify checks, as cosign does, that one of the signatures is of the digest and by the key.
+// The error has the reason for each signature.
 func verify(signatures v1.Image, digest v1.Hash, by signature.Verifier) error {
 	manifest, err := signatures.Manifest()
 	if err != nil {

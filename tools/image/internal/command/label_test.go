@@ -18,7 +18,7 @@ func TestSourceOf(t *testing.T) {
 	}
 }
 
-// The engines' programs have the names that the go command gives them.
+// TestExecutable checks that the programs of engines have the names that the go command gives them.
 func TestExecutable(t *testing.T) {
 	for path, want := range map[string]string{
 		"k8s.io/kubernetes/cmd/kube-scheduler": "kube-scheduler",

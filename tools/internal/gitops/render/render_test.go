@@ -177,8 +177,8 @@ func show(value any, field []any) string {
 	return fmt.Sprintf("%v (%T)", value, value)
 }
 
-// The place of a mapping that a patch changes in part is in the manifest; of one that a
-// patch adds, in the patch.
+// TestLocateMapping checks the place of mappings: that of one which a patch changes in part
+// is in the manifest, and that of one which a patch adds is in the patch.
 func TestLocateMapping(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "clusters/c/app.yaml", []byte(rootOf("app")))

@@ -19,7 +19,8 @@ import (
 	schemas "github.com/mystique-unicorn/sales-events/tools/internal/gitops/schema"
 )
 
-// A template that takes too long ends the run: it cannot be stopped.
+// TestRunawayTemplate checks that a template which takes too long ends the whole run, because
+// a running template cannot be stopped.
 func TestRunawayTemplate(t *testing.T) {
 	defer func(before time.Duration) { maxTemplateTime = before }(maxTemplateTime)
 	maxTemplateTime = 50 * time.Millisecond

@@ -69,7 +69,7 @@ func TestCRDCache(t *testing.T) {
 	}
 }
 
-// The operator of this repository, as its clusters install it.
+// TestCRDCacheOfKEDA builds KEDA's own manifests, which the clusters of this repository install.
 func TestCRDCacheOfKEDA(t *testing.T) {
 	dir, err := (&source.Library{}).ModuleDir(t.Context(), "github.com/kedacore/keda/v2", "v2.21.0")
 	if err != nil {

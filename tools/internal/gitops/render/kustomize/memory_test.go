@@ -13,7 +13,7 @@ import (
 	"github.com/mystique-unicorn/sales-events/tools/internal/gitops/artifact"
 )
 
-// A build from memory for another artifact is the same as a new build.
+// TestMemory checks that a build from memory for another artifact is the same as a new build.
 func TestMemory(t *testing.T) {
 	named := func(name string) string { return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + "}\n" }
 	files := map[string]string{
