@@ -17,6 +17,8 @@ FROM ?= $(shell date +%s)
 FUZZTIME ?= 30s
 # Fuzz targets that run at the same time.
 FUZZJOBS ?= 2
+# What guides fuzzing: all packages, or our own, which compile in seconds: see tools/fuzz.sh.
+INSTRUMENT ?= all
 # Flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
 # no: list missing packages instead of installing them.
@@ -41,12 +43,12 @@ SIMULATE := go run -C tools/simulate .
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-.PHONY: help simulate preflight demo soak record up down status reconcile validate promote pin hook test fuzz faultsim e2e e2e-aws record-aws e2e-vm bench lint go
+.PHONY: help simulate slo preflight demo soak record up down status reconcile validate promote pin hook test fuzz faultsim e2e e2e-aws record-aws e2e-vm bench lint go
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-simulate preflight demo soak record up down status reconcile validate promote pin test fuzz faultsim e2e e2e-aws record-aws e2e-vm bench lint: | go
+simulate slo preflight demo soak record up down status reconcile validate promote pin test fuzz faultsim e2e e2e-aws record-aws e2e-vm bench lint: | go
 
 # go reports the error but not the fix. Often sudo hides go.
 go:
@@ -54,6 +56,9 @@ go:
 
 simulate: ## predict the demo's burst of BURST messages with the real HPA and KEDA on a fake clock; needs only Go, no root
 	$(SIMULATE) --burst=$(BURST) --report="$(CURDIR)/report/simulated" $(FLAGS)
+
+slo: ## check that every ScaledObject with an objective meets it in 95 of 100 simulated bursts
+	$(SIMULATE) --check
 
 preflight: ## prepare this machine for the cluster: install packages, and report what else is missing (root)
 	@[ "$$(uname -s)" = Linux ] || { echo 'error: the local cluster needs Linux; `make simulate` shows a simulated burst scale, with the same kind of report' >&2; exit 2; }
@@ -104,8 +109,7 @@ test: ## run every test that needs no cluster and no root; apps/ with the race d
 
 fuzz: ## run every fuzz target for FUZZTIME, FUZZJOBS at a time: no input may crash or hang the code
 	@grep -rHoE '^func Fuzz\w+' --include='*_test.go' apps crossplane internal tools | sed -E 's|/[^/]*:func | |' | sort | \
-	xargs -P $(FUZZJOBS) -L 1 sh -c 'echo "$$0: $$1"; \
-		log=$$(go test -run "^\$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) "./$$0" 2>&1) || { echo "$$log"; exit 255; }'
+	xargs -P $(FUZZJOBS) -L 1 sh -c 'tools/fuzz.sh "$$@" $(FUZZTIME) $(INSTRUMENT)' sh
 
 faultsim: ## run the workloads with the faults of a seed, seed after seed from FROM, until one fails
 	go test -C apps/faultsim -run TestSeeds -forever -from=$(FROM) -timeout=0

@@ -108,9 +108,9 @@ func makeTarget(t *testing.T, args ...string) {
 	t.Logf("make %s: %s", strings.Join(args, " "), time.Since(start).Round(100*time.Millisecond))
 }
 
-// A killed cluster leaves the machine as it was, and the next one starts. Its objects and
-// Crossplane's resources are those of render. Pushes change them without an apply. `make
-// down` leaves nothing either.
+// A cluster that is killed while it starts leaves the machine as it was, and the next one
+// starts. Its objects and Crossplane's resources are those of render. Pushes change them
+// without an apply. `make down` leaves nothing either.
 func TestLifecycle(t *testing.T) {
 	paths, err := layout.Default()
 	if err != nil {
@@ -120,14 +120,7 @@ func TestLifecycle(t *testing.T) {
 	before := recordMachine(t)
 	takePorts(t)
 
-	makeTarget(t, "up", longTimeout)
-	p, ok := cluster.Running(paths)
-	if !ok {
-		t.Fatal("make up left no supervisor")
-	}
-	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	killStart(t, paths)
 	// The kernel removes the namespaces after the process ends.
 	until(t, "what is killed is gone", func() (string, bool) {
 		left := slices.DeleteFunc(changes(t, before), untilNextCommand)
@@ -188,6 +181,33 @@ func checkBrokenStart(t *testing.T, when, why string, disturb func(group int, sa
 	}
 	makeTarget(t, "down")
 	before := recordMachine(t)
+	said, err := breakStart(t, when, disturb)
+	if err == nil || !strings.Contains(said, why) {
+		t.Errorf("make up ended with %v:\n%s", err, said)
+	}
+	checkNothingLeft(t, "make up", paths, before)
+}
+
+// killStart starts a cluster and kills it when its first pods run.
+func killStart(t *testing.T, paths layout.Paths) {
+	t.Helper()
+	_, err := breakStart(t, "pods run", func(group int, _ string) (done bool, err error) {
+		p, ok := cluster.Running(paths)
+		if !ok || len(processes("containerd-shim-runc-v2")) < 3 {
+			return false, nil
+		}
+		// Without the command, which would clean up.
+		return true, errors.Join(syscall.Kill(-group, syscall.SIGKILL), syscall.Kill(p.PID, syscall.SIGKILL))
+	})
+	if err == nil {
+		t.Fatal("make up was killed and succeeded")
+	}
+}
+
+// breakStart calls make up, and disturb until it has broken the start. It returns the
+// output and the error of make up.
+func breakStart(t *testing.T, when string, disturb func(group int, said string) (done bool, err error)) (string, error) {
+	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
 		t.Fatal(err)
@@ -222,10 +242,8 @@ func checkBrokenStart(t *testing.T, when, why string, disturb func(group int, sa
 		}
 		return said(), done
 	})
-	if err := <-ended; err == nil || !strings.Contains(said(), why) {
-		t.Errorf("make up ended with %v:\n%s", err, said())
-	}
-	checkNothingLeft(t, "make up", paths, before)
+	err = <-ended
+	return said(), err
 }
 
 // checkBridgedPackets checks the path of packets between pods: every machine must use the
