@@ -48,6 +48,10 @@ func TestFidelity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		copied := filepath.Join(t.TempDir(), "copied")
+		if err := os.CopyFS(copied, os.DirFS(from.Dir)); err != nil {
+			t.Fatal(err)
+		}
 		err = filepath.WalkDir(from.Dir, func(file string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || entry.Name() != "kustomization.yaml" {
 				return err
@@ -55,7 +59,7 @@ func TestFidelity(t *testing.T) {
 			built++
 			dir := filepath.Dir(file)
 			relative, err := filepath.Rel(from.Dir, dir)
-			t.Run(name+"/"+filepath.ToSlash(relative), func(t *testing.T) { compareWithFlux(t, from, dir) })
+			t.Run(name+"/"+filepath.ToSlash(relative), func(t *testing.T) { compareWithFlux(t, from, dir, copied) })
 			return err
 		})
 		if err != nil {
@@ -67,7 +71,9 @@ func TestFidelity(t *testing.T) {
 	}
 }
 
-func compareWithFlux(t *testing.T, from *artifact.Artifact, dir string) {
+// compareWithFlux builds a folder of the artifact, and with Flux's package the same folder
+// of its copy.
+func compareWithFlux(t *testing.T, from *artifact.Artifact, dir, copied string) {
 	relative, err := filepath.Rel(from.Dir, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -84,15 +90,18 @@ func compareWithFlux(t *testing.T, from *artifact.Artifact, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Flux writes the completed kustomization.yaml to the artifact.
-	copied := filepath.Join(t.TempDir(), "artifact")
-	if err := os.CopyFS(copied, os.DirFS(from.Dir)); err != nil {
-		t.Fatal(err)
-	}
+	// Flux writes the completed kustomization.yaml to the artifact, and restores it later.
 	theirDir := filepath.Join(copied, relative)
-	if _, err := fluxkustomize.NewGenerator(copied, unstructured.Unstructured{Object: content}).WriteFile(theirDir); err != nil {
+	generator := fluxkustomize.NewGenerator(copied, unstructured.Unstructured{Object: content})
+	action, err := generator.WriteFile(theirDir, fluxkustomize.WithSaveOriginalKustomization())
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() {
+		if err := fluxkustomize.CleanDirectory(theirDir, action); err != nil {
+			t.Error(err)
+		}
+	}()
 	theirs, theirErr := fluxkustomize.SecureBuild(copied, theirDir, false)
 	if (theirErr == nil) != (ours.Err == nil) && !errors.Is(ours.Err, ErrEmpty) {
 		t.Fatalf("Flux: %v, here: %v", theirErr, ours.Err)
