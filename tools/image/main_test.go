@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/elliptic"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -12,13 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli/clitest"
 )
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
 		Setup: func(env *testscript.Env) error { return setup(env, build) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits},
 	})
 }
 
@@ -103,19 +103,4 @@ func goEnvironment(t *testing.T) []string {
 		vars = append(vars, names[i]+"="+value)
 	}
 	return vars
-}
-
-func exits(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	err = ts.Exec(args[1], args[2:]...)
-	if exit := (&exec.ExitError{}); errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("%s ended with exit code %d, want %d", strings.Join(args[1:], " "), got, want)
-	}
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/vishvananda/netlink"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli/clitest"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/cluster"
 	"github.com/mystique-unicorn/sales-events/tools/local/internal/layout"
 )
@@ -156,7 +156,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LOCAL_ONLY", bin)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits},
 		Condition: func(name string) (bool, error) {
 			switch name {
 			case "root":
@@ -168,21 +168,4 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + name)
 		},
 	})
-}
-
-// exits CODE PROGRAM ARG... runs a program that must end with that code.
-func exits(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	code := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		code = exit.ExitCode()
-	}
-	if code != want {
-		ts.Fatalf("exit code %d, want %d", code, want)
-	}
 }

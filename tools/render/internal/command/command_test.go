@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli/clitest"
 )
 
 var update = flag.Bool("update", false, "rewrite the expectations of the scripts")
@@ -24,6 +26,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
 			for _, who := range []string{"AUTHOR", "COMMITTER"} {

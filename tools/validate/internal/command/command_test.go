@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mystique-unicorn/sales-events/tools/internal/cli/clitest"
 	"github.com/mystique-unicorn/sales-events/tools/internal/rules"
 )
 
@@ -27,6 +28,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits},
 	})
 }
 
