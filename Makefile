@@ -17,7 +17,7 @@ FROM ?= $(shell date +%s)
 FUZZTIME ?= 30s
 # Fuzz targets that run at the same time.
 FUZZJOBS ?= 2
-# What guides fuzzing: all packages, or our own, which compile in seconds: see tools/fuzz.sh.
+# What guides fuzzing: all packages, or with own only those of this module, see tools/fuzz.sh.
 INSTRUMENT ?= all
 # Flags for the command behind up or demo: make up FLAGS=--worktree
 FLAGS ?=
