@@ -4,7 +4,7 @@
 # Usage: fuzz.sh FOLDER TARGET TIME INSTRUMENT
 #
 # The search is guided by the coverage of the packages that are instrumented. INSTRUMENT is
-# all, as for go test -fuzz, where every dependency compiles anew: eight minutes for all
+# all, as for go test -fuzz, where every dependency compiles anew: nine minutes for all
 # targets on two cores. Or it is own: only this module's packages are instrumented, which
 # compiles in seconds, and an input runs several times as fast.
 set -eu
