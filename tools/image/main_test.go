@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
 		Setup: func(env *testscript.Env) error { return setup(env, build) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits},
+		Cmds:  clitest.Commands,
 	})
 }
 

@@ -156,7 +156,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LOCAL_ONLY", bin)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits},
+		Cmds: clitest.Commands,
 		Condition: func(name string) (bool, error) {
 			switch name {
 			case "root":

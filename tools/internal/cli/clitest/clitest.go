@@ -11,10 +11,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Exits is the script command `exits CODE PROGRAM ARG...`. It runs a program, which must
-// end with that exit code: 0 done, 1 failed or found something, 2 it could not run, for
-// example with this command line. The script can inspect the output as after exec.
-func Exits(ts *testscript.TestScript, neg bool, args []string) {
+// Commands are what scripts have beside the commands of testscript.
+//
+// `exits CODE PROGRAM ARG...` runs a program, which must end with that exit code: 0 done,
+// 1 failed or found something, 2 it could not run, for example with this command line. The
+// script can inspect the output as after exec.
+var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARG...")
 	}

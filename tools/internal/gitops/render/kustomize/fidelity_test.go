@@ -57,9 +57,8 @@ func TestFidelity(t *testing.T) {
 				return err
 			}
 			built++
-			dir := filepath.Dir(file)
-			relative, err := filepath.Rel(from.Dir, dir)
-			t.Run(name+"/"+filepath.ToSlash(relative), func(t *testing.T) { compareWithFlux(t, from, dir, copied) })
+			folder, err := filepath.Rel(from.Dir, filepath.Dir(file))
+			t.Run(name+"/"+filepath.ToSlash(folder), func(t *testing.T) { compareWithFlux(t, from, copied, folder) })
 			return err
 		})
 		if err != nil {
@@ -73,13 +72,9 @@ func TestFidelity(t *testing.T) {
 
 // compareWithFlux builds a folder of the artifact, and with Flux's package the same folder
 // of its copy.
-func compareWithFlux(t *testing.T, from *artifact.Artifact, dir, copied string) {
-	relative, err := filepath.Rel(from.Dir, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := kustomization(kustomizev1.KustomizationSpec{Path: relative, TargetNamespace: "elsewhere"})
-	ours, err := (&Cache{}).Build(from, dir, k)
+func compareWithFlux(t *testing.T, from *artifact.Artifact, copied, folder string) {
+	k := kustomization(kustomizev1.KustomizationSpec{Path: folder, TargetNamespace: "elsewhere"})
+	ours, err := (&Cache{}).Build(from, filepath.Join(from.Dir, folder), k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +86,7 @@ func compareWithFlux(t *testing.T, from *artifact.Artifact, dir, copied string) 
 		t.Fatal(err)
 	}
 	// Flux writes the completed kustomization.yaml to the artifact, and restores it later.
-	theirDir := filepath.Join(copied, relative)
+	theirDir := filepath.Join(copied, folder)
 	generator := fluxkustomize.NewGenerator(copied, unstructured.Unstructured{Object: content})
 	action, err := generator.WriteFile(theirDir, fluxkustomize.WithSaveOriginalKustomization())
 	if err != nil {
